@@ -1,0 +1,55 @@
+"""Adversarial examples for training: one registry, one signature.
+
+Every entry takes a loss (images -> [B], to be maximised), clean images [B, 3, H, W] in [0, 1], the L-inf budget
+eps, a number of steps and a generator; it returns images in [0, 1], detached. Weights and their gradients are
+not touched.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Loss = Callable[[Tensor], Tensor]
+Adversary = Callable[[Loss, Tensor, float, int, torch.Generator], Tensor]
+
+
+def ascent_direction(loss: Loss, images: Tensor) -> Tensor:
+    """The sign of the loss's gradient at `images`."""
+    leaf = images.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(loss(leaf).sum(), leaf)
+    return gradient.sign()
+
+
+def _uniform(images: Tensor, reach: float, rng: torch.Generator) -> Tensor:
+    draws = torch.rand(images.shape, generator=rng, device=rng.device).to(images.device)
+    return (2 * draws - 1) * reach
+
+
+def none(loss: Loss, images: Tensor, eps: float, steps: int, rng: torch.Generator) -> Tensor:
+    """No adversary: plain training."""
+    return images
+
+
+def fgsm(loss: Loss, images: Tensor, eps: float, steps: int, rng: torch.Generator) -> Tensor:
+    """One signed step of eps from the clean image (Goodfellow et al. 2014), as the paper's light training."""
+    return (images + eps * ascent_direction(loss, images)).clamp(0, 1)
+
+
+def n_fgsm(loss: Loss, images: Tensor, eps: float, steps: int, rng: torch.Generator) -> Tensor:
+    """Noise FGSM (de Jorge et al. 2022, arXiv 2202.01181): uniform noise of 2 eps, then one step, unprojected."""
+    noisy = images + _uniform(images, 2 * eps, rng)
+    return (noisy + eps * ascent_direction(loss, noisy)).clamp(0, 1)
+
+
+def pgd(loss: Loss, images: Tensor, eps: float, steps: int, rng: torch.Generator) -> Tensor:
+    """PGD from a random start in the ball (Madry et al. 2017), step size max(2.5 eps / steps, eps / 4)."""
+    size = max(2.5 * eps / steps, eps / 4)
+    current = (images + _uniform(images, eps, rng)).clamp(0, 1)
+    for _ in range(steps):
+        moved = current + size * ascent_direction(loss, current)
+        current = (images + (moved - images).clamp(-eps, eps)).clamp(0, 1)
+    return current
+
+
+ADVERSARIES: dict[str, Adversary] = {"none": none, "fgsm": fgsm, "n-fgsm": n_fgsm, "pgd": pgd}

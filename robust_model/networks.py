@@ -1,0 +1,179 @@
+"""Backbones as chains: one list of stages, so that every depth can be read out from one forward pass.
+
+Depths count as in the notebook of arXiv 2408.05446: 0 is the network's input, 1 the stem, then one per residual
+block, and the last is the global pool (52 for a ResNet152).
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from generator import torchvision_cure  # noqa: F401  (before torchvision and timm are imported)
+from generator.errors import StudioError
+
+
+class Chain(nn.Module):
+    """A network as a sequence of stages; `forward` returns the activations at the depths asked for."""
+
+    def __init__(self, stages: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(stages)
+
+    @property
+    def depth(self) -> int:
+        """The depth of the last stage (the global pool)."""
+        return len(self.stages)
+
+    def forward(self, x: Tensor, depths: Sequence[int]) -> list[Tensor]:
+        """The activations at `depths` (0 = the input), in that order; stages past the deepest are not run."""
+        wanted = set(depths)
+        found = {0: x} if 0 in wanted else {}
+        for depth, stage in enumerate(self.stages[: max(wanted)], start=1):
+            x = stage(x)
+            if depth in wanted:
+                found[depth] = x
+        return [found[depth] for depth in depths]
+
+
+class ResidualBlock(nn.Module):
+    """A basic residual block (He et al. 2015) with a smooth activation.
+
+    SiLU instead of ReLU: smooth activations make adversarial training converge better (Xie et al. 2020,
+    arXiv 2006.14536) and give gradients without kinks to whoever draws images with them.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(outputs)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, inputs, H, W] -> [B, outputs, H / stride, W / stride]."""
+        y = F.silu(self.norm1(self.conv1(x)))
+        return F.silu(self.norm2(self.conv2(y)) + self.shortcut(x))
+
+
+def cifar_resnet(channels: int, widths: Sequence[int], blocks: Sequence[int]) -> Chain:
+    """A small residual network for 32 x 32 inputs of `channels` channels: stride-2 stem, then stages of blocks.
+
+    `widths` and `blocks` give each stage's channels and number of residual blocks; every stage but the first
+    halves the resolution. The last stage of the chain is the global average pool, [B, widths[-1]].
+    """
+    if len(widths) != len(blocks) or not widths:
+        raise ValueError(f"widths and blocks must be equally long: {widths}, {blocks}")
+    stem = nn.Sequential(
+        nn.Conv2d(channels, widths[0], 3, 2, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.SiLU()
+    )
+    stages: list[nn.Module] = [stem]
+    current = widths[0]
+    for level, (width, count) in enumerate(zip(widths, blocks, strict=True)):
+        for number in range(count):
+            stages.append(ResidualBlock(current, width, 2 if number == 0 and level > 0 else 1))
+            current = width
+    return Chain([*stages, nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())])
+
+
+def _resnet_stages(network: nn.Module, stem: Sequence[str], pool: str, channels: int) -> Chain:
+    """The chain of a torchvision- or timm-style ResNet: its own modules, with a fresh stem for `channels`."""
+    old = network.get_submodule("conv1")
+    if not isinstance(old, nn.Conv2d):
+        raise StudioError("Only ResNets with a single stem convolution can take the stack; choose a plain one.")
+    if old.in_channels != channels:
+        network.conv1 = nn.Conv2d(
+            channels,
+            old.out_channels,
+            (old.kernel_size[0], old.kernel_size[1]),
+            (old.stride[0], old.stride[1]),
+            (int(old.padding[0]), int(old.padding[1])),
+            bias=old.bias is not None,
+        )
+    blocks = [block for layer in range(1, 5) for block in network.get_submodule(f"layer{layer}").children()]
+    end = nn.Sequential(network.get_submodule(pool), nn.Flatten())
+    return Chain([nn.Sequential(*(network.get_submodule(name) for name in stem)), *blocks, end])
+
+
+def torchvision_resnet(name: str, channels: int, pretrained: bool) -> Chain:
+    """torchvision's ResNet `name` (`IMAGENET1K_V2` weights if `pretrained`: downloaded once by torchvision)."""
+    from torchvision import models
+
+    if name not in models.list_models() or not name.startswith(("resnet", "wide_resnet", "resnext")):
+        raise StudioError(f"torchvision has no ResNet called '{name}'; try resnet18, resnet50 or resnet152.")
+    network = models.get_model(name, weights="IMAGENET1K_V2" if pretrained else None)
+    return _resnet_stages(network, ("conv1", "bn1", "relu", "maxpool"), "avgpool", channels)
+
+
+def timm_resnet(name: str, channels: int, pretrained: bool) -> Chain:
+    """timm's ResNet `name` with timm's default pretrained weights if `pretrained` (downloaded once by timm)."""
+    import timm
+    from timm.models.resnet import ResNet
+
+    if name not in timm.list_models():
+        raise StudioError(f"timm has no model called '{name}'; try resnet18, resnet50 or resnet152.")
+    network = timm.create_model(name, pretrained=pretrained)
+    if not isinstance(network, ResNet):
+        raise StudioError(f"'{name}' is no ResNet; the self-ensemble reads out residual blocks.")
+    return _resnet_stages(network, ("conv1", "bn1", "act1", "maxpool"), "global_pool", channels)
+
+
+class FlattenReadout(nn.Module):
+    """The paper's read-out: BatchNorm1d and a linear layer on the flattened activations."""
+
+    def __init__(self, activation: Tensor, classes: int) -> None:
+        super().__init__()
+        features = activation[0].numel()
+        self.norm = nn.BatchNorm1d(features)
+        self.linear = nn.Linear(features, classes)
+
+    def forward(self, activation: Tensor) -> Tensor:
+        """[B, ...] -> [B, classes]."""
+        return self.linear(self.norm(activation.flatten(1)))
+
+
+class PooledReadout(nn.Module):
+    """BatchNorm1d and a linear layer on the activations' spatial mean."""
+
+    def __init__(self, activation: Tensor, classes: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(activation.shape[1])
+        self.linear = nn.Linear(activation.shape[1], classes)
+
+    def forward(self, activation: Tensor) -> Tensor:
+        """[B, D, ...] -> [B, classes]."""
+        return self.linear(self.norm(activation.flatten(2).mean(2) if activation.ndim > 2 else activation))
+
+
+class LinearHead(nn.Module):
+    """The backbone's own classifier: a linear layer on the pooled activations."""
+
+    def __init__(self, activation: Tensor, classes: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(activation[0].numel(), classes)
+
+    def forward(self, activation: Tensor) -> Tensor:
+        """[B, D] -> [B, classes]."""
+        return self.linear(activation.flatten(1))
+
+
+READOUTS: dict[str, Callable[[Tensor, int], nn.Module]] = {
+    "flattened": FlattenReadout,
+    "pooled": PooledReadout,
+}
+
+
+def activation_shapes(chain: Chain, channels: int, size: int, depths: Sequence[int]) -> list[Tensor]:
+    """One dummy activation [1, ...] per depth, to size the read-outs; the chain's state stays untouched."""
+    training = chain.training
+    chain.eval()  # a pass in train mode would move the BatchNorm statistics
+    with torch.no_grad():
+        found = chain(torch.zeros(1, channels, size, size), depths)
+    chain.train(training)
+    return found

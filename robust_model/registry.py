@@ -1,0 +1,145 @@
+"""The models that can be chosen: those shipped in `assets/`, and any folder that `export` wrote.
+
+A model is a folder with `config.json` (an `ExportedModel`), `model.safetensors` and a card, `README.md`.
+"""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from generator.errors import StudioError
+from robust_model.checkpoint import load_tensors, load_weights
+from robust_model.ensemble import ModelConfig, SelfEnsemble
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+
+
+class ExportedModel(BaseModel):
+    """What `config.json` holds: the network, its texts, and how it came to be."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    description: str
+    model: ModelConfig
+    training: dict[str, Any] = {}
+    provenance: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """One line of the model list. `ready` models load at once; otherwise `why_not` says what is missing."""
+
+    name: str
+    title: str
+    description: str
+    folder: Path
+    ready: bool
+    why_not: str = ""
+    class_names: tuple[str, ...] = ()
+    revision: str = ""
+    card: str = ""
+
+
+def _read(folder: Path) -> ExportedModel:
+    try:
+        return ExportedModel.model_validate_json((folder / "config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StudioError(f"'{folder}' is no exported model: it has no config.json.") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise StudioError(f"'{folder / 'config.json'}' is not valid at '{place}': {first['msg']}.") from error
+
+
+def file_digest(path: Path) -> str:
+    """The first 16 hexadecimal digits of the file's SHA-256: a model's revision."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def describe(folder: Path) -> ModelInfo:
+    """The list entry of the model in `folder`; a damaged one is listed as not ready, with the reason."""
+    try:
+        exported = _read(folder)
+    except StudioError as error:
+        return ModelInfo(folder.name, folder.name, "", folder, ready=False, why_not=str(error))
+    weights = folder / "model.safetensors"
+    card = folder / "README.md"
+    return ModelInfo(
+        folder.name,
+        exported.title,
+        exported.description,
+        folder,
+        ready=weights.exists(),
+        why_not="" if weights.exists() else f"Its weights are missing: put model.safetensors into '{folder}'.",
+        class_names=exported.model.class_names,
+        revision=file_digest(weights) if weights.exists() else "",
+        card=card.read_text(encoding="utf-8") if card.exists() else "",
+    )
+
+
+def list_models(folders: Sequence[Path] = ()) -> list[ModelInfo]:
+    """All models shipped in `assets/` (the CrossMax one first) and in `folders`, each a folder of models."""
+    found = [
+        describe(entry)
+        for root in (ASSETS, *folders)
+        if root.is_dir()
+        for entry in sorted(root.iterdir())
+        if (entry / "config.json").exists()
+    ]
+    return sorted(found, key=lambda info: (info.folder.parent != ASSETS, not info.name.startswith("crossmax")))
+
+
+def find_model(name: str, folders: Sequence[Path] = ()) -> ModelInfo:
+    """The model called `name`, or at the path `name` (a folder that `export` wrote)."""
+    models = list_models(folders)
+    for info in models:
+        if info.name == name:
+            return info
+    if (Path(name) / "config.json").exists():
+        return describe(Path(name))
+    known = ", ".join(info.name for info in models) or "none"
+    raise StudioError(f"There is no model '{name}'. Available: {known}; or give the folder of an exported model.")
+
+
+def load_model(name: str, device: str = "cpu", folders: Sequence[Path] = ()) -> SelfEnsemble:
+    """Load the model `name` onto `device`: float32, eval mode, no gradients for its weights."""
+    info = find_model(name, folders)
+    if not info.ready:
+        raise StudioError(f"The model '{name}' is not ready. {info.why_not}")
+    model = SelfEnsemble(_read(info.folder).model)
+    tensors, _ = load_tensors(info.folder / "model.safetensors")
+    load_weights(model, tensors, f"'{info.folder.name}'")
+    return model.on(device).eval().requires_grad_(False)
+
+
+class ModelPool:
+    """Loaded models, shared by all who use them; the least recently used leaves when there are too many."""
+
+    def __init__(self, folders: Sequence[Path] = (), capacity: int = 4) -> None:
+        self.folders, self.capacity = tuple(folders), capacity
+        self._loaded: OrderedDict[tuple[str, str, str], SelfEnsemble] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, name: str, device: str = "cpu") -> SelfEnsemble:
+        """The model `name` on `device`, loaded on first use. Never change it: others are using it."""
+        with self._lock:
+            key = (name, find_model(name, self.folders).revision, device)
+            if key not in self._loaded:
+                self._loaded[key] = load_model(name, device, self.folders)
+            self._loaded.move_to_end(key)
+            while len(self._loaded) > self.capacity:
+                self._loaded.popitem(last=False)
+            return self._loaded[key]
+
+    def list(self) -> list[ModelInfo]:
+        """All models that can be chosen."""
+        return list_models(self.folders)

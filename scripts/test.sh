@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Installs what the tests need (once; the browser too) and runs everything: lint, types, tests.
+# Options go to pytest.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/common.sh
+ensure_environment requirements-dev.txt
+
+if ! command -v chromium >/dev/null && [ -z "${CHROMIUM:-}" ]; then
+  if command -v apt-get >/dev/null; then
+    as_root=""
+    [ "$(id -u)" = 0 ] || as_root=sudo
+    echo "Installing Chromium for the browser tests..." >&2
+    $as_root apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends chromium >/dev/null
+  else
+    echo "The browser tests need Chromium: install it, or set CHROMIUM to its program." >&2
+    exit 1
+  fi
+fi
+
+.venv/bin/ruff check .
+.venv/bin/ruff format --check .
+.venv/bin/mypy
+exec .venv/bin/python -m pytest "$@"
