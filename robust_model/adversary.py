@@ -1,8 +1,8 @@
 """Adversarial examples for training: one registry, one signature.
 
 Every entry takes a loss (images -> [B], to be maximised), clean images [B, 3, H, W] in [0, 1], the L-inf budget
-eps, a number of steps and a generator; it returns images in [0, 1], detached. Weights and their gradients are
-not touched.
+eps, a number of steps (at least 1) and a generator; it returns images in [0, 1], detached. Weights and their
+gradients are not touched. All keep within eps of the clean image but `n_fgsm`, which says so.
 """
 
 from collections.abc import Callable
@@ -26,18 +26,21 @@ def _uniform(images: Tensor, reach: float, rng: torch.Generator) -> Tensor:
     return (2 * draws - 1) * reach
 
 
-def none(loss: Loss, images: Tensor, eps: float, steps: int, rng: torch.Generator) -> Tensor:
+def none(_loss: Loss, images: Tensor, _eps: float, _steps: int, _rng: torch.Generator) -> Tensor:
     """No adversary: plain training."""
-    return images
+    return images.detach()
 
 
-def fgsm(loss: Loss, images: Tensor, eps: float, steps: int, rng: torch.Generator) -> Tensor:
+def fgsm(loss: Loss, images: Tensor, eps: float, _steps: int, _rng: torch.Generator) -> Tensor:
     """One signed step of eps from the clean image (Goodfellow et al. 2014), as the paper's light training."""
     return (images + eps * ascent_direction(loss, images)).clamp(0, 1)
 
 
-def n_fgsm(loss: Loss, images: Tensor, eps: float, steps: int, rng: torch.Generator) -> Tensor:
-    """Noise FGSM (de Jorge et al. 2022, arXiv 2202.01181): uniform noise of 2 eps, then one step, unprojected."""
+def n_fgsm(loss: Loss, images: Tensor, eps: float, _steps: int, rng: torch.Generator) -> Tensor:
+    """Noise FGSM (de Jorge et al. 2022, arXiv 2202.01181): uniform noise of 2 eps, then one step of eps.
+
+    Not projected back, as its authors recommend: the distance to the clean image reaches 3 eps.
+    """
     noisy = images + _uniform(images, 2 * eps, rng)
     return (noisy + eps * ascent_direction(loss, noisy)).clamp(0, 1)
 

@@ -4,6 +4,7 @@ Source: Fort & Lakshminarayanan, "Ensemble everything everywhere" (arXiv 2408.05
 authors' notebook. Every aggregator maps logits [B, N, C] of N predictors to [B, C].
 """
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -58,7 +59,7 @@ def median(logits: Tensor) -> Tensor:
 
 def mean_probability(logits: Tensor) -> Tensor:
     """The logarithm of the mean of the predictors' probabilities: [B, N, C] -> [B, C]."""
-    return torch.logsumexp(logits.log_softmax(dim=2), dim=1) - torch.tensor(float(logits.shape[1])).log()
+    return torch.logsumexp(logits.log_softmax(dim=2), dim=1) - math.log(logits.shape[1])
 
 
 AGGREGATORS: dict[str, Aggregator] = {

@@ -4,12 +4,14 @@ Source: arXiv 2408.05446, section 3.1, and the authors' replication notebook. Fo
 contrast, shift circularly, mix with the channel mean, scale down to r, add noise, scale up to S, add noise,
 clip to [0, 1].
 
-Shifting and scaling are linear and separable, so all of it is one product per resolution:
-``U_r D_r T_dy x T_dx' D_r' U_r'`` with the shift T, the downscaling D_r and the upscaling U_r. The matrices
-``U_r D_r T_d`` are computed once for every shift d; a batch picks its own and multiplies. No loop runs over
-images, and the result is differentiable in the images.
+Shifting and scaling are linear and separable, so both are matrix products:
+``U_r (D_r T_dy x T_dx' D_r' + n) U_r'`` with the shift T, the downscaling D_r, the upscaling U_r and the noise n. The
+matrices ``D_r T_d`` are computed once for every shift d; a batch picks its own and multiplies. The colour mix works
+on each pixel alone and its weights sum to one, so it commutes with shifting and scaling and is done where it is
+cheapest, at resolution r. No loop runs over images, and the result is differentiable in the images.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,7 +31,7 @@ class StackConfig(BaseModel):
     [-max_shift, max_shift] per axis, image and resolution; `noise_low` is added at r, `noise_high` at S
     (amplitude of uniform [0, 1) noise, or standard deviation of Gaussian noise, in [0, 1] pixel units);
     `contrast` and `grey` are ranges of the blend factors (1 = unchanged), drawn from `levels` evenly spaced
-    values, or continuously for 0; `shared_factor` draws one number for both.
+    values, both ends included, or continuously for 0; `shared_factor` draws one number for both.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +56,8 @@ class StackConfig(BaseModel):
         for low, high in (self.contrast, self.grey):
             if not 0 <= low <= high <= 1:
                 raise ValueError(f"blend factors must be ranges inside [0, 1], not {low}..{high}")
+        if self.levels == 1:
+            raise ValueError("levels must be 0 (any value) or at least 2 (both ends of the range)")
         return self
 
     @property
@@ -109,6 +113,19 @@ class StackDraws:
     low: tuple[Tensor, ...] | None
     high: Tensor | None
 
+    @staticmethod
+    def concatenate(draws: Sequence["StackDraws"]) -> "StackDraws":
+        """The draws of several batches (of one stack) as those of one batch, in order."""
+        lows = [d.low for d in draws if d.low is not None]
+        highs = [d.high for d in draws if d.high is not None]
+        return StackDraws(
+            torch.cat([d.shifts for d in draws]),
+            torch.cat([d.contrast for d in draws]),
+            torch.cat([d.grey for d in draws]),
+            tuple(torch.cat(noise) for noise in zip(*lows, strict=True)) if lows else None,
+            torch.cat(highs) if highs else None,
+        )
+
 
 def _scaling_matrix(source: int, target: int, mode: str) -> Tensor:
     """The matrix [target, source] of PyTorch's one-dimensional `interpolate`, in float64."""
@@ -122,16 +139,18 @@ def _scaling_matrix(source: int, target: int, mode: str) -> Tensor:
 class MultiResolutionStack(nn.Module):
     """Images [B, 3, S, S] in [0, 1] to their stack [B, 3R, S, S] in [0, 1], resolution by resolution."""
 
+    luma: Tensor
+
     def __init__(self, config: StackConfig) -> None:
         super().__init__()
         self.config = config
         size, reach = config.size, config.max_shift
         shifts = [torch.eye(size, dtype=torch.float64).roll(d, dims=0) for d in range(-reach, reach + 1)]
         for index, r in enumerate(config.resolutions):
-            up = _scaling_matrix(r, size, config.up)
             down = _scaling_matrix(size, r, config.down)
-            seen = torch.stack([up @ down @ shift for shift in shifts])
-            self.register_buffer(f"seen_{index}", seen.float(), persistent=False)
+            up = _scaling_matrix(r, size, config.up)
+            # One [r, S] matrix per shift: shifting and downscaling along one axis.
+            self.register_buffer(f"down_{index}", torch.stack([down @ t for t in shifts]).float(), persistent=False)
             self.register_buffer(f"up_{index}", up.float(), persistent=False)
         self.register_buffer("luma", torch.tensor(_LUMA).view(1, 3, 1, 1), persistent=False)
 
@@ -147,7 +166,7 @@ class MultiResolutionStack(nn.Module):
             return torch.rand(shape, generator=rng, device=device)
 
         def factor(low: float, high: float, unit: Tensor) -> Tensor:
-            if config.levels > 1:
+            if config.levels:
                 unit = (unit * config.levels).floor().clamp(max=config.levels - 1) / (config.levels - 1)
             return low + (high - low) * unit
 
@@ -156,8 +175,8 @@ class MultiResolutionStack(nn.Module):
                 return amplitude * uniform(*shape)
             return amplitude * torch.randn(shape, generator=rng, device=device)
 
-        span = (2 * config.max_shift + 1,)
-        shifts = (uniform(count, views, 2) * span[0]).floor().long().clamp(max=span[0] - 1) - config.max_shift
+        span = 2 * config.max_shift + 1  # the clamp is for a product that rounds up to it
+        shifts = (uniform(count, views, 2) * span).floor().long().clamp(max=span - 1) - config.max_shift
         unit = uniform(count, views)
         contrast = factor(*config.contrast, unit)
         grey = factor(*config.grey, unit if config.shared_factor else uniform(count, views))
@@ -206,29 +225,30 @@ class MultiResolutionStack(nn.Module):
             raise ValueError(f"the stack takes [B, 3, {size}, {size}], not {tuple(images.shape)}")
         with torch.autocast(images.device.type, enabled=False):
             images = images.float()
-            views = [self._view(images, draws, index) for index in range(len(self.config.resolutions))]
-            return torch.cat(views, dim=1)
+            # The grey level that contrast blends with, which neither shifts nor scaling change: [B, 1, 1, 1].
+            level = (images * self.luma).sum(1, keepdim=True).mean((2, 3), keepdim=True)
+            views = [self._view(images, level, draws, index) for index in range(len(self.config.resolutions))]
+            return torch.cat(views, dim=1).clamp(0, 1)
 
-    def _view(self, images: Tensor, draws: StackDraws, index: int) -> Tensor:
-        """What resolution number `index` sees: [B, 3, S, S]."""
+    def _view(self, images: Tensor, level: Tensor, draws: StackDraws, index: int) -> Tensor:
+        """What resolution number `index` sees, before clipping: [B, 3, S, S]."""
         config = self.config
-        x = images
-        if config.contrast != (1.0, 1.0):
-            factor = draws.contrast[:, index, None, None, None]
-            mean = (x * self.luma).sum(1, keepdim=True).mean((2, 3), keepdim=True)
-            x = factor * x + (1 - factor) * mean  # both in [0, 1]: torchvision's clamp has nothing to do
-        if config.grey != (1.0, 1.0):
-            factor = draws.grey[:, index, None, None, None]
-            x = factor * x + (1 - factor) * x.mean(1, keepdim=True)
-        seen = getattr(self, f"seen_{index}")
+        down = self.get_buffer(f"down_{index}")
         if config.max_shift:
-            place = draws.shifts[:, index] + config.max_shift
-            x = seen[place[:, 0]][:, None] @ x @ seen[place[:, 1]][:, None].mT
+            chosen = draws.shifts[:, index] + config.max_shift
+            x = down[chosen[:, 0]][:, None] @ images @ down[chosen[:, 1]][:, None].mT
         else:
-            x = seen[0] @ x @ seen[0].mT
+            x = down[0] @ images @ down[0].mT
+        if config.contrast != (1.0, 1.0) or config.grey != (1.0, 1.0):
+            # Contrast f, then grey mix g, as one: g f x + (1 - g) f mean(x) + (1 - f) level. Everything stays in
+            # [0, 1], so that torchvision's clamp between the two would have nothing to do.
+            f, g = draws.contrast[:, index, None, None, None], draws.grey[:, index, None, None, None]
+            x = (g * f) * x + ((1 - g) * f) * x.mean(1, keepdim=True) + (1 - f) * level
         if draws.low is not None:
-            up = getattr(self, f"up_{index}")
-            x = x + up @ draws.low[index] @ up.mT
+            x = x + draws.low[index]
+        if config.resolutions[index] != config.size:  # else the upscaling is the identity
+            up = self.get_buffer(f"up_{index}")
+            x = up @ x @ up.mT
         if draws.high is not None:
             x = x + draws.high[:, index]
-        return x.clamp(0, 1)
+        return x
