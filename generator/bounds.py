@@ -1,0 +1,139 @@
+"""Where the picture may go: the squashing maps from unbounded pictures X to images in [0, 1].
+
+Each is smooth in X up to a final clamp, and each is built so that no X leads outside: the budget of an attack
+holds by construction. Clamping to [0, 1] is a projection onto a set that holds the centre, so it only ever
+shortens the distance; a rounding margin keeps the distance that is measured on the result inside, too.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from generator.errors import StudioError
+
+HALF_A_GREY_LEVEL = 0.5 / 255
+
+
+class Bound(ABC):
+    """A map from unbounded X [B, 3, H, W] to images [B, 3, H, W] in [0, 1]."""
+
+    @abstractmethod
+    def apply(self, x: Tensor) -> Tensor:
+        """The images for X; differentiable."""
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """The shape [B or 1, 3, H, W] of the image it refers to, if there is one."""
+        return None
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Self:  # noqa: ARG002 -- nothing to move here
+        """The same bound, its tensors on another device and in another dtype."""
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class Free(Bound):
+    """Any image: (1 + tanh X) / 2, mid-grey at X = 0."""
+
+    def apply(self, x: Tensor) -> Tensor:
+        return (1 + x.tanh()) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class _Anchored(Bound):
+    """Round an image [B or 1, 3, H, W] in [0, 1], which every X of the batch, or each its own, refers to."""
+
+    image: Tensor
+
+    def __post_init__(self) -> None:
+        image = self.image
+        if image.dim() != 4 or image.shape[1] != 3 or not image.is_floating_point():
+            raise StudioError(
+                f"The start image must be floating point of shape [batch, 3, height, width], "
+                f"not {image.dtype} of {list(image.shape)}."
+            )
+        if not ((image >= 0) & (image <= 1)).all():  # NaN fails both
+            raise StudioError("The start image must hold values from 0 to 1 only.")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.image.shape)
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Self:
+        return replace(self, image=self.image.to(device, dtype))
+
+
+@dataclass(frozen=True, eq=False)
+class FromImage(_Anchored):
+    """Any image, starting from the given one: (1 + tanh(base + X)) / 2 with base = atanh(2 image - 1).
+
+    The image is first clamped to [margin, 1 - margin], since 0 and 1 lie at infinity. At the standard margin,
+    just under half a grey level, X = 0 gives the very same 8-bit image. A larger one (0.1 for style transfer,
+    arXiv 2502.07753) leaves more room to move at the ends.
+    """
+
+    margin: float = 0.9 * HALF_A_GREY_LEVEL
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1e-6 <= self.margin < 0.5:
+            raise StudioError(f"The image's margin must lie between 1e-6 and 0.5, not {self.margin}.")
+
+    @cached_property
+    def _base(self) -> Tensor:
+        return (2 * self.image.clamp(self.margin, 1 - self.margin) - 1).atanh()
+
+    def apply(self, x: Tensor) -> Tensor:
+        return (1 + (self._base + x).tanh()) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class LinfBall(_Anchored):
+    """No value further than eps from the image's: clamp(image + eps tanh X, 0, 1), 0 < eps <= 1."""
+
+    eps: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.eps <= 1:
+            raise StudioError(
+                f"The L-inf budget must be above 0 and at most 1 (the pixel range), not {self.eps}. "
+                "Eight grey levels are 8/255 = 0.0314."
+            )
+
+    def apply(self, x: Tensor) -> Tensor:
+        reach = max(0.0, self.eps - torch.finfo(x.dtype).eps)  # adding to the image rounds by half of this
+        return (self.image + reach * x.tanh()).clamp(0, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class L2Ball(_Anchored):
+    """Each image within Euclidean distance eps of its centre: clamp(image + eps X tanh|X| / |X|, 0, 1).
+
+    |X| is the norm over all pixels and channels of one image, and so is eps > 0, in units of the pixel range.
+    The map has slope eps at X = 0 and approaches the sphere far out.
+    """
+
+    eps: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (self.eps > 0 and math.isfinite(self.eps)):
+            raise StudioError(
+                f"The L2 budget must be a finite number above 0, not {self.eps}: the Euclidean length of the "
+                "change over all pixels, each in [0, 1]."
+            )
+
+    def apply(self, x: Tensor) -> Tensor:
+        square = x.flatten(1).square().sum(1).view(-1, 1, 1, 1)
+        near = square < 1e-6  # there tanh(n) / n = 1 - n^2 / 3 to 1e-12, and the root has no slope to pass on
+        norm = torch.where(near, torch.ones_like(square), square).sqrt()
+        ratio = torch.where(near, 1 - square / 3, norm.tanh() / norm)
+        unit = torch.finfo(x.dtype).eps  # every pixel's sum rounds by half of this; the norm itself, relatively
+        reach = max(0.0, self.eps * (1 - 100 * unit) - unit * math.sqrt(x[0].numel()))
+        return (self.image + reach * ratio * x).clamp(0, 1)

@@ -1,0 +1,280 @@
+"""The multi-resolution sum as linear algebra.
+
+A picture is a sum of layers, one per resolution r: a small grid P_r, of r cells along the longer side of the
+canvas, enlarged bicubically (Direct Ascent Synthesis, arXiv 2502.07753). Enlarging is linear in each axis:
+
+    X = sum_r w_r U_r P_r V_r^T = Up(P)                 U_r [H, rh], V_r [W, rw]
+
+Its adjoint hands an image gradient G to the layers, P_r = w_r U_r^T G V_r, so that descent on the layers
+moves the picture by K(G) = Up(Up^T(G)): plain descent needs no layers, only K (see `generator.kernels`).
+"""
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, reduce
+from itertools import islice
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from generator.errors import StudioError
+from generator.kernels import GramStack, Kernel, KroneckerKernel, exact_matrices, truncated_matrices
+
+Size = tuple[int, int]
+
+_GROUP_ROWS = 2048  # rows of half-enlarged layers made at a time: bounds memory at any canvas size
+_NUMBER_OR_RANGE = re.compile(
+    r"(?P<first>\d{1,9})(?:\s*\.\.\s*(?P<last>\d{1,9})(?:\s*:\s*(?P<step>\d{1,9}))?)?", re.ASCII
+)
+
+
+def parse_resolutions(text: str | Sequence[int], size: Size) -> tuple[int, ...]:
+    """Read a set of resolutions, in cells along the longer side of a canvas of `size` (height, width).
+
+    The text is a comma-separated list of numbers ("224,112,56"), ranges with both ends ("1..224"), ranges
+    with a step, which need not meet their end ("1..224:4"), "pow2" (1, 2, 4, ... up to the longer side) and
+    "all" (every number up to it). Returns the resolutions in ascending order, each once.
+
+    Raises StudioError naming the item that cannot be read or lies outside 1..max(size).
+    """
+    longest = max(size)
+    items = text.split(",") if isinstance(text, str) else [str(r) for r in text]
+    chosen: set[int] = set()
+    for place, item in enumerate((item.strip() for item in items), start=1):
+        where = f"Resolutions, item {place} ({item!r})"
+        chosen.update(_parse_item(item, where, longest))
+    if not chosen:
+        raise StudioError('Resolutions: give at least one, for example "pow2", "1..224" or "224,112,56".')
+    return tuple(sorted(chosen))
+
+
+def _parse_item(item: str, where: str, longest: int) -> Iterable[int]:
+    """The numbers that one item stands for, checked."""
+    if item == "all":
+        return range(1, longest + 1)
+    if item == "pow2":
+        return (1 << k for k in range(longest.bit_length()))
+    match = _NUMBER_OR_RANGE.fullmatch(item)
+    if match is None:
+        raise StudioError(
+            f'{where}: write a number, a range like "1..224" or "1..224:4", "pow2" or "all", with commas.'
+        )
+    first = int(match["first"])
+    last, step = int(match["last"] or first), int(match["step"] or 1)
+    for end in first, last:
+        if not 1 <= end <= longest:
+            raise StudioError(f"{where}: {end} is not between 1 and {longest}, the longer side in pixels.")
+    if last < first:
+        raise StudioError(f"{where}: write the smaller end first, {last}..{first}.")
+    if step < 1:
+        raise StudioError(f"{where}: the step after the colon must be at least 1.")
+    return range(first, last + 1, step)
+
+
+def layer_shape(resolution: int, size: Size) -> Size:
+    """The (rows, columns) of a layer: `resolution` cells along the longer side, the other to scale (>= 1).
+
+    Raises StudioError where the resolution lies outside 1..max(size).
+    """
+    height, width = size
+    longest = max(size)
+    if not 1 <= resolution <= longest:
+        raise StudioError(
+            f"A resolution of {resolution} does not fit a canvas of {height} x {width} pixels: "
+            f"choose one between 1 and {longest}."
+        )
+    rows, columns = (max(1, round(resolution * side / longest)) for side in size)
+    return rows, columns
+
+
+def upsampling_matrix(size: int, cells: int) -> Tensor:
+    """The float64 matrix [size, cells] of bicubic enlargement along one axis, 1 <= cells <= size.
+
+    Exactly `interpolate(mode="bicubic", align_corners=False)`, read off its action on unit vectors; a column
+    of ones for one cell, the identity for cells == size. Every row sums to 1.
+    """
+    unit_vectors = torch.eye(cells, dtype=torch.float64).view(1, cells, cells, 1)
+    enlarged = F.interpolate(unit_vectors, size=(size, 1), mode="bicubic", align_corners=False)
+    return enlarged[0, :, :, 0].mT.contiguous()
+
+
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Up and its adjoint for a run of consecutive layers: a small product each, a large one for all."""
+
+    rows: Tensor  # [H, sum of rh]: the matrices w_r U_r side by side
+    columns: tuple[Tensor, ...]  # the matrices V_r [W, rw]
+    heights: tuple[int, ...]  # rh
+
+    def up(self, layers: Sequence[Tensor]) -> Tensor:
+        widened = [layer @ columns.mT for layer, columns in zip(layers, self.columns, strict=True)]
+        return self.rows @ torch.cat(widened, dim=-2)
+
+    def adjoint(self, images: Tensor) -> list[Tensor]:
+        narrowed = torch.split(self.rows.mT @ images, list(self.heights), dim=-2)
+        return [part @ columns for part, columns in zip(narrowed, self.columns, strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
+class FactorKernel:
+    """K = Up Up^T through the layers themselves: exact, and no matrix is larger than the factors U_r, V_r."""
+
+    groups: tuple[_Group, ...]
+    terms: int
+    relative_error: float = 0.0
+
+    def __call__(self, images: Tensor, /) -> Tensor:
+        return _sum(group.up(group.adjoint(images)) for group in self.groups)
+
+
+class ResolutionOperator:
+    """Up, its adjoint and K for one set of resolutions on one canvas.
+
+    Immutable; matrices are made when first needed. Prefer `resolution_operator`, which keeps the last few.
+
+    Args:
+        resolutions: ascending, each between 1 and the longer side.
+        size: canvas (H, W) in pixels.
+        weights: w_r > 0, one per resolution.
+        tolerance: the relative error allowed to K (see `Kernel.relative_error`); 0 for rounding error only.
+        dtype, device: of the images and layers it is applied to.
+
+    Raises StudioError if these do not fit together.
+    """
+
+    def __init__(
+        self,
+        resolutions: tuple[int, ...],
+        size: Size,
+        weights: tuple[float, ...],
+        tolerance: float,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        if not resolutions or list(resolutions) != sorted(set(resolutions)):
+            raise StudioError("Give the resolutions in ascending order, each once, and at least one.")
+        if len(weights) != len(resolutions):
+            raise StudioError(
+                f"Give one weight for each of the {len(resolutions)} resolutions; there are {len(weights)}."
+            )
+        if not all(math.isfinite(w) and w > 0 for w in weights):
+            raise StudioError("Resolution weights must be positive numbers; leave a resolution out to drop it.")
+        if not 0 <= tolerance < 1:
+            raise StudioError(f"The tolerance is a relative error from 0 (exact) to below 1, not {tolerance}.")
+        self.resolutions, self.size, self.weights, self.tolerance = resolutions, size, weights, tolerance
+        self.dtype, self.device = dtype, device
+        self.shapes: tuple[Size, ...] = tuple(layer_shape(r, size) for r in resolutions)
+
+    def up(self, layers: Sequence[Tensor]) -> Tensor:
+        """sum_r w_r U_r P_r V_r^T: layers [..., rh, rw], one per resolution, to images [..., H, W].
+
+        Differentiable in the layers.
+        """
+        remaining = iter(layers)
+        return _sum(group.up(list(islice(remaining, len(group.heights)))) for group in self._groups)
+
+    def up_one(self, index: int, layer: Tensor) -> Tensor:
+        """w_r U_r P_r V_r^T for r = resolutions[index]: one layer's part [..., H, W] of the sum."""
+        rows, columns = (self._placed(factor) for factor in self._factors(index))
+        return rows @ (layer @ columns.mT)
+
+    def adjoint(self, images: Tensor) -> list[Tensor]:
+        """w_r U_r^T G V_r for every resolution: images [..., H, W] to layers [..., rh, rw]."""
+        return [layer for group in self._groups for layer in group.adjoint(images)]
+
+    @cached_property
+    def kernel(self) -> Kernel:
+        """K within the tolerance, in the form that takes fewest multiplications.
+
+        Per channel, the way through the layers takes 2 sum_r rh W (H + rw), a Kronecker product H W (H + W).
+        Where one costs more than all layers (a large photo, few cells), no H x H or W x W matrix is made.
+        """
+        height, width = self.size
+        by_layers = 2 * sum(rows * width * (height + columns) for rows, columns in self.shapes)
+        affordable = by_layers // (height * width * (height + width))  # Kronecker products for the same price
+        if self.tolerance and affordable > 3:  # fewer never come near a useful tolerance: spare the analysis
+            truncated = truncated_matrices(*self._gram_stacks(), self.tolerance, affordable)
+            if truncated is not None:
+                left, right, error = truncated
+                return KroneckerKernel.from_matrices(self._placed(left), self._placed(right), error)
+        if affordable >= len({min(shape) for shape in self.shapes}):
+            left, right = exact_matrices(*self._gram_stacks())
+            return KroneckerKernel.from_matrices(self._placed(left), self._placed(right))
+        return FactorKernel(self._groups, len(self.resolutions))
+
+    def _gram_stacks(self) -> tuple[GramStack, GramStack]:
+        """The matrices w_r^2 A_r and A'_r; layers that share the one of the shorter side are one term."""
+        short = 0 if self.size[0] < self.size[1] else 1
+        alike: dict[int, list[int]] = {}
+        for index, shape in enumerate(self.shapes):
+            alike.setdefault(shape[short], []).append(index)
+        common = [[(1.0, upsampling_matrix(self.size[short], cells))] for cells in alike]
+        merged = [
+            [
+                (self.weights[i] ** 2, upsampling_matrix(self.size[1 - short], self.shapes[i][1 - short]))
+                for i in indices
+            ]
+            for indices in alike.values()
+        ]
+        stacks = GramStack(common), GramStack(merged)
+        return stacks if short == 0 else stacks[::-1]
+
+    def _factors(self, index: int) -> tuple[Tensor, Tensor]:
+        """w_r U_r [H, rh] and V_r [W, rw], in float64 on the CPU."""
+        (height, width), (rows, columns) = self.size, self.shapes[index]
+        return self.weights[index] * upsampling_matrix(height, rows), upsampling_matrix(width, columns)
+
+    def _placed(self, matrix: Tensor) -> Tensor:
+        return matrix.to(self.device, self.dtype)
+
+    @cached_property
+    def _groups(self) -> tuple[_Group, ...]:
+        groups: list[_Group] = []
+        index = 0
+        while index < len(self.shapes):
+            rows: list[Tensor] = []
+            columns: list[Tensor] = []
+            heights: list[int] = []
+            while index < len(self.shapes) and sum(heights) < _GROUP_ROWS:
+                row, column = self._factors(index)
+                rows.append(row)
+                columns.append(self._placed(column))
+                heights.append(row.shape[1])
+                index += 1
+            groups.append(_Group(self._placed(torch.cat(rows, 1)), tuple(columns), tuple(heights)))
+        return tuple(groups)
+
+
+def _sum(parts: Iterable[Tensor]) -> Tensor:
+    """The sum of at least one tensor, holding two at a time."""
+    return reduce(torch.add, parts)
+
+
+@lru_cache(maxsize=4)
+def _cached_operator(
+    resolutions: tuple[int, ...],
+    size: Size,
+    weights: tuple[float, ...],
+    tolerance: float,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> ResolutionOperator:
+    return ResolutionOperator(resolutions, size, weights, tolerance, dtype, device)
+
+
+def resolution_operator(
+    resolutions: Sequence[int],
+    size: Size,
+    *,
+    weights: Sequence[float] | None = None,
+    tolerance: float = 0.0,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+) -> ResolutionOperator:
+    """A `ResolutionOperator`, the last few of which are kept; every weight is 1 unless given."""
+    chosen = tuple(resolutions)
+    scales = (1.0,) * len(chosen) if weights is None else tuple(map(float, weights))
+    return _cached_operator(chosen, tuple(size), scales, float(tolerance), dtype, torch.device(device))
