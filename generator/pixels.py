@@ -1,0 +1,129 @@
+"""Between tensors in [0, 1] and 8-bit pixels: rounding, its inverse, and rounding that keeps a budget.
+
+All of it happens on the CPU in float64, so that a picture has the same pixels whatever device it was made on.
+"""
+
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from generator.errors import StudioError
+
+
+class ImageError(StudioError):
+    """A picture that cannot be used; the message says why and what to do."""
+
+
+def to_tensor(picture: Image.Image | NDArray[np.uint8]) -> Tensor:
+    """Turn an RGB picture, or a uint8 array [H, W, 3], into images [1, 3, H, W], float32 in [0, 1]."""
+    if isinstance(picture, Image.Image) and picture.mode != "RGB":
+        raise ImageError(f"A picture in RGB is needed, not in mode {picture.mode}: read it with load_image.")
+    pixels = np.array(picture)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise ImageError(f"8-bit pixels [H, W, 3] are needed, not {pixels.dtype} {list(pixels.shape)}.")
+    return _from_levels(pixels[None])
+
+
+def to_uint8(images: Tensor) -> NDArray[np.uint8]:
+    """Round images [B, 3, H, W] (half up, clamped to [0, 1]) to 8-bit pixels [B, H, W, 3].
+
+    Raises ImageError for another shape, integer tensors, NaN and infinity.
+    """
+    values = _pixel_values(images)
+    levels = torch.floor(values.clamp(0, 1) * 255 + 0.5)  # exact: float64 holds 255 x + 1/2 of any float32
+    return _to_array(levels)
+
+
+def to_pil(images: Tensor) -> list[Image.Image]:
+    """Images [B, 3, H, W] as a list of B RGB pictures, rounded as by to_uint8."""
+    return [Image.fromarray(pixels) for pixels in to_uint8(images)]
+
+
+def quantise(images: Tensor) -> Tensor:
+    """Images [B, 3, H, W] as they come back from an 8-bit file: float32, detached, on the same device."""
+    return _from_levels(to_uint8(images)).to(images.device)
+
+
+def quantise_within(images: Tensor, original: Tensor, eps: float, *, norm: Literal["linf", "l2"] = "linf") -> Tensor:
+    """Round to 8 bit such that the saved images, too, keep a budget round the original.
+
+    Images are [B, 3, H, W], the original the same or [1, 3, H, W] and made of 8-bit levels, eps in the units
+    of pixels in [0, 1]. Values outside the budget are projected into it, and where plain rounding would leave
+    it, pixels are rounded towards the original: under linf all that need it, under l2 those that lose least
+    for what they save. The budget then holds up to float32 rounding (1e-6). An original between the 8-bit
+    levels may have no level within eps; linf then takes the level nearest to it.
+    Returns float32 as quantise does. Raises ImageError for shapes that do not fit and a negative eps.
+    """
+    if not 0 <= eps < float("inf"):
+        raise ImageError(f"The budget eps must be a number >= 0, not {eps}.")
+    if original.shape[1:] != images.shape[1:] or original.shape[0] not in (1, images.shape[0]):
+        raise ImageError(
+            f"Images {list(images.shape)} cannot keep a budget round an original {list(original.shape)}: "
+            "both need the same size."
+        )
+    wanted = _pixel_values(images).clamp(0, 1) * 255
+    start = (_pixel_values(original).clamp(0, 1) * 255).expand_as(wanted)
+    on_grid = (start - start.round()).abs() < 1e-3  # undo the rounding of level / 255 to float32
+    start = torch.where(on_grid, start.round(), start)
+    round_within = _round_within_l2 if norm == "l2" else _round_within_linf
+    return _from_levels(_to_array(round_within(wanted, start, 255 * eps))).to(images.device)
+
+
+def _round_within_linf(wanted: Tensor, start: Tensor, radius: float) -> Tensor:
+    slack = 1e-4  # of a level: 4 / 255 given as 0.01568627 must count as 4
+    low, high = torch.ceil(start - radius - slack), torch.floor(start + radius + slack)
+    nearest = torch.floor(wanted + 0.5)
+    inside = torch.minimum(torch.maximum(nearest, low), high)
+    return torch.where(low <= high, inside, torch.floor(start + 0.5)).clamp(0, 255)
+
+
+def _round_within_l2(wanted: Tensor, start: Tensor, radius: float) -> Tensor:
+    delta = wanted - start
+    norm = torch.linalg.vector_norm(delta.flatten(1), dim=1).clamp_min(1e-12).view(-1, 1, 1, 1)
+    wanted = start + delta * (radius / norm).clamp_max(1)
+    nearest = torch.floor(wanted + 0.5)
+    inward = torch.where(wanted > start, torch.floor(wanted), torch.ceil(wanted))
+    saved = ((nearest - start).square() - (inward - start).square()).flatten(1)
+    lost = ((inward - wanted).square() - (nearest - wanted).square()).flatten(1)
+    order = torch.where(saved > 0, lost / saved, torch.inf).argsort(dim=1, stable=True)
+    excess = (nearest - start).square().flatten(1).sum(dim=1, keepdim=True) - radius**2
+    saved_before = saved.gather(1, order).cumsum(dim=1) - saved.gather(1, order)
+    turn = torch.zeros_like(saved, dtype=torch.bool).scatter_(1, order, saved_before < excess)
+    return torch.where(turn.view_as(nearest), inward, nearest).clamp(0, 255)
+
+
+def pixels_of_one(image: Tensor | Image.Image) -> NDArray[np.uint8]:
+    """The 8-bit pixels [H, W, 3] of one image: a tensor [3, H, W] or [1, 3, H, W], or an RGB picture."""
+    if isinstance(image, Tensor):
+        batch = image[None] if image.ndim == 3 else image
+        if batch.shape[0] != 1:
+            raise ImageError(f"One image is needed, not a batch {list(image.shape)}.")
+        pixels: NDArray[np.uint8] = to_uint8(batch)[0]
+        return pixels
+    if image.mode != "RGB":
+        raise ImageError(f"A picture in RGB is needed, not in mode {image.mode}: read it with load_image.")
+    return np.array(image)
+
+
+def _pixel_values(images: Tensor) -> Tensor:
+    """Checked images as float64 on the CPU, where rounding is the same for every device."""
+    if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
+        raise ImageError(f"Images [B, 3, H, W] in [0, 1] are needed, not {images.dtype} {list(images.shape)}.")
+    values = images.detach().cpu().double()
+    if not torch.isfinite(values).all():
+        raise ImageError("The image holds values that are no numbers (NaN or infinity). Lower the learning rate.")
+    return values
+
+
+def _to_array(levels: Tensor) -> NDArray[np.uint8]:
+    pixels: NDArray[np.uint8] = levels.to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+    return pixels
+
+
+def _from_levels(pixels: NDArray[np.uint8]) -> Tensor:
+    """8-bit pixels [B, H, W, 3] as images [B, 3, H, W]: the one place where a level becomes a float."""
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous().float() / 255

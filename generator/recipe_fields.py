@@ -1,0 +1,101 @@
+"""The fields of a recipe as data, for whatever shows them: flags of the command line, widgets of the app."""
+
+import argparse
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from generator.recipe import FILLED_IN, Recipe
+
+
+@dataclass(frozen=True)
+class RecipeField:
+    """One field that a user sets.
+
+    name is that of the field, flag that of the command line; type is the type of one value, and several says
+    whether the field is a tuple of such values; choices is empty unless the values are a closed list; minimum
+    and maximum are the ends of a number's range, if it has any (the ends themselves may be excluded).
+    """
+
+    name: str
+    flag: str
+    type: type
+    several: bool
+    default: Any
+    help: str
+    choices: tuple[str, ...]
+    minimum: float | None
+    maximum: float | None
+
+
+def cli_fields() -> list[RecipeField]:
+    """All fields that a user sets, in the order of the recipe; not those which the program fills in."""
+    return [
+        _describe(name, field) for name, field in Recipe.model_fields.items() if field.json_schema_extra != FILLED_IN
+    ]
+
+
+def add_arguments(parser: argparse.ArgumentParser, skip: Collection[str] = ()) -> None:
+    """Add a flag for every field (--learning-rate for learning_rate) but those named in skip.
+
+    Values are not judged here but by the recipe, so that a wrong one has the same sentence everywhere. A flag
+    that is not given leaves no trace in the namespace.
+    """
+    for field in cli_fields():
+        if field.name in skip:
+            continue
+        text = f"{field.help} (default: {_shown(field.default)})".replace("%", "%%")
+        options: dict[str, Any] = {"dest": field.name, "default": argparse.SUPPRESS, "help": text}
+        if field.type is bool:
+            parser.add_argument(field.flag, action=argparse.BooleanOptionalAction, **options)
+            continue
+        if field.name == "size":
+            options |= {"nargs": "+", "metavar": ("H", "W")}
+        elif field.several:
+            options |= {"nargs": "*", "metavar": field.name.upper()}
+        elif field.choices:
+            options |= {"choices": field.choices}
+        else:
+            options |= {"metavar": {int: "N", float: "X"}.get(field.type, "TEXT")}
+        parser.add_argument(field.flag, **options)
+
+
+def from_arguments(namespace: argparse.Namespace, base: Recipe) -> Recipe:
+    """The base recipe with those fields changed that were given as flags. Raises RecipeError."""
+    given = vars(namespace)
+    return base.with_changes(**{field.name: given[field.name] for field in cli_fields() if field.name in given})
+
+
+def _describe(name: str, field: FieldInfo) -> RecipeField:
+    annotation: Any = field.annotation
+    several = get_origin(annotation) is tuple
+    if several:
+        annotation = get_args(annotation)[0]
+        annotation = getattr(annotation, "__origin__", annotation)  # the type below its limits
+    choices = get_args(annotation) if get_origin(annotation) is Literal else ()
+    return RecipeField(
+        name=name,
+        flag="--" + name.replace("_", "-"),
+        type=str if choices else annotation,
+        several=several,
+        default=field.get_default(),
+        help=field.description or "",
+        choices=choices,
+        minimum=_limit(field, "ge", "gt"),
+        maximum=_limit(field, "le", "lt"),
+    )
+
+
+def _limit(field: FieldInfo, *keys: str) -> float | None:
+    found = [getattr(limit, key) for limit in field.metadata for key in keys if hasattr(limit, key)]
+    return found[0] if found else None
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(str(entry) for entry in value) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
