@@ -1,0 +1,91 @@
+"""Where the app keeps what it makes: jobs, uploads, and the models that people train."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from generator.errors import StudioError
+
+VARIABLE = "CROSSMAX_STUDIO_DATA"
+NAME = "crossmax-studio"
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class DataDir:
+    """A data directory. Naming it makes nothing; ``create`` does, when the app starts."""
+
+    root: Path
+
+    @property
+    def uploads(self) -> Path:
+        """Pictures that people brought, named by their pixels."""
+        return self.root / "uploads"
+
+    @property
+    def models(self) -> Path:
+        """Models beside the shipped ones, a folder each."""
+        return self.root / "models"
+
+    def upload(self, digest: str) -> Path:
+        """Where the picture with this pixel digest is kept. Only digests name pictures: never a path.
+
+        Raises:
+            StudioError: it is no digest, or the picture is not there (any more).
+        """
+        path = self.uploads / f"{digest}.png"
+        if not _DIGEST.fullmatch(digest) or not path.is_file():
+            raise StudioError("The picture to start from is no longer here: upload it again.")
+        return path
+
+    def create(self) -> None:
+        """Make the directories and see that files can be written.
+
+        Raises:
+            StudioError: they cannot; the message says what to do.
+        """
+        try:
+            for folder in (self.root, self.uploads, self.models):
+                folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.root):
+                pass
+        except OSError as error:
+            raise StudioError(
+                f"The data directory '{self.root}' cannot be written to ({error.strerror or error}). "
+                f"Choose another with --data-dir or the variable {VARIABLE}."
+            ) from error
+
+
+def choose_data_dir(
+    argument: str | Path | None = None,
+    *,
+    environment: Mapping[str, str] = os.environ,
+    platform: str = sys.platform,
+    home: Path | None = None,
+) -> DataDir:
+    """The argument, else the variable CROSSMAX_STUDIO_DATA, else this platform's place for such data.
+
+    Empty texts count as not given. Nothing is created.
+    """
+    chosen = str(argument or "") or environment.get(VARIABLE, "")
+    if not chosen:
+        return DataDir(_platform_default(environment, platform, home or Path.home()))
+    try:
+        return DataDir(Path(chosen).expanduser().absolute())
+    except RuntimeError as error:  # ~name of a user who does not exist
+        raise StudioError(f"The data directory '{chosen}' cannot be found: {error}") from error
+
+
+def _platform_default(environment: Mapping[str, str], platform: str, home: Path) -> Path:
+    if platform == "darwin":
+        return home / "Library" / "Application Support" / NAME
+    variable, fallback = ("LOCALAPPDATA", "AppData/Local") if platform == "win32" else ("XDG_DATA_HOME", ".local/share")
+    base = Path(environment.get(variable, ""))
+    # The XDG specification has relative paths ignored.
+    return (base if base.is_absolute() else home / fallback) / NAME

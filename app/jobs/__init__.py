@@ -1,0 +1,34 @@
+"""Work on the server: submitted once, followed by polling, kept on disk whatever happens to the page."""
+
+from app.jobs.context import Handler, JobContext
+from app.jobs.foreground import run_foreground
+from app.jobs.model import (
+    Discarded,
+    JobError,
+    JobRecord,
+    JobRequest,
+    JobSnapshot,
+    JobStatus,
+    Limits,
+    NotYourJobError,
+    QueueFullError,
+    UnknownJobError,
+)
+from app.jobs.service import JobService
+
+__all__ = [
+    "Discarded",
+    "Handler",
+    "JobContext",
+    "JobError",
+    "JobRecord",
+    "JobRequest",
+    "JobService",
+    "JobSnapshot",
+    "JobStatus",
+    "Limits",
+    "NotYourJobError",
+    "QueueFullError",
+    "UnknownJobError",
+    "run_foreground",
+]

@@ -1,0 +1,184 @@
+"""The running job: its changing state, and the handle through which a handler reports and is told to end."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.jobs.model import Discarded, JobRecord, JobSnapshot, JobStatus, as_json
+from app.jobs.progress import MAX_CURVES, Curve, Rate
+from app.jobs.store import PREVIEW_NAME, write_atomic
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+logger = logging.getLogger(__name__)
+
+PREVIEW_INTERVAL_S = 0.2
+PREVIEW_SIDE = 1024
+UNSAVED = "Ended, but this could not be written to the disk yet: make room there before the studio ends."
+Clock = Callable[[], float]
+
+
+class Job:
+    """A job in memory. Everything but ``disk`` is guarded by the lock of whoever runs it.
+
+    Attributes:
+        record: what is known for certain; replaced, never changed.
+        stop_requested: end soon and keep what there is (by the owner, or because the program ends).
+        stopped_by_owner: the owner asked for it.
+        discard_requested: end soon and keep nothing.
+        unsaved: the job has ended, but writing its record failed.
+        disk: held while the job's folder is written by the service, so that writers take turns; taken
+            before the lock, never under it.
+    """
+
+    def __init__(self, record: JobRecord, folder: Path) -> None:
+        self.record = record
+        self.folder = folder
+        self.curves: dict[str, Curve] = {}
+        self.rate = Rate()
+        self.stop_requested = False
+        self.stopped_by_owner = False
+        self.discard_requested = False
+        self.unsaved = False
+        self.disk = threading.RLock()
+
+    def update(self, **changes: Any) -> None:
+        self.record = dataclasses.replace(self.record, **changes)
+
+    def points(self) -> dict[str, list[tuple[int, float]]]:
+        return {name: curve.points() for name, curve in self.curves.items()}
+
+    def snapshot(self, *, now: float, position: int | None = None, with_curves: bool = True) -> JobSnapshot:
+        record = self.record
+        running = not record.status.finished
+        preview = str(self.folder / PREVIEW_NAME) if record.preview_version else None
+        return JobSnapshot(
+            id=record.id,
+            kind=record.kind,
+            title=record.title,
+            owner=record.owner,
+            device=record.device,
+            status=record.status,
+            position=position,
+            done=record.done,
+            total=record.total,
+            eta_s=self.rate.eta(record.total, now) if running else None,
+            message=UNSAVED if self.unsaved else record.message,
+            stopping=running and (self.stop_requested or self.discard_requested),
+            curves=self.points() if with_curves else {},
+            preview=preview,
+            preview_version=record.preview_version,
+            result=record.result,
+            error=record.error,
+            created=record.created,
+            started=record.started,
+            finished=record.finished,
+            params=record.params,
+            folder=str(self.folder),
+        )
+
+
+class JobContext:
+    """What a handler is given.
+
+    Attributes:
+        id, device: the job's.
+        params: the request's parameters; the handler's own copy.
+        dir: the job's folder, which exists. Results go here, and nothing else does.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        *,
+        lock: threading.Condition,
+        clock: Clock,
+        on_progress: Callable[[], None],
+        preview_interval_s: float | None = PREVIEW_INTERVAL_S,
+    ) -> None:
+        """``preview_interval_s`` of ``None`` asks for no previews at all."""
+        self.id = job.record.id
+        self.device = job.record.device
+        self.params: dict[str, Any] = as_json(job.record.params)
+        self.dir = job.folder
+        self._job = job
+        self._lock = lock
+        self._clock = clock
+        self._on_progress = on_progress
+        self._preview_interval_s = preview_interval_s
+        self._previewed_at: float | None = None
+        self._preview_failed = False
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether to end at the next step and return what there is."""
+        with self._lock:
+            return self._job.stop_requested or self._job.discard_requested
+
+    def progress(
+        self,
+        done: int,
+        total: int,
+        message: str = "",
+        losses: Mapping[str, float] | None = None,
+        preview: Callable[[], Image.Image] | None = None,
+    ) -> None:
+        """Report ``done`` of ``total`` steps (0 while the total is unknown). Call it after every step.
+
+        An empty ``message`` leaves the last one. ``losses`` are named values at step ``done``, added to
+        the curves. ``preview`` renders the newest frame; it is called only when a new one is due: at most
+        every ``PREVIEW_INTERVAL_S``, and for the last step.
+
+        Raises:
+            Discarded: the job has been thrown away; let it pass.
+        """
+        if done < 0 or total < 0:
+            raise ValueError(f"done and total are counts from 0; got {done} of {total}")
+        now = self._clock()
+        with self._lock:
+            job = self._job
+            # A job that no longer counts as running was given up by a service that has closed.
+            if job.discard_requested or job.record.status is not JobStatus.RUNNING:
+                raise Discarded
+            last_step = done >= total > 0 and done != job.record.done
+            job.rate.update(done, now)
+            job.update(done=int(done), total=int(total), message=message or job.record.message)
+            for name, value in (losses or {}).items():
+                if name in job.curves or len(job.curves) < MAX_CURVES:
+                    job.curves.setdefault(name, Curve()).add(done, value)
+        if preview is not None and self._preview_due(now, last_step):
+            self._previewed_at = now
+            self._write_preview(preview())
+        self._on_progress()
+
+    def _preview_due(self, now: float, last_step: bool) -> bool:
+        if self._preview_interval_s is None:
+            return False
+        return last_step or self._previewed_at is None or now - self._previewed_at >= self._preview_interval_s
+
+    def _write_preview(self, image: Image.Image) -> None:
+        """A preview that cannot be written (a full disk) is no reason to lose the job."""
+        frame = image.convert("RGB")
+        frame.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+        data = io.BytesIO()
+        frame.save(data, format="JPEG", quality=90, subsampling=0)
+        try:
+            write_atomic(self.dir / PREVIEW_NAME, data.getvalue(), durable=False)
+        except OSError:
+            if not self._preview_failed:
+                logger.warning("the preview of job %s cannot be written", self.id, exc_info=True)
+            self._preview_failed = True
+            return
+        with self._lock:
+            self._job.update(preview_version=self._job.record.preview_version + 1)
+
+
+Handler = Callable[[JobContext], dict[str, Any]]
+"""Does a job and returns its result: JSON whose file names are relative to ``JobContext.dir``."""

@@ -1,0 +1,254 @@
+"""The service killed by the system at several moments, and what the next one finds."""
+
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import app.jobs
+from app.jobs import JobRequest, JobService, JobStatus
+
+ROOT = Path(app.jobs.__file__).parents[2]
+PATIENCE = 20.0
+
+# The victim announces a moment on its standard output and then stands still until it is killed.
+PREAMBLE = """
+import sys, threading
+from pathlib import Path
+from app.jobs import JobRequest, JobService
+from app.jobs import store
+
+def here(moment):
+    print(moment, flush=True)
+    threading.Event().wait()
+
+def submit(service, name, device="cpu"):
+    return service.submit(JobRequest("work", {"name": name}, device=device, owner="anna"))
+
+def run(handler, **options):
+    service = JobService(Path(sys.argv[1]), {"work": handler}, **options)
+    for problem in service.problems:
+        print(problem)
+    return service
+"""
+
+
+def killed(tmp_path: Path, program: str) -> str:
+    """Run the program until it announces a moment, then kill it; the announcement."""
+    code = PREAMBLE + textwrap.dedent(program)
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        moment = process.stdout.readline().strip()
+        process.send_signal(signal.SIGKILL)
+        process.wait(PATIENCE)
+    return moment
+
+
+class Restart:
+    """The next service, and the order in which its jobs ran."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.ran: list[str] = []
+        self.service = JobService(tmp_path, {"work": self._handler})
+
+    def _handler(self, context):
+        self.ran.append(context.params["name"])
+        return {"name": context.params["name"]}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.service.close(PATIENCE)
+
+    def statuses(self) -> dict[str, JobStatus]:
+        """Of every job by name, once all of them have ended."""
+        return {
+            snapshot.params["name"]: self.service.wait(snapshot.id, PATIENCE).status for snapshot in self.service.list()
+        }
+
+
+def test_killed_in_the_middle_of_a_job(tmp_path):
+    moment = killed(
+        tmp_path,
+        """
+        def handler(context):
+            for step in range(1, 4):
+                (context.dir / "partial.txt").write_text(str(step))
+                context.progress(step, 9, losses={"loss": 1.0 / step})
+            here("running " + context.id)
+
+        service = run(handler, checkpoint_s=0.0)
+        for name in ("first", "second", "third"):
+            submit(service, name)
+        threading.Event().wait()
+        """,
+    )
+    job = moment.split()[1]
+    with Restart(tmp_path) as again:
+        assert again.statuses() == {
+            "first": JobStatus.INTERRUPTED,
+            "second": JobStatus.DONE,
+            "third": JobStatus.DONE,
+        }
+        assert again.ran == ["second", "third"]
+        assert again.service.problems == ()
+        cut = again.service.snapshot(job)
+        assert cut.done == 3 and cut.curves["loss"][-1] == (3, 1.0 / 3)
+        assert "run it again" in cut.error and cut.eta_s is None
+        assert (Path(cut.folder) / "partial.txt").read_text() == "3"
+        new = again.service.resubmit(job, "anna")
+        assert again.service.wait(new, PATIENCE).result == {"name": "first"}
+        assert again.service.snapshot(job).status is JobStatus.INTERRUPTED
+
+
+def test_killed_again_while_an_interrupted_job_is_in_the_list(tmp_path):
+    program = """
+        service = run(lambda context: here("running"))
+        submit(service, sys.argv[1][-1] + str(len(service.list())))
+        threading.Event().wait()
+    """
+    for _ in range(3):
+        assert killed(tmp_path, program) == "running"
+    with Restart(tmp_path) as again:
+        assert list(again.statuses().values()) == [JobStatus.INTERRUPTED] * 3
+
+
+@pytest.mark.parametrize("step", ["os.fsync", "Path.replace", "store._sync_folder", "Path.rename"])
+def test_killed_during_a_submission(tmp_path, step):
+    owner, name = step.rsplit(".", 1)
+    moment = killed(
+        tmp_path,
+        f"""
+        import os
+        service = run(lambda context: {{}})
+        setattr({owner}, {name!r}, lambda *arguments: here("submitting"))
+        submit(service, "lost")
+        """,
+    )
+    assert moment == "submitting"
+    with Restart(tmp_path) as again:
+        assert again.statuses() == {} and again.service.problems == ()
+        assert list((tmp_path / "jobs").iterdir()) == []
+
+
+def test_killed_right_after_a_submission(tmp_path):
+    killed(
+        tmp_path,
+        """
+        gate = threading.Event()
+        service = run(lambda context: gate.wait())
+        submit(service, "blocks")
+        for index in range(12):
+            submit(service, f"job {index:02d}")
+        here("submitted")
+        """,
+    )
+    with Restart(tmp_path) as again:
+        statuses = again.statuses()
+        assert statuses.pop("blocks") in (JobStatus.INTERRUPTED, JobStatus.DONE)
+        assert set(statuses.values()) == {JobStatus.DONE} and len(statuses) == 12
+        names = [name for name in again.ran if name != "blocks"]
+        assert names == sorted(names)
+
+
+@pytest.mark.parametrize("moment", ["before the rename", "after the rename"])
+def test_killed_while_the_end_of_a_job_is_written(tmp_path, moment):
+    killed(
+        tmp_path,
+        f"""
+        replace = Path.replace
+        ending = False
+
+        def stalled(self, target):
+            if ending and Path(target).name == "job.json":
+                if {moment!r} == "after the rename":
+                    replace(self, target)
+                here("ending")
+            return replace(self, target)
+
+        def handler(context):
+            global ending
+            (context.dir / "image.png").write_text("result")
+            ending = True
+            return {{"file": "image.png"}}
+
+        Path.replace = stalled
+        service = run(handler)
+        submit(service, "ends")
+        threading.Event().wait()
+        """,
+    )
+    with Restart(tmp_path) as again:
+        ended = JobStatus.DONE if moment == "after the rename" else JobStatus.INTERRUPTED
+        assert again.statuses() == {"ends": ended}
+        (job,) = again.service.list()
+        assert sorted(path.name for path in Path(job.folder).iterdir()) == ["image.png", "job.json"]
+        assert job.result == ({"file": "image.png"} if ended is JobStatus.DONE else None)
+
+
+def test_killed_while_a_discarded_job_is_removed(tmp_path):
+    killed(
+        tmp_path,
+        """
+        import shutil
+        shutil.rmtree = lambda *arguments, **options: here("removing")
+
+        def handler(context):
+            (context.dir / "unwanted.png").write_text("x")
+            service.discard(context.id, "anna")
+            context.progress(1, 2)
+
+        service = run(handler)
+        submit(service, "unwanted")
+        threading.Event().wait()
+        """,
+    )
+    with Restart(tmp_path) as again:
+        assert again.statuses() == {} and again.service.problems == ()
+        assert list((tmp_path / "jobs").iterdir()) == []
+
+
+def test_a_stopped_queued_job_stays_stopped(tmp_path):
+    killed(
+        tmp_path,
+        """
+        gate = threading.Event()
+        service = run(lambda context: gate.wait())
+        submit(service, "blocks")
+        job = submit(service, "unwanted")
+        service.stop(job, "anna")
+        here("stopped")
+        """,
+    )
+    with Restart(tmp_path) as again:
+        assert again.statuses()["unwanted"] is JobStatus.STOPPED
+        assert "unwanted" not in again.ran
+
+
+def test_a_killed_service_leaves_no_lock_and_a_living_one_does(tmp_path):
+    code = PREAMBLE + "service = run(lambda context: {}); here('up')"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None and process.stdout.readline().strip() == "up"
+            with pytest.raises(app.jobs.JobError, match="already uses"):
+                JobService(tmp_path, {})
+        finally:
+            process.kill()
+    JobService(tmp_path, {}).close()
+
+
+def test_records_on_disk_are_plain_json_for_other_tools(tmp_path):
+    with Restart(tmp_path) as again:
+        job = again.service.submit(JobRequest("work", {"name": "x"}, owner="anna", title="Frösche"))
+        again.service.wait(job, PATIENCE)
+        saved = json.loads((tmp_path / "jobs" / job / "job.json").read_text())
+    assert (saved["title"], saved["status"], saved["result"]) == ("Frösche", "done", {"name": "x"})
