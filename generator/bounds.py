@@ -36,11 +36,30 @@ class Bound(ABC):
         return self
 
 
+NATURAL_COLOURS = (
+    (0.56, 0.19, 0.04),
+    (0.58, 0.00, -0.11),
+    (0.58, -0.19, 0.06),
+)
+"""The square root of the covariance of the colours of natural pictures, its largest column scaled to length 1.
+
+Rows: red, green, blue. Columns: brightness, blue-yellow and green-magenta, by falling importance. From the
+feature visualisations of Olah et al. (Distill 2017; the library lucid), measured on ImageNet.
+"""
+
+
 @dataclass(frozen=True, eq=False)
 class Free(Bound):
-    """Any image: (1 + tanh X) / 2, mid-grey at X = 0."""
+    """Any image: (1 + tanh X) / 2, mid-grey at X = 0.
+
+    With `colours` (rows: red, green, blue) the channels of X are mixed by that matrix first.
+    """
+
+    colours: tuple[tuple[float, float, float], ...] | None = None
 
     def apply(self, x: Tensor) -> Tensor:
+        if self.colours is not None:
+            x = torch.einsum("cd,bdhw->bchw", x.new_tensor(self.colours), x)
         return (1 + x.tanh()) / 2
 
 

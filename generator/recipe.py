@@ -80,6 +80,13 @@ class Recipe(BaseModel):
             "only gets away from the original class (attacks)."
         ),
     )
+    readout: Name = Field(
+        "mean",
+        description=(
+            "Which read-out of a model with several the picture is made for: 'mean' (the mean of all), 'answer' "
+            "(the model's own combined answer), or the name of one, for example 'final'."
+        ),
+    )
     size: tuple[Side, Side] = Field(
         (160, 160),
         description=(
@@ -95,6 +102,13 @@ class Recipe(BaseModel):
             "Resolutions that the picture is built from, in cells along its longer side: '1..40' (all), "
             "'1..224:4' (every fourth), 'pow2', 'all', '8,16,32', or a mix separated by commas. Fewer high "
             "ones make a smoother picture."
+        ),
+    )
+    colour: Literal["rgb", "decorrelated"] = Field(
+        "rgb",
+        description=(
+            "Colour space of the layers: 'rgb', or 'decorrelated', in which brightness and colours vary as "
+            "they do in natural pictures (only for pictures of a class)."
         ),
     )
     form: Literal["auto", "layered", "image_space"] = Field(
@@ -123,7 +137,10 @@ class Recipe(BaseModel):
         description="Size of a step, above 0. With a normalised gradient it is the distance moved per step.",
     )
     normalise: bool = Field(
-        True, description="Scale the gradient of every image to length 1, so that steps keep their size."
+        True, description=(
+            "Scale every image's gradient so that a step moves the picture by the learning rate (root mean "
+            "square, before squashing to [0, 1]), whatever the model, canvas and resolutions."
+        )
     )
     steps: int = Field(80, ge=1, le=100_000, description="Number of optimisation steps, 1 to 100000.")
     views: str = Field(
@@ -306,6 +323,8 @@ def _check_targets(recipe: Recipe) -> None:
 
 
 def _check_budget(recipe: Recipe) -> None:
+    if recipe.colour != "rgb" and recipe.task == "attack":
+        raise ValueError("colour 'decorrelated' is for pictures of a class: use 'rgb' in an attack.")
     if recipe.norm == "none":
         if recipe.eps != 0:
             raise ValueError(f"eps must be 0 without a norm, not {recipe.eps:g}: choose norm 'linf' or 'l2'.")

@@ -1,0 +1,153 @@
+"""The loop: one step of descent after the other, for images from nothing and for attacks alike.
+
+Whoever drives it decides how long it runs: it is an iterator, stopping it is closing it, and the picture so
+far is always in the prior. It touches the leaves of the prior and nothing else: no weight or `.grad` of a
+model, no random generator but the one it is given (and any that a classifier owns).
+"""
+
+from collections.abc import Generator
+
+import torch
+from torch import Tensor
+
+from generator.errors import StudioError
+from generator.objectives import Objective, total
+from generator.optimisers import Optimiser
+from generator.prior import Prior
+from generator.views import View
+
+MAX_BATCH = 256
+"""Images that go through the objective at once; more views than that are scored in several passes."""
+
+
+class DivergedError(StudioError):
+    """The optimisation left the range of numbers.
+
+    Attributes:
+        images: the last good images [B, 3, H, W], or None if there never were any.
+        updates: how many updates those have seen.
+    """
+
+    def __init__(self, message: str, images: Tensor | None, updates: int) -> None:
+        super().__init__(message)
+        self.images, self.updates = images, updates
+
+
+class Step:
+    """What one step brought.
+
+    Attributes:
+        index: the number of the step, from 1; also the number of updates that `image` has seen.
+        steps: how many steps were asked for.
+        losses: for every term of the objective (unweighted), and "total", one value per image: the mean over
+            the views, measured on the images as they were before this step's update.
+    """
+
+    def __init__(self, index: int, steps: int, losses: dict[str, list[float]], prior: Prior) -> None:
+        self.index, self.steps, self.losses = index, steps, losses
+        self._prior: Prior | None = prior
+        self._image: Tensor | None = None
+
+    def image(self) -> Tensor:
+        """Render the images [B, 3, H, W] after this step's update, detached; the rendering is kept.
+
+        Rendering costs time, so it happens on demand and only as long as the loop has not moved on to the
+        next step: RuntimeError after that, unless the images were asked for before.
+        """
+        if self._image is None:
+            with torch.no_grad():
+                self._image = self._current().render().detach()
+        return self._image
+
+    def layers(self) -> dict[int, Tensor]:
+        """Return the layers r -> P_r [B, 3, rh, rw] after this step; RuntimeError as for `image`."""
+        return self._current().layers()
+
+    def _current(self) -> Prior:
+        if self._prior is None:
+            raise RuntimeError(f"step {self.index} is over: ask for its image before taking the next step")
+        return self._prior
+
+    def _close(self) -> None:
+        self._prior = None
+
+
+def optimise(
+    prior: Prior,
+    objective: Objective,
+    view: View,
+    optimiser: Optimiser,
+    *,
+    steps: int,
+    views_per_step: int,
+    rng: torch.Generator,
+) -> Generator[Step, None, None]:
+    """Minimise the expectation of the objective over views of the prior's images, one `Step` at a time.
+
+    Each step renders the B images, scores them under `views_per_step` random views, and lets the optimiser
+    move the prior down the gradient of the sum over images of the mean over views; so images do not influence
+    each other. Raises DivergedError, without taking the update, when a loss or a gradient is not finite.
+    """
+    good: Tensor | None = None
+    for index in range(1, steps + 1):
+        optimiser.zero_grad()
+        with torch.enable_grad():
+            images = prior.render()
+        losses, gradient = score(images, objective, view, views_per_step, rng)
+        if not losses["total"].isfinite().all():
+            raise _diverged(index, good, index - 2)
+        good = images.detach()
+        if not gradient.isfinite().all():
+            raise _diverged(index, good, index - 1)
+        torch.autograd.backward([images], [gradient], inputs=prior.leaves())
+        optimiser.step()
+        step = Step(index, steps, {name: loss.tolist() for name, loss in losses.items()}, prior)
+        yield step
+        if index < steps:
+            step._close()
+
+
+@torch.enable_grad()
+def score(
+    images: Tensor, objective: Objective, view: View, views: int, rng: torch.Generator
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Score images [B, 3, H, W] under random views.
+
+    Returns the terms by name and their weighted sum "total", each the mean [B] over the views, and the
+    gradient [B, 3, H, W] of the total. Views of one size go through the objective together, up to MAX_BATCH
+    images at a time.
+    """
+    images = images.detach().requires_grad_()
+    by_size: dict[torch.Size, list[Tensor]] = {}
+    for _ in range(views):
+        seen = view(images, rng)
+        by_size.setdefault(seen.shape, []).append(seen)
+    losses: dict[str, Tensor] = {}
+    gradient = torch.zeros_like(images)
+    together = max(1, MAX_BATCH // len(images))
+    for seen_alike in by_size.values():
+        for start in range(0, len(seen_alike), together):
+            terms = objective.evaluate(torch.cat(seen_alike[start : start + together]))
+            weighted = total(terms)
+            gradient += torch.autograd.grad(weighted.sum() / views, images)[0]
+            values = {term.name: term.value for term in terms} | {"total": weighted}
+            for name, value in values.items():
+                per_image = value.detach().view(-1, len(images)).sum(dim=0) / views
+                losses[name] = losses[name] + per_image if name in losses else per_image
+    return losses, gradient
+
+
+def _diverged(index: int, good: Tensor | None, updates: int) -> DivergedError:
+    if good is None:
+        return DivergedError(
+            "The very first loss is not a number: the weights of the model are damaged or do not fit it. "
+            "Choose another model, or load this one again.",
+            None,
+            0,
+        )
+    return DivergedError(
+        f"The optimisation left the range of numbers at step {index}: the learning rate is too high. "
+        "Lower it (try a tenth) or normalise the gradient; the last good picture is kept.",
+        good,
+        max(0, updates),
+    )

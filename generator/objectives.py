@@ -1,0 +1,258 @@
+"""Objectives: what images are optimised for, as one loss per image, always minimised.
+
+An objective names its terms (for the curves) and weighs them. Objectives add up (``a + b``) and scale
+(``0.5 * a``); `mean` averages the same objective over several classifiers. Notation: z [B, C] the logits of
+images [B, 3, H, W], m [C] or [T, C] a mixture of classes, t a target class, s a source class.
+
+Rows of targets repeat: an objective with T rows also takes k T images, as k views of its T images in turn
+(image 0..T-1 of the first view, then of the second, ...), which is how the loop scores many views at once.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from generator.errors import StudioError
+from generator.protocols import Classifier
+
+
+class Term(NamedTuple):
+    """One named part of a loss: the loss is the sum over its terms of weight times value."""
+
+    name: str
+    weight: float
+    value: Tensor
+    """[B], unweighted."""
+
+
+class Objective(ABC):
+    """A loss [B] for images [B, 3, H, W], as a weighted sum of named terms."""
+
+    @abstractmethod
+    def evaluate(self, images: Tensor) -> tuple[Term, ...]:
+        """Return the terms, in a fixed order, after one pass through whatever the objective asks."""
+
+    def terms(self, images: Tensor) -> dict[str, Tensor]:
+        """Return the unweighted terms [B] by name, in order."""
+        return {term.name: term.value for term in self.evaluate(images)}
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return the loss [B]."""
+        return total(self.evaluate(images))
+
+    def __add__(self, other: "Objective") -> "Objective":
+        """Return the sum of two objectives."""
+        return Sum((*self.parts(), *other.parts()))
+
+    def parts(self) -> "tuple[Objective, ...]":
+        """Return the summands, so that a + b + c is one flat sum with its names numbered once."""
+        return (self,)
+
+    def __mul__(self, factor: float) -> "Objective":
+        """Return this objective with all its weights multiplied."""
+        return Scaled(self, float(factor))
+
+    __rmul__ = __mul__
+
+
+def total(terms: Sequence[Term]) -> Tensor:
+    """Return the weighted sum [B] of terms."""
+    return torch.stack([term.weight * term.value for term in terms]).sum(dim=0)
+
+
+class Sum(Objective):
+    """Several objectives added up. A name that occurs again gets a number: "margin", "margin 2"."""
+
+    def __init__(self, objectives: Sequence[Objective]) -> None:
+        if not objectives:
+            raise StudioError("There is nothing to add up: give at least one objective.")
+        self.objectives = tuple(objectives)
+
+    def parts(self) -> tuple[Objective, ...]:
+        """Return the summands."""
+        return self.objectives
+
+    def evaluate(self, images: Tensor) -> tuple[Term, ...]:
+        """Return all terms."""
+        found: list[Term] = []
+        taken: set[str] = set()
+        for objective in self.objectives:
+            for term in objective.evaluate(images):
+                name, number = term.name, 1
+                while name in taken:
+                    number += 1
+                    name = f"{term.name} {number}"
+                taken.add(name)
+                found.append(term._replace(name=name))
+        return tuple(found)
+
+
+class Scaled(Objective):
+    """An objective times a number."""
+
+    def __init__(self, objective: Objective, factor: float) -> None:
+        self.objective, self.factor = objective, factor
+
+    def evaluate(self, images: Tensor) -> tuple[Term, ...]:
+        """Return the terms with their weights multiplied."""
+        terms = self.objective.evaluate(images)
+        return tuple(term._replace(weight=self.factor * term.weight) for term in terms)
+
+
+class Mean(Objective):
+    """The mean of objectives with the same terms, such as one objective for each of several classifiers."""
+
+    def __init__(self, objectives: Sequence[Objective]) -> None:
+        if not objectives:
+            raise StudioError("There is nothing to average: choose at least one model.")
+        self.objectives = tuple(objectives)
+
+    def evaluate(self, images: Tensor) -> tuple[Term, ...]:
+        """Return the terms of the first objective, each averaged over all of them."""
+        columns = zip(*(objective.evaluate(images) for objective in self.objectives), strict=True)
+        return tuple(
+            column[0]._replace(value=torch.stack([term.value for term in column]).mean(dim=0)) for column in columns
+        )
+
+
+def mean(objectives: Sequence[Objective]) -> Objective:
+    """Return the mean of objectives with the same terms; that of one is that one."""
+    return objectives[0] if len(objectives) == 1 else Mean(objectives)
+
+
+def mixture(classes: Sequence[int], weights: Sequence[float], class_count: int) -> Tensor:
+    """Return the mixture [C] with `weights` (empty: equal, summing to 1) at `classes`, and 0 elsewhere."""
+    chosen = list(weights) or [1 / len(classes)] * len(classes)
+    result = torch.zeros(class_count)
+    for index, weight in zip(classes, chosen, strict=True):
+        result[index] += weight
+    return result
+
+
+def _rows(targets: Tensor, images: int) -> Tensor:
+    """Repeat T rows of targets for k T images."""
+    if images % len(targets):
+        raise ValueError(f"{images} images are not a whole number of views of {len(targets)} targets")
+    return targets.repeat(images // len(targets), *[1] * (targets.ndim - 1))
+
+
+def _checked_mixture(classifier: Classifier, targets: Tensor) -> Tensor:
+    """Return a mixture [C] or [T, C] as [T, C], checked against the classifier's classes."""
+    targets = targets[None] if targets.ndim == 1 else targets
+    if targets.ndim != 2 or targets.shape[1] != len(classifier.class_names):
+        raise ValueError(
+            f"a mixture over {len(classifier.class_names)} classes has shape [C] or [T, C], not {list(targets.shape)}"
+        )
+    if not (targets.isfinite().all() and (targets != 0).any(dim=1).all()):
+        raise StudioError("Give every image at least one class with a weight other than 0.")
+    return targets
+
+
+class ClassLogit(Objective):
+    """The logit of a class, or a mixture of logits, against the general level of all logits.
+
+    loss = -sum_c m_c z_c + normaliser * log sum_c exp z_c. A normaliser of sum_c m_c makes it the
+    cross-entropy; a smaller one also rewards evidence for the class that is no evidence against another (more
+    vivid images); 0 is the plain logit. Weights may be negative: such classes are avoided.
+    """
+
+    def __init__(self, classifier: Classifier, targets: Tensor, normaliser: float = 0.5) -> None:
+        """Take a mixture [C] for all images, or [T, C] with a row for each."""
+        self.classifier, self.normaliser = classifier, normaliser
+        self.targets = _checked_mixture(classifier, targets)
+
+    def evaluate(self, images: Tensor) -> tuple[Term, ...]:
+        """Return "negative logit" and "log-sum-exp"."""
+        logits = self.classifier(images)
+        targets = _rows(self.targets, len(images)).to(logits)
+        return (
+            Term("negative logit", 1.0, -(targets * logits).sum(dim=1)),
+            Term("log-sum-exp", self.normaliser, logits.logsumexp(dim=1)),
+        )
+
+
+class CrossEntropy(Objective):
+    """The cross-entropy -sum_c m_c log softmax(z)_c against a soft mixture m of classes."""
+
+    def __init__(self, classifier: Classifier, targets: Tensor) -> None:
+        """Take a mixture [C] or [T, C] of weights that are not negative; they are scaled to add up to 1."""
+        targets = _checked_mixture(classifier, targets)
+        if (targets < 0).any():
+            raise StudioError("Cross-entropy takes no negative weights; use the objective 'logit' for those.")
+        self.classifier, self.targets = classifier, targets / targets.sum(dim=1, keepdim=True)
+
+    def evaluate(self, images: Tensor) -> tuple[Term, ...]:
+        """Return "cross-entropy"."""
+        logits = self.classifier(images)
+        targets = _rows(self.targets, len(images)).to(logits)
+        return (Term("cross-entropy", 1.0, functional.cross_entropy(logits, targets, reduction="none")),)
+
+
+KAPPA = 50.0
+"""How far a margin is pushed by default: the confidence of the Carlini-Wagner loss as Madry et al. attack."""
+
+
+class Margin(Objective):
+    """The targeted margin max(max_{c != t} z_c - z_t, -kappa): Carlini and Wagner (arXiv 1608.04644), f_6.
+
+    Negative where the target leads. With several target classes the mixture of their logits stands for z_t,
+    and the best class outside the mixture for the rest.
+    """
+
+    def __init__(self, classifier: Classifier, targets: Tensor, kappa: float = KAPPA) -> None:
+        """Take a mixture [C] or [T, C] of weights that are not negative, with at least one class left out."""
+        targets = _checked_mixture(classifier, targets)
+        if (targets < 0).any() or (targets > 0).all(dim=1).any():
+            raise StudioError("A margin needs weights that are not negative, and a class left to be beaten.")
+        self.classifier, self.kappa = classifier, kappa
+        self.targets = targets / targets.sum(dim=1, keepdim=True)
+
+    def evaluate(self, images: Tensor) -> tuple[Term, ...]:
+        """Return "margin"."""
+        logits = self.classifier(images)
+        targets = _rows(self.targets, len(images)).to(logits)
+        others = logits.masked_fill(targets > 0, -torch.inf).amax(dim=1)
+        return (Term("margin", 1.0, (others - (targets * logits).sum(dim=1)).clamp(min=-self.kappa)),)
+
+
+class LeaveClass(Objective):
+    """The untargeted margin: max(z_s - max_{c != s} z_c, -kappa). Negative once the source class has lost."""
+
+    def __init__(self, classifier: Classifier, sources: Tensor, kappa: float = KAPPA) -> None:
+        """Take the class to leave for each image: indices [T]."""
+        count = len(classifier.class_names)
+        if sources.ndim != 1 or sources.numel() == 0 or not ((sources >= 0) & (sources < count)).all():
+            raise ValueError(f"source classes are indices [T] from 0 to {count - 1}, not {sources.tolist()}")
+        self.classifier, self.kappa = classifier, kappa
+        self.sources = functional.one_hot(sources.long(), count).bool()
+
+    def evaluate(self, images: Tensor) -> tuple[Term, ...]:
+        """Return "margin"."""
+        logits = self.classifier(images)
+        sources = _rows(self.sources, len(images)).to(logits.device)
+        source = logits.masked_fill(~sources, 0).sum(dim=1)
+        others = logits.masked_fill(sources, -torch.inf).amax(dim=1)
+        return (Term("margin", 1.0, (source - others).clamp(min=-self.kappa)),)
+
+
+ObjectiveFactory = Callable[[Classifier, Tensor, Tensor | None], Objective]
+"""(classifier, mixture [C] or [T, C], classes of the source images [T] or None) -> objective."""
+
+
+def _leave(classifier: Classifier, _targets: Tensor, sources: Tensor | None) -> Objective:
+    if sources is None:
+        raise StudioError("The objective 'leave' needs a photo whose class is to be left; give one.")
+    return LeaveClass(classifier, sources)
+
+
+OBJECTIVES: Mapping[str, ObjectiveFactory] = {
+    "logit": lambda classifier, targets, _sources: ClassLogit(classifier, targets),
+    "cross_entropy": lambda classifier, targets, _sources: CrossEntropy(classifier, targets),
+    "margin": lambda classifier, targets, _sources: Margin(classifier, targets),
+    "leave": _leave,
+}
+"""Every objective by its name in a recipe."""

@@ -1,0 +1,109 @@
+"""Presets: a few good starting points, each a set of recipe fields under a name that people understand.
+
+All the numbers that are a matter of taste and tuning stand in the one table below.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from generator.errors import StudioError
+from generator.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A starting point: the recipe's defaults with `overrides` on top."""
+
+    title: str
+    description: str
+    task: str
+    overrides: Mapping[str, Any]
+
+
+_CLASS = {"resolutions": "auto", "objective": "logit", "views": "crop:0.8-1 | noise:0.05"}
+_ATTACK = {
+    "resolutions": "auto",
+    "objective": "margin",
+    "views": "crop:0.9-1 | noise:0.02",
+    "momentum": 0.9,
+}
+
+PRESETS: Mapping[str, Preset] = {
+    "quick": Preset(
+        "Quick",
+        "A small picture in a few seconds, to try an idea.",
+        "class",
+        _CLASS | {"size": (128, 128), "steps": 40, "learning_rate": 0.08, "views_per_step": 1},
+    ),
+    "balanced": Preset(
+        "Balanced",
+        "A clear picture in moderate time.",
+        "class",
+        _CLASS | {"size": (160, 160), "steps": 80, "learning_rate": 0.05, "views_per_step": 2},
+    ),
+    "best": Preset(
+        "Best",
+        "The most careful picture: larger, with more steps and more views. Takes minutes.",
+        "class",
+        _CLASS | {"size": (256, 256), "steps": 200, "learning_rate": 0.03, "views_per_step": 8},
+    ),
+    "subtle": Preset(
+        "Subtle",
+        "No value changes by more than 4 of 255 levels: hardly visible.",
+        "attack",
+        _ATTACK | {"norm": "linf", "eps": 4 / 255, "steps": 80, "learning_rate": 0.05, "views_per_step": 2},
+    ),
+    "standard": Preset(
+        "Standard",
+        "No value changes by more than 8 of 255 levels: the usual budget of research on robustness.",
+        "attack",
+        _ATTACK | {"norm": "linf", "eps": 8 / 255, "steps": 80, "learning_rate": 0.05, "views_per_step": 2},
+    ),
+    "strong": Preset(
+        "Strong",
+        "No value changes by more than 16 of 255 levels: visible, and hard for any model to withstand.",
+        "attack",
+        _ATTACK | {"norm": "linf", "eps": 16 / 255, "steps": 80, "learning_rate": 0.05, "views_per_step": 2},
+    ),
+    "turn-into": Preset(
+        "Turn into",
+        "No limit: the photo visibly turns into the class.",
+        "attack",
+        _ATTACK
+        | {
+            "norm": "none",
+            "eps": 0.0,
+            "objective": "logit",
+            "start_std": 0.0,
+            "momentum": 0.0,
+            "steps": 100,
+            "learning_rate": 0.03,
+            "views_per_step": 4,
+        },
+    ),
+}
+"""Every preset by its name on the command line."""
+
+DEFAULT_PRESET: Mapping[str, str] = {"class": "balanced", "attack": "standard"}
+"""The preset of each task where none is chosen."""
+
+
+def presets_of(task: str) -> dict[str, Preset]:
+    """Return the presets of a task, in the order in which to offer them."""
+    return {name: preset for name, preset in PRESETS.items() if preset.task == task}
+
+
+def preset_fields(task: str, name: str | None = None) -> dict[str, Any]:
+    """Return the task and the recipe fields that a preset sets; by default, the task's own preset."""
+    name = name or DEFAULT_PRESET[task]
+    if name not in presets_of(task):
+        raise StudioError(
+            f"There is no preset '{name}' for the task '{task}'. Choose from {', '.join(presets_of(task))}."
+        )
+    return {"task": task, **PRESETS[name].overrides}
+
+
+def from_preset(task: str, name: str | None = None, **changes: Any) -> Recipe:
+    """Return the recipe of a preset with some fields changed; StudioError if they do not fit together."""
+    return Recipe(**(preset_fields(task, name) | changes))

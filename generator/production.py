@@ -1,0 +1,285 @@
+"""From a recipe to files: pictures that carry their recipe, and a record of what happened and came out.
+
+The command line and the app both make their pictures here. What a record says about a picture is measured on
+the saved 8-bit file, read back from the disk, because that is what anybody else will ever see.
+"""
+
+import contextlib
+import json
+import math
+import os
+import platform
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from generator.distance import l2, linf
+from generator.errors import StudioError
+from generator.image import load_image, quantise, quantise_within, save_png, to_pil, to_tensor
+from generator.loop import DivergedError, Step
+from generator.prior import Prior
+from generator.protocols import Classifier, LayeredClassifier
+from generator.recipe import Recipe
+from generator.synthesis import Synthesis, synthesise
+
+INDEX_KEY = "crossmax-studio-image"
+"""Under this key a PNG says which image of its batch it is ("2 of 4"): a recipe makes the whole batch."""
+PREDICTION_DRAWS = 8
+"""Passes over which a prediction is averaged: some classifiers draw fresh noise in each."""
+TOP_CLASSES = 5
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where the files of one production go. All names are in one folder."""
+
+    images: tuple[Path, ...]
+    record: Path
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was made.
+
+    Attributes:
+        recipe: that makes exactly these images again; its steps are those that were taken.
+        outputs: the files.
+        record: what the JSON file says.
+        stopped: whether it ended before all steps were taken.
+    """
+
+    recipe: Recipe
+    outputs: Outputs
+    record: dict[str, Any]
+    stopped: bool
+
+
+@dataclass
+class _Progress:
+    """What is collected while the steps go by."""
+
+    images: Tensor
+    updates: int = 0
+    stopped: bool = False
+    losses: dict[str, list[list[float]]] = field(default_factory=dict)
+
+    def add(self, step: Step) -> None:
+        self.updates = step.index
+        for name, values in step.losses.items():
+            self.losses.setdefault(name, []).append(values)
+
+
+def output_paths(out: Path, count: int) -> Outputs:
+    """Name the files for `count` images: x.png gives x.png, or x-1.png, x-2.png..., and x.json.
+
+    A name without .png is taken as a folder, with image.png and so on in it.
+    """
+    if out.suffix.lower() != ".png":
+        if out.suffix and not out.is_dir():
+            raise StudioError(
+                f"Pictures are saved as PNG: give a name that ends in .png, not '{out.name}', or a folder."
+            )
+        out = out / "image.png"
+    if count == 1:
+        return Outputs((out,), out.with_suffix(".json"))
+    numbered = tuple(out.with_name(f"{out.stem}-{i}{out.suffix}") for i in range(1, count + 1))
+    return Outputs(numbered, out.with_suffix(".json"))
+
+
+def produce(
+    recipe: Recipe,
+    classifiers: Mapping[str, Classifier],
+    *,
+    outputs: Outputs,
+    source: Tensor | None = None,
+    device: torch.device | str = "cpu",
+    on_step: Callable[[Step], None] = lambda _step: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    on_done: Callable[[Synthesis], None] = lambda _synthesis: None,
+) -> Result:
+    """Make the images of a recipe and save them with their record.
+
+    `source` [1, 3, H, W] is the photo of an attack. `on_step` is called after every step (what it raises ends
+    the production, and nothing is saved), `should_stop` before every step after the first: what there is by
+    then is kept. `on_done` is handed the finished synthesis, for those who want its layers; it is not called
+    after a divergence, when the layers no longer are those of the picture that is saved.
+
+    Raises StudioError for what does not fit. DivergedError comes after the last good images were saved, if
+    there are any that have seen at least one step.
+    """
+    if len(outputs.images) != recipe.images:
+        raise StudioError(f"Name one file for each of {recipe.images} images, not {len(outputs.images)}.")
+    started = time.monotonic()
+    synthesis = synthesise(recipe, classifiers, source=source, device=device)
+    progress = _Progress(synthesis.start)
+    diverged: DivergedError | None = None
+    try:
+        _run(synthesis, progress, on_step, should_stop)
+    except DivergedError as error:
+        if error.images is None or error.updates == 0:
+            raise
+        diverged, progress.images, progress.updates = error, error.images, error.updates
+    else:
+        on_done(synthesis)
+    made = synthesis.recipe.with_changes(steps=progress.updates)
+    _save_images(progress.images, made, synthesis.source, outputs)
+    record = {
+        "recipe": json.loads(made.to_json()),
+        "steps_asked": recipe.steps,
+        "stopped": progress.stopped,
+        "error": None if diverged is None else str(diverged),
+        "images": _measure(outputs, made, synthesis),
+        "losses": progress.losses,
+        "device": str(device),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "seconds": round(time.monotonic() - started, 3),
+    }
+    _write_json(record, outputs.record)
+    if diverged is not None:
+        raise diverged
+    return Result(made, outputs, record, progress.stopped)
+
+
+def _run(
+    synthesis: Synthesis,
+    progress: _Progress,
+    on_step: Callable[[Step], None],
+    should_stop: Callable[[], bool],
+) -> None:
+    """Take the steps, until they are done or somebody wants to stop; leave what came out in `progress`."""
+    with contextlib.closing(synthesis.steps) as steps:
+        for step in steps:
+            progress.add(step)
+            on_step(step)
+            if step.index == step.steps or should_stop():
+                progress.images = step.image()
+                progress.stopped = step.index < step.steps
+                break
+
+
+def _save_images(images: Tensor, recipe: Recipe, source: Tensor | None, outputs: Outputs) -> None:
+    if source is not None and recipe.norm != "none":
+        images = quantise_within(images, source, recipe.eps, norm=recipe.norm)
+    else:
+        images = quantise(images)
+    try:
+        for folder in {path.parent for path in (*outputs.images, outputs.record)}:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudioError(f"The folder '{folder}' cannot be made: {error.strerror or error}.") from error
+    for number, (image, path) in enumerate(zip(images, outputs.images, strict=True), start=1):
+        position = {INDEX_KEY: f"{number} of {len(images)}"} if len(images) > 1 else {}
+        save_png(image, path, {**recipe.png_metadata(), **position})
+
+
+def _measure(outputs: Outputs, recipe: Recipe, synthesis: Synthesis) -> list[dict[str, Any]]:
+    """Compare what was saved with what it started from, one image at a time, each read back from its file."""
+    found = []
+    for index, path in enumerate(outputs.images):
+        before = _row(synthesis.start if synthesis.source is None else synthesis.source, index)
+        after = to_tensor(load_image(path)).to(before)
+        facts: dict[str, Any] = {
+            "file": os.path.relpath(path, outputs.record.parent),
+            "seed": recipe.seed + index,
+            "before": {name: predict(model, before) for name, model in synthesis.classifiers.items()},
+            "after": {name: predict(model, after) for name, model in synthesis.classifiers.items()},
+        }
+        if synthesis.source is not None:
+            facts |= {"linf": linf(after, before).item(), "l2": l2(after, before).item()}
+        facts["success"] = {
+            name: _succeeded(recipe, facts["before"][name], facts["after"][name], model.class_names)
+            for name, model in synthesis.classifiers.items()
+        }
+        found.append(facts)
+    return found
+
+
+def _row(images: Tensor, index: int) -> Tensor:
+    return images[index : index + 1] if len(images) > 1 else images
+
+
+def _succeeded(recipe: Recipe, before: Mapping[str, Any], after: Mapping[str, Any], names: Sequence[str]) -> bool:
+    """Whether the model now says what the recipe wants: a wanted class, or with "leave" another one."""
+    said = after["top"][0]["class"]
+    if after["top"][0]["probability"] is None:
+        return False
+    shares = recipe.weights or (1.0,) * len(recipe.classes)
+    wanted = [name.casefold() for name, share in zip(recipe.classes, shares, strict=True) if share > 0]
+    listed = {said.casefold(), str(names.index(said))}
+    if recipe.objective == "leave":
+        return listed.isdisjoint(wanted) if wanted else said != before["top"][0]["class"]
+    return not listed.isdisjoint(wanted)
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if math.isfinite(value) else None
+
+
+@torch.no_grad()
+def predict(classifier: Classifier, image: Tensor, draws: int = PREDICTION_DRAWS) -> dict[str, Any]:
+    """Return what a classifier says about one image [1, 3, H, W], as JSON.
+
+    "top" lists the most probable classes and their probabilities, averaged over `draws` passes; "agreement"
+    is the share of the passes that put the first of them first. "readouts" gives the first class of every
+    read-out of a `LayeredClassifier`, averaged likewise; it is empty for others. A probability that is not a
+    number (a damaged model) is None.
+    """
+    passes = torch.cat([classifier(image) for _ in range(draws)]).double().softmax(dim=1)
+    mean = passes.mean(dim=0)
+    best = mean.argsort(descending=True, stable=True)[:TOP_CLASSES].tolist()
+    names = classifier.class_names
+    readouts: list[dict[str, Any]] = []
+    if isinstance(classifier, LayeredClassifier):
+        layers = torch.cat([classifier.readouts(image) for _ in range(draws)]).double().softmax(dim=2)
+        probabilities, classes = layers.mean(dim=0).max(dim=1)
+        readouts = [
+            {"readout": readout, "class": names[index], "probability": _finite(probability)}
+            for readout, index, probability in zip(
+                classifier.readout_names, classes.tolist(), probabilities.tolist(), strict=True
+            )
+        ]
+    return {
+        "top": [{"class": names[index], "probability": _finite(mean[index].item())} for index in best],
+        "agreement": (passes.argmax(dim=1) == best[0]).double().mean().item(),
+        "draws": draws,
+        "readouts": readouts,
+    }
+
+
+def layer_strip(prior: Prior, image: int = 0, limit: int = 12) -> list[tuple[int, Image.Image]]:
+    """Return up to `limit` layers of one image, coarse to fine, as pictures of the canvas's size.
+
+    Each is shown round mid-grey, at a contrast of its own: a fine layer is often a hundred times weaker than
+    a coarse one. The coarsest and the finest are always among them.
+    """
+    count, last = min(limit, len(prior.resolutions)), len(prior.resolutions) - 1
+    chosen = [round(i * last / max(1, count - 1)) for i in range(count)]
+    layers = prior.layers()
+    strip = []
+    for index in chosen:
+        resolution = prior.resolutions[index]
+        shown = prior.operator.up_one(index, layers[resolution][image : image + 1])
+        contrast = 0.5 / shown.abs().max().clamp_min(1e-12)
+        strip.append((resolution, to_pil(0.5 + contrast * shown)[0]))
+    return strip
+
+
+def _write_json(record: Mapping[str, Any], path: Path) -> None:
+    """Write the record so that the file appears whole or not at all."""
+    scratch = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        try:
+            scratch.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+            scratch.replace(path)
+        finally:
+            scratch.unlink(missing_ok=True)
+    except OSError as error:
+        raise StudioError(f"The record '{path}' could not be saved: {error.strerror or error}.") from error

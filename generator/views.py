@@ -1,0 +1,334 @@
+"""Views: the random, differentiable changes under which an image is scored.
+
+An image that scores well under all views of it cannot rely on exact pixel values or positions. A view maps
+images [B, 3, H, W] to images [B, 3, H', W'] and takes its randomness from the generator it is handed, only.
+Positions, flips, noise and qualities are drawn for each image of the batch; sizes are drawn once per call,
+because a batch has one size. Nothing is clipped to [0, 1] after noise is added: clipping would stop the
+gradient exactly where the image touches black or white.
+
+Views have a compact text form, which is what a recipe holds: ``crop:0.8-1 | noise:0.05 | flip:0.5``.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, Self
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional
+
+from generator.errors import StudioError
+from generator.jpeg import jpeg
+from generator.view_text import OneNumber, OneRange, check_between, parse_whole, parse_whole_range, range_text
+
+
+class View(Protocol):
+    """Anything that changes images differentiably, drawing from the generator it is given."""
+
+    def __call__(self, images: Tensor, rng: Generator, /) -> Tensor:
+        """Map images [B, 3, H, W] to images [B, 3, H', W']."""
+        ...
+
+
+class TextView(View, Protocol):
+    """A view that the text form can name: `name[:argument]`."""
+
+    syntax: ClassVar[str]
+    """What may follow the name, for people, e.g. ``SCALE or MIN-MAX``."""
+
+    @classmethod
+    def from_text(cls, argument: str) -> Self:
+        """Build the view from what follows its name ("": nothing does); StudioError if it makes no sense."""
+        ...
+
+    def to_text(self) -> str:
+        """Return the argument from which `from_text` builds an equal view."""
+        ...
+
+
+def _uniform(shape: tuple[int, ...], rng: Generator, like: Tensor) -> Tensor:
+    """Draw from [0, 1) where the generator lives, and bring it to `like`'s device and type."""
+    return torch.rand(shape, generator=rng, device=rng.device).to(like)
+
+
+def _uniform_between(low: float, high: float, rng: Generator) -> float:
+    return low + (high - low) * torch.rand((), generator=rng, device=rng.device, dtype=torch.float64).item()
+
+
+def _integers(low: int, high: int, count: int, rng: Generator) -> list[int]:
+    """Draw `count` integers from low..high, both included."""
+    drawn: list[int] = torch.randint(low, high + 1, (count,), generator=rng, device=rng.device).tolist()
+    return drawn
+
+
+def _crop_each(images: Tensor, tops: list[int], lefts: list[int], height: int, width: int) -> Tensor:
+    """Cut a window of one size from each image (slices of unbound images have a cheap backward)."""
+    windows = zip(images.unbind(0), tops, lefts, strict=True)
+    return torch.stack([image[:, top : top + height, left : left + width] for image, top, left in windows])
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The image itself."""
+
+    syntax: ClassVar[str] = ""
+
+    def __call__(self, images: Tensor, _rng: Generator) -> Tensor:
+        """Return the images unchanged."""
+        return images
+
+    @classmethod
+    def from_text(cls, argument: str) -> Self:
+        """Take no argument."""
+        if argument:
+            raise StudioError(f"it takes nothing after its name, and '{argument}' stands there.")
+        return cls()
+
+    def to_text(self) -> str:
+        """Return the empty argument."""
+        return ""
+
+
+@dataclass(frozen=True)
+class RandomCrop(OneRange):
+    """A window of the image's own aspect, `scale_min` to `scale_max` of its sides, anywhere inside it.
+
+    The window is not resized: classifiers take any size.
+    """
+
+    syntax: ClassVar[str] = "SCALE or MIN-MAX, parts of the sides from 0.05 to 1"
+    scale_min: float = 0.8
+    scale_max: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the range."""
+        check_between("scale of a crop", 0.05, 1.0, self.scale_min, self.scale_max)
+
+    def __call__(self, images: Tensor, rng: Generator) -> Tensor:
+        """Crop [B, 3, H, W] to [B, 3, round(s H), round(s W)], one s per call, one position per image."""
+        batch, _, height, width = images.shape
+        scale = _uniform_between(self.scale_min, self.scale_max, rng)
+        new_height, new_width = max(1, round(scale * height)), max(1, round(scale * width))
+        tops = _integers(0, height - new_height, batch, rng)
+        lefts = _integers(0, width - new_width, batch, rng)
+        return _crop_each(images, tops, lefts, new_height, new_width)
+
+
+@dataclass(frozen=True)
+class Shift:
+    """A shift by up to `max_pixels` along each axis: round the edge, or (pad) bringing in black."""
+
+    syntax: ClassVar[str] = "PIXELS, or PIXELS:pad to bring in black instead of going round the edge"
+    max_pixels: int = 8
+    pad: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the distance."""
+        check_between("shift", 0, 16384, self.max_pixels)
+
+    def __call__(self, images: Tensor, rng: Generator) -> Tensor:
+        """Shift images [B, 3, H, W], each by its own distance, which is always less than a side."""
+        batch, _, height, width = images.shape
+        reach_y, reach_x = min(self.max_pixels, height - 1), min(self.max_pixels, width - 1)
+        down = _integers(-reach_y, reach_y, batch, rng)
+        right = _integers(-reach_x, reach_x, batch, rng)
+        mode = "constant" if self.pad else "circular"
+        padded = functional.pad(images, (reach_x, reach_x, reach_y, reach_y), mode=mode)
+        return _crop_each(padded, [reach_y - y for y in down], [reach_x - x for x in right], height, width)
+
+    @classmethod
+    def from_text(cls, argument: str) -> Self:
+        """Read ``8`` or ``8:pad``; nothing means the defaults."""
+        if not argument:
+            return cls()
+        pixels, _, mode = argument.partition(":")
+        if mode.strip() not in ("", "pad"):
+            raise StudioError(f"'{mode.strip()}' is no way to shift; write pad, or nothing to go round the edge.")
+        return cls(parse_whole(pixels), bool(mode))
+
+    def to_text(self) -> str:
+        """Write ``8`` or ``8:pad``."""
+        return f"{self.max_pixels}:pad" if self.pad else str(self.max_pixels)
+
+
+@dataclass(frozen=True)
+class GaussianNoise(OneNumber):
+    """Normal noise of standard deviation `std` (in units of the range 0..1) on every value."""
+
+    syntax: ClassVar[str] = "STANDARD DEVIATION, from 0 to 10"
+    std: float = 0.05
+
+    def __post_init__(self) -> None:
+        """Check the strength."""
+        check_between("noise", 0, 10, self.std)
+
+    def __call__(self, images: Tensor, rng: Generator) -> Tensor:
+        """Add the noise; the result may leave [0, 1]."""
+        noise = torch.randn(images.shape, generator=rng, device=rng.device).to(images)
+        return images + self.std * noise
+
+
+@dataclass(frozen=True)
+class UniformNoise(OneNumber):
+    """Noise from [0, amplitude) on every value, not centred: that of Direct Ascent Synthesis (2502.07753)."""
+
+    syntax: ClassVar[str] = "AMPLITUDE, from 0 to 10"
+    amplitude: float = 0.2
+
+    def __post_init__(self) -> None:
+        """Check the strength."""
+        check_between("noise", 0, 10, self.amplitude)
+
+    def __call__(self, images: Tensor, rng: Generator) -> Tensor:
+        """Add the noise; the result may leave [0, 1]."""
+        return images + self.amplitude * _uniform(tuple(images.shape), rng, images)
+
+
+@dataclass(frozen=True)
+class HorizontalFlip(OneNumber):
+    """A mirror image with probability `p`, decided for each image."""
+
+    syntax: ClassVar[str] = "PROBABILITY, from 0 to 1"
+    p: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Check the probability."""
+        check_between("probability of a flip", 0, 1, self.p)
+
+    def __call__(self, images: Tensor, rng: Generator) -> Tensor:
+        """Mirror some of the images [B, 3, H, W] left to right."""
+        flipped = _uniform((images.shape[0], 1, 1, 1), rng, images) < self.p
+        return torch.where(flipped, images.flip(-1), images)
+
+
+@dataclass(frozen=True)
+class Resize(OneRange):
+    """The whole image, resized by a factor from `factor_min` to `factor_max` (bilinear, antialiased)."""
+
+    syntax: ClassVar[str] = "FACTOR or MIN-MAX, from 0.05 to 4"
+    factor_min: float = 0.5
+    factor_max: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the range."""
+        check_between("resize factor", 0.05, 4.0, self.factor_min, self.factor_max)
+
+    def __call__(self, images: Tensor, rng: Generator) -> Tensor:
+        """Resize [B, 3, H, W] to [B, 3, round(f H), round(f W)], one f per call."""
+        factor = _uniform_between(self.factor_min, self.factor_max, rng)
+        size = [max(1, round(factor * side)) for side in images.shape[-2:]]
+        return functional.interpolate(images, size=size, mode="bilinear", align_corners=False, antialias=True)
+
+
+@dataclass(frozen=True)
+class Jpeg:
+    """JPEG at a quality drawn for each image; `subsample` also halves the chroma planes (4:2:0)."""
+
+    syntax: ClassVar[str] = "QUALITY or MIN-MAX, from 1 to 100, and :420 to halve the colour planes"
+    quality_min: int = 60
+    quality_max: int = 95
+    subsample: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the range."""
+        check_between("JPEG quality", 1, 100, self.quality_min, self.quality_max)
+
+    def __call__(self, images: Tensor, rng: Generator) -> Tensor:
+        """Compress and decompress images [B, 3, H, W], keeping their size; values end in [0, 1]."""
+        qualities = _integers(self.quality_min, self.quality_max, images.shape[0], rng)
+        return jpeg(images, torch.tensor(qualities, device=images.device), subsample=self.subsample)
+
+    @classmethod
+    def from_text(cls, argument: str) -> Self:
+        """Read ``60-95``, ``75`` or ``75:420``; nothing means the defaults."""
+        if not argument:
+            return cls()
+        qualities, _, chroma = argument.partition(":")
+        if chroma.strip() not in ("", "420"):
+            raise StudioError(f"'{chroma.strip()}' is no JPEG setting; write 420, or nothing for full colour.")
+        return cls(*parse_whole_range(qualities), subsample=bool(chroma))
+
+    def to_text(self) -> str:
+        """Write ``60-95``."""
+        return range_text(self.quality_min, self.quality_max) + (":420" if self.subsample else "")
+
+
+@dataclass(frozen=True)
+class Blur(OneNumber):
+    """A Gaussian blur of standard deviation `sigma` pixels; the edge is continued outwards."""
+
+    syntax: ClassVar[str] = "STANDARD DEVIATION in pixels, from 0 to 64"
+    sigma: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the width."""
+        check_between("blur", 0, 64, self.sigma)
+
+    def __call__(self, images: Tensor, _rng: Generator) -> Tensor:
+        """Blur images [B, 3, H, W], keeping their size."""
+        radius = math.ceil(3 * self.sigma)
+        if radius == 0:
+            return images
+        offsets = torch.arange(-radius, radius + 1, dtype=images.dtype, device=images.device)
+        kernel = torch.exp(-0.5 * (offsets / self.sigma) ** 2)
+        kernel = (kernel / kernel.sum()).expand(3, 1, -1)
+        padded = functional.pad(images, (radius, radius, radius, radius), mode="replicate")
+        rows = functional.conv2d(padded, kernel[:, :, :, None], groups=3)
+        return functional.conv2d(rows, kernel[:, :, None, :], groups=3)
+
+
+@dataclass(frozen=True)
+class Compose:
+    """One view after the other, from left to right; none at all is the identity."""
+
+    views: tuple[TextView, ...] = ()
+
+    def __call__(self, images: Tensor, rng: Generator) -> Tensor:
+        """Apply all views to images [B, 3, H, W]."""
+        for view in self.views:
+            images = view(images, rng)
+        return images
+
+
+VIEWS: Mapping[str, type[TextView]] = {
+    "crop": RandomCrop,
+    "shift": Shift,
+    "noise": GaussianNoise,
+    "uniform": UniformNoise,
+    "flip": HorizontalFlip,
+    "resize": Resize,
+    "jpeg": Jpeg,
+    "blur": Blur,
+    "identity": Identity,
+}
+"""Every view by its name in the text form."""
+
+
+def parse_views(text: str) -> Compose:
+    """Read ``crop:0.8-1 | noise:0.05 | flip``: names from `VIEWS`, with their arguments, in order.
+
+    An empty text means no change at all. A StudioError names the part that is not understood.
+    """
+    if not text.strip():
+        return Compose()
+    views: list[TextView] = []
+    for place, part in enumerate(text.split("|"), start=1):
+        name, _, argument = (piece.strip() for piece in part.partition(":"))
+        where = f"In the views, part {place} ('{part.strip()}')"
+        if name not in VIEWS:
+            raise StudioError(f"{where}: there is no view '{name}'. Choose from {', '.join(VIEWS)}.")
+        try:
+            views.append(VIEWS[name].from_text(argument))
+        except StudioError as error:
+            after = VIEWS[name].syntax
+            hint = f" After '{name}:' write {after}." if after else ""
+            raise StudioError(f"{where}: {error}{hint}") from error
+    return Compose(tuple(views))
+
+
+def format_views(views: Compose) -> str:
+    """Write views so that `parse_views` gives equal ones."""
+    names = {view_type: name for name, view_type in VIEWS.items()}
+    parts = [(names[type(view)], view.to_text()) for view in views.views]
+    return " | ".join(f"{name}:{argument}" if argument else name for name, argument in parts)

@@ -1,0 +1,204 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from generator.distance import l2, linf
+from generator.errors import StudioError
+from generator.image import load_image, quantise, read_metadata, to_tensor
+from generator.loop import DivergedError, Step
+from generator.production import INDEX_KEY, layer_strip, output_paths, predict, produce
+from generator.protocols import Classifier
+from generator.recipe import Recipe
+from generator.synthesis import Synthesis
+from tests.generator.standins import BreaksAfter, Colours, LayeredColours, NoisyColours, rng
+
+
+def recipe(**fields: Any) -> Recipe:
+    defaults: dict[str, Any] = {
+        "models": ("colours",),
+        "classes": ("red",),
+        "size": (16, 24),
+        "resolutions": "1..4,8",
+        "steps": 5,
+        "learning_rate": 0.3,
+    }
+    return Recipe(**(defaults | fields))
+
+
+def attack(**fields: Any) -> Recipe:
+    return recipe(**({"task": "attack", "norm": "linf", "eps": 8 / 255, "learning_rate": 3.0} | fields))
+
+
+def photo() -> Tensor:
+    return quantise(torch.rand(1, 3, 18, 30, generator=rng()))
+
+
+def make(made: Recipe, folder: Path, model: Classifier | None = None, **keywords: Any) -> Any:
+    outputs = output_paths(folder / "x.png", made.images)
+    return produce(made, {"colours": model or LayeredColours()}, outputs=outputs, **keywords)
+
+
+class TestNames:
+    def test_one_and_several(self, tmp_path: Path) -> None:
+        one, two = output_paths(tmp_path / "x.png", 1), output_paths(tmp_path / "x.png", 2)
+        assert [p.name for p in one.images] == ["x.png"] and one.record.name == "x.json"
+        assert [p.name for p in two.images] == ["x-1.png", "x-2.png"] and two.record.name == "x.json"
+
+    def test_a_folder(self, tmp_path: Path) -> None:
+        assert output_paths(tmp_path / "new", 1).images == (tmp_path / "new" / "image.png",)
+
+    def test_another_format_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(StudioError, match=r"ends in \.png, not 'x.jpg'"):
+            output_paths(tmp_path / "x.jpg", 1)
+
+
+class TestFiles:
+    def test_the_picture_carries_a_recipe_that_makes_it_again(self, tmp_path: Path) -> None:
+        first = make(recipe(), tmp_path / "a", NoisyColours())
+        path = first.outputs.images[0]
+        assert Recipe.from_png(path) == first.recipe
+        again = make(Recipe.from_png(path), tmp_path / "b", NoisyColours())
+        assert again.outputs.images[0].read_bytes() == path.read_bytes()
+
+    def test_record(self, tmp_path: Path) -> None:
+        result = make(recipe(images=2), tmp_path)
+        record = json.loads((tmp_path / "x.json").read_text())
+        assert record == json.loads(json.dumps(result.record))
+        assert record["recipe"] == json.loads(result.recipe.to_json())
+        assert (record["stopped"], record["error"], record["steps_asked"]) == (False, None, 5)
+        assert record["losses"].keys() == {"negative logit", "log-sum-exp", "total"}
+        assert np.shape(record["losses"]["total"]) == (5, 2)
+        assert [facts["file"] for facts in record["images"]] == ["x-1.png", "x-2.png"]
+        assert [facts["seed"] for facts in record["images"]] == [0, 1]
+        assert record["device"] == "cpu" and record["versions"]["torch"] == torch.__version__
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["x-1.png", "x-2.png", "x.json"]
+
+    def test_images_of_a_batch_say_which_they_are(self, tmp_path: Path) -> None:
+        paths = make(recipe(images=2), tmp_path).outputs.images
+        assert [read_metadata(path)[INDEX_KEY] for path in paths] == ["1 of 2", "2 of 2"]
+        assert INDEX_KEY not in read_metadata(make(recipe(), tmp_path).outputs.images[0])
+
+    def test_measures_the_saved_file(self, tmp_path: Path) -> None:
+        model = LayeredColours()
+        result = make(attack(images=2), tmp_path, model, source=photo())
+        for path, facts in zip(result.outputs.images, result.record["images"], strict=True):
+            saved = to_tensor(load_image(path))
+            assert facts["linf"] == linf(saved, photo()).item() <= 8 / 255 + 1e-6
+            assert facts["l2"] == l2(saved, photo()).item() > 0
+            assert facts["after"]["colours"] == predict(model, saved)
+            assert facts["before"]["colours"] == predict(model, photo())
+
+    @pytest.mark.parametrize(("norm", "eps"), [("linf", 2.5 / 255), ("l2", 0.3)])
+    def test_rounding_to_8_bits_keeps_the_budget(self, norm: str, eps: float, tmp_path: Path) -> None:
+        facts = make(attack(norm=norm, eps=eps), tmp_path, source=photo()).record["images"][0]
+        assert 0 < facts[norm] <= eps + 1e-6
+
+    def test_before_of_a_class_picture_is_its_start(self, tmp_path: Path) -> None:
+        facts = make(recipe(steps=20), tmp_path).record["images"][0]
+        assert facts["before"]["colours"]["top"][0]["probability"] < 0.6
+        assert facts["after"]["colours"]["top"][0]["class"] == "red"
+        assert facts["success"] == {"colours": True}
+        assert "linf" not in facts
+
+    def test_success_of_leaving(self, tmp_path: Path) -> None:
+        free = {"norm": "none", "eps": 0.0, "objective": "leave", "classes": (), "learning_rate": 0.3}
+        facts = make(attack(**free, steps=20), tmp_path, source=photo()).record["images"][0]
+        assert facts["success"] == {"colours": True}
+        held = attack(objective="leave", classes=("red",), eps=1 / 255, steps=1)
+        red = quantise(torch.tensor([0.9, 0.1, 0.1]).view(1, 3, 1, 1).expand(1, 3, 18, 30))
+        assert make(held, tmp_path, source=red).record["images"][0]["success"] == {"colours": False}
+
+
+class TestStopping:
+    def test_keeps_what_there_is(self, tmp_path: Path) -> None:
+        seen: list[int] = []
+        result = make(
+            recipe(steps=100),
+            tmp_path,
+            on_step=lambda step: seen.append(step.index),
+            should_stop=lambda: len(seen) == 3,
+        )
+        assert result.stopped and result.record["stopped"]
+        assert seen == [1, 2, 3]
+        assert result.recipe.steps == 3 and result.record["steps_asked"] == 100
+        again = make(result.recipe, tmp_path / "again")
+        assert again.outputs.images[0].read_bytes() == result.outputs.images[0].read_bytes()
+
+    def test_an_exception_of_the_caller_saves_nothing(self, tmp_path: Path) -> None:
+        class Discarded(Exception):
+            pass
+
+        def throw(_step: Step) -> None:
+            raise Discarded
+
+        with pytest.raises(Discarded):
+            make(recipe(), tmp_path, on_step=throw)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_divergence_saves_the_last_good_picture_and_says_so(self, tmp_path: Path) -> None:
+        with pytest.raises(DivergedError, match="learning rate"):
+            make(recipe(views_per_step=1, views="identity"), tmp_path, BreaksAfter(3), on_done=pytest.fail)
+        record = json.loads((tmp_path / "x.json").read_text())
+        assert "learning rate" in record["error"]
+        assert Recipe.from_png(tmp_path / "x.png").steps == 2
+        assert len(record["losses"]["total"]) == 3
+        assert record["images"][0]["success"] == {"colours": False}
+        assert record["images"][0]["after"]["colours"]["top"][0]["probability"] is None
+
+    def test_divergence_at_the_start_saves_nothing(self, tmp_path: Path) -> None:
+        with pytest.raises(DivergedError):
+            make(recipe(), tmp_path, BreaksAfter(0))
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StudioError, match="cannot be made"):
+        make(recipe(steps=1), tmp_path / "file")
+
+
+def test_the_number_of_names_must_fit(tmp_path: Path) -> None:
+    with pytest.raises(StudioError, match="one file for each of 2"):
+        produce(recipe(images=2), {"colours": Colours()}, outputs=output_paths(tmp_path / "x.png", 1))
+
+
+def test_predict_averages_draws() -> None:
+    red = torch.tensor([0.9, 0.1, 0.1]).view(1, 3, 1, 1).expand(1, 3, 6, 8)
+    said = predict(LayeredColours(), red, draws=2)
+    assert said["top"][0]["class"] == "red" and len(said["top"]) == 4
+    assert sum(entry["probability"] for entry in said["top"]) == pytest.approx(1)
+    assert (said["agreement"], said["draws"]) == (1.0, 2)
+    # the early read-out has its classes in reverse order
+    assert [(r["readout"], r["class"]) for r in said["readouts"]] == [("early", "grey"), ("final", "red")]
+    assert predict(Colours(), red)["readouts"] == []
+
+    class Undecided(NoisyColours):
+        def forward(self, images: Tensor) -> Tensor:
+            draw = torch.randint(2, (1,), generator=self.rng).item()
+            return torch.tensor([[3.0, 2.0, 0.0, 0.0], [0.0, 2.0, 0.0, 0.0]])[int(draw)][None]
+
+    said = predict(Undecided(), red, draws=200)
+    share = said["agreement"]
+    assert said["top"][0]["class"] in ("red", "green") and 0.35 < share < 0.65
+
+
+def test_layer_strip_shows_layers_of_one_image_from_coarse_to_fine(tmp_path: Path) -> None:
+    strips: list[list[tuple[int, Image.Image]]] = []
+
+    def keep(synthesis: Synthesis) -> None:
+        strips.extend(layer_strip(synthesis.prior, image, limit=3) for image in (0, 1))
+
+    make(recipe(images=2), tmp_path, on_done=keep)
+    first, second = strips
+    assert [resolution for resolution, _ in first] == [1, 3, 8]
+    assert all(picture.size == (24, 16) for _, picture in first)
+    assert np.ptp(np.asarray(first[0][1]).reshape(-1, 3), axis=0).max() == 0  # one cell: a flat colour
+    finest = np.asarray(first[2][1])
+    assert max(finest.max() - 128, 128 - finest.min()) >= 126  # at full contrast
+    assert first[2][1].tobytes() != second[2][1].tobytes()
