@@ -1,0 +1,160 @@
+"""`python -m app`: puts the studio's page on this machine. The one place where its parts are put together."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import FrameType
+from typing import Generic, TypeVar
+
+from generator.errors import StudioError
+
+ROOT = Path(__file__).resolve().parent.parent
+MODEL_LIST_SECONDS = 5.0
+
+T = TypeVar("T")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve the page until interrupted; 2 for a refusal, which is printed as a sentence."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read by gradio when it is imported
+    try:
+        return _run(arguments)
+    except StudioError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m app", description="CrossMax Studio in the browser.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=7860, help="port to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="host name under which browsers may ask for the page, beside localhost and --host; may be repeated",
+    )
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the models run")
+    parser.add_argument("--data-dir", type=Path, default=None, help="folder for results and uploads")
+    parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
+    return parser
+
+
+def choose_device(wanted: str, cuda_available: bool) -> tuple[str, str]:
+    """The device to use, and a sentence on why it is that one.
+
+    Raises:
+        StudioError: CUDA was asked for and is not there.
+    """
+    if wanted == "cuda" and not cuda_available:
+        raise StudioError("No CUDA device was found. Use --device cpu, or auto.")
+    if wanted == "cpu":
+        return "cpu", "as asked for."
+    if cuda_available:
+        return "cuda", "a CUDA device was found." if wanted == "auto" else "as asked for."
+    return "cpu", "no CUDA device was found."
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    # Imported here, so that --help answers at once and the environment is set before gradio reads it.
+    import torch
+
+    from app.data_dir import choose_data_dir
+    from app.jobs.service import JobService
+    from app.layers import SavedLayers
+    from app.work import make_handlers
+    from robust_model.registry import ModelInfo, ModelPool
+
+    device, note = choose_device(arguments.device, torch.cuda.is_available())
+    data = choose_data_dir(arguments.data_dir)
+    data.create()
+    os.environ.setdefault("GRADIO_TEMP_DIR", str(data.root / "cache"))
+    from app.server import build_app, serve
+    from app.ui.media import Media, load_secret
+    from app.ui.services import Studio
+
+    pool = ModelPool(folders=(data.models,))
+    examples = ROOT / "assets" / "examples"
+    listing = _Remembered[list[ModelInfo]](pool.list)
+    with JobService(data.root, make_handlers(pool, data)) as jobs:
+        for problem in jobs.problems:
+            logging.getLogger("crossmax").warning("%s", problem)
+        studio = Studio(
+            jobs=jobs,
+            list_models=listing,
+            layers=SavedLayers(),
+            media=Media({"data": data.root, "examples": examples}, load_secret(data.root / "secret")),
+            uploads=data.uploads,
+            examples=examples,
+            device=device,
+            device_note=note,
+            version=_version(),
+        )
+        page = build_app(studio)
+        try:
+            address = serve(
+                page,
+                studio,
+                host=arguments.host,
+                port=arguments.port,
+                data_dir=data.root,
+                allowed_hosts=arguments.allow_host,
+                open_browser=not arguments.no_browser,
+            )
+        except OSError as error:
+            raise StudioError(
+                f"Port {arguments.port} on {arguments.host} cannot be used ({error}). Choose another with --port."
+            ) from error
+        print(f"CrossMax Studio: {address}  (running on {device}: {note} Press Ctrl-C to end.)", flush=True)
+        _wait_for_the_end()
+        page.close(verbose=False)
+    return 0
+
+
+class _Remembered(Generic[T]):
+    """Calls a function again only after a few seconds: listing models reads their weights to name them."""
+
+    def __init__(self, function: Callable[[], T]) -> None:
+        self._function = function
+        self._lock = threading.Lock()
+        self._value: tuple[float, T] | None = None
+
+    def __call__(self) -> T:
+        with self._lock:
+            now = time.monotonic()
+            if self._value is None or now - self._value[0] > MODEL_LIST_SECONDS:
+                self._value = (now, self._function())
+            return self._value[1]
+
+
+def _wait_for_the_end() -> None:
+    over = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        over.set()
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, end)
+    over.wait()
+
+
+def _version() -> str:
+    try:
+        return version("crossmax-studio")
+    except PackageNotFoundError:
+        return "development version"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

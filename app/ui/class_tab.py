@@ -1,0 +1,230 @@
+"""The tab *Class to image*: choose a class, see it drawn."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from app.ui import results, stage
+from app.ui.forms import FormError, RecipeFields, advanced_fields, parse_mixture, whole, write_mixture
+from app.ui.guard import Updates, guarded
+from app.ui.layers import LayerView
+from app.ui.models import ModelPicker
+from app.ui.panel import JobPanel
+from app.ui.services import Studio
+from generator.presets import PRESETS, from_preset, presets_of
+from generator.recipe import Recipe
+
+TASK = "class"
+FEW_CLASSES = 24
+MAX_SEED = 2**31
+MOST_PICTURES = 9
+
+
+class ClassTab:
+    """Widgets and events of the tab.
+
+    Args:
+        studio: what the page works with.
+        owner: the browser's state that holds the owner's token.
+    """
+
+    def __init__(self, studio: Studio, owner: gr.BrowserState) -> None:
+        self.studio = studio
+        self.owner = owner
+        self.presets = list(presets_of(TASK))
+        self.start_recipe = from_preset(TASK, self.presets[0])
+        self.panel = JobPanel(
+            studio,
+            kind="image",
+            blank=stage.empty_stage(
+                "One picture, drawn at every resolution at once",
+                "Start with a single colour, then 2 by 2 cells, then 4 by 4, and let the classifier say what to "
+                "change. Your first picture takes a few seconds.",
+            ),
+            start_label="Show me",
+            done_view=lambda job: results.image_view(job, studio.media),
+            more_view=lambda job: results.image_more(job, studio.titles()),
+            owner=owner,
+        )
+        self.layers = LayerView(studio)
+        self.fields = RecipeFields(advanced_fields(), self.start_recipe.model_dump(), "class")
+
+    def build(self) -> None:
+        """Create the widgets."""
+        recipe = self.start_recipe
+        model = self.studio.first_model(recipe.models[0])
+        names = self.studio.class_names(model)
+        first = recipe.classes[0] if recipe.classes[0] in names else next(iter(names), None)
+        with gr.Row(elem_classes="cx-desk", equal_height=False):
+            with gr.Column(elem_classes="cx-stage-column"):
+                self.panel.build(between=self.layers.build)
+            with gr.Column(elem_classes="cx-controls"):
+                self.models = ModelPicker(self.studio, model, "class-model")
+                self.models.build()
+                self.chips = gr.Radio(
+                    list(names[:FEW_CLASSES]),
+                    value=first,
+                    label="Class",
+                    elem_classes="cx-chips",
+                    elem_id="class-chips",
+                    visible=len(names) <= FEW_CLASSES,
+                )
+                self.menu = gr.Dropdown(
+                    list(names), value=first, label="Class", visible=len(names) > FEW_CLASSES, elem_id="class-menu"
+                )
+                self.preset = gr.Radio(
+                    [(PRESETS[name].title, name) for name in self.presets],
+                    value=self.presets[0],
+                    label="How much care",
+                    info=PRESETS[self.presets[0]].description,
+                    elem_classes="cx-chips",
+                    elem_id="class-preset",
+                )
+                with gr.Row(elem_classes="cx-inline"):
+                    self.seed = gr.Number(recipe.seed, label="Seed", precision=0, min_width=90, elem_id="class-seed")
+                    self.dice = gr.Button("New seed", size="md", elem_classes="cx-dice", elem_id="class-dice")
+                self.images = gr.Slider(
+                    1, MOST_PICTURES, recipe.images, step=1, label="Pictures", buttons=[], elem_id="class-images"
+                )
+                self.create = gr.Button(
+                    "Create", variant="primary", interactive=False, elem_classes="cx-create", elem_id="class-create"
+                )
+                with gr.Accordion("Advanced", open=False, elem_classes="cx-fold"):
+                    self.models.build_others()
+                    self.mixture = gr.Textbox(
+                        label="Mixture",
+                        info="Several classes and their shares, instead of the class above.",
+                        placeholder="frog 60, ship 40",
+                        elem_id="class-mixture",
+                    )
+                    self.fields.build()
+                with gr.Accordion("Repeat a picture", open=False, elem_classes="cx-fold"):
+                    gr.HTML(
+                        "<p class='cx-hint'>Every PNG made here carries its recipe. Bring one to fill in all the "
+                        "fields as they were.</p>",
+                        apply_default_css=False,
+                    )
+                    self.repeat = gr.UploadButton("Open a PNG", size="md", elem_id="class-repeat")
+        self.panel.also(self.layers.outputs, self.layers.follow)
+
+    @property
+    def inputs(self) -> list[Any]:
+        """The widgets that make a recipe, in the order ``recipe`` takes their values."""
+        own = [self.chips, self.menu, self.mixture, self.seed, self.images]
+        return [self.models.choice, self.models.others, *own, *self.fields.components]
+
+    def recipe(
+        self,
+        model: str,
+        others: Sequence[str],
+        chip: str | None,
+        menu: str | None,
+        mixture: str,
+        seed: float | None,
+        images: float,
+        *advanced: Any,
+    ) -> Recipe:
+        """The recipe that the widgets describe.
+
+        Raises:
+            StudioError: something in them is missing or does not fit.
+        """
+        self.models.check(model)
+        names = self.studio.class_names(model)
+        chosen = chip if len(names) <= FEW_CLASSES else menu
+        classes, weights = parse_mixture(mixture or "", names)
+        if not classes:
+            if chosen not in names:
+                raise FormError("Choose a class first.")
+            classes, weights = (chosen,), ()
+        values = self.fields.read(advanced)
+        if len(classes) > 1 and values.get("objective") == "logit":
+            values["objective"] = "cross_entropy"
+        return Recipe(
+            task=TASK,
+            models=(model, *(name for name in others or () if name != model)),
+            classes=classes,
+            weights=weights,
+            seed=whole(seed, "Seed"),
+            images=whole(images, "Pictures"),
+            **values,
+        )
+
+    def wire(self) -> None:
+        """Connect the events."""
+        quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        guard = guarded(self.panel.notice)
+        self.panel.wire()
+        self.layers.wire()
+
+        def create(owner: Any, *values: Any) -> Updates:
+            recipe = self.recipe(*values)
+            return self.panel.submit({"recipe": recipe.model_dump(mode="json")}, title_of(recipe), owner)
+
+        for button in (self.create, self.panel.start):
+            button.click(guard(create), [self.owner, *self.inputs], self.panel.outputs, **quick).then(
+                fn=None, js="() => window.cxShowStage('image')"
+            )
+
+        def choose_preset(name: str | None) -> Updates:
+            if name is None or name not in PRESETS:
+                return {}
+            values = from_preset(TASK, name).model_dump()
+            return {self.preset: gr.Radio(info=PRESETS[name].description), **self.fields.updates(values)}
+
+        self.preset.input(
+            guard(choose_preset), [self.preset], [self.panel.notice, self.preset, *self.fields.components], **quick
+        )
+        self.dice.click(lambda: secrets.randbelow(MAX_SEED), None, self.seed, **quick)
+
+        def choose_model(model: str) -> Updates:
+            return {**self.models.describe(model), **self._classes(model)}
+
+        outputs = [self.panel.notice, *self.models.outputs, self.chips, self.menu]
+        self.models.choice.input(guard(choose_model), [self.models.choice], outputs, **quick)
+
+        def repeat(path: str | None) -> Updates:
+            if not path:
+                return {}
+            return self.fill(Recipe.from_png(path))
+
+        widgets = [self.panel.notice, *self.models.outputs, self.preset, *self.inputs]
+        self.repeat.upload(guard(repeat), [self.repeat], list(dict.fromkeys(widgets)), **quick)
+
+    def fill(self, recipe: Recipe) -> Updates:
+        """Updates that put a recipe into the widgets.
+
+        Raises:
+            FormError: it belongs to the other tab.
+        """
+        if recipe.task != TASK:
+            raise FormError("This picture is the result of an attack. Open it in the tab Attack an image.")
+        model = recipe.models[0]
+        return {
+            **self.models.describe(model),
+            self.models.choice: model,
+            self.models.others: list(recipe.models[1:]),
+            **self._classes(model, recipe.classes[0]),
+            self.mixture: write_mixture(recipe.classes, recipe.weights),
+            self.preset: gr.Radio(value=None, info="As the picture says."),
+            self.seed: recipe.seed,
+            self.images: recipe.images,
+            **self.fields.updates(recipe.model_dump()),
+        }
+
+    def _classes(self, model: str, chosen: str | None = None) -> Updates:
+        names = self.studio.class_names(model)
+        value = chosen if chosen in names else (names[0] if names else None)
+        few = len(names) <= FEW_CLASSES
+        return {
+            self.chips: gr.Radio(choices=list(names) if few else [], value=value if few else None, visible=few),
+            self.menu: gr.Dropdown(choices=list(names), value=value, visible=not few),
+        }
+
+
+def title_of(recipe: Recipe) -> str:
+    """A short name for a job: ``frog, seed 3``."""
+    mixed = write_mixture(recipe.classes, recipe.weights) or recipe.classes[0]
+    return f"{mixed}, seed {recipe.seed}"

@@ -1,0 +1,152 @@
+"""Widgets made from the recipe's own fields, so that the page and the command line cannot drift apart."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+
+from app.ui.guard import Updates
+from generator.errors import StudioError
+from generator.recipe_fields import RecipeField, cli_fields
+
+# What the page asks for in widgets of its own.
+OWN_WIDGETS = frozenset(("task", "models", "classes", "weights", "seed", "images", "norm", "eps"))
+SIZE = re.compile(r"^\s*(\d{1,5})\s*(?:[x×,* ]\s*(\d{1,5}))?\s*$")
+SHARE = re.compile(r"^(?P<name>.*?)[\s:=]+(?P<share>-?\d+(?:\.\d+)?)\s*%?$")
+
+
+class FormError(StudioError):
+    """A widget holds something that cannot be understood; the message says which and what would be."""
+
+
+def advanced_fields(without: Sequence[str] = ()) -> list[RecipeField]:
+    """The recipe's fields that the advanced part shows, in the recipe's order."""
+    return [field for field in cli_fields() if field.name not in OWN_WIDGETS and field.name not in without]
+
+
+def label_of(name: str) -> str:
+    """A field's name as people read it."""
+    return name.replace("_", " ").capitalize()
+
+
+class RecipeFields:
+    """One widget per recipe field, with reading and writing in both directions.
+
+    Args:
+        fields: which fields, in the order shown.
+        values: what the widgets hold at first.
+        prefix: put before the field's name to make the widget's id on the page.
+    """
+
+    def __init__(self, fields: Sequence[RecipeField], values: Mapping[str, Any], prefix: str) -> None:
+        self.fields = tuple(fields)
+        self._values = values
+        self._prefix = prefix
+        self.widgets: dict[str, Any] = {}
+
+    def build(self) -> None:
+        """Create the widgets."""
+        for field in self.fields:
+            self.widgets[field.name] = self._widget(field)
+
+    def _widget(self, field: RecipeField) -> Any:
+        common: dict[str, Any] = {
+            "label": label_of(field.name),
+            "info": field.help,
+            "value": to_widget(self._values[field.name]),
+            "elem_id": f"{self._prefix}-{field.name}",
+        }
+        if field.choices:
+            return gr.Dropdown(list(field.choices), filterable=False, **common)
+        if field.type is bool:
+            return gr.Checkbox(**common)
+        if field.type in (int, float) and not field.several:
+            return gr.Number(precision=0 if field.type is int else None, **common)
+        return gr.Textbox(max_lines=1, **common)
+
+    @property
+    def components(self) -> list[Any]:
+        """The widgets in order: the inputs whose values ``read`` takes."""
+        return [self.widgets[field.name] for field in self.fields]
+
+    def read(self, raw: Sequence[Any]) -> dict[str, Any]:
+        """What the widgets hold, as recipe values.
+
+        Raises:
+            FormError: a number is missing or a size is not one.
+        """
+        return {field.name: from_widget(field, value) for field, value in zip(self.fields, raw, strict=True)}
+
+    def updates(self, values: Mapping[str, Any]) -> Updates:
+        """Updates that put recipe values into the widgets."""
+        return {self.widgets[field.name]: to_widget(values[field.name]) for field in self.fields}
+
+
+def to_widget(value: Any) -> Any:
+    """A recipe value as a widget shows it: a pair of sides as ``224 x 160``, everything else as it is."""
+    if isinstance(value, tuple | list):
+        return " x ".join(str(item) for item in value)
+    return value
+
+
+def from_widget(field: RecipeField, value: Any) -> Any:
+    """A widget's value as the recipe wants it; whether it is in range is for the recipe to judge.
+
+    Raises:
+        FormError: it is empty where a number is needed, or no size.
+    """
+    if field.type in (int, float) and not field.several:
+        if value is None:
+            raise FormError(f"{label_of(field.name)} is empty. Give it a number, or choose a preset to fill it in.")
+        return field.type(value)
+    if field.several:
+        match = SIZE.match(str(value or ""))
+        if match is None:
+            raise FormError(f"{label_of(field.name)}: write height x width in pixels, for example 224 x 160.")
+        return (int(match[1]), int(match[2] or match[1]))
+    return value.strip() if isinstance(value, str) else value
+
+
+def parse_mixture(written: str, class_names: Sequence[str]) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """Read ``frog 60, ship 40`` as classes and their shares; without numbers all count the same.
+
+    Raises:
+        FormError: a class that the model does not know, or some shares are missing.
+    """
+    names: list[str] = []
+    shares: list[float | None] = []
+    for part in (piece.strip() for piece in written.split(",")):
+        if not part:
+            continue
+        match = None if part in class_names else SHARE.match(part)
+        name = match["name"].strip() if match else part
+        if name not in class_names:
+            raise FormError(f"The model knows no class called {name!r}. Its classes: {', '.join(class_names[:20])}.")
+        names.append(name)
+        shares.append(float(match["share"]) if match else None)
+    if any(share is None for share in shares):
+        if any(share is not None for share in shares):
+            raise FormError("Give every class of the mixture a share, or none of them: frog 60, ship 40.")
+        return tuple(names), ()
+    return tuple(names), tuple(share for share in shares if share is not None) if len(names) > 1 else ()
+
+
+def write_mixture(classes: Sequence[str], weights: Sequence[float]) -> str:
+    """The text that ``parse_mixture`` reads; empty for a single class."""
+    if len(classes) < 2:
+        return ""
+    if not weights:
+        return ", ".join(classes)
+    return ", ".join(f"{name} {weight:g}" for name, weight in zip(classes, weights, strict=True))
+
+
+def whole(value: Any, what: str) -> int:
+    """A whole number out of a number widget.
+
+    Raises:
+        FormError: it is empty.
+    """
+    if value is None:
+        raise FormError(f"{what} is empty. Give it a whole number.")
+    return int(value)

@@ -1,0 +1,45 @@
+"""The one place where an error on its way to the page becomes a sentence."""
+
+import functools
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Any, ParamSpec
+
+import gradio as gr
+
+from app.ui.markup import notice
+from generator.errors import StudioError
+
+log = logging.getLogger("crossmax.ui")
+
+Updates = dict[Any, Any]
+P = ParamSpec("P")
+
+
+def guarded(notice_area: Any, *, keep: bool = False) -> Callable[[Callable[P, Updates]], Callable[P, Updates]]:
+    """Make an event handler answer with a sentence in ``notice_area`` instead of an error.
+
+    The handler returns a dict of component to value. A ``StudioError`` shows its own
+    sentence. Anything else is a fault of the program: it is logged with its traceback under a
+    reference that the page shows. When all goes well, an old notice is cleared, unless ``keep`` says that this
+    event is not the visitor's own doing (a timer's tick).
+    """
+    cleared: Updates = {} if keep else {notice_area: ""}
+
+    def decorate(handler: Callable[P, Updates]) -> Callable[P, Updates]:
+        @functools.wraps(handler)
+        def safe(*args: P.args, **kwargs: P.kwargs) -> Updates:
+            try:
+                return {**cleared, **handler(*args, **kwargs)} or {notice_area: gr.skip()}
+            except StudioError as error:
+                return {notice_area: notice(str(error), tone="bad")}
+            except Exception:
+                reference = secrets.token_hex(3)
+                log.exception("unexpected error %s in %s", reference, handler.__name__)
+                sentence = f"Something went wrong on our side. The log has the details under {reference}."
+                return {notice_area: notice(sentence, tone="bad")}
+
+        return safe
+
+    return decorate

@@ -1,0 +1,112 @@
+"""Small pure functions that make the page's own HTML. Every text that goes in is escaped here."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Literal
+
+from app.ui.theme import mosaic_uri
+
+Tone = Literal["info", "good", "warn", "bad"]
+
+
+def text(value: object) -> str:
+    """A value as HTML text, safe inside an element or a double-quoted attribute."""
+    return escape(str(value), quote=True)
+
+
+def notice(message: str, *, tone: Tone = "info", title: str = "") -> str:
+    """A sentence in a coloured frame; announced at once by screen readers when it is bad news."""
+    role = "alert" if tone in ("bad", "warn") else "status"
+    head = f"<strong>{text(title)}</strong> " if title else ""
+    return f'<div class="cx-notice cx-{tone}" role="{role}"><p>{head}{text(message)}</p></div>'
+
+
+def picture(url: str, alt: str, *, pixelated: bool = False, css_class: str = "") -> str:
+    """An image element. ``decoding=sync`` keeps a live preview from flickering between two frames."""
+    classes = " ".join(c for c in (css_class, "cx-pixelated" if pixelated else "") if c)
+    return f'<img class="{classes}" src="{text(url)}" alt="{text(alt)}" decoding="sync">'
+
+
+def download_link(url: str, filename: str, label: str = "Download PNG") -> str:
+    """A link that saves a file of the page under a given name."""
+    return f'<a class="cx-button" href="{text(url)}" download="{text(filename)}">{text(label)}</a>'
+
+
+def facts(items: Mapping[str, object] | Iterable[tuple[str, object]]) -> str:
+    """A row of name and value pairs."""
+    pairs = items.items() if isinstance(items, Mapping) else items
+    cells = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in pairs)
+    return f'<dl class="cx-facts">{cells}</dl>'
+
+
+def header(version: str) -> str:
+    """The page's head: name, one sentence, and the same eye at five resolutions."""
+    tiles = "".join(
+        f'<span><img src="{mosaic_uri(cells)}" alt=""><small>{cells}</small></span>' for cells in (1, 2, 4, 8, 16, 32)
+    )
+    return (
+        '<header class="cx-header"><div><h1>CrossMax Studio'
+        f"<small>{text(version)}</small></h1>"
+        "<p>Pictures drawn by a classifier that is hard to fool, "
+        "and attacks that show how hard it is.</p></div>"
+        f'<div class="cx-pyramid" aria-hidden="true">{tiles}</div></header>'
+    )
+
+
+def progress_words(done: int, total: int, eta_s: float | None) -> str:
+    """How far along, in words: ``step 40/80 · about 3 s left``."""
+    words = f"step {done}/{total}" if total else "starting"
+    if total and eta_s is not None and done < total:
+        words += f" · {duration(eta_s)} left"
+    return words
+
+
+def duration(seconds: float) -> str:
+    """A length of time as people say it, rounded up so that it does not promise too much."""
+    whole = max(1, int(-(-seconds // 1)))
+    if whole < 90:
+        return f"about {whole} s"
+    minutes = -(-whole // 60)
+    if minutes < 90:
+        return f"about {minutes} min"
+    return f"about {minutes / 60:.1f} h"
+
+
+def progress_bar(done: int, total: int, words: str) -> str:
+    """A bar that also says how far along it is; without a total it moves without saying how far."""
+    share = 100.0 * min(done, total) / total if total else 0.0
+    idle = "" if total else " cx-unknown"
+    return (
+        f'<div class="cx-progress{idle}" role="progressbar" aria-label="Progress" aria-valuemin="0" '
+        f'aria-valuemax="{max(total, 1)}" aria-valuenow="{min(done, max(total, 1))}" '
+        f'aria-valuetext="{text(words)}"><i style="width:{share:.1f}%"></i></div>'
+        f'<p class="cx-words">{text(words)}</p>'
+    )
+
+
+def compare(before_url: str, after_url: str, *, pixelated: bool = False) -> str:
+    """Two pictures on top of each other with a handle between them that the keyboard moves too."""
+    crisp = " cx-pixelated" if pixelated else ""
+    return (
+        '<div class="cx-compare" style="--cut:50%">'
+        f'<img class="cx-after{crisp}" src="{text(after_url)}" alt="The attacked image">'
+        f'<img class="cx-before{crisp}" src="{text(before_url)}" alt="The image before the attack">'
+        '<span class="cx-tag cx-tag-before">before</span><span class="cx-tag cx-tag-after">after</span>'
+        '<input type="range" min="0" max="100" value="50" aria-label="Share of the image before the attack" '
+        "oninput=\"this.parentNode.style.setProperty('--cut', this.value + '%')\"></div>"
+    )
+
+
+def details(summary: str, inner_html: str, *, opened: bool = False) -> str:
+    """A part that folds away. ``inner_html`` is markup and must already be escaped."""
+    return f"<details{' open' if opened else ''}><summary>{text(summary)}</summary>{inner_html}</details>"
+
+
+def code_block(source: str) -> str:
+    """Preformatted text, reachable with the keyboard because it may scroll."""
+    return f'<pre class="cx-code" tabindex="0">{text(source)}</pre>'
+
+
+def join(parts: Sequence[str]) -> str:
+    """Concatenate markup, leaving out what is empty."""
+    return "".join(part for part in parts if part)

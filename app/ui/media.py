@@ -1,0 +1,100 @@
+"""Addresses for the files the page shows: signed, so that a browser can fetch only what the page gave it.
+
+The server signs the path of a file below one of its own folders and serves the file to whoever brings that
+signature. No path that a visitor chose is ever opened, and knowing one address tells nothing about the next.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from urllib.parse import quote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".json": "application/json"}
+
+
+class Media:
+    """Makes and checks the addresses of files below named root folders.
+
+    Args:
+        roots: name -> folder; a name is the first part of the address.
+        secret: the signing key. Keep it between runs and open pages survive a restart.
+    """
+
+    def __init__(self, roots: dict[str, Path], secret: bytes) -> None:
+        self._roots = {name: folder.resolve() for name, folder in roots.items()}
+        self._secret = secret
+
+    def url(self, path: Path, version: int | str | None = None) -> str:
+        """The address of a file; ``version`` makes browsers fetch a file that changed anew.
+
+        Raises:
+            ValueError: the file lies in none of the folders (a fault of the program).
+        """
+        resolved = path.resolve()
+        for name, folder in self._roots.items():
+            if resolved.is_relative_to(folder):
+                address = f"{name}/{resolved.relative_to(folder).as_posix()}"
+                tail = "" if version is None else f"&v={quote(str(version))}"
+                return f"media/{quote(address)}?k={self._sign(address)}{tail}"
+        raise ValueError(f"{path.name} lies outside the folders the page may show.")
+
+    def find(self, address: str, signature: str) -> Path | None:
+        """The file behind an address, or None when the signature is not ours or the file is gone."""
+        if not hmac.compare_digest(self._sign(address).encode(), signature.encode()):
+            return None
+        name, _, relative = address.partition("/")
+        folder = self._roots.get(name)
+        if folder is None:
+            return None
+        path = (folder / relative).resolve()
+        if not path.is_relative_to(folder) or path.suffix.lower() not in MEDIA_TYPES or not path.is_file():
+            return None
+        return path
+
+    def route(self) -> Route:
+        """The route to put into the server: ``GET media/<root>/<path>?k=<signature>``."""
+        return Route("/media/{address:path}", endpoint=self._endpoint(), methods=["GET"], name="media")
+
+    def _endpoint(self) -> Callable[[Request], Awaitable[Response]]:
+        async def serve(request: Request) -> Response:
+            address, signature = request.path_params["address"], request.query_params.get("k", "")
+            path, data = await run_in_threadpool(self._read, address, signature)
+            if path is None:
+                return PlainTextResponse("There is no such file.", status_code=404)
+            headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=3600"}
+            return Response(data, media_type=MEDIA_TYPES[path.suffix.lower()], headers=headers)
+
+        return serve
+
+    def _read(self, address: str, signature: str) -> tuple[Path | None, bytes]:
+        """The file at once and whole: a preview may be replaced while it is being sent."""
+        path = self.find(address, signature)
+        if path is None:
+            return None, b""
+        try:
+            return path, path.read_bytes()
+        except FileNotFoundError:
+            return None, b""
+
+    def _sign(self, address: str) -> str:
+        return hmac.new(self._secret, address.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def load_secret(path: Path) -> bytes:
+    """Read the signing key, making one (readable by its owner only) the first time."""
+    if path.is_file():
+        key = path.read_bytes()
+        if len(key) >= 32:
+            return key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    key = secrets.token_bytes(32)
+    path.touch(mode=0o600)
+    path.write_bytes(key)
+    return key

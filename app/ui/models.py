@@ -1,0 +1,78 @@
+"""The menu of models, with a line on what the chosen one is and whether it is ready."""
+
+from typing import Any
+
+import gradio as gr
+
+from app.ui import gallery
+from app.ui.forms import FormError
+from app.ui.guard import Updates
+from app.ui.services import ModelInfo, Studio
+
+
+class ModelPicker:
+    """A menu for one model, and one for more models to use together with it.
+
+    Args:
+        studio: what the page works with.
+        value: the model chosen at first.
+        elem_id: of the menu on the page.
+        label: over the menu.
+    """
+
+    def __init__(self, studio: Studio, value: str, elem_id: str, label: str = "Model") -> None:
+        self.studio = studio
+        self.value = value
+        self.elem_id = elem_id
+        self.label = label
+
+    def build(self) -> None:
+        """Create the menu and its line."""
+        with gr.Column(elem_classes="cx-group"):
+            self.choice = gr.Dropdown(
+                self._choices(), value=self.value, label=self.label, filterable=False, elem_id=self.elem_id
+            )
+            self.line = gr.HTML(gallery.model_line(self._find(self.value)), apply_default_css=False)
+
+    def build_others(self) -> None:
+        """Create the menu of further models (it stands in the advanced part)."""
+        self.others = gr.Dropdown(
+            self._choices(),
+            value=[],
+            multiselect=True,
+            label="Together with",
+            info="More models whose opinion counts equally.",
+        )
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What ``describe`` and ``refresh`` change."""
+        return [self.choice, self.line]
+
+    def describe(self, model: str) -> Updates:
+        """Update the line under the menu."""
+        return {self.line: gallery.model_line(self._find(model))}
+
+    def refresh(self, model: str) -> Updates:
+        """Ask again which models there are."""
+        return {self.choice: gr.Dropdown(choices=self._choices()), **self.describe(model)}
+
+    def check(self, model: str) -> None:
+        """Refuse a model that is not there.
+
+        Raises:
+            FormError: it is unknown or not ready; the message says why.
+        """
+        info = self._find(model)
+        if info is None:
+            raise FormError("This model is not in the list. Choose another.")
+        if not info.ready:
+            raise FormError(f"{info.title} is not ready. {info.why_not}")
+
+    def _find(self, model: str) -> ModelInfo | None:
+        return next((info for info in self.studio.list_models() if info.name == model), None)
+
+    def _choices(self) -> list[tuple[str, str]]:
+        return [
+            (info.title if info.ready else f"{info.title} (not ready)", info.name) for info in self.studio.list_models()
+        ]

@@ -1,0 +1,208 @@
+"""The result of a finished job as markup. Pure functions of a snapshot and the media addresses."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from app.jobs.model import JobSnapshot, JobStatus
+from app.ui import charts, markup
+from app.ui.media import Media
+
+SMALL_SIDE = 96
+TOP = 5
+
+
+def image_view(job: JobSnapshot, media: Media) -> str:
+    """The pictures of a class, each with its download, and what they were made from."""
+    result = job.result or {}
+    images = result.get("images", [])
+    stem = file_stem(job.title)
+    if not images:
+        return markup.notice("There is no picture in this result.", tone="warn")
+    crisp = _crisp(result)
+    if len(images) == 1:
+        url = media.url(Path(job.folder) / images[0]["file"])
+        shown = f'<div class="cx-canvas">{markup.picture(url, job.title, pixelated=crisp)}</div>'
+        actions = f'<div class="cx-row">{markup.download_link(url, f"{stem}.png")}</div>'
+    else:
+        tiles = "".join(_tile(job, media, stem, i, image, crisp) for i, image in enumerate(images))
+        shown = f'<div class="cx-sheet">{tiles}</div>'
+        actions = ""
+    return shown + actions + _early_end(job)
+
+
+def image_more(job: JobSnapshot, titles: Mapping[str, str]) -> str:
+    """What models see in the picture, and its recipe."""
+    result = job.result or {}
+    images = result.get("images", [])
+    return (_seen(images[0], titles) if images else "") + _recipe(result)
+
+
+def _tile(job: JobSnapshot, media: Media, stem: str, index: int, image: Mapping[str, Any], crisp: bool) -> str:
+    url = media.url(Path(job.folder) / image["file"])
+    name = f"{stem}-{index + 1}.png"
+    link = markup.download_link(url, name, "Download")
+    alt = f"{job.title}, picture {index + 1}"
+    return (
+        f"<figure>{markup.picture(url, alt, pixelated=crisp)}"
+        f"<figcaption><span>picture {index + 1}</span>{link}</figcaption></figure>"
+    )
+
+
+def attack_view(job: JobSnapshot, media: Media) -> str:
+    """Before and after, what each model says of both, the change made visible, and how large it is."""
+    result = job.result or {}
+    images = result.get("images", [])
+    if not images:
+        return markup.notice("There is no picture in this result.", tone="warn")
+    folder = Path(job.folder)
+    image = images[0]
+    after = media.url(folder / image["file"])
+    before = media.url(folder / image["source"])
+    crisp = _crisp(result)
+    link = markup.download_link(after, f"{file_stem(job.title)}.png")
+    return markup.join(
+        [
+            markup.compare(before, after, pixelated=crisp),
+            f'<div class="cx-row">{link}</div>',
+            _early_end(job),
+            markup.facts(distance_facts(image, result.get("recipe", {}))),
+        ]
+    )
+
+
+def attack_more(job: JobSnapshot, media: Media, titles: Mapping[str, str]) -> str:
+    """What every model says, the change made visible, and the recipe."""
+    result = job.result or {}
+    images = result.get("images", [])
+    if not images:
+        return ""
+    return verdicts(images[0], result, titles) + _change(job, media, images[0], _crisp(result)) + _recipe(result)
+
+
+def _change(job: JobSnapshot, media: Media, image: Mapping[str, Any], crisp: bool) -> str:
+    change = image.get("perturbation")
+    if not change:
+        return ""
+    folder = Path(job.folder)
+    factor = charts.number(float(change["factor"]))
+    cells = [
+        (image["source"], "The image before the attack", "before"),
+        (image["file"], "The attacked image", "after"),
+        (change["file"], "The change, magnified", f"the change, {factor} times as strong"),
+    ]
+    figures = "".join(
+        f"<figure>{markup.picture(media.url(folder / name), alt, pixelated=crisp)}"
+        f"<figcaption>{markup.text(words)}</figcaption></figure>"
+        for name, alt, words in cells
+    )
+    return f'<div class="cx-thirds">{figures}</div>'
+
+
+def distance_facts(image: Mapping[str, Any], recipe: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The measured size of the change, with the budget it was given."""
+    linf, l2 = float(image.get("linf", 0.0)), float(image.get("l2", 0.0))
+    items = [("largest change of a value", f"{255 * linf:.1f}/255"), ("length of the change (L2)", f"{l2:.2f}")]
+    eps = float(recipe.get("eps", 0.0))
+    if recipe.get("norm") == "linf":
+        items.append(("budget", f"{255 * eps:.4g}/255 per value"))
+    elif recipe.get("norm") == "l2":
+        items.append(("budget", f"L2 of {eps:.4g}"))
+    else:
+        items.append(("budget", "none"))
+    return items
+
+
+def verdicts(image: Mapping[str, Any], result: Mapping[str, Any], titles: Mapping[str, str]) -> str:
+    """What every model says of the image before and after, with the read-outs folded away."""
+    recipe = result.get("recipe", {})
+    attacked = recipe.get("models", ())
+    said = [
+        _verdict(titles.get(name, name), before, image["after"][name], recipe, attacked=name in attacked)
+        for name, before in image.get("before", {}).items()
+        if name in image.get("after", {})
+    ]
+    return f'<div class="cx-verdicts">{"".join(said)}</div>' if said else ""
+
+
+def _verdict(
+    name: str, before: Mapping[str, Any], after: Mapping[str, Any], recipe: Mapping[str, Any], *, attacked: bool
+) -> str:
+    was, now = _first(before), _first(after)
+    targets = recipe.get("classes", ()) if recipe.get("objective") != "leave" else ()
+    marks = {str(target): "target" for target in targets}
+    marks.setdefault(was, "was")
+    if now != was:
+        marks.setdefault(now, "now")
+        outcome = f'<span class="cx-fell">fooled: {markup.text(was)} became {markup.text(now)}</span>'
+    else:
+        outcome = f'<span class="cx-held">holds: still {markup.text(was)}</span>'
+    role = "attacked" if attacked else "only looking on"
+    return (
+        f'<article class="cx-verdict"><header><h3>{markup.text(name)}</h3><span>{role}</span>{outcome}</header>'
+        f'<div class="cx-pair"><div><h4>before</h4>{charts.bars(_rows(before), marks=marks)}</div>'
+        f"<div><h4>after</h4>{charts.bars(_rows(after), marks=marks)}</div></div>"
+        f"{_readouts(before, after, marks)}</article>"
+    )
+
+
+def _readouts(before: Mapping[str, Any], after: Mapping[str, Any], marks: Mapping[str, str]) -> str:
+    """The first class of every read-out, before and after, folded away."""
+    if len(after.get("readouts", ())) < 2:
+        return ""
+
+    def column(title: str, said: Mapping[str, Any]) -> str:
+        rows = "".join(
+            f"<div><h4>{markup.text(one['readout'])}</h4>"
+            f"{charts.bars([(one['class'], one['probability'])], marks=marks)}</div>"
+            for one in said.get("readouts", ())
+        )
+        return f'<div class="cx-readouts"><h4>{title}</h4>{rows}</div>'
+
+    count = len(after["readouts"])
+    pair = f'<div class="cx-pair">{column("before", before)}{column("after", after)}</div>'
+    return markup.details(f"Each of its {count} read-outs", pair)
+
+
+def _rows(said: Mapping[str, Any], most: int = TOP) -> list[tuple[str, float]]:
+    return [(str(one["class"]), float(one["probability"])) for one in said.get("top", ())[:most]]
+
+
+def _first(said: Mapping[str, Any]) -> str:
+    return str(said["top"][0]["class"]) if said.get("top") else ""
+
+
+def _seen(image: Mapping[str, Any], titles: Mapping[str, str]) -> str:
+    """What the models see in a picture."""
+    parts = "".join(
+        f'<article class="cx-verdict"><header><h3>{markup.text(titles.get(name, name))}</h3><span>sees</span></header>'
+        f"{charts.bars(_rows(said))}</article>"
+        for name, said in image.get("after", {}).items()
+    )
+    return f'<div class="cx-verdicts">{parts}</div>' if parts else ""
+
+
+def _early_end(job: JobSnapshot) -> str:
+    if job.status is not JobStatus.STOPPED:
+        return ""
+    return markup.notice(f"Stopped at step {job.done} of {job.total}. The picture of that moment is kept.")
+
+
+def _recipe(result: Mapping[str, Any]) -> str:
+    recipe = result.get("recipe")
+    if not recipe:
+        return ""
+    return markup.details("Recipe", markup.code_block(json.dumps(recipe, indent=2, ensure_ascii=False)))
+
+
+def _crisp(result: Mapping[str, Any]) -> bool:
+    """Whether the pictures are so small that enlarging should show their pixels."""
+    size = result.get("size") or result.get("recipe", {}).get("size") or (0, 0)
+    return 0 < max(size) <= SMALL_SIDE
+
+
+def file_stem(title: str) -> str:
+    """A file name made of a title: letters, digits and hyphens only."""
+    kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in title.lower())
+    return "crossmax-" + "-".join(part for part in kept.split("-") if part)[:80]

@@ -1,0 +1,27 @@
+"""The composition root: its choices, and refusals in words."""
+
+import pytest
+
+from app.__main__ import _Remembered, choose_device, main
+from generator.errors import StudioError
+
+
+def test_the_device_comes_with_a_reason() -> None:
+    assert choose_device("auto", False) == ("cpu", "no CUDA device was found.")
+    assert choose_device("auto", True)[0] == "cuda"
+    assert choose_device("cpu", True)[0] == "cpu"
+    with pytest.raises(StudioError, match="No CUDA device"):
+        choose_device("cuda", False)
+
+
+def test_help_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    assert "--data-dir" in capsys.readouterr().out
+
+
+def test_the_list_of_models_is_not_read_at_every_question() -> None:
+    calls: list[int] = []
+    listing = _Remembered(lambda: calls.append(1) or len(calls))
+    assert listing() == listing() == 1

@@ -1,0 +1,114 @@
+"""A server for the browser tests, and a browser that notices whatever goes wrong on a page."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api")
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 120
+
+
+@dataclass
+class Server:
+    """A page's server in a process of its own."""
+
+    address: str
+    log: Path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until_answering(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            pytest.fail(f"the server ended at once:\n{log.read_text()}")
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.3)
+    pytest.fail(f"the server did not answer in {START_SECONDS} s:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("studio")
+    port, log = free_port(), folder / "server.log"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(Path(__file__).with_name("standin_app.py")), str(folder / "data"), str(port)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
+    try:
+        address = f"http://127.0.0.1:{port}/"
+        wait_until_answering(address, process, log)
+        yield Server(address, log)
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["sync_api.Browser"]:
+    found = next(
+        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+    )
+    if found is None:
+        pytest.skip("no Chromium on this machine")
+    with sync_api.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
+
+
+@dataclass
+class Watch:
+    """What went wrong on a page."""
+
+    faults: list[str] = field(default_factory=list)
+
+    def follow(self, page: "sync_api.Page", address: str) -> None:
+        own = urlsplit(address).netloc
+
+        def on_request(request: "sync_api.Request") -> None:
+            place = urlsplit(request.url)
+            if place.scheme not in ("data", "blob") and place.netloc != own:
+                self.faults.append(f"request to another host: {request.url}")
+
+        page.on("console", lambda said: self.faults.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on("request", on_request)
+
+
+@pytest.fixture
+def visit(browser: "sync_api.Browser", server: Server) -> Iterator["sync_api.Page"]:
+    """A first visit with a browser that knows nothing yet; the test fails if anything went wrong on the page."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900}, accept_downloads=True)
+    context.set_default_timeout(30_000)
+    page, watch = context.new_page(), Watch()
+    watch.follow(page, server.address)
+    page.goto(server.address)
+    page.wait_for_selector("#image-start:enabled")
+    yield page
+    context.close()
+    assert watch.faults == []
