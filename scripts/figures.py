@@ -1,0 +1,66 @@
+"""Writes the table of the shipped models into the README, from the evaluation reports in `assets/`.
+
+    python scripts/figures.py [--check]
+
+With --check nothing is written, and the exit status is 1 if the README is not up to date.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+START, END = "<!-- figures: written by scripts/figures.py from the reports in assets/ -->", "<!-- /figures -->"
+
+
+def _percent(figure: dict[str, Any]) -> str:
+    low, high = figure["ci95"]
+    return f"{figure['accuracy']:.1%} ({low:.1%} to {high:.1%})"
+
+
+def table(assets: Path) -> str:
+    """The table of every shipped model that has a report, with the command that made it."""
+    rows, commands = [], []
+    for path in sorted(assets.glob("*/evaluation.json")):
+        report = json.loads(path.read_text(encoding="utf-8"))
+        config, name = report["config"], path.parent.name
+        size = (path.parent / "model.safetensors").stat().st_size / 1e6
+        rows.append(
+            f"| `{name}` | {size:.1f} MB | {_percent(report['clean'])} | {_percent(report['worst_case'])} | "
+            f"{report['worst_case']['n']} |"
+        )
+        commands.append(
+            f"`{report['command']}` ({report['data']['source']}, L-inf {config['eps'] * 255:.3g}/255, "
+            f"{config['steps']} steps, {config['restarts']} restarts or more)"
+        )
+    header = "| model | weights | clean | worst case under the adaptive suite | images |\n| --- | --- | --- | --- | --- |"
+    notes = "\n".join(f"- {command}" for command in commands)
+    return f"{header}\n" + "\n".join(rows) + f"\n\nAccuracy with its 95 % interval, on CIFAR-10 (JPEG), by:\n\n{notes}\n"
+
+
+def renewed(readme: str, assets: Path) -> str:
+    """The README with the current table in its place."""
+    before, _, rest = readme.partition(START)
+    _, _, after = rest.partition(END)
+    return f"{before}{START}\n{table(assets)}{END}{after}"
+
+
+def main() -> int:
+    """Write or check; 1 if a check fails."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="only say whether the README is up to date")
+    arguments = parser.parse_args()
+    path = ROOT / "README.md"
+    old = path.read_text(encoding="utf-8")
+    new = renewed(old, ROOT / "assets")
+    if arguments.check:
+        print("README is up to date." if new == old else "README is not up to date: run python scripts/figures.py")
+        return int(new != old)
+    path.write_text(new, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""What the README says, held to what is there."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from generator.image import load_image
+from generator.recipe import Recipe
+from robust_model.registry import list_models, load_model
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_python_example_runs_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = re.findall(r"<!-- run by tests/test_readme.py -->\n```python\n(.*?)```", README, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {})
+    assert load_image(tmp_path / "ship.png").size == (128, 128)
+    assert Recipe.from_png(tmp_path / "ship.png").classes == ("ship",)
+
+
+def test_the_figures_are_those_of_the_reports() -> None:
+    check = [sys.executable, str(ROOT / "scripts" / "figures.py"), "--check"]
+    assert subprocess.run(check, check=False, capture_output=True).returncode == 0
+
+
+def test_every_file_and_command_that_is_named_exists() -> None:
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
+        assert (ROOT / target).exists(), target
+    for path in re.findall(r"`((?:app|assets|benchmarks|generator|robust_model|scripts|tests)/[\w./-]*)`", README):
+        assert (ROOT / path).exists(), path
+    for module in re.findall(r"python -m ([\w.]+)", README):
+        place = ROOT / module.replace(".", "/")
+        assert place.with_suffix(".py").exists() or (place / "__main__.py").exists(), module
+
+
+def test_the_shipped_models_are_ready_small_and_have_cards_with_figures() -> None:
+    shipped = {info.name: info for info in list_models()}
+    assert set(shipped) >= {"crossmax-cifar10", "undefended-cifar10"}
+    for name in ("crossmax-cifar10", "undefended-cifar10"):
+        info = shipped[name]
+        assert info.ready, info.why_not
+        assert (info.folder / "model.safetensors").stat().st_size <= 15e6
+        assert "worst case per image" in info.card and "CIFAR-10 (JPEG)" in info.card
+        assert info.revision in info.card
+        assert len(load_model(name).class_names) == 10

@@ -1,0 +1,57 @@
+"""The shipped models on pictures whose content is known: our own drawings. No data set is needed."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from generator.image import load_image, to_tensor
+from generator.presets import from_preset
+from generator.synthesis import synthesise
+from robust_model.registry import load_model
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples"
+
+
+@pytest.fixture(scope="module")
+def robust():
+    return load_model("crossmax-cifar10")
+
+
+def test_the_drawings_are_recognised(robust) -> None:
+    names = sorted(path.stem for path in EXAMPLES.glob("*.png"))
+    seen = {n: robust.class_names[int(robust(to_tensor(load_image(EXAMPLES / f"{n}.png"))).argmax())] for n in names}
+    assert len(names) >= 4
+    assert sum(seen[name] == name for name in names) >= len(names) - 1, seen
+
+
+@pytest.mark.parametrize("target", ["ship", "frog"])
+def test_a_class_picture_is_seen_as_its_class(robust, target: str) -> None:
+    recipe = from_preset("class", "quick", classes=(target,), seed=1)
+    synthesis = synthesise(recipe, {"crossmax-cifar10": robust})
+    for _ in synthesis.steps:
+        pass
+    probability = robust(synthesis.prior.render().detach()).softmax(1)[0, robust.class_names.index(target)]
+    assert probability > 0.5
+
+
+def test_the_undefended_network_falls_to_a_subtle_attack_and_the_robust_one_is_harder_to_move(robust) -> None:
+    weak = load_model("undefended-cifar10")
+    photo = to_tensor(load_image(EXAMPLES / "ship.png"))
+    confidence = {}
+    for name, model in {"crossmax-cifar10": robust, "undefended-cifar10": weak}.items():
+        recipe = from_preset("attack", "subtle", classes=("truck",), models=(name,), steps=30)
+        synthesis = synthesise(recipe, {name: model}, source=photo)
+        for _ in synthesis.steps:
+            pass
+        attacked = synthesis.prior.render().detach()
+        assert float((attacked - photo).abs().max()) <= recipe.eps + 1e-6
+        confidence[name] = float(model(attacked).softmax(1)[0, model.class_names.index("truck")])
+    assert confidence["undefended-cifar10"] > 0.5
+    assert confidence["crossmax-cifar10"] < confidence["undefended-cifar10"]
+
+
+def test_gradients_of_the_shipped_model_are_finite_and_not_zero(robust) -> None:
+    image = to_tensor(load_image(EXAMPLES / "frog.png")).requires_grad_()
+    robust.readouts(image).mean(1)[0, 6].backward()
+    assert torch.isfinite(image.grad).all() and image.grad.abs().max() > 0
