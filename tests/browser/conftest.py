@@ -1,5 +1,6 @@
 """A server for the browser tests, and a browser that notices whatever goes wrong on a page."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -47,12 +48,11 @@ def wait_until_answering(address: str, process: subprocess.Popen[bytes], log: Pa
     pytest.fail(f"the server did not answer in {START_SECONDS} s:\n{log.read_text()}")
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("studio")
-    port, log = free_port(), folder / "server.log"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(Path(__file__).with_name("standin_app.py")), str(folder / "data"), str(port)]
+@contextlib.contextmanager
+def serving(command: list[str], folder: Path, port: int) -> Iterator[Server]:
+    """Run `command`, which serves a page on `port`, for as long as the context lasts; its output goes to a log."""
+    log = folder / "server.log"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
     try:
@@ -62,17 +62,34 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     finally:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(20)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
 
 @pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The page with stand-ins for models: quick, and with faults on demand."""
+    folder, port = tmp_path_factory.mktemp("studio"), free_port()
+    script = Path(__file__).with_name("standin_app.py")
+    with serving([sys.executable, str(script), str(folder / "data"), str(port)], folder, port) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`python -m app` itself, with the shipped models."""
+    folder, port = tmp_path_factory.mktemp("real"), free_port()
+    options = ["--port", str(port), "--data-dir", str(folder / "data"), "--device", "cpu", "--no-browser"]
+    with serving([sys.executable, "-m", "app", *options], folder, port) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator["sync_api.Browser"]:
-    found = next(
-        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-    )
+    names = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
+    found = next((path for name in names if name and (path := shutil.which(name))), None)
     if found is None:
         pytest.skip("no Chromium on this machine")
     with sync_api.sync_playwright() as driver:
@@ -100,15 +117,29 @@ class Watch:
         page.on("request", on_request)
 
 
-@pytest.fixture
-def visit(browser: "sync_api.Browser", server: Server) -> Iterator["sync_api.Page"]:
-    """A first visit with a browser that knows nothing yet; the test fails if anything went wrong on the page."""
+@contextlib.contextmanager
+def first_visit(browser: "sync_api.Browser", address: str) -> Iterator["sync_api.Page"]:
+    """A first visit with a browser that knows nothing yet; fails afterwards if anything went wrong on the page."""
     context = browser.new_context(viewport={"width": 1400, "height": 900}, accept_downloads=True)
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(60_000)
     page, watch = context.new_page(), Watch()
-    watch.follow(page, server.address)
-    page.goto(server.address)
+    watch.follow(page, address)
+    page.goto(address)
     page.wait_for_selector("#image-start:enabled")
     yield page
     context.close()
     assert watch.faults == []
+
+
+@pytest.fixture
+def visit(browser: "sync_api.Browser", server: Server) -> Iterator["sync_api.Page"]:
+    """A first visit to the page with stand-ins."""
+    with first_visit(browser, server.address) as page:
+        yield page
+
+
+@pytest.fixture
+def real_visit(browser: "sync_api.Browser", real_server: Server) -> Iterator["sync_api.Page"]:
+    """A first visit to the real app."""
+    with first_visit(browser, real_server.address) as page:
+        yield page

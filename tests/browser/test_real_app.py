@@ -1,0 +1,56 @@
+"""The main job of the real app: `python -m app` with the shipped models, as a person uses it."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+sync_api = pytest.importorskip("playwright.sync_api")
+
+pytestmark = pytest.mark.browser
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
+PATIENCE_MS = 180_000  # a slow machine may take its time; that it is quick is measured elsewhere
+
+
+def done(page: "sync_api.Page", kind: str) -> "sync_api.Locator":
+    page.wait_for_selector(f"#{kind}-stage [data-status=done]", timeout=PATIENCE_MS)
+    return page.locator(f"#{kind}-stage")
+
+
+def test_a_class_forms_before_ones_eyes_survives_a_reload_and_is_what_was_asked_for(real_visit: "sync_api.Page") -> None:
+    real_visit.get_by_text("ship", exact=True).click()
+    real_visit.click("#class-create")
+    stage = real_visit.locator("#image-stage")
+    real_visit.wait_for_selector("#image-stage [data-status=running] img")
+    first = stage.locator("img").first.get_attribute("src")
+    real_visit.wait_for_function(
+        "first => document.querySelector('#image-stage img')?.getAttribute('src') !== first", arg=first
+    )
+    job = stage.locator("[data-job]").get_attribute("data-job")
+    real_visit.reload()
+    real_visit.wait_for_selector(f"#image-stage [data-job='{job}']")
+    picture = done(real_visit, "image").locator("img").first
+    assert picture.evaluate("image => image.naturalWidth") >= 128
+    assert re.search(r"ship\s*\n?\s*\d+\s?%", real_visit.locator("#image-more").inner_text())
+
+
+def test_an_uploaded_jpeg_is_attacked_and_the_undefended_network_changes_its_mind(real_visit: "sync_api.Page") -> None:
+    with Image.open(EXAMPLES / "ship.png") as drawing:
+        data = io.BytesIO()
+        drawing.convert("RGB").save(data, "JPEG", quality=92)
+    real_visit.get_by_role("tab", name="Attack an image").click()
+    real_visit.wait_for_selector("#attack-upload", state="visible")
+    real_visit.locator("#attack-model input").click()
+    real_visit.get_by_role("option", name=re.compile("Undefended")).click()
+    with real_visit.expect_file_chooser() as chooser:
+        real_visit.locator("#attack-upload").click()
+    chooser.value.set_files({"name": "ship.jpg", "mimeType": "image/jpeg", "buffer": data.getvalue()})
+    real_visit.get_by_text("480 x 360 pixels").wait_for()
+    real_visit.click("#attack-create")
+    stage = done(real_visit, "attack")
+    assert re.search(r"\d(\.\d)?/255", stage.inner_text())
+    fell = real_visit.locator("#attack-more .cx-fell").first
+    assert re.search(r"ship became (?!ship)", fell.inner_text())
