@@ -12,12 +12,11 @@ import functools
 import json
 import logging
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ValidationError
 from torch import Tensor
 
 from app.data_dir import DataDir
@@ -27,28 +26,26 @@ from app.jobs.outcome import NO_MEMORY
 from app.jobs.store import write_atomic
 from app.layers import SOURCE_NAME, save_layers
 from generator.errors import StudioError
-from generator.image import load_image, save_png, to_pil, to_tensor
-from generator.loop import DivergedError, Step
-from generator.production import Outputs, predict, produce
+from generator.image import load_image, save_png, to_tensor
+from generator.loop import DivergedError
+from generator.production import Outputs, predict, produce_job
 from generator.protocols import Classifier
 from generator.recipe import Recipe
 from robust_model.ensemble import SelfEnsemble
-from robust_model.evaluate import EvalConfig, EvalProgress, evaluate_model
+from robust_model.evaluate import EvalConfig
+from robust_model.jobs import evaluate_job, train_job, validated
 from robust_model.registry import ModelInfo, ModelPool
-from robust_model.training import Run, TrainConfig, TrainProgress
+from robust_model.training import Run, TrainConfig
 
 logger = logging.getLogger(__name__)
 
 RESULT_NAME = "result.json"
-PREVIEWED = 4  # pictures of a batch that a preview shows side by side
 ONLOOKERS = 3  # models that are asked about a picture beside those that it was made with
 _ALLOCATION_FAILED = ("can't allocate memory", "out of memory", "not enough memory")
 
-Config = TypeVar("Config", bound=BaseModel)
-
 
 def make_handlers(pool: ModelPool, data: DataDir) -> dict[str, Handler]:
-    """The handlers of all kinds of jobs, for the job service and `run_foreground`."""
+    """The handlers of all kinds of jobs, for the job service."""
     return {
         "image": guarded(lambda context: make_pictures(context, pool)),
         "attack": guarded(lambda context: make_pictures(context, pool, data)),
@@ -87,36 +84,21 @@ def make_pictures(context: JobContext, pool: ModelPool, data: DataDir | None = N
     """
     recipe = _recipe(context.params, "class" if data is None else "attack")
     source = None if data is None else _source(context, data)
-    steps = recipe.steps
-    context.progress(0, steps, "Loading the models")
+    context.progress(0, recipe.steps, "Loading the models")
     infos = _infos(pool)
     recipe = recipe.with_changes(revisions=tuple(_known(infos, name).revision for name in recipe.models))
     classifiers: dict[str, Classifier] = {name: pool.get(name, context.device) for name in recipe.models}
-    context.progress(0, steps, "Preparing")
     outputs = Outputs(
         tuple(context.dir / f"image-{number}.png" for number in range(1, recipe.images + 1)),
         context.dir / RESULT_NAME,
     )
-
-    def on_step(step: Step) -> None:
-        losses = {name: sum(values) / len(values) for name, values in step.losses.items()}
-        context.progress(
-            step.index,
-            step.steps,
-            "Optimising",
-            losses,
-            lambda: to_pil(torch.cat(list(step.image()[:PREVIEWED]), dim=2)[None])[0],
-        )
-
     try:
-        record = produce(
+        record = produce_job(
+            context,
             recipe,
             classifiers,
             outputs=outputs,
             source=source,
-            device=context.device,
-            on_step=on_step,
-            should_stop=lambda: context.stop_requested,
             on_done=lambda synthesis: save_layers(synthesis, context.dir),
         ).record
     except DivergedError:
@@ -209,16 +191,12 @@ def _save_change(source: Tensor, context: JobContext, saved: str, name: str) -> 
 
 def evaluate(context: JobContext, pool: ModelPool) -> dict[str, Any]:
     """Evaluate a model. result.json is the whole report; the result leaves out its lists of images."""
-    config = _config(EvalConfig, context.params)
+    config = validated(EvalConfig, context.params.get("config"))
     _refuse_folder(config.data)
     _known(_infos(pool), config.model)
     context.progress(0, 0, "Loading the model and the data")
     model: SelfEnsemble = pool.get(config.model, context.device)
-
-    def on_progress(progress: EvalProgress) -> None:
-        context.progress(progress.done, progress.total, progress.message)
-
-    report = evaluate_model(config, model, on_progress=on_progress, should_stop=lambda: context.stop_requested)
+    report = evaluate_job(context, config, model)
     _write_result(context, report)
     data = {name: value for name, value in report["data"].items() if name != "indices"}
     return {**{name: value for name, value in report.items() if name != "per_image"}, "data": data}
@@ -226,45 +204,15 @@ def evaluate(context: JobContext, pool: ModelPool) -> dict[str, Any]:
 
 def train(context: JobContext) -> dict[str, Any]:
     """Train a model. The run is the folder `run`, from which a stopped one goes on and a model is exported."""
-    config = _config(TrainConfig, context.params)
+    config = validated(TrainConfig, context.params.get("config"))
     _refuse_folder(config.data)
     if config.start_from:
         raise StudioError("A job starts from nothing; to start from other weights, use python -m robust_model train.")
     context.progress(0, 0, "Loading the data")
     run = Run(config, context.dir / "run", device=context.device)
-    epochs: list[dict[str, Any]] = []
-
-    def on_progress(progress: TrainProgress) -> None:
-        losses = {"loss": progress.loss}
-        if progress.epoch is not None:
-            epochs.append(progress.epoch)
-            losses.update({name: value for name, value in progress.epoch.items() if name.startswith("holdout")})
-        context.progress(progress.step, progress.steps, f"Learning rate {progress.learning_rate:.3g}", losses)
-
-    complete = run.run(on_progress, lambda: context.stop_requested)
-    result = {
-        "run": "run",
-        "complete": complete,
-        "step": run.step,
-        "steps": run.steps,
-        "epochs": epochs,
-        "config": config.model_dump(mode="json"),
-    }
+    result = {"run": "run", **train_job(context, run), "config": config.model_dump(mode="json")}
     _write_result(context, result)
     return result
-
-
-def _config(kind: type[Config], params: Mapping[str, Any]) -> Config:
-    try:
-        return kind.model_validate(params.get("config"))
-    except ValidationError as error:
-        raise StudioError(_first_fault(error.errors())) from error
-
-
-def _first_fault(errors: Iterable[Any]) -> str:
-    first = next(iter(errors))
-    place = ".".join(str(part) for part in first["loc"]) or "config"
-    return f"The setting '{place}' is not valid: {first['msg']}."
 
 
 def _refuse_folder(data: str) -> None:

@@ -1,37 +1,32 @@
 """The command line: `python -m generator class | attack | presets | models | show`.
 
 Every field of a recipe is a flag; defaults come from presets, and from the recipe for what those leave open.
-Models are handed in from outside (see `main`): this package knows none. Exit codes: 0 done, 2 for an error
-that a sentence explains, 130 after Ctrl-C (which keeps what there is; a second one throws it away).
+Models, and the runner of foreground jobs, are handed in from outside (see `main`): this package knows neither.
+Exit codes: 0 done, 2 for an error that a sentence explains, 130 after Ctrl-C (which keeps what there is; a second
+one throws it away).
 """
 
 import argparse
-import contextlib
 import json
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
-import torch
-from torch import Tensor
-
-from generator.cli_progress import ProgressLine
+from generator.devices import choose_device
 from generator.errors import StudioError
 from generator.image import load_image, save_png, to_tensor
 from generator.loop import Step
 from generator.presets import DEFAULT_PRESET, PRESETS, preset_fields, presets_of
-from generator.production import Outputs, Result, output_paths, produce
-from generator.protocols import Classifier
+from generator.production import Outputs, output_paths, produce_job
+from generator.protocols import Classifier, Foreground, JobContext
 from generator.recipe import Recipe
+from generator.recipe_fields import add_arguments, from_arguments
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
-_NOT_FLAGS = frozenset({"version", "task", "revisions", "source"})
-_FLAG_NAMES = {"classes": ("--class", "--classes"), "models": ("--model", "--models")}
-_SEVERAL = frozenset({"classes", "models", "weights", "size"})
+_NOT_FLAGS = {"class": ("task", "norm", "eps"), "attack": ("task", "size")}
+"""Fields that the command itself decides, or that mean nothing to it."""
 
 
 class ModelListing(Protocol):
@@ -75,13 +70,13 @@ class _Parser(argparse.ArgumentParser):
         raise StudioError(f"{message[:1].upper()}{message[1:]}. Try: {self.prog} --help")
 
 
-def main(argv: Sequence[str], *, load_model: LoadModel, list_models: ListModels) -> int:
-    """Run one command and return the exit code."""
+def main(argv: Sequence[str], *, load_model: LoadModel, list_models: ListModels, foreground: Foreground) -> int:
+    """Run one command and return the exit code; `foreground` runs what takes a while."""
     try:
         arguments = _parser().parse_args(argv)
         match arguments.command:
             case "class" | "attack":
-                return _make(arguments, load_model, list_models)
+                return _make(arguments, load_model, list_models, foreground)
             case "presets":
                 _print_presets()
             case "models":
@@ -92,7 +87,7 @@ def main(argv: Sequence[str], *, load_model: LoadModel, list_models: ListModels)
         print(error, file=sys.stderr)
         return EXIT_ERROR
     except KeyboardInterrupt:
-        print("Interrupted; nothing was kept.", file=sys.stderr)
+        print("Interrupted; what was not saved by then is lost.", file=sys.stderr)
         return EXIT_INTERRUPTED
     return 0
 
@@ -130,45 +125,16 @@ def _add_making(command: argparse.ArgumentParser, task: str) -> None:
     command.add_argument("--frames", type=Path, metavar="FOLDER", help="also save the picture after every step")
     command.add_argument("--quiet", action="store_true", help="print errors only")
     command.add_argument("--json-only", action="store_true", help="print nothing but the record, as JSON")
-    group = command.add_argument_group("recipe")
-    for name, field in Recipe.model_fields.items():
-        if name in _NOT_FLAGS or (name == "size" and task == "attack"):
-            continue
-        if task == "class" and name in ("norm", "eps"):
-            continue
-        flags = _FLAG_NAMES.get(name, (f"--{name.replace('_', '-')}",))
-        options: dict[str, Any] = {"nargs": "+"} if name in _SEVERAL else {}
-        if field.annotation is bool:
-            options = {"action": argparse.BooleanOptionalAction}
-        else:
-            options["metavar"] = name.removesuffix("es" if name == "classes" else "s").upper()
-        text = (field.description or "").replace("%", "%%")
-        group.add_argument(*flags, dest=f"recipe_{name}", default=argparse.SUPPRESS, help=text, **options)
-
-
-def _given_fields(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the recipe fields that flags set. Numbers may be fractions, such as 8/255."""
-    prefix = "recipe_"
-    given = {name.removeprefix(prefix): value for name, value in vars(arguments).items() if name.startswith(prefix)}
-    if isinstance(given.get("eps"), str):
-        given["eps"] = _fraction(given["eps"])
-    return given
-
-
-def _fraction(text: str) -> str | float:
-    """Return 8/255 as a number, and anything else as it is, for the recipe to judge."""
-    above, slash, below = text.partition("/")
-    try:
-        return float(above) / float(below) if slash else text
-    except (ValueError, ZeroDivisionError):
-        raise StudioError(f"'{text}' is no number: write 0.03 or 8/255.") from None
+    group = command.add_argument_group(
+        "recipe", f"Defaults are those of the preset '{DEFAULT_PRESET[task]}'; with --from, they are the picture's own."
+    )
+    add_arguments(group, _NOT_FLAGS[task], preset_fields(task))
 
 
 def _recipe(arguments: argparse.Namespace, models: Sequence[ModelListing]) -> Recipe:
     """Put together the picture's own recipe or the defaults, a preset, and what the flags say."""
     task: str = arguments.command
-    given = _given_fields(arguments)
-    fields: dict[str, Any] = {"task": task}
+    fields: dict[str, Any] = {}
     if arguments.origin is not None:
         origin = Recipe.from_png(arguments.origin)
         if origin.task != task:
@@ -176,17 +142,17 @@ def _recipe(arguments: argparse.Namespace, models: Sequence[ModelListing]) -> Re
                 f"'{arguments.origin}' was made by the command '{origin.task}': use that command to repeat it."
             )
         fields = origin.model_dump()
+    recorded = fields.pop("revisions", ())
     if arguments.origin is None or arguments.preset is not None:
         fields |= preset_fields(task, arguments.preset)
-    if given.get("objective") == "leave" and "classes" not in given and arguments.origin is None:
-        fields["classes"] = ()
-    if given.get("norm") == "none":
-        fields["eps"] = 0.0
-    recorded = tuple(fields.pop("revisions", ()))
-    recipe = Recipe(**(fields | given))
+    if getattr(arguments, "objective", None) == "leave" and arguments.origin is None:
+        fields |= {"objective": "leave", "classes": ()}  # unless a flag names one: the model's own first
+    if getattr(arguments, "norm", None) == "none":
+        fields |= {"norm": "none", "eps": 0.0}
+    recipe = from_arguments(arguments, Recipe(**fields))
     by_name = {model.name: model.revision for model in models}
     revisions = tuple(by_name.get(name, "") for name in recipe.models)
-    if "models" not in given and any(
+    if not hasattr(arguments, "models") and any(
         then and now and not (then.startswith(now) or now.startswith(then))
         for then, now in zip(recorded, revisions, strict=False)
     ):
@@ -194,53 +160,32 @@ def _recipe(arguments: argparse.Namespace, models: Sequence[ModelListing]) -> Re
     return recipe.with_changes(revisions=revisions) if any(revisions) else recipe
 
 
-def _make(arguments: argparse.Namespace, load_model: LoadModel, list_models: ListModels) -> int:
+def _make(arguments: argparse.Namespace, load_model: LoadModel, list_models: ListModels, foreground: Foreground) -> int:
     recipe = _recipe(arguments, list_models())
     source = to_tensor(load_image(arguments.photo)) if arguments.command == "attack" else None
     outputs = output_paths(arguments.out or _default_name(arguments, recipe), recipe.images)
     if source is not None and Path(arguments.photo).resolve() in [path.resolve() for path in outputs.images]:
         raise StudioError("The result would overwrite the photo: give another name with --out.")
-    device = arguments.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    with _stop_on_interrupt(arguments) as stopping:
-        classifiers = {name: load_model(name, device) for name in recipe.models}
-        result = _run(arguments, recipe, classifiers, outputs, source, device, stopping.is_set)
-    if arguments.json_only:
-        print(json.dumps(result.record, allow_nan=False))
-    elif not arguments.quiet:
-        _print_result(result)
-    return EXIT_INTERRUPTED if result.stopped else 0
 
-
-def _run(
-    arguments: argparse.Namespace,
-    recipe: Recipe,
-    classifiers: dict[str, Classifier],
-    outputs: Outputs,
-    source: Tensor | None,
-    device: str,
-    should_stop: Callable[[], bool],
-) -> Result:
-    line = ProgressLine(sys.stderr, enabled=not (arguments.quiet or arguments.json_only))
-
-    def on_step(step: Step) -> None:
-        line.update(step.index, step.steps, step.losses["total"])
+    def save_frames(step: Step) -> None:
         if arguments.frames is not None:
             _save_frames(step, arguments.frames)
 
-    try:
-        return produce(
-            recipe,
-            classifiers,
-            outputs=outputs,
-            source=source,
-            device=device,
-            on_step=on_step,
-            should_stop=should_stop,
-        )
-    finally:
-        line.close()
+    def work(context: JobContext) -> dict[str, Any]:
+        context.progress(0, recipe.steps, "Loading the models")
+        classifiers = {name: load_model(name, context.device) for name in recipe.models}
+        return produce_job(context, recipe, classifiers, outputs=outputs, source=source, on_step=save_frames).record
+
+    quiet = arguments.quiet or arguments.json_only
+    record = foreground.run(arguments.command, choose_device(arguments.device), work, quiet=quiet)
+    if record is None:
+        print("Interrupted; nothing was kept.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    if arguments.json_only:
+        print(json.dumps(record, allow_nan=False))
+    elif not arguments.quiet:
+        _print_result(outputs, record)
+    return EXIT_INTERRUPTED if record["stopped"] else 0
 
 
 def _default_name(arguments: argparse.Namespace, recipe: Recipe) -> Path:
@@ -261,34 +206,13 @@ def _save_frames(step: Step, folder: Path) -> None:
         save_png(image, folder / f"frame{which}-{step.index:05d}.png")
 
 
-@contextlib.contextmanager
-def _stop_on_interrupt(arguments: argparse.Namespace) -> Iterator[threading.Event]:
-    """While inside, the first Ctrl-C sets the event; a second one interrupts. For the main thread."""
-    stopping = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stopping
-        return
-
-    def interrupt(_number: int, _frame: object) -> None:
-        if stopping.is_set():
-            raise KeyboardInterrupt
-        stopping.set()
-        _say(arguments, "\nStopping after this step; what there is will be saved (Ctrl-C again: throw it away).")
-
-    previous = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield stopping
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
 def _say(arguments: argparse.Namespace, text: str) -> None:
     if not (arguments.quiet or arguments.json_only):
         print(text, file=sys.stderr)
 
 
-def _print_result(result: Result) -> None:
-    for path, facts in zip(result.outputs.images, result.record["images"], strict=True):
+def _print_result(outputs: Outputs, record: Mapping[str, Any]) -> None:
+    for path, facts in zip(outputs.images, record["images"], strict=True):
         print(path)
         for model, after in facts["after"].items():
             before, now = facts["before"][model]["top"][0], after["top"][0]

@@ -25,7 +25,7 @@ from generator.errors import StudioError
 from generator.image import load_image, quantise, quantise_within, save_png, to_pil, to_tensor
 from generator.loop import DivergedError, Step
 from generator.prior import Prior
-from generator.protocols import Classifier, LayeredClassifier
+from generator.protocols import Classifier, JobContext, LayeredClassifier
 from generator.recipe import Recipe
 from generator.synthesis import Synthesis, synthesise
 
@@ -34,6 +34,8 @@ INDEX_KEY = "crossmax-studio-image"
 PREDICTION_DRAWS = 8
 """Passes over which a prediction is averaged: some classifiers draw fresh noise in each."""
 TOP_CLASSES = 5
+PREVIEWED = 4
+"""Images of a batch that a preview shows side by side."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,40 @@ def produce(
     return Result(made, outputs, record, progress.stopped)
 
 
+def produce_job(
+    context: JobContext,
+    recipe: Recipe,
+    classifiers: Mapping[str, Classifier],
+    *,
+    outputs: Outputs,
+    source: Tensor | None = None,
+    on_step: Callable[[Step], None] = lambda _step: None,
+    on_done: Callable[[Synthesis], None] = lambda _synthesis: None,
+) -> Result:
+    """`produce` on the device of a job, which hears of every step, is offered previews, and may stop it."""
+
+    def report(step: Step) -> None:
+        losses = {name: sum(values) / len(values) for name, values in step.losses.items()}
+        context.progress(step.index, step.steps, "Optimising", losses, lambda: _side_by_side(step.image()))
+        on_step(step)
+
+    context.progress(0, recipe.steps, "Preparing")
+    return produce(
+        recipe,
+        classifiers,
+        outputs=outputs,
+        source=source,
+        device=context.device,
+        on_step=report,
+        should_stop=lambda: context.stop_requested,
+        on_done=on_done,
+    )
+
+
+def _side_by_side(images: Tensor) -> Image.Image:
+    return to_pil(torch.cat(list(images[:PREVIEWED]), dim=2)[None])[0]
+
+
 def _run(
     synthesis: Synthesis,
     progress: _Progress,
@@ -228,30 +264,33 @@ def predict(classifier: Classifier, image: Tensor, draws: int = PREDICTION_DRAWS
     """Return what a classifier says about one image [1, 3, H, W], as JSON.
 
     "top" lists the most probable classes and their probabilities, averaged over `draws` passes; "agreement"
-    is the share of the passes that put the first of them first. "readouts" gives the first class of every
-    read-out of a `LayeredClassifier`, averaged likewise; it is empty for others. A probability that is not a
-    number (a damaged model) is None.
+    is the share of the passes that put the first of them first. "readouts" lists every read-out of a
+    `LayeredClassifier` under its name with a "top" of its own; it is empty for others. A probability that is
+    not a number (a damaged model) is None.
     """
-    passes = torch.cat([classifier(image) for _ in range(draws)]).double().softmax(dim=1)
-    mean = passes.mean(dim=0)
-    best = mean.argsort(descending=True, stable=True)[:TOP_CLASSES].tolist()
     names = classifier.class_names
+    passes = torch.cat([classifier(image) for _ in range(draws)]).double().softmax(dim=1)
+    top = _top(passes.mean(dim=0), names)
     readouts: list[dict[str, Any]] = []
     if isinstance(classifier, LayeredClassifier):
-        layers = torch.cat([classifier.readouts(image) for _ in range(draws)]).double().softmax(dim=2)
-        probabilities, classes = layers.mean(dim=0).max(dim=1)
+        layers = torch.cat([classifier.readouts(image) for _ in range(draws)]).double().softmax(dim=2).mean(dim=0)
         readouts = [
-            {"readout": readout, "class": names[index], "probability": _finite(probability)}
-            for readout, index, probability in zip(
-                classifier.readout_names, classes.tolist(), probabilities.tolist(), strict=True
-            )
+            {"readout": readout, "top": _top(probabilities, names)}
+            for readout, probabilities in zip(classifier.readout_names, layers, strict=True)
         ]
+    first = names.index(top[0]["class"])
     return {
-        "top": [{"class": names[index], "probability": _finite(mean[index].item())} for index in best],
-        "agreement": (passes.argmax(dim=1) == best[0]).double().mean().item(),
+        "top": top,
+        "agreement": (passes.argmax(dim=1) == first).double().mean().item(),
         "draws": draws,
         "readouts": readouts,
     }
+
+
+def _top(probabilities: Tensor, names: Sequence[str]) -> list[dict[str, Any]]:
+    """The most probable of the classes, from their probabilities [C]."""
+    best = probabilities.argsort(descending=True, stable=True)[:TOP_CLASSES].tolist()
+    return [{"class": names[index], "probability": _finite(probabilities[index].item())} for index in best]
 
 
 def layer_strip(prior: Prior, image: int = 0, limit: int = 12) -> list[tuple[int, Image.Image]]:

@@ -1,7 +1,9 @@
-"""What the generator asks of a model. It never imports one."""
+"""What the generator asks of a model, and of whoever runs its work. It never imports one."""
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
 
+from PIL import Image
 from torch import Tensor
 
 
@@ -24,4 +26,47 @@ class LayeredClassifier(Classifier, Protocol):
 
     def readouts(self, images: Tensor, /) -> Tensor:
         """Map images [B, 3, H, W] in [0, 1] to the logits [B, N, C] of all N read-outs, in one forward pass."""
+        ...
+
+
+class JobContext(Protocol):
+    """How work that takes a while reports, and hears that it should end.
+
+    Asking and reporting may raise an exception of the context's own if the work has been thrown away: let it
+    pass, and save nothing.
+    """
+
+    @property
+    def device(self) -> str:
+        """Where to compute."""
+        ...
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether to end at the next step and return what there is."""
+        ...
+
+    def progress(
+        self,
+        done: int,
+        total: int,
+        message: str = "",
+        losses: Mapping[str, float] | None = None,
+        preview: Callable[[], Image.Image] | None = None,
+    ) -> None:
+        """Report `done` of `total` steps; to be called after every step."""
+        ...
+
+
+class Foreground(Protocol):
+    """Runs the work of a command line: one line of progress; Ctrl-C stops and keeps, a second one throws away."""
+
+    def run(
+        self, kind: str, device: str, work: Callable[[JobContext], dict[str, Any]], *, quiet: bool = False
+    ) -> dict[str, Any] | None:
+        """Return what the work returns, which is JSON, or None if it was thrown away. `quiet` shows nothing."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Print a line that stays, on standard output, above the line of progress."""
         ...

@@ -137,10 +137,11 @@ class Recipe(BaseModel):
         description="Size of a step, above 0. With a normalised gradient it is the distance moved per step.",
     )
     normalise: bool = Field(
-        True, description=(
+        True,
+        description=(
             "Scale every image's gradient so that a step moves the picture by the learning rate (root mean "
             "square, before squashing to [0, 1]), whatever the model, canvas and resolutions."
-        )
+        ),
     )
     steps: int = Field(80, ge=1, le=100_000, description="Number of optimisation steps, 1 to 100000.")
     views: str = Field(

@@ -1,13 +1,17 @@
 """The fields of a recipe as data, for whatever shows them: flags of the command line, widgets of the app."""
 
 import argparse
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from generator.errors import StudioError
 from generator.recipe import FILLED_IN, Recipe
+
+_SINGULAR = {"classes": "--class", "models": "--model"}
+"""Flags that most often get one value have a second name."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +41,20 @@ def cli_fields() -> list[RecipeField]:
     ]
 
 
-def add_arguments(parser: argparse.ArgumentParser, skip: Collection[str] = ()) -> None:
+def add_arguments(
+    parser: argparse._ActionsContainer, skip: Collection[str] = (), defaults: Mapping[str, Any] | None = None
+) -> None:
     """Add a flag for every field (--learning-rate for learning_rate) but those named in skip.
 
     Values are not judged here but by the recipe, so that a wrong one has the same sentence everywhere. A flag
-    that is not given leaves no trace in the namespace.
+    that is not given leaves no trace in the namespace. The help shows `defaults` where they differ from the
+    recipe's own.
     """
     for field in cli_fields():
         if field.name in skip:
             continue
-        text = f"{field.help} (default: {_shown(field.default)})".replace("%", "%%")
+        shown = _shown((defaults or {}).get(field.name, field.default))
+        text = f"{field.help} (default: {shown})".replace("%", "%%")
         options: dict[str, Any] = {"dest": field.name, "default": argparse.SUPPRESS, "help": text}
         if field.type is bool:
             parser.add_argument(field.flag, action=argparse.BooleanOptionalAction, **options)
@@ -59,13 +67,30 @@ def add_arguments(parser: argparse.ArgumentParser, skip: Collection[str] = ()) -
             options |= {"choices": field.choices}
         else:
             options |= {"metavar": {int: "N", float: "X"}.get(field.type, "TEXT")}
-        parser.add_argument(field.flag, **options)
+        names = [_SINGULAR[field.name]] if field.name in _SINGULAR else []
+        parser.add_argument(*names, field.flag, **options)
 
 
 def from_arguments(namespace: argparse.Namespace, base: Recipe) -> Recipe:
-    """The base recipe with those fields changed that were given as flags. Raises RecipeError."""
-    given = vars(namespace)
-    return base.with_changes(**{field.name: given[field.name] for field in cli_fields() if field.name in given})
+    """The base recipe with those fields changed that were given as flags.
+
+    Numbers may be fractions, such as 8/255. Raises RecipeError, or StudioError for a fraction that is none.
+    """
+    given = {field: getattr(namespace, field.name) for field in cli_fields() if hasattr(namespace, field.name)}
+    return base.with_changes(
+        **{field.name: _fractions(value) if field.type is float else value for field, value in given.items()}
+    )
+
+
+def _fractions(value: Any) -> Any:
+    """Texts such as 8/255 as numbers, and anything else as it is, for the recipe to judge."""
+    if isinstance(value, list):
+        return [_fractions(entry) for entry in value]
+    above, slash, below = str(value).partition("/")
+    try:
+        return float(above) / float(below) if slash else value
+    except (ValueError, ZeroDivisionError):
+        raise StudioError(f"'{value}' is no number: write 0.03 or 8/255.") from None
 
 
 def _describe(name: str, field: FieldInfo) -> RecipeField:
@@ -98,4 +123,4 @@ def _shown(value: Any) -> str:
         return " ".join(str(entry) for entry in value) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

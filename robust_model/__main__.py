@@ -1,8 +1,9 @@
-"""`python -m robust_model`: the classifier's command line."""
+"""`python -m robust_model`: the classifier's command line, whose long work runs as foreground jobs."""
 
 import sys
 
+from app.jobs import Terminal
 from robust_model.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:], foreground=Terminal()))

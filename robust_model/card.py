@@ -84,6 +84,7 @@ def _training(exported: ExportedModel) -> list[str]:
             f"- Command: `{provenance['command']}`",
             f"- Code: commit {provenance['commit']}; {provenance['versions']}; {provenance['machine']}",
             f"- Data: {provenance['data']}",
+            *(f"- Changed at step {c['step']}: `{c['command']}`" for c in provenance.get("changes", [])),
         ]
     done = f"{recipe.get('step')} of {recipe.get('steps')} steps"
     return [*lines, f"- Recipe ({done}):", "", "```json", json.dumps(recipe, indent=2), "```", ""]

@@ -28,6 +28,12 @@ def write_atomically(path: Path, content: bytes) -> None:
         draft.unlink(missing_ok=True)
 
 
+def discard_drafts(folder: Path) -> None:
+    """Remove what a process that was killed while it wrote into `folder` has left; nobody may be writing there now."""
+    for draft in folder.glob("*.tmp"):
+        draft.unlink(missing_ok=True)
+
+
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Write `tensors` with `facts` (JSON) in the header, atomically."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

@@ -1,25 +1,32 @@
-"""The command line of the classifier: `python -m robust_model models | train | export | evaluate | card`."""
+"""The command line of the classifier: `python -m robust_model models | train | export | evaluate | card`.
+
+Exit codes: 0 done, 2 refused in words, 130 stopped. What takes a while is run by what is handed to `main`.
+"""
 
 import argparse
 import json
 import platform
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 
+from generator.devices import choose_device
 from generator.errors import StudioError
+from generator.protocols import Foreground, JobContext
 from robust_model.card import DTYPES, command_line, export, preset_texts, write_card
 from robust_model.checkpoint import write_atomically
-from robust_model.evaluate import EvalConfig, EvalProgress, evaluate_model
+from robust_model.evaluate import EvalConfig
+from robust_model.jobs import CHECKPOINT_SECONDS, evaluate_job, train_job, validated
 from robust_model.presets import PRESETS
 from robust_model.registry import find_model, list_models, load_model
-from robust_model.training import Run, TrainConfig, TrainProgress
+from robust_model.training import Run, TrainConfig
+
+EXIT_ERROR = 2
+EXIT_INTERRUPTED = 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -44,10 +51,13 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="KEY=JSON",
-        help="change a setting, e.g. epochs=5 or model.blocks=[2,2,2]",
+        help="change a setting, e.g. epochs=5 or model.blocks=[2,2,2]; a resumed run may change only epochs, eps and adversary_steps",
     )
     train.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
-    train.add_argument("--checkpoint-every", type=float, default=120, metavar="SECONDS", help="default: %(default)s")
+    train.add_argument(
+        "--checkpoint-every", type=float, default=CHECKPOINT_SECONDS, metavar="SECONDS", help="default: %(default)s"
+    )
+    _add_threads(train)
 
     out = commands.add_parser("export", help="turn a run into a model folder: weights, configuration, card")
     out.add_argument("run", type=Path)
@@ -79,7 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--aggregator", default="", help="combine the predictors in another way than the model's own")
     evaluate.add_argument("--batch", type=int, default=defaults.batch)
     evaluate.add_argument("--seed", type=int, default=defaults.seed)
-    evaluate.add_argument("--device", default="auto")
+    evaluate.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
+    _add_threads(evaluate)
     evaluate.add_argument("--json", type=Path, help="write the report here")
     evaluate.add_argument("--save", action="store_true", help="keep the report with the model and renew its card")
 
@@ -88,13 +99,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def choose_device(name: str) -> str:
-    """The device that `name` stands for; says so where it had to choose."""
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise StudioError("There is no CUDA device here (or PyTorch was installed without CUDA). Use --device cpu.")
-    return name
+def _add_threads(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--threads", type=int, metavar="N", help="CPU threads to compute with (default: PyTorch's)")
+
+
+def _set_threads(count: int | None) -> None:
+    if count is None:
+        return
+    if count < 1:
+        raise StudioError(f"--threads must be at least 1, not {count}.")
+    torch.set_num_threads(count)
 
 
 def _change(settings: dict[str, Any], assignment: str) -> None:
@@ -125,12 +139,7 @@ def _train_config(args: argparse.Namespace) -> TrainConfig:
             raise StudioError(f"Cannot read the configuration '{path}': {error}.") from error
     for assignment in args.set:
         _change(settings, assignment)
-    try:
-        return TrainConfig.model_validate(settings)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise StudioError(f"The setting '{place}' is not valid: {first['msg']}.") from error
+    return validated(TrainConfig, settings)
 
 
 def _commit() -> str:
@@ -144,64 +153,69 @@ def _commit() -> str:
     return found.stdout.strip()
 
 
-def _train(args: argparse.Namespace, argv: list[str]) -> int:
-    config, device = _train_config(args), choose_device(args.device)
-    folder = args.resume or args.out or Path("runs") / (args.preset or args.config.stem)
-    run = Run(config, folder, device=device)
-    if not (folder / "provenance.json").exists():
+def _record(run: Run, device: str, command: str) -> None:
+    """Write down where a run comes from, and what was changed when it was resumed."""
+    path = run.folder / "provenance.json"
+    if not path.exists():
         facts = {
-            "command": command_line("robust_model", argv),
+            "command": command,
             "commit": _commit(),
             "versions": f"torch {torch.__version__}, Python {platform.python_version()}",
             "machine": f"{device}, {torch.get_num_threads()} threads, {platform.machine()}",
             "data": f"{run.images.source}, {len(run.images)} images trained on, {len(run.held_out)} held out",
         }
-        write_atomically(folder / "provenance.json", json.dumps(facts, indent=2).encode())
+    elif run.changed:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts["changes"] = [*facts.get("changes", []), {"step": run.step, "command": command}]
+    else:
+        return
+    write_atomically(path, json.dumps(facts, indent=2).encode())
+    if run.changed:
+        run.save()  # from here on the checkpoint agrees, and the change is not recorded again
+
+
+def _train(args: argparse.Namespace, argv: list[str], foreground: Foreground) -> int:
+    _set_threads(args.threads)
+    config, device = _train_config(args), choose_device(args.device)
+    folder = args.resume or args.out or Path("runs") / (args.preset or args.config.stem)
+    run = Run(config, folder, device=device)
+    _record(run, device, command_line("robust_model", argv))
     print(f"Training in '{folder}' on {device}: step {run.step} of {run.steps}.", file=sys.stderr)
-    line = _Line()
 
-    def show(progress: TrainProgress) -> None:
-        if progress.epoch:
-            figures = ", ".join(f"{k} {v:.4g}" for k, v in progress.epoch.items())
-            line.print(figures)
-        line.update(
-            f"step {progress.step}/{progress.steps}, loss {progress.loss:.3f}, {_duration(progress.eta_s)} left"
+    def work(context: JobContext) -> dict[str, Any]:
+        return train_job(
+            context,
+            run,
+            checkpoint_every_s=args.checkpoint_every,
+            on_epoch=lambda epoch: foreground.say(", ".join(f"{name} {value:.4g}" for name, value in epoch.items())),
         )
 
-    complete = _stoppable(lambda stop: run.run(show, stop, checkpoint_every_s=args.checkpoint_every))
-    line.print(f"{'Done' if complete else 'Stopped'} at step {run.step} of {run.steps}.")
-    if not complete:
-        print(f"Go on with: python -m robust_model train --resume {folder}", file=sys.stderr)
-    return 0 if complete else 130
+    result = foreground.run("train", device, work)
+    if result is None:
+        print("Interrupted; what came after the last checkpoint is thrown away.", file=sys.stderr)
+    else:
+        print(f"{'Done' if result['complete'] else 'Stopped'} at step {result['step']} of {result['steps']}.")
+        if result["complete"]:
+            return 0
+    print(f"Go on with: python -m robust_model train --resume {folder}", file=sys.stderr)
+    return EXIT_INTERRUPTED
 
 
-def _evaluate(args: argparse.Namespace, argv: list[str]) -> int:
-    model = load_model(args.model, choose_device(args.device))
-    try:
-        config = EvalConfig(
-            model=Path(args.model).name,
-            data=args.data,
-            eps=args.eps / 255,
-            **{
-                key: getattr(args, key)
-                for key in ("count", "steps", "restarts", "eot", "draws", "noise", "aggregator", "batch", "seed")
-            },
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise StudioError(f"--{first['loc'][0]} is not valid: {first['msg']}.") from error
-    line, started = _Line(), time.monotonic()
-
-    def show(progress: EvalProgress) -> None:
-        elapsed = time.monotonic() - started
-        left = _duration(elapsed / progress.done * (progress.total - progress.done)) if progress.done else "?"
-        line.update(f"{progress.done / progress.total:4.0%}, at most {left} left: {progress.message}")
-
-    report = _stoppable(lambda stop: evaluate_model(config, model, on_progress=show, should_stop=stop))
+def _evaluate(args: argparse.Namespace, argv: list[str], foreground: Foreground) -> int:
+    _set_threads(args.threads)
+    device = choose_device(args.device)
+    flags = ("data", "count", "steps", "restarts", "eot", "draws", "noise", "aggregator", "batch", "seed")
+    settings = {name: getattr(args, name) for name in flags}
+    config = validated(EvalConfig, {**settings, "model": Path(args.model).name, "eps": args.eps / 255})
+    model = load_model(args.model, device)
+    report = foreground.run("evaluate", device, lambda context: evaluate_job(context, config, model))
+    if report is None:
+        print("Interrupted; nothing was kept.", file=sys.stderr)
+        return EXIT_INTERRUPTED
     report["command"] = command_line("robust_model", [word for word in argv if word != "--save"])
     # A folder's place on this machine is not part of the result.
     report["config"]["data"] = report["data"]["source"]
-    line.print(summary(report))
+    print(summary(report))
     text = json.dumps(report, separators=(",", ":"))
     if args.json:
         write_atomically(args.json, text.encode())
@@ -209,7 +223,7 @@ def _evaluate(args: argparse.Namespace, argv: list[str]) -> int:
         folder = find_model(args.model).folder
         write_atomically(folder / "evaluation.json", text.encode())
         write_card(folder)
-    return 0 if report["complete"] else 130
+    return 0 if report["complete"] else EXIT_INTERRUPTED
 
 
 def summary(report: dict[str, Any]) -> str:
@@ -229,73 +243,31 @@ def summary(report: dict[str, Any]) -> str:
     return "\n".join([*lines, *report["warnings"]])
 
 
-class _Line:
-    """One line of progress: rewritten in a terminal; in a log, written every ten seconds."""
-
-    def __init__(self) -> None:
-        self.live, self.last = sys.stderr.isatty(), -60.0
-
-    def update(self, text: str) -> None:
-        now = time.monotonic()
-        if now - self.last < (0.1 if self.live else 10):
-            return
-        self.last = now
-        print(f"\r{text}\x1b[K" if self.live else text, end="" if self.live else "\n", file=sys.stderr, flush=True)
-
-    def print(self, text: str) -> None:
-        if self.live:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-        print(text, flush=True)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def _stoppable(work: Callable[[Callable[[], bool]], Any]) -> Any:
-    """Run `work(should_stop)`: the first Ctrl-C asks it to stop within a step, a second one interrupts."""
-    import signal
-
-    asked = False
-
-    def ask(*_: object) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-        print("\nStopping after this step (Ctrl-C again: at once)...", file=sys.stderr)
-
-    previous = signal.signal(signal.SIGINT, ask)
-    try:
-        return work(lambda: asked)
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status (0 done, 2 refused in words, 130 stopped)."""
-    words = list(sys.argv[1:] if argv is None else argv)
+def main(argv: Sequence[str], *, foreground: Foreground) -> int:
+    """Run one command and return the exit code; `foreground` runs what takes a while."""
+    words = list(argv)
     args = _parser().parse_args(words)
     try:
-        if args.command == "models":
-            for info in list_models():
-                state = "ready" if info.ready else f"not ready: {info.why_not}"
-                print(f"{info.name}  [{state}]\n  {info.title}. {info.description}")
-            return 0
-        if args.command == "train":
-            return _train(args, words)
-        if args.command == "evaluate":
-            return _evaluate(args, words)
-        if args.command == "card":
-            write_card(find_model(args.model).folder)
-            return 0
-        title, description = (
-            preset_texts(args.preset) if args.preset else (args.title or args.out.name, args.description)
-        )
-        print(export(args.run, args.out, title=title, description=description, dtype=args.dtype))
-        return 0
+        match args.command:
+            case "models":
+                for info in list_models():
+                    state = "ready" if info.ready else f"not ready: {info.why_not}"
+                    print(f"{info.name}  [{state}]\n  {info.title}. {info.description}")
+            case "train":
+                return _train(args, words, foreground)
+            case "evaluate":
+                return _evaluate(args, words, foreground)
+            case "export":
+                title, description = (
+                    preset_texts(args.preset) if args.preset else (args.title or args.out.name, args.description)
+                )
+                print(export(args.run, args.out, title=title, description=description, dtype=args.dtype))
+            case "card":
+                write_card(find_model(args.model).folder)
     except StudioError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        print("Interrupted; what was not saved by then is lost.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    return 0

@@ -10,6 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from generator.errors import StudioError
+
 Aggregator = Callable[[Tensor], Tensor]
 
 
@@ -20,11 +22,14 @@ def crossmax(logits: Tensor, k: int | None = None) -> Tensor:
     predictors (no class is dominated by one confident predictor), and the answer for a class is the k-th
     largest of its N values in Z'' (the paper's self-ensemble: k = 3), or their median for `k = None` (the
     paper's ensembles of equal models; of an even number, the lower of the two middle values, as
-    `torch.median`). Fewer than k predictors have no k-th largest: a ValueError.
+    `torch.median`). Fewer than k predictors have no k-th largest: a StudioError.
     """
     predictors = logits.shape[1]
     if k is not None and not 1 <= k <= predictors:
-        raise ValueError(f"CrossMax top-{k} needs at least {k} predictors; there are {predictors}.")
+        raise StudioError(
+            f"CrossMax top-{k} needs at least {max(k, 1)} predictors, and there are {predictors}: choose a smaller k, "
+            "or another aggregator."
+        )
     relative = logits - logits.amax(dim=2, keepdim=True)
     relative = relative - relative.amax(dim=1, keepdim=True)
     if k is None:
@@ -70,3 +75,11 @@ AGGREGATORS: dict[str, Aggregator] = {
     "mean-probability": mean_probability,
     "last": last,
 }
+
+
+def find_aggregator(name: str, predictors: int) -> Aggregator:
+    """The aggregator called `name`; a StudioError if there is none, or if it cannot combine so few predictors."""
+    if name not in AGGREGATORS:
+        raise StudioError(f"There is no aggregator '{name}': use {', '.join(AGGREGATORS)}.")
+    AGGREGATORS[name](torch.zeros(1, predictors, 2))  # refuses now, not at the first image
+    return AGGREGATORS[name]

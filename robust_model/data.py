@@ -3,9 +3,11 @@
 A data set is held as 8-bit pixels in memory (CIFAR-10: 150 MB) and becomes float images batch by batch.
 """
 
+import tarfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Literal
 
@@ -16,11 +18,13 @@ from torch import Tensor
 
 from generator import torchvision_cure  # noqa: F401  (before torchvision is imported)
 from generator.errors import StudioError
+from generator.image import ImageError, LoadLimits, load_image
 
 Split = Literal["train", "test"]
 CIFAR10_CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
+_ANY_SIDE = LoadLimits(min_side=1)
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
 
@@ -54,7 +58,7 @@ def to_float(images: Tensor) -> Tensor:
 def class_folder(root: Path, split: Split, size: int = 32) -> LabelledImages:
     """Read `root/<split>/<class>/*` (also `<class>/images/*`), classes and files in alphabetical order.
 
-    Images of another size are scaled to `size` x `size`.
+    Hidden files and folders are passed over. Images of another size are scaled to `size` x `size`.
     """
     folder = root / split
     if not folder.is_dir():
@@ -62,15 +66,19 @@ def class_folder(root: Path, split: Split, size: int = 32) -> LabelledImages:
             f"No images at '{folder}': a class folder holds {split}/<class>/<image files>. For CIFAR-10 you can also "
             "use --data cifar10, which downloads it."
         )
-    classes = tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir()))
+    classes = tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "."))
     if len(classes) < 2:
         raise StudioError(f"'{folder}' needs at least two class folders; it has {len(classes)}.")
     files: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
-        found = sorted(f for f in (folder / name).rglob("*") if f.suffix.lower() in _SUFFIXES)
+        within = folder / name
+        found = sorted(f for f in within.rglob("*") if f.suffix.lower() in _SUFFIXES and f.name[0] != ".")
         if not found:
-            raise StudioError(f"The class folder '{folder / name}' holds no images.")
+            raise StudioError(
+                f"The class folder '{within}' holds no images ({', '.join(sorted(_SUFFIXES))}): put some there, or "
+                "remove it."
+            )
         files += found
         labels += [label] * len(found)
 
@@ -78,10 +86,9 @@ def class_folder(root: Path, split: Split, size: int = 32) -> LabelledImages:
 
     def read(index: int) -> None:
         try:
-            with Image.open(files[index]) as image:
-                rgb = image.convert("RGB")
-        except OSError as error:
-            raise StudioError(f"Cannot read the image '{files[index]}': {error}.") from error
+            rgb = load_image(files[index], limits=_ANY_SIDE)
+        except ImageError as error:
+            raise StudioError(f"Cannot use '{files[index]}': {error} Repair or remove that file.") from error
         if rgb.size != (size, size):
             rgb = rgb.resize((size, size), Image.Resampling.BICUBIC)
         pixels[index] = np.asarray(rgb).transpose(2, 0, 1)
@@ -99,7 +106,7 @@ def torchvision_cifar(name: str, split: Split, root: Path) -> LabelledImages:
     kind = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
     try:
         found = kind(str(root), train=split == "train", download=True)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, EOFError, HTTPException, tarfile.TarError) as error:
         raise StudioError(
             f"{name} is not at '{root}' and could not be downloaded ({error}). With a network, run this again; "
             f"without one, put the unpacked python version there, or use --data folder:PATH with images in "
@@ -132,6 +139,6 @@ def load_data(spec: str, split: Split, *, root: Path = Path("data")) -> Labelled
         return class_folder(Path(rest), split)
     if spec in ("cifar10", "cifar100"):
         return torchvision_cifar(spec, split, root)
-    if kind == "synthetic" and (not rest or rest.isdigit()):
+    if kind == "synthetic" and (not rest or rest.isdecimal()):
         return synthetic(split, int(rest) if rest else 512)
     raise StudioError(f"Unknown data '{spec}': use cifar10, cifar100, folder:PATH or synthetic:COUNT.")

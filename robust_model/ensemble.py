@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from generator.errors import StudioError
-from robust_model.crossmax import AGGREGATORS
+from robust_model.crossmax import AGGREGATORS, find_aggregator
 from robust_model.networks import (
     READOUTS,
     Chain,
@@ -32,9 +32,9 @@ class ModelConfig(BaseModel):
 
     `backbone` is "cifar-resnet" (with `widths` and `blocks`), "torchvision:NAME" or "timm:NAME"; `input_size` is
     the side that the backbone sees (the stack is scaled up to it, bicubic); `readout_depths` are depths of the
-    chain (see `networks`); the last predictor is always the backbone's own linear head. `mean` and `std` normalise
-    each RGB triple. `inference_noise` says what a plain call does: "off" (the centre of every distribution, so
-    that the model is deterministic) or "fresh" (new random numbers at each call).
+    chain (see `networks`); the last predictor is always the backbone's own linear head, on top of them. `mean` and
+    `std` normalise each RGB triple. `inference_noise` says what a plain call does: "off" (the centre of every
+    distribution, so that the model is deterministic) or "fresh" (new random numbers at each call).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,14 +52,24 @@ class ModelConfig(BaseModel):
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
+    @property
+    def readout_names(self) -> tuple[str, ...]:
+        """The predictors' names, in the order of the logits."""
+        return (*(f"layer {depth}" for depth in self.readout_depths), "final")
+
     @model_validator(mode="after")
     def _check(self) -> "ModelConfig":
         if len(self.class_names) < 2:
             raise ValueError("a classifier needs at least two classes")
-        if self.aggregator not in AGGREGATORS:
-            raise ValueError(f"unknown aggregator '{self.aggregator}'; there are: {', '.join(AGGREGATORS)}")
+        if len(set(self.class_names)) < len(self.class_names):
+            raise ValueError("every class needs a name of its own")
+        if not self.widths or len(self.widths) != len(self.blocks) or min(*self.widths, *self.blocks) < 1:
+            raise ValueError(f"widths {self.widths} and blocks {self.blocks} must be equally many positive numbers")
+        if min(self.std) <= 0:
+            raise ValueError(f"the standard deviations must be positive: {self.std}")
         if list(self.readout_depths) != sorted(set(self.readout_depths)):
             raise ValueError(f"read-out depths must increase: {self.readout_depths}")
+        find_aggregator(self.aggregator, predictors=len(self.readout_depths) + 1)
         return self
 
 
@@ -90,19 +100,24 @@ class FreshNoise:
 
 @dataclass(frozen=True)
 class FrozenNoise:
-    """The same random numbers at every pass: image i of a batch always gets draw i of `seed`."""
+    """The same random numbers at every pass: image i of a batch always gets draw i of `seed`.
+
+    That holds for batches of any size: the draws are made image by image.
+    """
 
     seed: int
     shared: bool = False
 
     def __call__(self, stack: MultiResolutionStack, batch: int) -> StackDraws:
         rng = torch.Generator().manual_seed(self.seed)
-        return stack.sample(batch, rng, shared=self.shared)
+        if self.shared:
+            return stack.sample(batch, rng, shared=True)
+        return StackDraws.concatenate([stack.sample(1, rng) for _ in range(batch)])
 
 
 def _build_chain(config: ModelConfig, pretrained: bool) -> Chain:
     kind, _, name = config.backbone.partition(":")
-    if kind == "cifar-resnet":
+    if config.backbone == "cifar-resnet":
         return cifar_resnet(config.stack.channels, config.widths, config.blocks)
     if kind == "torchvision":
         return torchvision_resnet(name, config.stack.channels, pretrained)
@@ -113,33 +128,45 @@ def _build_chain(config: ModelConfig, pretrained: bool) -> Chain:
     )
 
 
+def _all_depths(config: ModelConfig, chain: Chain) -> tuple[int, ...]:
+    """Where the predictors are read out: the configured depths and the backbone's own end."""
+    if any(not 0 <= depth <= chain.depth for depth in config.readout_depths):
+        raise StudioError(
+            f"Read-out depths {config.readout_depths} do not fit a network of depth {chain.depth}: "
+            f"use numbers from 0 to {chain.depth} (the backbone's own head, at {chain.depth}, always comes on top)."
+        )
+    return (*config.readout_depths, chain.depth)
+
+
+def _build_heads(config: ModelConfig, chain: Chain, depths: Sequence[int]) -> nn.ModuleList:
+    shapes = activation_shapes(chain, config.stack.channels, config.input_size, depths)
+    classes = len(config.class_names)
+    make = READOUTS[config.readout]
+    return nn.ModuleList([*(make(shape, classes) for shape in shapes[:-1]), LinearHead(shapes[-1], classes)])
+
+
 class SelfEnsemble(nn.Module):
     """Stack, backbone and read-outs as one classifier (`generator.protocols.LayeredClassifier`).
 
     Images may have any height and width: they are scaled to the stack's size (antialiased bilinear, so that the
-    result stays in [0, 1]) differentiably. The model owns a generator for its "fresh" noise, seeded with `seed`.
+    result stays in [0, 1]) differentiably. The initial weights come from `seed`; the model also owns a generator for
+    its "fresh" noise, seeded with it. `pretrained` starts a torchvision or timm backbone from its own weights.
     """
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, config: ModelConfig, *, pretrained: bool = False, seed: int = 0) -> None:
         super().__init__()
         self.config = config
         self.class_names = config.class_names
         self.stack = MultiResolutionStack(config.stack)
-        self.chain = _build_chain(config, pretrained)
-        deepest = self.chain.depth
-        if any(not 0 <= d < deepest for d in config.readout_depths):
-            raise StudioError(
-                f"Read-out depths {config.readout_depths} do not fit a network of depth {deepest}: "
-                f"use numbers from 0 to {deepest - 1} (the last, {deepest}, is the backbone's own head)."
-            )
-        self.depths = (*config.readout_depths, deepest)
-        self.readout_names = (*(f"layer {d}" for d in config.readout_depths), "final")
-        shapes = activation_shapes(self.chain, config.stack.channels, config.input_size, self.depths)
-        classes = len(config.class_names)
-        make = READOUTS[config.readout]
-        self.heads = nn.ModuleList(
-            [*(make(shape, classes) for shape in shapes[:-1]), LinearHead(shapes[-1], classes)]
-        )
+        with torch.random.fork_rng(devices=[]):  # initialisers know only the global generator: lend it, give it back
+            torch.default_generator.manual_seed(seed)
+            self.chain = _build_chain(config, pretrained)
+            self.depths = _all_depths(config, self.chain)
+            self.heads = _build_heads(config, self.chain, self.depths)
+        self.readout_names = config.readout_names
         views = len(config.stack.resolutions)
         self.register_buffer("mean", torch.tensor(config.mean).repeat(views).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config.std).repeat(views).view(1, -1, 1, 1), persistent=False)
@@ -161,7 +188,8 @@ class SelfEnsemble(nn.Module):
     def views(self, images: Tensor, noise: Noise | None = None) -> Tensor:
         """The stack that the network sees, before normalisation: [B, 3R, S, S] in [0, 1]."""
         small = self.resize(images)
-        return self.stack(small, (noise or self.default_noise())(self.stack, len(small)))
+        stacked: Tensor = self.stack(small, (noise or self.default_noise())(self.stack, len(small)))
+        return stacked
 
     def readouts(self, images: Tensor, noise: Noise | None = None) -> Tensor:
         """The logits [B, N, C] of all predictors, deepest last, in one forward pass."""
@@ -183,17 +211,28 @@ class SelfEnsemble(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
         return self
 
+    def place(self, device: torch.device | str) -> "SelfEnsemble":
+        """Move this network to `device`, convolutions in channels-last order: what their kernels are fastest with."""
+        self.to(device)
+        return self.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
     def with_noise(self, noise: Literal["off", "fresh"]) -> "SelfEnsemble":
         """This network, sharing its weights, with another `inference_noise`."""
         return self._with(inference_noise=noise)
 
     def with_aggregator(self, aggregator: str) -> "SelfEnsemble":
         """This network, sharing its weights, with its predictors combined in another way."""
+        find_aggregator(aggregator, len(self.depths))
         return self._with(aggregator=aggregator)
+
+    def with_seed(self, seed: int) -> "SelfEnsemble":
+        """This network, sharing its weights, with a generator of its own for fresh noise."""
+        other = self._with()
+        other.rng = torch.Generator().manual_seed(seed)
+        return other
 
     def _with(self, **changes: str) -> "SelfEnsemble":
         other = copy.copy(self)
-        other.__dict__ = dict(self.__dict__)
         other.config = ModelConfig(**{**self.config.model_dump(), **changes})
         return other
 
@@ -202,6 +241,7 @@ class Ensemble(nn.Module):
     """Several self-ensembles as one classifier: their answers combined by CrossMax with the median.
 
     Source: arXiv 2408.05446, section 4 ("ensemble of 3 self-ensembles"). The members must know the same classes.
+    Each member draws its own noise, unless a pass is given one.
     """
 
     def __init__(self, members: Sequence[SelfEnsemble], aggregator: str = "crossmax-median") -> None:
@@ -210,7 +250,7 @@ class Ensemble(nn.Module):
             raise StudioError("An ensemble needs members that know the same classes in the same order.")
         self.members = nn.ModuleList(members)
         self.class_names = members[0].class_names
-        self.aggregator = AGGREGATORS[aggregator]
+        self.aggregator = find_aggregator(aggregator, len(members))
         self.readout_names = tuple(f"member {i}" for i in range(1, len(members) + 1))
 
     def readouts(self, images: Tensor, noise: Noise | None = None) -> Tensor:

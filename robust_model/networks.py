@@ -4,7 +4,10 @@ Depths count as in the notebook of arXiv 2408.05446: 0 is the network's input, 1
 block, and the last is the global pool (52 for a ResNet152).
 """
 
+import math
 from collections.abc import Callable, Sequence
+from http.client import HTTPException
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -28,11 +31,12 @@ class Chain(nn.Module):
 
     def forward(self, x: Tensor, depths: Sequence[int]) -> list[Tensor]:
         """The activations at `depths` (0 = the input), in that order; stages past the deepest are not run."""
-        wanted = set(depths)
-        found = {0: x} if 0 in wanted else {}
-        for depth, stage in enumerate(self.stages[: max(wanted)], start=1):
+        if not all(0 <= depth <= self.depth for depth in depths):
+            raise ValueError(f"depths go from 0 to {self.depth}, not {tuple(depths)}")
+        found = {0: x}
+        for depth, stage in enumerate(islice(self.stages, max(depths, default=0)), start=1):
             x = stage(x)
-            if depth in wanted:
+            if depth in depths:
                 found[depth] = x
         return [found[depth] for depth in depths]
 
@@ -52,9 +56,7 @@ class ResidualBlock(nn.Module):
         self.norm2 = nn.BatchNorm2d(outputs)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or inputs != outputs:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
-            )
+            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, inputs, H, W] -> [B, outputs, H / stride, W / stride]."""
@@ -70,9 +72,7 @@ def cifar_resnet(channels: int, widths: Sequence[int], blocks: Sequence[int]) ->
     """
     if len(widths) != len(blocks) or not widths:
         raise ValueError(f"widths and blocks must be equally long: {widths}, {blocks}")
-    stem = nn.Sequential(
-        nn.Conv2d(channels, widths[0], 3, 2, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.SiLU()
-    )
+    stem = nn.Sequential(nn.Conv2d(channels, widths[0], 3, 2, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.SiLU())
     stages: list[nn.Module] = [stem]
     current = widths[0]
     for level, (width, count) in enumerate(zip(widths, blocks, strict=True)):
@@ -83,7 +83,10 @@ def cifar_resnet(channels: int, widths: Sequence[int], blocks: Sequence[int]) ->
 
 
 def _resnet_stages(network: nn.Module, stem: Sequence[str], pool: str, channels: int) -> Chain:
-    """The chain of a torchvision- or timm-style ResNet: its own modules, with a fresh stem for `channels`."""
+    """The chain of a torchvision- or timm-style ResNet: its own modules, the stem convolution fresh if it must be.
+
+    A stem that already takes `channels` channels is kept, with its weights.
+    """
     old = network.get_submodule("conv1")
     if not isinstance(old, nn.Conv2d):
         raise StudioError("Only ResNets with a single stem convolution can take the stack; choose a plain one.")
@@ -101,13 +104,26 @@ def _resnet_stages(network: nn.Module, stem: Sequence[str], pool: str, channels:
     return Chain([nn.Sequential(*(network.get_submodule(name) for name in stem)), *blocks, end])
 
 
+def _no_weights(library: str, name: str, error: Exception) -> str:
+    return (
+        f"The pretrained weights of '{name}' are neither in {library}'s cache nor could be fetched ({error}). Connect "
+        "to the network and run this again, or start without pretrained weights."
+    )
+
+
 def torchvision_resnet(name: str, channels: int, pretrained: bool) -> Chain:
-    """torchvision's ResNet `name` (`IMAGENET1K_V2` weights if `pretrained`: downloaded once by torchvision)."""
+    """torchvision's ResNet `name`, with torchvision's best weights if `pretrained` (downloaded once by it).
+
+    These are `IMAGENET1K_V2`, the paper's, wherever they exist (resnet50 and larger), else `IMAGENET1K_V1`.
+    """
     from torchvision import models
 
     if name not in models.list_models() or not name.startswith(("resnet", "wide_resnet", "resnext")):
         raise StudioError(f"torchvision has no ResNet called '{name}'; try resnet18, resnet50 or resnet152.")
-    network = models.get_model(name, weights="IMAGENET1K_V2" if pretrained else None)
+    try:
+        network = models.get_model(name, weights="DEFAULT" if pretrained else None)
+    except (OSError, RuntimeError, HTTPException) as error:
+        raise StudioError(_no_weights("torchvision", name, error)) from error
     return _resnet_stages(network, ("conv1", "bn1", "relu", "maxpool"), "avgpool", channels)
 
 
@@ -118,7 +134,10 @@ def timm_resnet(name: str, channels: int, pretrained: bool) -> Chain:
 
     if name not in timm.list_models():
         raise StudioError(f"timm has no model called '{name}'; try resnet18, resnet50 or resnet152.")
-    network = timm.create_model(name, pretrained=pretrained)
+    try:
+        network = timm.create_model(name, pretrained=pretrained)
+    except (OSError, RuntimeError, HTTPException) as error:
+        raise StudioError(_no_weights("timm", name, error)) from error
     if not isinstance(network, ResNet):
         raise StudioError(f"'{name}' is no ResNet; the self-ensemble reads out residual blocks.")
     return _resnet_stages(network, ("conv1", "bn1", "act1", "maxpool"), "global_pool", channels)
@@ -127,53 +146,61 @@ def timm_resnet(name: str, channels: int, pretrained: bool) -> Chain:
 class FlattenReadout(nn.Module):
     """The paper's read-out: BatchNorm1d and a linear layer on the flattened activations."""
 
-    def __init__(self, activation: Tensor, classes: int) -> None:
+    def __init__(self, shape: Sequence[int], classes: int) -> None:
         super().__init__()
-        features = activation[0].numel()
+        features = math.prod(shape)
         self.norm = nn.BatchNorm1d(features)
         self.linear = nn.Linear(features, classes)
 
     def forward(self, activation: Tensor) -> Tensor:
         """[B, ...] -> [B, classes]."""
-        return self.linear(self.norm(activation.flatten(1)))
+        logits: Tensor = self.linear(self.norm(activation.flatten(1)))
+        return logits
 
 
 class PooledReadout(nn.Module):
     """BatchNorm1d and a linear layer on the activations' spatial mean."""
 
-    def __init__(self, activation: Tensor, classes: int) -> None:
+    def __init__(self, shape: Sequence[int], classes: int) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm1d(activation.shape[1])
-        self.linear = nn.Linear(activation.shape[1], classes)
+        self.norm = nn.BatchNorm1d(shape[0])
+        self.linear = nn.Linear(shape[0], classes)
 
     def forward(self, activation: Tensor) -> Tensor:
         """[B, D, ...] -> [B, classes]."""
-        return self.linear(self.norm(activation.flatten(2).mean(2) if activation.ndim > 2 else activation))
+        pooled = activation.flatten(2).mean(2) if activation.ndim > 2 else activation
+        logits: Tensor = self.linear(self.norm(pooled))
+        return logits
 
 
 class LinearHead(nn.Module):
     """The backbone's own classifier: a linear layer on the pooled activations."""
 
-    def __init__(self, activation: Tensor, classes: int) -> None:
+    def __init__(self, shape: Sequence[int], classes: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(activation[0].numel(), classes)
+        self.linear = nn.Linear(math.prod(shape), classes)
 
     def forward(self, activation: Tensor) -> Tensor:
         """[B, D] -> [B, classes]."""
-        return self.linear(activation.flatten(1))
+        logits: Tensor = self.linear(activation.flatten(1))
+        return logits
 
 
-READOUTS: dict[str, Callable[[Tensor, int], nn.Module]] = {
+# Each is made from the shape of one image's activation (without the batch) and the number of classes.
+READOUTS: dict[str, Callable[[Sequence[int], int], nn.Module]] = {
     "flattened": FlattenReadout,
     "pooled": PooledReadout,
 }
 
 
-def activation_shapes(chain: Chain, channels: int, size: int, depths: Sequence[int]) -> list[Tensor]:
-    """One dummy activation [1, ...] per depth, to size the read-outs; the chain's state stays untouched."""
+def activation_shapes(chain: Chain, channels: int, size: int, depths: Sequence[int]) -> list[torch.Size]:
+    """The shape (without the batch) of the activation at each of `depths`, for inputs [B, channels, size, size].
+
+    Found by running the chain once, in eval mode: a pass in train mode would move the BatchNorm statistics.
+    """
     training = chain.training
-    chain.eval()  # a pass in train mode would move the BatchNorm statistics
+    chain.eval()
     with torch.no_grad():
-        found = chain(torch.zeros(1, channels, size, size), depths)
+        activations: list[Tensor] = chain(torch.zeros(1, channels, size, size), depths)
     chain.train(training)
-    return found
+    return [activation.shape[1:] for activation in activations]

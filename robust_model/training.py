@@ -8,20 +8,20 @@ resumed repeats the undisturbed one exactly.
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from torch import Tensor, nn
+from pydantic import ValidationError
+from torch import Tensor
 
 from generator.errors import StudioError
 from robust_model.adversary import ADVERSARIES
 from robust_model.checkpoint import (
+    discard_drafts,
     load_tensors,
     load_weights,
     pack_optimiser,
@@ -30,68 +30,20 @@ from robust_model.checkpoint import (
     write_atomically,
 )
 from robust_model.data import LabelledImages, load_data, to_float
-from robust_model.ensemble import FreshNoise, ModelConfig, SelfEnsemble
+from robust_model.ensemble import FreshNoise, SelfEnsemble
+from robust_model.train_config import CHANGEABLE, TrainConfig
+from robust_model.train_parts import augment, one_cycle, still_statistics
+from robust_model.transfer import take_weights
 
-
-class TrainConfig(BaseModel):
-    """A training run, whole. Frozen, validated, JSON.
-
-    `phase`: "joint" trains backbone and read-outs together with `readout_weights` (one per predictor, the last
-    is the backbone's own head); "backbone" trains the backbone through its own head alone; "readouts" trains all
-    read-outs in one pass over a frozen backbone, whose BatchNorm statistics do not move. `learning_rate` is the
-    peak of a one-cycle schedule (linear up over the `warmup` fraction, linear down to zero; `warmup` = -1: constant).
-    `eps` is the adversary's L-inf budget in [0, 1] pixel units; `ema` the decay of the weights' moving average,
-    which is what is exported (0: none). `holdout` training images are kept for selection, and never trained on.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    model: ModelConfig
-    data: str
-    phase: Literal["joint", "backbone", "readouts"] = "joint"
-    start_from: str = ""
-    pretrained: bool = False
-    epochs: float = Field(28, gt=0)
-    batch: int = Field(256, ge=2)
-    optimiser: Literal["sgd", "adam"] = "sgd"
-    learning_rate: float = Field(0.2, gt=0)
-    momentum: float = Field(0.9, ge=0, lt=1)
-    weight_decay: float = Field(5e-4, ge=0)
-    warmup: float = Field(0.2, ge=-1, le=1)
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    readout_weights: tuple[float, ...] = ()
-    adversary: str = "none"
-    eps: float = Field(8 / 255, ge=0, le=1)
-    adversary_steps: int = Field(1, ge=1)
-    flip: bool = True
-    shift: int = Field(4, ge=0)
-    ema: float = Field(0.998, ge=0, lt=1)
-    bf16: bool = False
-    holdout: int = Field(1000, ge=0)
-    seed: int = 0
-
-    @model_validator(mode="after")
-    def _check(self) -> "TrainConfig":
-        if self.adversary not in ADVERSARIES:
-            raise ValueError(f"unknown adversary '{self.adversary}'; there are: {', '.join(ADVERSARIES)}")
-        predictors = len(self.model.readout_depths) + 1
-        if self.readout_weights and len(self.readout_weights) != predictors:
-            raise ValueError(f"{predictors} predictors need as many weights, not {len(self.readout_weights)}")
-        return self
-
-    def loss_weights(self) -> tuple[float, ...]:
-        """The weight of each predictor's loss in this phase."""
-        readouts = len(self.model.readout_depths)
-        if self.phase == "backbone":
-            return (*[0.0] * readouts, 1.0)
-        if self.phase == "readouts":
-            return (*[1.0] * readouts, 0.0)
-        return self.readout_weights or tuple([1.0] * (readouts + 1))
+__all__ = ["Run", "TrainConfig", "TrainProgress"]
 
 
 @dataclass(frozen=True)
 class TrainProgress:
-    """Where a run is: `step` of `steps`, the last mean loss, the learning rate and the seconds left."""
+    """Where a run is: `step` of `steps` done, the last loss, the next learning rate and the seconds left.
+
+    `epoch` is the line of the log where an epoch (or the run) has just ended.
+    """
 
     step: int
     steps: int
@@ -101,54 +53,20 @@ class TrainProgress:
     epoch: dict[str, Any] | None = None
 
 
-def one_cycle(step: int, steps: int, peak: float, warmup: float) -> float:
-    """The learning rate of `step` (0-based): linear from 0 to `peak` over `warmup` of the run, then back to 0."""
-    if warmup < 0:
-        return peak
-    at = (step + 0.5) / steps
-    return peak * (at / warmup if at < warmup else (1 - at) / (1 - warmup))
-
-
-def augment(images: Tensor, shift: int, flip: bool, rng: torch.Generator) -> Tensor:
-    """Shift uint8 or float images [B, C, H, W] by up to `shift` pixels (edges reflected) and flip half of them."""
-    batch, _, height, width = images.shape
-    rows = torch.arange(height).expand(batch, -1)
-    columns = torch.arange(width).expand(batch, -1)
-    if shift:
-        offset = torch.randint(-shift, shift + 1, (batch, 2), generator=rng)
-        rows, columns = rows + offset[:, :1], columns + offset[:, 1:]
-    if flip:
-        mirrored = torch.rand(batch, 1, generator=rng) < 0.5
-        columns = torch.where(mirrored, width - 1 - columns, columns)
-    rows = (height - 1) - (rows.abs() - (height - 1)).abs()
-    columns = (width - 1) - (columns.abs() - (width - 1)).abs()
-    pick = torch.arange(batch)[:, None, None]
-    return images.permute(0, 2, 3, 1)[pick, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
-
-
-@contextmanager
-def still_statistics(model: nn.Module) -> Iterator[None]:
-    """Within, forward passes in train mode leave the BatchNorm statistics where they are."""
-    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    saved = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    try:
-        yield
-    finally:
-        for norm, momentum in zip(norms, saved, strict=True):
-            norm.momentum = momentum
-
-
 class Run:
-    """One training run in `folder`; made anew, or continued from the folder's checkpoint."""
+    """One training run in `folder`; made anew, or continued from the folder's checkpoint.
+
+    `data` is what `config.data` names, for a caller who already holds it. One process at a time works in a folder.
+    """
 
     def __init__(self, config: TrainConfig, folder: Path, *, device: str = "cpu", data: LabelledImages | None = None):
         self.config, self.folder, self.device = config, folder, torch.device(device)
-        images = data or load_data(config.data, "train")
-        if len(images.class_names) != len(config.model.class_names):
+        images = load_data(config.data, "train") if data is None else data
+        if images.class_names != config.model.class_names:
             raise StudioError(
-                f"The data has {len(images.class_names)} classes, the model {len(config.model.class_names)}."
+                f"The data has {len(images.class_names)} classes, the model {len(config.model.class_names)}: they must "
+                f"be the same, in the same order. The data's are {_few(images.class_names)}; the model's are "
+                f"{_few(config.model.class_names)}."
             )
         order = torch.randperm(len(images), generator=torch.Generator().manual_seed(config.seed))
         if len(images) - config.holdout < config.batch:
@@ -161,31 +79,31 @@ class Run:
         self.steps_per_epoch = len(self.images) // config.batch
         self.steps = max(1, round(config.epochs * self.steps_per_epoch))
         self.step = 0
+        self.changed = False  # whether it goes on with other settings than its checkpoint was made with
+        self.epoch_loss = (0.0, 0)  # the sum of this epoch's losses so far, and their number
 
-        with torch.random.fork_rng(devices=[]):  # torch's initialisers know only the global generator
-            torch.random.default_generator.manual_seed(config.seed)
-            self.model = SelfEnsemble(config.model, pretrained=config.pretrained, seed=config.seed)
-        if config.start_from:
+        # A run that goes on has its own weights: whatever it began with need not be there any more.
+        checkpoint = folder / "checkpoint.safetensors"
+        begins = not checkpoint.exists()
+        self.model = SelfEnsemble(config.model, pretrained=config.pretrained and begins, seed=config.seed)
+        if config.start_from and begins:
             self._start_from(Path(config.start_from))
-        self.model.to(self.device, memory_format=torch.channels_last)
+        self.model.place(self.device)
         self.average = {k: v.clone() for k, v in self.model.state_dict().items()} if config.ema else None
         self.optimiser = self._make_optimiser()
-        checkpoint = folder / "checkpoint.safetensors"
-        if checkpoint.exists():
-            self._restore(checkpoint)
-        else:
+        if begins:
             write_atomically(folder / "config.json", config.model_dump_json(indent=2).encode())
+        else:
+            self._restore(checkpoint)
 
-    def _start_from(self, path: Path) -> None:
-        """Take every weight that fits from another run's checkpoint or an exported model."""
-        tensors, _ = load_tensors(path / "checkpoint.safetensors" if path.is_dir() else path)
-        prefix = "average." if any(n.startswith("average.") for n in tensors) else "model."
-        found = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)} or tensors
-        own = self.model.state_dict()
-        fitting = {n: t for n, t in found.items() if n in own and own[n].shape == t.shape}
-        if not fitting:
-            raise StudioError(f"No weight of '{path}' fits this network; start from a run of the same backbone.")
-        load_weights(self.model, {**own, **fitting}, str(path))
+    def _start_from(self, place: Path) -> None:
+        """Take over the weights at `place` (see `transfer`)."""
+        fresh = take_weights(self.model, place)
+        if self.config.phase == "readouts" and "final" in fresh:
+            raise StudioError(
+                f"'{place}' has no head for these classes, and the phase 'readouts' does not train one: start from a "
+                "run on the same classes."
+            )
 
     def _make_optimiser(self) -> torch.optim.Optimizer:
         config = self.config
@@ -193,8 +111,6 @@ class Run:
         readouts = [p for head in self.model.heads[:-1] for p in head.parameters()]
         own = list(self.model.heads[-1].parameters())
         chosen = {"joint": chain + readouts + own, "backbone": chain + own, "readouts": readouts}[config.phase]
-        if not chosen:
-            raise StudioError("This network has no read-outs to train; give readout_depths.")
         for parameter in self.model.parameters():
             parameter.requires_grad_(False)
         for parameter in chosen:
@@ -206,16 +122,25 @@ class Run:
         ]
         if config.optimiser == "adam":
             return torch.optim.Adam(groups, lr=config.learning_rate)
-        return torch.optim.SGD(
-            groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0
-        )
+        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0)
 
     def _restore(self, path: Path) -> None:
         tensors, facts = load_tensors(path)
-        if facts["config"] != json.loads(self.config.model_dump_json()):
+        try:
+            theirs = TrainConfig.model_validate(facts.get("config"))
+        except ValidationError:
+            theirs = None
+        changes = {name: getattr(self.config, name) for name in CHANGEABLE}
+        if theirs is None or theirs.model_copy(update=changes) != self.config:
             raise StudioError(
-                f"'{self.folder}' holds a run with another configuration. Choose an empty folder, or resume that run "
-                f"with: python -m robust_model train --resume {self.folder}"
+                f"'{self.folder}' holds a run with another configuration, and a run that goes on may change only "
+                f"{', '.join(CHANGEABLE)}. Choose an empty folder, or resume that run with: "
+                f"python -m robust_model train --resume {self.folder}"
+            )
+        if self.steps < facts["step"]:
+            raise StudioError(
+                f"The run in '{self.folder}' has done {facts['step']} steps already, and {self.config.epochs:g} epochs "
+                f"are only {self.steps}: choose more epochs."
             )
 
         def part(prefix: str) -> dict[str, Tensor]:
@@ -227,14 +152,33 @@ class Run:
             for name, tensor in part("average.").items():
                 self.average[name].copy_(tensor)
         self.step = facts["step"]
+        self.epoch_loss = tuple(facts.get("epoch_loss", self.epoch_loss))
+        self.changed = theirs != self.config
+        if self.changed:
+            write_atomically(self.folder / "config.json", self.config.model_dump_json(indent=2).encode())
 
     def save(self) -> None:
-        """Write the checkpoint."""
+        """Write the checkpoint; weights that are not finite are an error, and the old checkpoint stays."""
         tensors = {f"model.{n}": t for n, t in self.model.state_dict().items()}
         tensors |= {f"optimiser.{n}": t for n, t in pack_optimiser(self.optimiser).items()}
         tensors |= {f"average.{n}": t for n, t in (self.average or {}).items()}
-        facts = {"config": json.loads(self.config.model_dump_json()), "step": self.step, "steps": self.steps}
+        for name, tensor in tensors.items():
+            if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+                raise self._diverged(f"'{name}' is no longer finite")
+        facts = {
+            "config": json.loads(self.config.model_dump_json()),
+            "step": self.step,
+            "steps": self.steps,
+            "epoch_loss": self.epoch_loss,
+        }
         save_tensors(self.folder / "checkpoint.safetensors", tensors, facts)
+
+    def _diverged(self, what: str) -> StudioError:
+        return StudioError(
+            f"Training diverged at step {self.step}: {what}. The same run would do so again: start a new one, in "
+            f"another folder, with a learning_rate below {self.config.learning_rate:g}. What '{self.folder}' holds is "
+            "left as it is."
+        )
 
     def _generator(self, *place: int) -> torch.Generator:
         """The generator of one place in the run: (epoch,) for the order, (step, purpose) for the draws."""
@@ -253,7 +197,7 @@ class Run:
         return to_float(pixels).to(self.device), self.images.labels[indices].to(self.device)
 
     def train_step(self) -> float:
-        """One step; returns its mean loss. A loss that is not finite is an error, before it spoils the weights."""
+        """One step; returns its mean loss. A loss that is not finite is an error; the weights then stay as they are."""
         config, model = self.config, self.model
         images, labels = self._batch()
         weights = config.loss_weights()
@@ -281,9 +225,9 @@ class Run:
         total = loss(images).mean()
         value = float(total.detach())
         if not math.isfinite(value):
-            raise StudioError(f"The loss is {value} at step {self.step}; resume with a lower learning rate.")
+            raise self._diverged(f"the loss is {value}")
         self.optimiser.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         self.optimiser.step()
         self.step += 1
         self._update_average()
@@ -311,7 +255,7 @@ class Run:
         """Accuracy on the holdout, clean and under a quick transfer of PGD-10 from the predictors' mean logits."""
         if not len(self.held_out):
             return {}
-        model = self.exportable().to(self.device, memory_format=torch.channels_last)
+        model = self.exportable().place(self.device)
         clean = robust = 0
         for number, (images, labels) in enumerate(self.held_out.batches(250)):
             x, y = images.to(self.device), labels.to(self.device)
@@ -335,31 +279,43 @@ class Run:
         *,
         checkpoint_every_s: float = 120,
     ) -> bool:
-        """Train to the end or until `should_stop`; True if the run is complete. The checkpoint is always current."""
-        started, first, saved, losses = time.monotonic(), self.step, time.monotonic(), 0.0
+        """Train to the end or until `should_stop`; True if the run is complete.
+
+        The checkpoint is written at every epoch's end, after `checkpoint_every_s` seconds, and on return.
+        """
+        discard_drafts(self.folder)
+        started, first, saved_at, saved_step = time.monotonic(), self.step, time.monotonic(), -1
         while self.step < self.steps and not should_stop():
             value = self.train_step()
-            losses += value
+            self.epoch_loss = (self.epoch_loss[0] + value, self.epoch_loss[1] + 1)
             epoch = None
             if self.step % self.steps_per_epoch == 0 or self.step == self.steps:
-                count = self.steps_per_epoch if self.step % self.steps_per_epoch == 0 else self.step
-                epoch = {"epoch": self.step / self.steps_per_epoch, "loss": losses / count, **self.held_out_accuracy()}
-                losses = 0.0
+                epoch = self._end_epoch()
+            if epoch is not None or time.monotonic() - saved_at >= checkpoint_every_s:
                 self.save()
-                saved = time.monotonic()
-                self._log(epoch)
-            elif time.monotonic() - saved > checkpoint_every_s:
-                self.save()
-                saved = time.monotonic()
+                saved_at, saved_step = time.monotonic(), self.step
             rate = one_cycle(self.step, self.steps, self.config.learning_rate, self.config.warmup)
             eta = (time.monotonic() - started) / (self.step - first) * (self.steps - self.step)
             on_progress(TrainProgress(self.step, self.steps, value, rate, eta, epoch))
-        self.save()
+        if saved_step != self.step:
+            self.save()
         return self.step >= self.steps
+
+    def _end_epoch(self) -> dict[str, Any]:
+        """Measure and log the epoch that ends here, and begin the next."""
+        total, count = self.epoch_loss
+        epoch = {"epoch": self.step / self.steps_per_epoch, "loss": total / count, **self.held_out_accuracy()}
+        self._log(epoch)  # before the checkpoint: a run killed between the two writes the line again
+        self.epoch_loss = (0.0, 0)
+        return epoch
 
     def _log(self, epoch: dict[str, Any]) -> None:
         """Rewrite the log with this epoch's line: a resumed run may repeat an epoch that is already there."""
         path = self.folder / "log.jsonl"
-        lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
         lines = [line for line in lines if line["epoch"] < epoch["epoch"]] + [epoch]
         write_atomically(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
+
+
+def _few(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")

@@ -35,9 +35,13 @@ def table(assets: Path) -> str:
             f"`{report['command']}` ({report['data']['source']}, L-inf {config['eps'] * 255:.3g}/255, "
             f"{config['steps']} steps, {config['restarts']} restarts or more)"
         )
-    header = "| model | weights | clean | worst case under the adaptive suite | images |\n| --- | --- | --- | --- | --- |"
+    header = (
+        "| model | weights | clean | worst case under the adaptive suite | images |\n| --- | --- | --- | --- | --- |"
+    )
     notes = "\n".join(f"- {command}" for command in commands)
-    return f"{header}\n" + "\n".join(rows) + f"\n\nAccuracy with its 95 % interval, on CIFAR-10 (JPEG), by:\n\n{notes}\n"
+    return (
+        f"{header}\n" + "\n".join(rows) + f"\n\nAccuracy with its 95 % interval, on CIFAR-10 (JPEG), by:\n\n{notes}\n"
+    )
 
 
 def renewed(readme: str, assets: Path) -> str:

@@ -15,6 +15,7 @@ from app.jobs.model import (
     UnknownJobError,
 )
 from app.jobs.service import JobService
+from app.jobs.terminal import Terminal
 
 __all__ = [
     "Discarded",
@@ -29,6 +30,7 @@ __all__ = [
     "Limits",
     "NotYourJobError",
     "QueueFullError",
+    "Terminal",
     "UnknownJobError",
     "run_foreground",
 ]

@@ -1,6 +1,7 @@
 """The result of a finished job as markup. Pure functions of a snapshot and the media addresses."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -143,30 +144,33 @@ def _verdict(
         f'<article class="cx-verdict"><header><h3>{markup.text(name)}</h3><span>{role}</span>{outcome}</header>'
         f'<div class="cx-pair"><div><h4>before</h4>{charts.bars(_rows(before), marks=marks)}</div>'
         f"<div><h4>after</h4>{charts.bars(_rows(after), marks=marks)}</div></div>"
-        f"{_readouts(before, after, marks)}</article>"
+        f"{_readouts({'before': before, 'after': after}, marks)}</article>"
     )
 
 
-def _readouts(before: Mapping[str, Any], after: Mapping[str, Any], marks: Mapping[str, str]) -> str:
-    """The first class of every read-out, before and after, folded away."""
-    if len(after.get("readouts", ())) < 2:
+def _readouts(columns: Mapping[str, Mapping[str, Any]], marks: Mapping[str, str]) -> str:
+    """The top classes of every read-out, folded away; `columns` are what a model said, under their headings."""
+    names = [one["readout"] for one in next(iter(columns.values())).get("readouts", ())]
+    if len(names) < 2:
         return ""
 
     def column(title: str, said: Mapping[str, Any]) -> str:
         rows = "".join(
-            f"<div><h4>{markup.text(one['readout'])}</h4>"
-            f"{charts.bars([(one['class'], one['probability'])], marks=marks)}</div>"
+            f"<div><h4>{markup.text(one['readout'])}</h4>{charts.bars(_rows(one), marks=marks)}</div>"
             for one in said.get("readouts", ())
         )
-        return f'<div class="cx-readouts"><h4>{title}</h4>{rows}</div>'
+        return f'<div class="cx-readouts"><h4>{markup.text(title)}</h4>{rows}</div>'
 
-    count = len(after["readouts"])
-    pair = f'<div class="cx-pair">{column("before", before)}{column("after", after)}</div>'
-    return markup.details(f"Each of its {count} read-outs", pair)
+    pair = "".join(column(title, said) for title, said in columns.items())
+    return markup.details(f"Each of its {len(names)} read-outs", f'<div class="cx-pair">{pair}</div>')
 
 
 def _rows(said: Mapping[str, Any], most: int = TOP) -> list[tuple[str, float]]:
-    return [(str(one["class"]), float(one["probability"])) for one in said.get("top", ())[:most]]
+    """Classes and probabilities; one that is not a number comes from a damaged model, and is drawn as such."""
+    return [
+        (str(one["class"]), math.nan if one["probability"] is None else float(one["probability"]))
+        for one in said.get("top", ())[:most]
+    ]
 
 
 def _first(said: Mapping[str, Any]) -> str:
@@ -177,13 +181,16 @@ def _seen(image: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     """What the models see in a picture."""
     parts = "".join(
         f'<article class="cx-verdict"><header><h3>{markup.text(titles.get(name, name))}</h3><span>sees</span></header>'
-        f"{charts.bars(_rows(said))}</article>"
+        f"{charts.bars(_rows(said))}{_readouts({'sees': said}, {})}</article>"
         for name, said in image.get("after", {}).items()
     )
     return f'<div class="cx-verdicts">{parts}</div>' if parts else ""
 
 
 def _early_end(job: JobSnapshot) -> str:
+    fault = (job.result or {}).get("error")
+    if fault:  # the optimisation diverged; the last good picture was kept
+        return markup.notice(str(fault), tone="warn")
     if job.status is not JobStatus.STOPPED:
         return ""
     return markup.notice(f"Stopped at step {job.done} of {job.total}. The picture of that moment is kept.")

@@ -105,3 +105,38 @@ def test_it_works_outside_the_main_thread_too(tmp_path):
     thread.start()
     thread.join(20.0)
     assert results[0]["done"] == 4
+
+
+def test_without_a_folder_its_files_are_gone_and_the_users_are_not(tmp_path):
+    places = []
+
+    def handler(context):
+        places.append(context.dir)
+        (tmp_path / "mine.png").write_text("x")
+        return counting(context)
+
+    assert run_foreground(REQUEST, {"work": handler})["done"] == 4
+    with pytest.raises(Discarded):
+        run_foreground(REQUEST, {"work": handler}, on_progress=press({2: 2}))
+    assert not any(place.exists() for place in places)
+    assert (tmp_path / "mine.png").exists()
+
+
+def test_a_discard_after_the_last_report_is_too_late_for_files_of_the_users(tmp_path):
+    def handler(context):
+        counting(context)
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        return {"saved": True}
+
+    assert run_foreground(REQUEST, {"work": handler}) == {"saved": True}
+    with pytest.raises(Discarded):
+        run_foreground(REQUEST, {"work": handler}, tmp_path / "job")
+    assert not (tmp_path / "job").exists()
+
+
+def test_interrupts_are_told_at_once():
+    told = []
+    with pytest.raises(Discarded):
+        run_foreground(REQUEST, {"work": counting}, on_progress=press({2: 2}), on_interrupt=told.append)
+    assert told == [False, True]

@@ -247,3 +247,16 @@ def test_the_head_is_small() -> None:
     assert data is not None
     with Image.open(io.BytesIO(base64.b64decode(data[1]))) as tile:
         assert tile.size == (1, 1)
+
+
+def test_every_readout_shows_its_top_classes_and_a_damaged_one_is_no_fault() -> None:
+    def says(first: str, probability: float | None) -> dict[str, object]:
+        top = [{"class": first, "probability": probability}, {"class": "truck", "probability": 0.05}]
+        return {"top": top, "readouts": [{"readout": "layer 3", "top": top}, {"readout": "final", "top": top}]}
+
+    image = {"before": {"m": says("ship", 0.9)}, "after": {"m": says("frog", None)}}
+    page = results.verdicts(image, {"recipe": {"models": ["m"], "classes": ["frog"]}}, {})
+    assert "Each of its 2 read-outs" in page
+    # Two classes before and after: once for the answer, once for each of two read-outs.
+    assert page.count('<li class="cx-bar') == 2 * 2 * 3
+    assert "layer 3" in page and "ship became frog" in page

@@ -50,7 +50,7 @@ MODELS = (
 def says(first: str, second: str) -> dict[str, Any]:
     """A prediction in the form of a production's record."""
     top = [{"class": first, "probability": 0.8}, {"class": second, "probability": 0.2}]
-    readouts = [{"readout": name, "class": first, "probability": 0.7} for name in ("layer 1", "layer 2", "final")]
+    readouts = [{"readout": name, "top": top} for name in ("layer 1", "layer 2", "final")]
     return {"top": top, "agreement": 1.0, "draws": 1, "readouts": readouts}
 
 

@@ -1,4 +1,3 @@
-import io
 import json
 import os
 import signal
@@ -11,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from app.jobs import Terminal
 from generator.cli import main
-from generator.cli_progress import ProgressLine
 from generator.errors import StudioError
 from generator.image import load_image, quantise, save_png, to_tensor
 from generator.protocols import Classifier
@@ -46,7 +45,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
 
     def call(*argv: str, load_model: Any = load, revision: str = "abc123") -> int:
         listing = [Info("colours", revision=revision), Info("other", ready=False, why_not="Not trained yet.")]
-        return main([*argv], load_model=load_model, list_models=lambda: listing)
+        return main([*argv], load_model=load_model, list_models=lambda: listing, foreground=Terminal())
 
     return call
 
@@ -65,7 +64,7 @@ def test_class_writes_a_picture_and_its_record(run: Run, capsys: pytest.CaptureF
     assert json.loads(Path("x.json").read_text())["recipe"]["seed"] == 7
     out, err = capsys.readouterr()
     assert out.startswith("x.png\n  colours: ")
-    assert "step 3/3" in err and "\r" not in err
+    assert "3/3 (100%), loss " in err and "\r" not in err
 
 
 def test_equal_arguments_give_equal_bytes(run: Run) -> None:
@@ -157,6 +156,8 @@ def test_lists_and_show(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
         (["class", "--class", "unicorn", *QUICK], "knows no class 'unicorn'"),
         (["class", "--model", "nothing"], "no model 'nothing'"),
         (["class", "--steps", "many"], "steps"),
+        (["class", "--optimiser", "lion"], "invalid choice"),
+        (["class", "--norm", "linf"], "Unrecognized arguments: --norm"),
         (["class", "--stepz", "3"], "Unrecognized arguments: --stepz"),
         (["class", "--preset", "subtle"], "invalid choice"),
         (["class", "--from", "missing.png"], "There is no file 'missing.png'"),
@@ -186,15 +187,15 @@ def test_a_recipe_of_the_other_command_is_refused(run: Run, photo: Path, capsys:
 
 
 class Interrupting(Colours):
-    """Presses Ctrl-C during pass `at` (and the next, if `twice`)."""
+    """Presses Ctrl-C during pass `at`."""
 
-    def __init__(self, at: int, twice: bool = False) -> None:
+    def __init__(self, at: int) -> None:
         super().__init__()
-        self.presses = {at, at + 1} if twice else {at}
+        self.at = at
 
     def forward(self, images: Tensor) -> Tensor:
         logits = super().forward(images)
-        if len(self.batches) in self.presses:
+        if len(self.batches) == self.at:
             os.kill(os.getpid(), signal.SIGINT)
         return logits
 
@@ -209,46 +210,39 @@ def test_ctrl_c_stops_and_keeps(run: Run, capsys: pytest.CaptureFixture[str]) ->
     assert "Stopping" in capsys.readouterr().err
 
 
-def test_ctrl_c_twice_keeps_nothing(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    class Impatient(Interrupting):
-        def forward(self, images: Tensor) -> Tensor:
+class Impatient(Colours):
+    """Presses Ctrl-C so many times in every pass."""
+
+    def __init__(self, presses: int) -> None:
+        super().__init__()
+        self.presses = presses
+
+    def forward(self, images: Tensor) -> Tensor:
+        for _ in range(self.presses):
             os.kill(os.getpid(), signal.SIGINT)
-            return super().forward(images)
-
-    flags = ["--class", "red", "--out", "x.png", *QUICK]
-    assert run("class", *flags, load_model=lambda _name, _device: Impatient(1)) == 130
-    assert not Path("x.png").exists()
-    assert "nothing was kept" in capsys.readouterr().err
+        return super().forward(images)
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
+@pytest.mark.parametrize(("presses", "says"), [(2, "nothing was kept"), (3, "not saved by then is lost")])
+def test_ctrl_c_again_keeps_nothing(run: Run, capsys: pytest.CaptureFixture[str], presses: int, says: str) -> None:
+    Path("x.png").write_text("made before")
+    flags = ["--class", "red", "--out", "x.png", *QUICK, "--views", "identity"]
+    assert run("class", *flags, load_model=lambda _name, _device: Impatient(presses)) == 130
+    assert Path("x.png").read_text() == "made before" and not Path("x.json").exists()
+    assert says in capsys.readouterr().err
 
 
-def test_progress_on_a_terminal_rewrites_its_line_and_estimates_the_rest() -> None:
-    now = iter([0.0, 5.0, 5.01, 7.0, 8.0])
-    stream = Terminal()
-    line = ProgressLine(stream, clock=lambda: next(now))
-    for done in (1, 2, 3, 4):
-        line.update(done, 4, [1.0, 2.0])
-    line.close()
-    parts = stream.getvalue().split("\r")
-    assert [part.strip() for part in parts] == [
-        "",
-        "step 1/4  loss 1.500",
-        "step 3/4  loss 1.500  1 s left",
-        "step 4/4  loss 1.500  8 s",
-    ]
-    assert len(parts[3].rstrip("\n")) == len(parts[2])  # covers what stood there
-    assert stream.getvalue().endswith("\n")
+def test_a_missing_device_is_named(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert run("class", "--class", "red", "--device", "cuda", *QUICK) == 2
+    assert "no CUDA device" in capsys.readouterr().err
 
 
-def test_progress_elsewhere_is_sparse() -> None:
-    clock = iter(range(1000))
-    stream = io.StringIO()
-    line = ProgressLine(stream, clock=lambda: float(next(clock)))
-    for done in range(1, 26):
-        line.update(done, 25, [0.0])
-    line.close()
-    assert [text.split()[1] for text in stream.getvalue().splitlines()] == ["1/25", "11/25", "21/25", "25/25"]
+def test_help_shows_the_presets_defaults(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run("attack", "--help")
+    text = " ".join(capsys.readouterr().out.split())
+    assert "--class [CLASSES ...]" in text and "--norm {none,linf,l2}" in text and "(default: 0.03137)" in text
+    assert "--size" not in text and "--task" not in text

@@ -175,7 +175,8 @@ def test_predict_averages_draws() -> None:
     assert sum(entry["probability"] for entry in said["top"]) == pytest.approx(1)
     assert (said["agreement"], said["draws"]) == (1.0, 2)
     # the early read-out has its classes in reverse order
-    assert [(r["readout"], r["class"]) for r in said["readouts"]] == [("early", "grey"), ("final", "red")]
+    assert [(r["readout"], r["top"][0]["class"]) for r in said["readouts"]] == [("early", "grey"), ("final", "red")]
+    assert [len(r["top"]) for r in said["readouts"]] == [4, 4]
     assert predict(Colours(), red)["readouts"] == []
 
     class Undecided(NoisyColours):

@@ -25,9 +25,7 @@ class Linear(nn.Module):
     def __init__(self, masked: bool = False) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.tensor([1.0, -2.0, 0.0, 0.5, 0.0, 1.5]), requires_grad=False)
-        self.config = SimpleNamespace(
-            aggregator="last", inference_noise="off", stack=SimpleNamespace(random=False)
-        )
+        self.config = SimpleNamespace(aggregator="last", inference_noise="off", stack=SimpleNamespace(random=False))
         self.masked = masked
         self.images_seen = 0
 

@@ -1,20 +1,31 @@
 """The command line, from training to a model with a card."""
 
 import json
+import os
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
+from app.jobs import Terminal
+from generator.devices import choose_device
 from generator.errors import StudioError
+from robust_model import cli
+from robust_model.attacks import run_attack
 from robust_model.card import command_line
-from robust_model.cli import choose_device, main
 from robust_model.data import synthetic
 from robust_model.presets import PRESETS
 from robust_model.registry import ModelPool, describe, find_model, list_models, load_model
+from robust_model.training import Run, TrainConfig
 
 DATA = ["--data", "synthetic:256"]
 QUICK = ["--set", "epochs=1", "--set", "holdout=32"]
+
+
+def main(words: list[str]) -> int:
+    return cli.main(words, foreground=Terminal())
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +71,109 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
     before = (run / "checkpoint.safetensors").read_bytes()
     assert main(["train", "--resume", str(run)]) == 0
     assert (run / "checkpoint.safetensors").read_bytes() == before
+
+
+def test_a_resumed_run_may_have_more_epochs_and_the_card_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    assert main(["train", "--preset", "demo", *DATA, *QUICK, "--out", str(run)]) == 0
+    first = json.loads((run / "provenance.json").read_text())
+    steps = Run(_config(run), run).steps
+    assert "changes" not in first and "epoch 1, loss" in capsys.readouterr().out
+
+    assert main(["train", "--resume", str(run), "--set", "learning_rate=0.01"]) == 2
+    assert "may change only epochs, eps, adversary_steps" in capsys.readouterr().err
+    assert main(["train", "--resume", str(run), "--set", "epochs=0.5"]) == 2
+    assert "choose more epochs" in capsys.readouterr().err
+    assert json.loads((run / "provenance.json").read_text()) == first and _config(run).epochs == 1
+
+    assert main(["train", "--resume", str(run), "--set", "epochs=2"]) == 0
+    assert f"step {steps} of {2 * steps}" in capsys.readouterr().err
+    assert main(["train", "--resume", str(run)]) == 0  # a finished run, and the change is not recorded again
+    assert [json.loads(line)["epoch"] for line in (run / "log.jsonl").read_text().splitlines()] == [1, 2]
+    command = "python -m robust_model train --resume run --set epochs=2"
+    assert json.loads((run / "provenance.json").read_text()) == {
+        **first,
+        "changes": [{"step": steps, "command": command}],
+    }
+    assert _config(run).epochs == 2
+    assert main(["export", str(run), str(tmp_path / "model")]) == 0
+    assert f"- Changed at step {steps}: `{command}`" in (tmp_path / "model" / "README.md").read_text()
+
+
+def _config(run: Path) -> TrainConfig:
+    return TrainConfig.model_validate_json((run / "config.json").read_text())
+
+
+def test_ctrl_c_keeps_a_run_that_resumes_exactly(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["train", "--preset", "demo", *DATA, *QUICK, "--out"]
+    assert main([*words, str(tmp_path / "whole")]) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "train_step", _pressing({1: 1}, Run.train_step))
+        assert main([*words, str(tmp_path / "run")]) == 130
+    out, err = capsys.readouterr()
+    assert "Stopped at step 1 of" in out and "Stopping" in err and f"--resume {tmp_path / 'run'}" in err
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "train_step", _pressing({1: 2}, Run.train_step))
+        assert main(["train", "--resume", str(tmp_path / "run")]) == 130
+    assert "thrown away" in capsys.readouterr().err
+    assert Run(_config(tmp_path / "run"), tmp_path / "run").step == 1
+    assert main(["train", "--resume", str(tmp_path / "run")]) == 0
+    first, second = ((tmp_path / name / "checkpoint.safetensors").read_bytes() for name in ("whole", "run"))
+    assert first == second
+
+
+def _pressing(presses: dict[int, int], train_step: Callable[[Run], float]) -> Callable[[Run], float]:
+    """Press Ctrl-C in the n-th step, so many times."""
+    count = 0
+
+    def step(run: Run) -> float:
+        nonlocal count
+        count += 1
+        for _ in range(presses.get(count, 0)):
+            os.kill(os.getpid(), signal.SIGINT)
+        return train_step(run)
+
+    return step
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+def test_ctrl_c_in_an_evaluation(
+    model_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    presses: int,
+) -> None:
+    def attack(*args: object, **options: object) -> Iterator[object]:
+        for number, outcome in enumerate(run_attack(*args, **options)):  # type: ignore[arg-type]
+            for _ in range(presses if number == 1 else 0):
+                os.kill(os.getpid(), signal.SIGINT)
+            yield outcome
+
+    monkeypatch.setattr("robust_model.evaluate.run_attack", attack)
+    report = tmp_path / "report.json"
+    words = ["evaluate", str(model_folder), *DATA, "-n", "16", "--steps", "3", "--restarts", "1", "--json", str(report)]
+    assert main(words) == 130
+    out, err = capsys.readouterr()
+    assert "Stopping" in err
+    if presses == 1:
+        assert "Stopped early" in out and not json.loads(report.read_text())["complete"]
+    else:
+        assert "nothing was kept" in err and out == "" and not report.exists()
+
+
+def test_threads_are_set(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    assert main(["train", "--preset", "demo", *DATA, *QUICK, "--out", str(tmp_path), "--threads", "3"]) == 0
+    assert asked == [3]
+    assert main(["evaluate", "nothing", "--threads", "0"]) == 2
+    assert "--threads must be at least 1" in capsys.readouterr().err
+    assert asked == [3]
 
 
 @pytest.mark.parametrize(

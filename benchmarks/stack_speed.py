@@ -1,0 +1,115 @@
+"""The multi-resolution stack beside its literal per-image form, and the self-ensemble beside its backbone alone.
+
+    python -m benchmarks.stack_speed --json stack_speed.json
+
+First table: one batch of CIFAR-sized images through the stack, with the random numbers already drawn (both forms
+take the same ones), and, for comparison, the drawing. Second table: all predictors of a self-ensemble against the
+backbone's own head alone, the same stack before both, the random draws off. The figures to compare come from runs
+in alternation, and are the fastest of each, which other load touches least. The exit status is 1 if a ratio misses
+its target.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks._harness import alternate, machine, summary, table, write_json
+from benchmarks.plain_stack import plain_stack
+from robust_model.ensemble import ModelConfig, SelfEnsemble
+from robust_model.stack import STACKS, MultiResolutionStack
+
+SPEEDUP, OVERHEAD = 8.0, 1.1  # the stack at least so many times faster; the read-outs at most so many times slower
+NAMES = tuple(f"class {c}" for c in range(10))
+NETWORKS = {
+    "cifar-resnet, 32 px": ModelConfig(
+        class_names=NAMES, stack=STACKS["clean"], readout_depths=(3, 4, 5, 6), aggregator="crossmax-median"
+    ),
+    "torchvision resnet18, 64 px": ModelConfig(
+        class_names=NAMES,
+        stack=STACKS["clean"],
+        backbone="torchvision:resnet18",
+        input_size=64,
+        readout_depths=(4, 6, 8, 9),
+        aggregator="crossmax-median",
+    ),
+}
+
+
+def pictures(batch: int, device: str) -> Tensor:
+    return torch.rand(batch, 3, 32, 32, generator=torch.Generator().manual_seed(0)).to(device)
+
+
+def stack_cases(name: str, batch: int, device: str) -> dict[str, Callable[[], object]]:
+    """The two forms on the same images and draws, and the drawing."""
+    config, images = STACKS[name], pictures(batch, device)
+    stack = MultiResolutionStack(config).to(device)
+    rng = torch.Generator().manual_seed(0)
+    draws = stack.sample(batch, rng)
+    return {
+        "plain": lambda: plain_stack(images, config, draws),
+        "batched": lambda: stack(images, draws),
+        "drawing": lambda: stack.sample(batch, rng),
+    }
+
+
+def network_cases(config: ModelConfig, batch: int, device: str) -> dict[str, Callable[[], object]]:
+    """All predictors combined, and the backbone's own head alone: the same weights, the same stack."""
+    images = pictures(batch, device)
+    whole = SelfEnsemble(config).place(device).eval().requires_grad_(False)
+    bare = SelfEnsemble(config.model_copy(update={"readout_depths": (), "aggregator": "last"}))
+    bare.chain.load_state_dict(whole.chain.state_dict())
+    bare.place(device).eval().requires_grad_(False)
+    return {"backbone": lambda: bare(images), "self-ensemble": lambda: whole(images)}
+
+
+@torch.inference_mode()
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.stack_speed", description=__doc__.split("\n")[0])
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    batch, device = options.batch, options.device
+    results: dict[str, dict[str, object]] = {}
+    met = True
+
+    stacks = [("stack", "per image ms", "batched ms", "ratio", "target", "drawing ms")]
+    for name in ("paper", "clean"):
+        timings = {n: summary(s) for n, s in alternate(stack_cases(name, batch, device), options.repeats).items()}
+        plain, batched, drawing = (timings[n]["min_s"] for n in ("plain", "batched", "drawing"))
+        ratio = plain / batched
+        met &= ratio >= SPEEDUP
+        results[f"stack {name}"] = {**timings, "ratio": ratio, "target": SPEEDUP}
+        figures = (f"{1e3 * plain:.1f}", f"{1e3 * batched:.1f}", f"{ratio:.1f} x", f">= {SPEEDUP:g} x")
+        stacks.append((name, *figures, f"{1e3 * drawing:.1f}"))
+
+    networks = [("network", "backbone ms", "self-ensemble ms", "ratio", "target")]
+    for name, config in NETWORKS.items():
+        timings = {n: summary(s) for n, s in alternate(network_cases(config, batch, device), options.repeats).items()}
+        backbone, ensemble = timings["backbone"]["min_s"], timings["self-ensemble"]["min_s"]
+        ratio = ensemble / backbone
+        met &= ratio <= OVERHEAD
+        results[name] = {**timings, "ratio": ratio, "target": OVERHEAD}
+        networks.append(
+            (name, f"{1e3 * backbone:.1f}", f"{1e3 * ensemble:.1f}", f"{ratio:.3f} x", f"<= {OVERHEAD:g} x")
+        )
+
+    described = machine()
+    print(f"Batch {batch}, {device}; the fastest of {options.repeats} runs in alternation")
+    print(", ".join(f"{key} {value}" for key, value in described.items()), end="\n\n")
+    print(table(stacks), table(networks), sep="\n\n")
+    if options.json:
+        settings = {"batch": batch, "repeats": options.repeats, "device": device}
+        write_json(options.json, {"settings": settings, "machine": described, "results": results, "met": met})
+    if not met:
+        print("\nA ratio misses its target.", file=sys.stderr)
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""Training and evaluation as jobs: the same for the app's queue and for the command line."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from generator.errors import StudioError
+from generator.protocols import JobContext
+from robust_model.ensemble import SelfEnsemble
+from robust_model.evaluate import EvalConfig, EvalProgress, evaluate_model
+from robust_model.training import Run, TrainProgress
+
+CHECKPOINT_SECONDS = 120.0
+"""How much of a training run a power cut may cost."""
+
+Config = TypeVar("Config", bound=BaseModel)
+
+
+def validated(kind: type[Config], settings: object) -> Config:
+    """The configuration that JSON settings describe. StudioError names the first that does not fit."""
+    try:
+        return kind.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "config"
+        raise StudioError(f"The setting '{place}' is not valid: {first['msg']}.") from error
+
+
+def evaluate_job(context: JobContext, config: EvalConfig, model: SelfEnsemble) -> dict[str, Any]:
+    """Evaluate a model, and return the report; "complete" in it says whether it was stopped early."""
+
+    def report(progress: EvalProgress) -> None:
+        context.progress(progress.done, progress.total, progress.message)
+
+    return evaluate_model(config, model, on_progress=report, should_stop=lambda: context.stop_requested)
+
+
+def train_job(
+    context: JobContext,
+    run: Run,
+    *,
+    checkpoint_every_s: float = CHECKPOINT_SECONDS,
+    on_epoch: Callable[[dict[str, Any]], None] = lambda _epoch: None,
+) -> dict[str, Any]:
+    """Train to the end, or until the job is stopped; return how far the run is, and this job's epochs."""
+    epochs: list[dict[str, Any]] = []
+
+    def report(progress: TrainProgress) -> None:
+        losses = {"loss": progress.loss}
+        if progress.epoch is not None:
+            epochs.append(progress.epoch)
+            on_epoch(progress.epoch)
+            losses |= {name: value for name, value in progress.epoch.items() if name.startswith("holdout")}
+        rate = max(0.0, progress.learning_rate)  # that of the next step, which after the last one is none
+        context.progress(progress.step, progress.steps, f"Learning rate {rate:.3g}", losses)
+
+    # A resumed run does not begin at 0: said before its first step, that is not mistaken for speed.
+    context.progress(run.step, run.steps, "Training")
+    complete = run.run(report, lambda: context.stop_requested, checkpoint_every_s=checkpoint_every_s)
+    return {"complete": complete, "step": run.step, "steps": run.steps, "epochs": epochs}

@@ -1,0 +1,77 @@
+"""What a training run is told: one type with every default."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from robust_model.adversary import ADVERSARIES
+from robust_model.ensemble import ModelConfig
+
+CHANGEABLE = ("epochs", "eps", "adversary_steps")
+"""What a run may be told anew when it is resumed: how long it goes on, and against what."""
+
+
+class TrainConfig(BaseModel):
+    """A training run, whole. Frozen, validated, JSON.
+
+    `phase`: "joint" trains backbone and read-outs together with `readout_weights` (one per predictor, the last
+    is the backbone's own head); "backbone" trains the backbone through its own head alone; "readouts" trains all
+    read-outs in one pass over a frozen backbone, whose BatchNorm statistics do not move. `start_from` is the folder
+    of a run or an exported model whose weights are taken over; "readouts" needs one. `learning_rate` is the
+    peak of a one-cycle schedule (linear up over the `warmup` fraction, linear down to zero; `warmup` = -1: constant).
+    `eps` is the adversary's L-inf budget in [0, 1] pixel units; `ema` the decay of the weights' moving average,
+    which is what is exported (0: none). `holdout` training images, chosen by `seed`, are kept for selection, and never
+    trained on (a run that starts from another's weights should have its seed, or the holdout is not new to it).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: ModelConfig
+    data: str
+    phase: Literal["joint", "backbone", "readouts"] = "joint"
+    start_from: str = ""
+    pretrained: bool = False
+    epochs: float = Field(28, gt=0)
+    batch: int = Field(256, ge=2)
+    optimiser: Literal["sgd", "adam"] = "sgd"
+    learning_rate: float = Field(0.2, gt=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(5e-4, ge=0)
+    warmup: float = Field(0.2, ge=-1, le=1)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    readout_weights: tuple[float, ...] = ()
+    adversary: str = "none"
+    eps: float = Field(8 / 255, ge=0, le=1)
+    adversary_steps: int = Field(1, ge=1)
+    flip: bool = True
+    shift: int = Field(4, ge=0)
+    ema: float = Field(0.998, ge=0, lt=1)
+    bf16: bool = False
+    holdout: int = Field(1000, ge=0)
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _check(self) -> "TrainConfig":
+        if self.adversary not in ADVERSARIES:
+            raise ValueError(f"unknown adversary '{self.adversary}'; there are: {', '.join(ADVERSARIES)}")
+        predictors = len(self.model.readout_depths) + 1
+        if self.readout_weights and len(self.readout_weights) != predictors:
+            raise ValueError(f"{predictors} predictors need as many weights, not {len(self.readout_weights)}")
+        if self.readout_weights and (min(self.readout_weights) < 0 or sum(self.readout_weights) == 0):
+            raise ValueError(f"read-out weights must not be negative, nor all zero: {self.readout_weights}")
+        if self.phase == "readouts" and predictors == 1:
+            raise ValueError("the phase 'readouts' needs read-outs to train: give readout_depths")
+        if self.phase == "readouts" and not self.start_from:
+            raise ValueError(
+                "the phase 'readouts' leaves the backbone as it is: give start_from, a run that trained it"
+            )
+        return self
+
+    def loss_weights(self) -> tuple[float, ...]:
+        """The weight of each predictor's loss in this phase."""
+        readouts = len(self.model.readout_depths)
+        if self.phase == "backbone":
+            return (*[0.0] * readouts, 1.0)
+        if self.phase == "readouts":
+            return (*[1.0] * readouts, 0.0)
+        return self.readout_weights or tuple([1.0] * (readouts + 1))

@@ -1,0 +1,62 @@
+"""Starting from another run's weights: the backbone whole, and every predictor that means the same."""
+
+import json
+from pathlib import Path
+
+from pydantic import ValidationError
+from torch import Tensor
+
+from generator.errors import StudioError
+from robust_model.checkpoint import load_tensors, load_weights
+from robust_model.ensemble import ModelConfig, SelfEnsemble
+
+
+def take_weights(model: SelfEnsemble, place: Path) -> tuple[str, ...]:
+    """Copy into `model` the weights at `place`: the folder of a run or an exported model, or the file in it.
+
+    The backbone must fit in every tensor. A predictor is taken over if it reads the same depth for the same classes
+    (the backbone's own head from the backbone's own head, whatever stands before it); of a run with a moving average
+    that average is taken. Returns the names of the predictors that found nothing and stay as they are.
+    """
+    folder, file = (place, _weights_in(place)) if place.is_dir() else (place.parent, place)
+    tensors = _plain_names(load_tensors(file)[0])
+    donor = _donor(folder)
+
+    load_weights(model.chain, _part(tensors, "chain."), f"'{place}'")
+    same_classes = donor.class_names == model.class_names
+    index_of = {name: index for index, name in enumerate(donor.readout_names)}
+    fresh = []
+    for name, head in zip(model.readout_names, model.heads, strict=True):
+        found = _part(tensors, f"heads.{index_of[name]}.") if same_classes and name in index_of else {}
+        own = head.state_dict()
+        if found.keys() == own.keys() and all(found[key].shape == own[key].shape for key in own):
+            load_weights(head, found, f"'{place}'")
+        else:
+            fresh.append(name)
+    return tuple(fresh)
+
+
+def _weights_in(folder: Path) -> Path:
+    checkpoint = folder / "checkpoint.safetensors"
+    return checkpoint if checkpoint.exists() else folder / "model.safetensors"
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _plain_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A checkpoint's averaged weights, else its current ones; an exported model has only its own."""
+    return _part(tensors, "average.") or _part(tensors, "model.") or tensors
+
+
+def _donor(folder: Path) -> ModelConfig:
+    """The network in `folder`: both a run's and an exported model's `config.json` hold it under "model"."""
+    path = folder / "config.json"
+    try:
+        return ModelConfig.model_validate(json.loads(path.read_text(encoding="utf-8"))["model"])
+    except (OSError, KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
+        raise StudioError(
+            f"'{path}' does not describe the network to start from ({type(error).__name__}). Name the folder of a run "
+            "or of an exported model, with its config.json."
+        ) from error

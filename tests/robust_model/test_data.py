@@ -1,0 +1,168 @@
+"""Labelled images: class folders and what can be wrong with them, the synthetic set, CIFAR without a network."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from generator import torchvision_cure  # noqa: F401  (before torchvision is imported)
+from generator.errors import StudioError
+from robust_model.data import CIFAR10_CLASSES, LabelledImages, class_folder, load_data, synthetic, to_float
+
+
+def write(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (32, 32)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two classes: cat (two images, one of another size), dog (one, in a folder `images`), and things to pass over."""
+    write(tmp_path / "train/dog/images/1.PNG", (0, 0, 200))
+    write(tmp_path / "train/cat/b.png", (0, 150, 0))
+    write(tmp_path / "train/cat/a.bmp", (100, 0, 0), size=(50, 20))
+    write(tmp_path / "train/cat/.thumbnail.png", (9, 9, 9))
+    write(tmp_path / "train/.cache/x.png", (9, 9, 9))
+    (tmp_path / "train/cat/notes.txt").write_text("not an image")
+    (tmp_path / "train/README.md").write_text("not a class")
+    return tmp_path
+
+
+def test_class_folder_is_read_in_alphabetical_order(folder: Path) -> None:
+    data = class_folder(folder, "train")
+    assert data.class_names == ("cat", "dog")
+    assert data.labels.tolist() == [0, 0, 1]
+    assert data.labels.dtype == torch.int64
+    assert (data.images.dtype, tuple(data.images.shape)) == (torch.uint8, (3, 3, 32, 32))
+    assert data.images[:, :, 31, 0].tolist() == [[100, 0, 0], [0, 150, 0], [0, 0, 200]]
+    assert data.source == f"folder:{folder.name}/train"
+    assert len(data) == 3
+
+
+def test_pixels_keep_their_place(tmp_path: Path) -> None:
+    pixels = np.arange(32 * 32 * 3, dtype=np.uint8).reshape(32, 32, 3)
+    for name in ("a", "b"):
+        (tmp_path / "test" / name).mkdir(parents=True)
+        Image.fromarray(pixels).save(tmp_path / "test" / name / "x.png")
+    data = class_folder(tmp_path, "test")
+    assert np.array_equal(data.images[1].permute(1, 2, 0).numpy(), pixels)
+
+
+def test_missing_folder_gets_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(StudioError, match=r"No images at .*test.*<class>"):
+        class_folder(tmp_path, "test")
+
+
+def test_one_class_gets_a_sentence(tmp_path: Path) -> None:
+    write(tmp_path / "train/cat/a.png", (1, 2, 3))
+    with pytest.raises(StudioError, match="at least two class folders; it has 1"):
+        class_folder(tmp_path, "train")
+
+
+def test_empty_class_gets_a_sentence(folder: Path) -> None:
+    (folder / "train/emu").mkdir()
+    (folder / "train/emu/notes.txt").write_text("none yet")
+    with pytest.raises(StudioError, match=r"'.*emu' holds no images"):
+        class_folder(folder, "train")
+
+
+@pytest.mark.parametrize("damage", ["text", "empty", "cut"])
+def test_corrupt_image_is_named(folder: Path, damage: str) -> None:
+    path = folder / "train/cat/c.png"
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(path)
+    content = path.read_bytes()
+    path.write_bytes({"text": b"no picture", "empty": b"", "cut": content[: len(content) // 2]}[damage])
+    with pytest.raises(StudioError, match=r"Cannot use '.*c\.png': .* Repair or remove"):
+        class_folder(folder, "train")
+
+
+def test_load_data_knows_folders(folder: Path) -> None:
+    assert len(load_data(f"folder:{folder}", "train")) == 3
+
+
+@pytest.mark.parametrize("spec", ["", "folder:", "cifar", "synthetic:many", "synthetic:²", "cifar10:5"])
+def test_unknown_data_gets_a_sentence(spec: str) -> None:
+    with pytest.raises(StudioError, match="Unknown data"):
+        load_data(spec, "train")
+
+
+# --- the container
+
+
+def test_batches_and_subsets() -> None:
+    images = torch.arange(5 * 3 * 2 * 4, dtype=torch.uint8).view(5, 3, 2, 4)
+    data = LabelledImages(images, torch.tensor([0, 1, 0, 1, 1]), ("a", "b"), "here")
+    batches = list(data.batches(2))
+    assert [len(x) for x, _ in batches] == [2, 2, 1]
+    assert torch.equal(torch.cat([x for x, _ in batches]), images.float() / 255)
+    assert torch.cat([y for _, y in batches]).tolist() == [0, 1, 0, 1, 1]
+    part = data.subset(torch.tensor([4, 0]))
+    assert torch.equal(part.images, images[[4, 0]])
+    assert (part.labels.tolist(), part.class_names, part.source) == ([1, 0], ("a", "b"), "here")
+
+
+def test_to_float_covers_the_range() -> None:
+    values = to_float(torch.tensor([0, 51, 255], dtype=torch.uint8))
+    assert values.tolist() == pytest.approx([0, 0.2, 1])
+    assert values.dtype == torch.float32
+
+
+# --- synthetic
+
+
+def test_synthetic_comes_from_its_seed() -> None:
+    before = torch.get_rng_state()
+    first = synthetic("train", 40)
+    assert torch.equal(first.images, synthetic("train", 40).images)
+    assert torch.equal(before, torch.get_rng_state())
+    others = [synthetic("test", 40), synthetic("train", 40, seed=1), synthetic("test", 40, seed=1)]
+    assert all(not torch.equal(first.images, other.images) for other in others)
+    assert first.class_names == tuple(f"grating {c}" for c in range(4))
+    assert torch.bincount(first.labels).tolist() == [10, 10, 10, 10]
+    assert (first.images.dtype, tuple(first.images.shape)) == (torch.uint8, (40, 3, 32, 32))
+
+
+def test_synthetic_of_a_given_size_by_name() -> None:
+    assert len(load_data("synthetic:12", "test")) == 12
+    assert len(load_data("synthetic", "train")) == 512
+    assert torch.equal(load_data("synthetic:12", "test").images, synthetic("test", 12).images)
+
+
+# --- CIFAR
+
+
+@pytest.mark.parametrize("error", [OSError("no route to host"), RuntimeError("File not found or corrupted.")])
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+def test_failed_download_gets_a_sentence(
+    name: str, error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torchvision import datasets
+
+    def fail(self: object) -> None:
+        raise error
+
+    monkeypatch.setattr(datasets.CIFAR10, "download", fail)
+    with pytest.raises(StudioError, match=f"{name} is not at .*{error}.*folder:PATH"):
+        load_data(name, "train", root=tmp_path / "data")
+
+
+def test_cifar_arrives_channels_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision import datasets
+
+    pixels = np.arange(2 * 32 * 32 * 3, dtype=np.uint8).reshape(2, 32, 32, 3)
+    asked = []
+
+    class Stub:
+        def __init__(self, root: str, train: bool, download: bool) -> None:
+            asked.append((root, train, download))
+            self.data, self.targets, self.classes = pixels, [3, 1], list(CIFAR10_CLASSES)
+
+    monkeypatch.setattr(datasets, "CIFAR10", Stub)
+    data = load_data("cifar10", "test", root=tmp_path)
+    assert asked == [(str(tmp_path), False, True)]
+    assert np.array_equal(data.images[1].permute(1, 2, 0).numpy(), pixels[1])
+    assert (data.labels.tolist(), data.class_names) == ([3, 1], CIFAR10_CLASSES)
+    assert data.source == "torchvision:cifar10/test"
