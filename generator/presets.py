@@ -21,7 +21,12 @@ class Preset:
     overrides: Mapping[str, Any]
 
 
-_CLASS = {"resolutions": "auto", "objective": "logit", "views": "crop:0.8-1 | noise:0.05"}
+_CLASS = {
+    "resolutions": "auto",
+    "objective": "logit",
+    "colour": "decorrelated",
+    "views": "crop:0.8-1 | noise:0.05",
+}
 _ATTACK = {
     "resolutions": "auto",
     "objective": "margin",
@@ -34,19 +39,19 @@ PRESETS: Mapping[str, Preset] = {
         "Quick",
         "A small picture in a few seconds, to try an idea.",
         "class",
-        _CLASS | {"size": (128, 128), "steps": 40, "learning_rate": 0.08, "views_per_step": 1},
+        _CLASS | {"size": (128, 128), "steps": 40, "learning_rate": 0.06, "views_per_step": 1},
     ),
     "balanced": Preset(
         "Balanced",
         "A clear picture in moderate time.",
         "class",
-        _CLASS | {"size": (160, 160), "steps": 80, "learning_rate": 0.05, "views_per_step": 2},
+        _CLASS | {"size": (160, 160), "steps": 80, "learning_rate": 0.04, "views_per_step": 2},
     ),
     "best": Preset(
         "Best",
-        "The most careful picture: larger, with more steps and more views. Takes minutes.",
+        "The most careful picture: larger, with more steps and more views.",
         "class",
-        _CLASS | {"size": (256, 256), "steps": 200, "learning_rate": 0.03, "views_per_step": 8},
+        _CLASS | {"size": (256, 256), "steps": 150, "learning_rate": 0.03, "views_per_step": 4},
     ),
     "subtle": Preset(
         "Subtle",

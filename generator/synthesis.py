@@ -78,15 +78,16 @@ def stream(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch
 def auto_resolutions(task: str, size: Size) -> tuple[int, ...]:
     """Return what "auto" stands for on a canvas (H, W).
 
-    For a picture of a class, every resolution up to 40. For an attack, the powers of two up to 128, and the
-    pixels themselves where the photo is no larger: a model sees little of what is finer, and a large photo
-    costs no more than a small one.
+    For a picture of a class, every resolution up to 40. For an attack, every one up to 32, the powers of two up
+    to 128, and the pixels themselves where the photo is no larger: a model sees little of what is finer, and a
+    large photo costs no more than a small one.
     """
     finest = min(AUTO_FINEST[task], max(size))
     if task == "class":
         return tuple(range(1, finest + 1))
+    dense = range(1, min(32, finest) + 1)
     powers = [2**k for k in range(finest.bit_length())]
-    return tuple(sorted({*powers, finest}))
+    return tuple(sorted({*dense, *powers, finest}))
 
 
 def fill_in(recipe: Recipe, source: Tensor | None) -> Recipe:
@@ -115,10 +116,14 @@ def fill_in(recipe: Recipe, source: Tensor | None) -> Recipe:
 
 
 def _written(resolutions: Sequence[int]) -> str:
-    """Write resolutions in the grammar of `parse_resolutions`, runs as ranges."""
-    if len(resolutions) > 2 and list(resolutions) == list(range(resolutions[0], resolutions[-1] + 1)):
-        return f"{resolutions[0]}..{resolutions[-1]}"
-    return ",".join(map(str, resolutions))
+    """Write ascending resolutions in the grammar of `parse_resolutions`, runs as ranges: "1..32,64,128"."""
+    runs: list[list[int]] = []
+    for r in resolutions:
+        if runs and r == runs[-1][-1] + 1:
+            runs[-1].append(r)
+        else:
+            runs.append([r])
+    return ",".join(f"{run[0]}..{run[-1]}" if len(run) > 2 else ",".join(map(str, run)) for run in runs)
 
 
 def _check_source(recipe: Recipe, source: Tensor | None) -> Size:

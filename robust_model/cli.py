@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="KEY=JSON",
-        help="change a setting, e.g. epochs=5 or model.blocks=[2,2,2]; a resumed run may change only epochs, eps and adversary_steps",
+        help="change a setting, e.g. epochs=5 or model.blocks=[2,2,2] (a resumed run: only epochs, eps, adversary_steps)",
     )
     train.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     train.add_argument(

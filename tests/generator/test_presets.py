@@ -40,9 +40,9 @@ def test_defaults_and_changes() -> None:
     [
         ("class", (160, 120), tuple(range(1, 41))),
         ("class", (16, 24), tuple(range(1, 25))),
-        ("attack", (32, 24), (1, 2, 4, 8, 16, 32)),
-        ("attack", (100, 60), (1, 2, 4, 8, 16, 32, 64, 100)),
-        ("attack", (3000, 4000), (1, 2, 4, 8, 16, 32, 64, 128)),
+        ("attack", (32, 24), tuple(range(1, 33))),
+        ("attack", (100, 60), (*range(1, 33), 64, 100)),
+        ("attack", (3000, 4000), (*range(1, 33), 64, 128)),
     ],
 )
 def test_auto_resolutions(task: str, size: tuple[int, int], expected: tuple[int, ...]) -> None:

@@ -7,6 +7,7 @@ from torch import Tensor
 from generator.distance import l2, linf
 from generator.errors import StudioError
 from generator.image import pixel_digest, quantise
+from generator.operators import parse_resolutions
 from generator.recipe import Recipe
 from generator.synthesis import class_index, fill_in, stream, synthesise
 from tests.generator.standins import NAMES, Colours, LayeredColours, NoisyColours, rng
@@ -163,7 +164,7 @@ class TestAttack:
         filled = synthesise(attack(resolutions="auto", size=(99, 99)), MODEL, source=photo()).recipe
         assert filled.size == (18, 30)
         assert filled.source == pixel_digest(photo())
-        assert filled.resolutions == "1,2,4,8,16,30"
+        assert filled.resolutions == "1..30"
         assert fill_in(filled, photo()) == filled
 
     def test_another_photo_than_the_recipes_is_refused(self) -> None:
@@ -172,8 +173,11 @@ class TestAttack:
             fill_in(filled, photo(seed=1))
 
 
-def test_auto_resolutions_of_a_class_are_written_as_a_range() -> None:
+def test_auto_resolutions_are_written_out() -> None:
     assert fill_in(recipe(resolutions="auto"), None).resolutions == "1..24"
+    wide = fill_in(attack(resolutions="auto"), torch.full((1, 3, 20, 90), 0.5))
+    assert wide.resolutions == "1..32,64,90"
+    assert parse_resolutions(wide.resolutions, (20, 90)) == (*range(1, 33), 64, 90)
 
 
 @pytest.mark.parametrize(
