@@ -9,12 +9,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from app.jobs.store import write_atomic
-from generator.bounds import Bound, Free, FromImage, L2Ball, LinfBall
 from generator.image import load_image, to_pil, to_tensor
 from generator.operators import resolution_operator
 from generator.prior import LayeredPrior
 from generator.recipe import Recipe
-from generator.synthesis import Synthesis
+from generator.synthesis import Synthesis, bound_of
 
 SOURCE_NAME = "source.png"
 """The photo of an attack, in its job's folder."""
@@ -61,17 +60,5 @@ def _load(folder: Path, index: int) -> LayeredPrior:
         recipe = Recipe.parse_json(file.metadata()["recipe"])
         start = {int(name): file.get_tensor(name)[None] for name in file.keys()}  # noqa: SIM118
     operator = resolution_operator(tuple(sorted(start)), recipe.size)
-    return LayeredPrior(operator, _bound(recipe, folder), start=start)
-
-
-def _bound(recipe: Recipe, folder: Path) -> Bound:
-    if recipe.task == "class":
-        return Free()
-    source = to_tensor(load_image(folder / SOURCE_NAME))
-    match recipe.norm:
-        case "linf":
-            return LinfBall(source, recipe.eps)
-        case "l2":
-            return L2Ball(source, recipe.eps)
-        case "none":
-            return FromImage(source)
+    source = None if recipe.task == "class" else to_tensor(load_image(folder / SOURCE_NAME))
+    return LayeredPrior(operator, bound_of(recipe, source), start=start)

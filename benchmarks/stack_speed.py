@@ -43,15 +43,22 @@ def pictures(batch: int, device: str) -> Tensor:
     return torch.rand(batch, 3, 32, 32, generator=torch.Generator().manual_seed(0)).to(device)
 
 
-def stack_cases(name: str, batch: int, device: str) -> dict[str, Callable[[], object]]:
-    """The two forms on the same images and draws, and the drawing."""
-    config, images = STACKS[name], pictures(batch, device)
+def stack_cases(name: str, batch: int, device: str, *, gradient: bool) -> dict[str, Callable[[], object]]:
+    """The two forms on the same images and draws, forward or forward and backward, and the drawing."""
+    config, images = STACKS[name], pictures(batch, device).requires_grad_(gradient)
     stack = MultiResolutionStack(config).to(device)
     rng = torch.Generator().manual_seed(0)
     draws = stack.sample(batch, rng)
+
+    def run(form: Callable[[], Tensor]) -> None:
+        with torch.set_grad_enabled(gradient):
+            stacked = form()
+        if gradient:
+            torch.autograd.grad(stacked.sum(), images)
+
     return {
-        "plain": lambda: plain_stack(images, config, draws),
-        "batched": lambda: stack(images, draws),
+        "plain": lambda: run(lambda: plain_stack(images, config, draws)),
+        "batched": lambda: run(lambda: stack(images, draws)),
         "drawing": lambda: stack.sample(batch, rng),
     }
 
@@ -66,7 +73,6 @@ def network_cases(config: ModelConfig, batch: int, device: str) -> dict[str, Cal
     return {"backbone": lambda: bare(images), "self-ensemble": lambda: whole(images)}
 
 
-@torch.inference_mode()
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.stack_speed", description=__doc__.split("\n")[0])
     parser.add_argument("--batch", type=int, default=128)
@@ -80,17 +86,21 @@ def main() -> int:
 
     stacks = [("stack", "per image ms", "batched ms", "ratio", "target", "drawing ms")]
     for name in ("paper", "clean"):
-        timings = {n: summary(s) for n, s in alternate(stack_cases(name, batch, device), options.repeats).items()}
-        plain, batched, drawing = (timings[n]["min_s"] for n in ("plain", "batched", "drawing"))
-        ratio = plain / batched
-        met &= ratio >= SPEEDUP
-        results[f"stack {name}"] = {**timings, "ratio": ratio, "target": SPEEDUP}
-        figures = (f"{1e3 * plain:.1f}", f"{1e3 * batched:.1f}", f"{ratio:.1f} x", f">= {SPEEDUP:g} x")
-        stacks.append((name, *figures, f"{1e3 * drawing:.1f}"))
+        for passes in ("forward", "forward + backward"):
+            cases = stack_cases(name, batch, device, gradient=passes != "forward")
+            timings = {case: summary(runs) for case, runs in alternate(cases, options.repeats).items()}
+            plain, batched, drawing = (timings[case]["min_s"] for case in ("plain", "batched", "drawing"))
+            ratio = plain / batched
+            met &= ratio >= SPEEDUP
+            results[f"stack {name}, {passes}"] = {**timings, "ratio": ratio, "target": SPEEDUP}
+            figures = (f"{1e3 * plain:.1f}", f"{1e3 * batched:.1f}", f"{ratio:.1f} x", f">= {SPEEDUP:g} x")
+            stacks.append((f"{name}, {passes}", *figures, f"{1e3 * drawing:.1f}"))
 
     networks = [("network", "backbone ms", "self-ensemble ms", "ratio", "target")]
     for name, config in NETWORKS.items():
-        timings = {n: summary(s) for n, s in alternate(network_cases(config, batch, device), options.repeats).items()}
+        with torch.inference_mode():
+            runs_of = alternate(network_cases(config, batch, device), options.repeats)
+        timings = {case: summary(runs) for case, runs in runs_of.items()}
         backbone, ensemble = timings["backbone"]["min_s"], timings["self-ensemble"]["min_s"]
         ratio = ensemble / backbone
         met &= ratio <= OVERHEAD

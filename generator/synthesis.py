@@ -199,7 +199,8 @@ def _seeded(classifier: Classifier, name: str, seed: int) -> Classifier:
     return classifier
 
 
-def _bound(recipe: Recipe, source: Tensor | None) -> Bound:
+def bound_of(recipe: Recipe, source: Tensor | None) -> Bound:
+    """Return the map from X to images that a recipe means; `source` [1 or B, 3, H, W] is the photo of an attack."""
     if source is None:
         return Free(NATURAL_COLOURS if recipe.colour == "decorrelated" else None)
     match recipe.norm:
@@ -216,7 +217,7 @@ def _prior(recipe: Recipe, source: Tensor | None, device: torch.device | str) ->
     operator = resolution_operator(resolutions, recipe.size, tolerance=recipe.tolerance, device=device)
     start = _start(recipe, resolutions)
     form = choose_form(recipe.form, recipe.optimiser)
-    return PRIORS[form](operator, _bound(recipe, source), batch=recipe.images, start=start)
+    return PRIORS[form](operator, bound_of(recipe, source), batch=recipe.images, start=start)
 
 
 def _start(recipe: Recipe, resolutions: Sequence[int]) -> dict[int, Tensor]:

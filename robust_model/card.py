@@ -8,16 +8,22 @@ from typing import Any
 import torch
 
 from generator.errors import StudioError
+from robust_model.calibration import fit_temperature
 from robust_model.checkpoint import load_tensors, save_tensors, write_atomically
 from robust_model.presets import PRESETS
 from robust_model.registry import ExportedModel, file_digest
-from robust_model.training import TrainConfig
+from robust_model.training import Run, TrainConfig
 
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
-def export(run: Path, out: Path, *, title: str, description: str, dtype: str = "float16") -> Path:
-    """Write the run's (averaged) weights, configuration and card to the folder `out`; returns it."""
+def export(
+    run: Path, out: Path, *, title: str, description: str, dtype: str = "float16", calibrate: bool = False
+) -> Path:
+    """Write the run's (averaged) weights, configuration and card to the folder `out`; returns it.
+
+    With `calibrate` the answer's temperature is fitted to the run's held-out images, for which its data are loaded.
+    """
     tensors, facts = load_tensors(run / "checkpoint.safetensors")
     config = TrainConfig.model_validate(facts["config"])
     prefix = "average." if config.ema else "model."
@@ -33,10 +39,14 @@ def export(run: Path, out: Path, *, title: str, description: str, dtype: str = "
     # A folder's place on the machine that trained is nobody's business; its name says which data it was.
     if recipe["data"].startswith("folder:"):
         recipe["data"] = "folder:" + Path(recipe["data"].removeprefix("folder:")).name
+    model = config.model
+    if calibrate:
+        scores, labels = Run(config, run).held_out_answers()
+        model = model.model_copy(update={"temperature": round(fit_temperature(scores, labels), 4)})
     exported = ExportedModel(
         title=title,
         description=description,
-        model=config.model,
+        model=model,
         training={**recipe, "step": facts["step"], "steps": facts["steps"], "stored_as": dtype},
         provenance=json.loads(provenance.read_text()) if provenance.exists() else {},
     )
@@ -69,7 +79,7 @@ def _network(exported: ExportedModel, folder: Path) -> list[str]:
         f"{weights.stat().st_size / 1e6:.1f} MB, stored as {exported.training.get('stored_as', '?')}",
         f"- Sees: resolutions {list(model.stack.resolutions)} stacked as {model.stack.channels} channels",
         f"- Read-outs: depths {list(model.readout_depths)} and the final head, combined by {model.aggregator}",
-        f"- Random draws at inference: {model.inference_noise}",
+        f"- Random draws at inference: {model.inference_noise}; temperature of the answer: {model.temperature:g}",
         f"- Classes: {', '.join(model.class_names)}",
         f"- Revision (SHA-256 of the weights): {file_digest(weights)}",
         "",

@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="KEY=JSON",
-        help="change a setting, e.g. epochs=5 or model.blocks=[2,2,2] (a resumed run: only epochs, eps, adversary_steps)",
+        help="change a setting, e.g. epochs=5 or model.blocks=[2,2,2]; of a resumed run: epochs, eps, adversary_steps",
     )
     train.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     train.add_argument(
@@ -64,6 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     out.add_argument("out", type=Path)
     out.add_argument("--preset", choices=sorted(PRESETS), help="take title and description from this preset")
     out.add_argument("--title")
+    out.add_argument(
+        "--calibrate", action="store_true", help="fit the answer's temperature to the run's held-out images"
+    )
     out.add_argument("--description", default="")
     out.add_argument(
         "--dtype", choices=sorted(DTYPES), default="float16", help="how to store it (default: %(default)s)"
@@ -261,7 +264,16 @@ def main(argv: Sequence[str], *, foreground: Foreground) -> int:
                 title, description = (
                     preset_texts(args.preset) if args.preset else (args.title or args.out.name, args.description)
                 )
-                print(export(args.run, args.out, title=title, description=description, dtype=args.dtype))
+                print(
+                    export(
+                        args.run,
+                        args.out,
+                        title=title,
+                        description=description,
+                        dtype=args.dtype,
+                        calibrate=args.calibrate,
+                    )
+                )
             case "card":
                 write_card(find_model(args.model).folder)
     except StudioError as error:

@@ -34,7 +34,8 @@ class ModelConfig(BaseModel):
     the side that the backbone sees (the stack is scaled up to it, bicubic); `readout_depths` are depths of the
     chain (see `networks`); the last predictor is always the backbone's own linear head, on top of them. `mean` and
     `std` normalise each RGB triple. `inference_noise` says what a plain call does: "off" (the centre of every
-    distribution, so that the model is deterministic) or "fresh" (new random numbers at each call).
+    distribution, so that the model is deterministic) or "fresh" (new random numbers at each call). The answer is
+    divided by `temperature` (see `calibration`), which changes probabilities and no decision.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +50,7 @@ class ModelConfig(BaseModel):
     readout: Literal["pooled", "flattened"] = "pooled"
     aggregator: str = "last"
     inference_noise: Literal["off", "fresh"] = "off"
+    temperature: float = Field(1.0, gt=0)
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
@@ -202,8 +204,8 @@ class SelfEnsemble(nn.Module):
         return torch.stack([head(act).float() for head, act in zip(self.heads, found, strict=True)], dim=1)
 
     def forward(self, images: Tensor, noise: Noise | None = None) -> Tensor:
-        """The answer [B, C]: the predictors combined by the configured aggregator."""
-        return AGGREGATORS[self.config.aggregator](self.readouts(images, noise))
+        """The answer [B, C]: the predictors combined by the configured aggregator, over the temperature."""
+        return AGGREGATORS[self.config.aggregator](self.readouts(images, noise)) / self.config.temperature
 
     def on(self, device: str | torch.device) -> "SelfEnsemble":
         """Move to `device`, in the memory format that convolutions are fastest in; returns itself."""

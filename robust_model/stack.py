@@ -6,9 +6,9 @@ clip to [0, 1].
 
 Shifting and scaling are linear and separable, so both are matrix products:
 ``U_r (D_r T_dy x T_dx' D_r' + n) U_r'`` with the shift T, the downscaling D_r, the upscaling U_r and the noise n. The
-matrices ``D_r T_d`` are computed once for every shift d; a batch picks its own and multiplies. The colour mix works
-on each pixel alone and its weights sum to one, so it commutes with shifting and scaling and is done where it is
-cheapest, at resolution r. No loop runs over images, and the result is differentiable in the images.
+matrices ``D_r T_d`` are computed once for every shift d; a batch picks its own and multiplies. The colour mix takes
+each pixel and one grey level of the image with weights that sum to one, so it commutes with shifting and scaling and
+is done where it is cheapest, at resolution r. No loop runs over images, and the result is differentiable in the images.
 """
 
 from collections.abc import Sequence
@@ -140,19 +140,27 @@ class MultiResolutionStack(nn.Module):
     """Images [B, 3, S, S] in [0, 1] to their stack [B, 3R, S, S] in [0, 1], resolution by resolution."""
 
     luma: Tensor
+    eye: Tensor
 
     def __init__(self, config: StackConfig) -> None:
         super().__init__()
         self.config = config
+        self.mixes = config.contrast != (1.0, 1.0) or config.grey != (1.0, 1.0)
         size, reach = config.size, config.max_shift
         shifts = [torch.eye(size, dtype=torch.float64).roll(d, dims=0) for d in range(-reach, reach + 1)]
         for index, r in enumerate(config.resolutions):
+            if r == size:  # nothing is scaled: see _shift
+                continue
             down = _scaling_matrix(size, r, config.down)
             up = _scaling_matrix(r, size, config.up)
-            # One [r, S] matrix per shift: shifting and downscaling along one axis.
-            self.register_buffer(f"down_{index}", torch.stack([down @ t for t in shifts]).float(), persistent=False)
+            # One [r, S] matrix per shift: shifting and downscaling along one axis. The transposed ones, for the
+            # columns, are stored as well: a matrix that lies in memory as it is used need not be copied per channel.
+            rows = torch.stack([down @ shift for shift in shifts]).float()
+            self.register_buffer(f"rows_{index}", rows, persistent=False)
+            self.register_buffer(f"columns_{index}", rows.mT.contiguous(), persistent=False)
             self.register_buffer(f"up_{index}", up.float(), persistent=False)
-        self.register_buffer("luma", torch.tensor(_LUMA).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("luma", torch.tensor(_LUMA), persistent=False)
+        self.register_buffer("eye", torch.eye(3), persistent=False)
 
     def sample(self, batch: int, rng: torch.Generator, *, shared: bool = False) -> StackDraws:
         """Draw for `batch` images from `rng` (on its device, then moved to the module's).
@@ -205,9 +213,7 @@ class MultiResolutionStack(nn.Module):
         views = len(config.resolutions)
         low = high = None
         if config.noise == "uniform":  # [0, 1) noise has a mean, which the network was trained with
-            low = tuple(
-                torch.full((batch, 3, r, r), config.noise_low / 2, device=device) for r in config.resolutions
-            )
+            low = tuple(torch.full((batch, 3, r, r), config.noise_low / 2, device=device) for r in config.resolutions)
             shape = (batch, views, 3, config.size, config.size)
             high = torch.full(shape, config.noise_high / 2, device=device)
         return StackDraws(
@@ -223,32 +229,55 @@ class MultiResolutionStack(nn.Module):
         size = self.config.size
         if images.shape[1:] != (3, size, size):
             raise ValueError(f"the stack takes [B, 3, {size}, {size}], not {tuple(images.shape)}")
+        if len(draws.shifts) != len(images):
+            raise ValueError(f"{len(images)} images need as many draws, not {len(draws.shifts)}")
         with torch.autocast(images.device.type, enabled=False):
             images = images.float()
-            # The grey level that contrast blends with, which neither shifts nor scaling change: [B, 1, 1, 1].
-            level = (images * self.luma).sum(1, keepdim=True).mean((2, 3), keepdim=True)
-            views = [self._view(images, level, draws, index) for index in range(len(self.config.resolutions))]
-            return torch.cat(views, dim=1).clamp(0, 1)
+            # Each image's grey level [B], which contrast blends with.
+            level = images.mean((2, 3)) @ self.luma if self.mixes else None
+            shrunk = self._shift_and_shrink(images, draws.shifts)
+            stacked = torch.cat([self._view(x, level, draws, index) for index, x in enumerate(shrunk)], dim=1)
+            if draws.high is not None:
+                stacked.add_(draws.high.flatten(1, 2))  # in place: memory, not arithmetic, is what costs here
+            return stacked.clamp_(0, 1)
 
-    def _view(self, images: Tensor, level: Tensor, draws: StackDraws, index: int) -> Tensor:
-        """What resolution number `index` sees, before clipping: [B, 3, S, S]."""
-        config = self.config
-        down = self.get_buffer(f"down_{index}")
-        if config.max_shift:
-            chosen = draws.shifts[:, index] + config.max_shift
-            x = down[chosen[:, 0]][:, None] @ images @ down[chosen[:, 1]][:, None].mT
-        else:
-            x = down[0] @ images @ down[0].mT
-        if config.contrast != (1.0, 1.0) or config.grey != (1.0, 1.0):
-            # Contrast f, then grey mix g, as one: g f x + (1 - g) f mean(x) + (1 - f) level. Everything stays in
-            # [0, 1], so that torchvision's clamp between the two would have nothing to do.
-            f, g = draws.contrast[:, index, None, None, None], draws.grey[:, index, None, None, None]
-            x = (g * f) * x + ((1 - g) * f) * x.mean(1, keepdim=True) + (1 - f) * level
+    def _shift_and_shrink(self, images: Tensor, shifts: Tensor) -> list[Tensor]:
+        """Every image shifted by its own `shifts` [B, R, 2] and scaled down: one [B, 3, r, r] per resolution."""
+        config, views = self.config, range(len(self.config.resolutions))
+        scaled = [n for n in views if config.resolutions[n] != config.size]
+        found = {n: self._shift(images, shifts[:, n]) for n in views if n not in scaled}
+        if scaled:
+            place = shifts + config.max_shift
+            # The columns of all resolutions in one product: many narrow ones take longer.
+            columns = torch.cat([self.get_buffer(f"columns_{n}")[place[:, n, 1]] for n in scaled], dim=2)
+            narrow = torch.bmm(images.flatten(1, 2), columns).unflatten(1, (3, -1))
+            for n, x in zip(scaled, narrow.split([config.resolutions[n] for n in scaled], dim=3), strict=True):
+                found[n] = self.get_buffer(f"rows_{n}")[place[:, n, 0]][:, None] @ x
+        return [found[n] for n in views]
+
+    def _shift(self, images: Tensor, shifts: Tensor) -> Tensor:
+        """Every image circularly shifted by its own rows and columns, `shifts` [B, 2]."""
+        size = self.config.size
+        if not self.config.max_shift:
+            return images
+        source = (torch.arange(size, device=images.device) - shifts[:, :, None]) % size  # [B, 2, S]
+        place = source[:, 0, :, None] * size + source[:, 1, None, :]
+        shifted = images.flatten(2).gather(2, place.flatten(1)[:, None].expand(-1, 3, -1))
+        return shifted.view_as(images)
+
+    def _view(self, x: Tensor, level: Tensor | None, draws: StackDraws, index: int) -> Tensor:
+        """What becomes of x [B, 3, r, r] at resolution number `index`, before the last noise: [B, 3, S, S]."""
+        r = self.config.resolutions[index]
+        if level is not None:
+            # Contrast f, then grey mix g, as one 3 x 3 matrix over the channels and a constant:
+            # g f x + (1 - g) f mean(x) + (1 - f) level. Everything stays in [0, 1], so that torchvision's clamp
+            # between the two would have nothing to do.
+            f, g = draws.contrast[:, index, None, None], draws.grey[:, index, None, None]
+            mix = (g * f) * self.eye + (1 - g) * f / 3
+            x = torch.baddbmm((1 - f) * level[:, None, None], mix, x.flatten(2)).view_as(x)
         if draws.low is not None:
             x = x + draws.low[index]
-        if config.resolutions[index] != config.size:  # else the upscaling is the identity
+        if r != self.config.size:
             up = self.get_buffer(f"up_{index}")
-            x = up @ x @ up.mT
-        if draws.high is not None:
-            x = x + draws.high[:, index]
+            x = up @ (x @ up.mT)
         return x

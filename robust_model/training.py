@@ -251,6 +251,15 @@ class Run:
         load_weights(model, self.average or self.model.state_dict(), str(self.folder))
         return model.eval().requires_grad_(False)
 
+    @torch.no_grad()
+    def held_out_answers(self) -> tuple[Tensor, Tensor]:
+        """The exported network's answers [n, C] on the holdout, before any temperature, and the labels [n]."""
+        model = self.exportable().place(self.device)
+        answers = [model(images.to(self.device)).cpu() for images, _ in self.held_out.batches(250)]
+        if not answers:
+            return torch.zeros(0, len(self.config.model.class_names)), self.held_out.labels
+        return torch.cat(answers), self.held_out.labels
+
     def held_out_accuracy(self) -> dict[str, float]:
         """Accuracy on the holdout, clean and under a quick transfer of PGD-10 from the predictors' mean logits."""
         if not len(self.held_out):

@@ -110,9 +110,10 @@ def test_an_image_job_makes_pictures_that_carry_their_recipe(handlers, tmp_path)
     assert len(saved["losses"]["total"]) == 3 and saved["images"] == result["images"]
 
 
-def test_layers_are_kept_and_can_be_switched(handlers, tmp_path):
+@pytest.mark.parametrize("colour", ["rgb", "decorrelated"])
+def test_layers_are_kept_and_can_be_switched(handlers, tmp_path, colour):
     folder = tmp_path / "out"
-    run(handlers, "image", {"recipe": recipe(images=2)}, folder)
+    run(handlers, "image", {"recipe": recipe(images=2, colour=colour)}, folder)
     layers = SavedLayers()
     assert layers.resolutions(folder, 1) == [1, 2, 4]
     whole = to_tensor(layers.render(folder, 1, (1, 2, 4)))

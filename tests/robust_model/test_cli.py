@@ -15,6 +15,7 @@ from generator.errors import StudioError
 from robust_model import cli
 from robust_model.attacks import run_attack
 from robust_model.card import command_line
+from robust_model.crossmax import AGGREGATORS
 from robust_model.data import synthetic
 from robust_model.presets import PRESETS
 from robust_model.registry import ModelPool, describe, find_model, list_models, load_model
@@ -32,7 +33,8 @@ def main(words: list[str]) -> int:
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("models")
     assert main(["train", "--preset", "demo", *DATA, "--out", str(root / "run")]) == 0
-    assert main(["export", str(root / "run"), str(root / "exported" / "demo"), "--preset", "demo"]) == 0
+    words = ["export", str(root / "run"), str(root / "exported" / "demo"), "--preset", "demo", "--calibrate"]
+    assert main(words) == 0
     return root / "exported" / "demo"
 
 
@@ -44,6 +46,15 @@ def test_trained_exported_and_loaded_it_knows_its_classes(model_folder: Path) ->
     right = (model(test.images.float() / 255).argmax(1) == test.labels).float().mean()
     assert right > 0.8
     assert not any(p.requires_grad for p in model.parameters()) and not model.training
+
+
+def test_calibration_changes_probabilities_and_no_decision(model_folder: Path) -> None:
+    settings = json.loads((model_folder / "config.json").read_text())["model"]
+    assert settings["temperature"] not in (0, 1)
+    model = load_model(str(model_folder))
+    images = synthetic("test", 16).images.float() / 255
+    raw = AGGREGATORS[settings["aggregator"]](model.readouts(images))
+    torch.testing.assert_close(model(images) * settings["temperature"], raw)
 
 
 def test_evaluate_saves_the_report_and_renews_the_card(model_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

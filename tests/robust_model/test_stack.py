@@ -220,6 +220,16 @@ def test_global_generator_is_untouched() -> None:
 
 
 @pytest.mark.parametrize("name", CONFIGS)
+def test_images_are_not_written_to(name: str) -> None:
+    stack = MultiResolutionStack(CONFIGS[name])
+    images, draws = pictures(2, stack.config.size), stack.sample(2, rng())
+    before, high = images.clone(), None if draws.high is None else draws.high.clone()
+    stack(images, draws)
+    assert torch.equal(images, before)
+    assert high is None or (draws.high is not None and torch.equal(draws.high, high))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
 def test_images_do_not_meet(name: str) -> None:
     stack = MultiResolutionStack(CONFIGS[name])
     images, draws = pictures(4, stack.config.size), stack.sample(4, rng())
@@ -227,6 +237,7 @@ def test_images_do_not_meet(name: str) -> None:
     for i in range(4):
         alone = stack(images[i : i + 1], part(draws, slice(i, i + 1)))
         assert torch.allclose(alone[0], whole[i], atol=1e-6)
+    assert stack(images[:0], part(draws, slice(0, 0))).shape == (0, *whole.shape[1:])
     changed = images.clone()
     changed[2] = 1 - changed[2]
     moved = (stack(changed, draws) - whole).abs().amax((1, 2, 3))
@@ -271,6 +282,12 @@ def test_wrong_shapes_are_refused(shape: tuple[int, ...]) -> None:
     stack = MultiResolutionStack(STACKS["clean"])
     with pytest.raises(ValueError, match=r"takes \[B, 3, 32, 32\]"):
         stack(torch.zeros(shape), stack.centre(2))
+
+
+def test_draws_for_another_batch_are_refused() -> None:
+    stack = MultiResolutionStack(STACKS["clean"])
+    with pytest.raises(ValueError, match="2 images need as many draws, not 1"):
+        stack(torch.zeros(2, 3, 32, 32), stack.centre(1))
 
 
 def test_nothing_of_the_stack_is_in_the_state() -> None:
