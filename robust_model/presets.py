@@ -40,7 +40,7 @@ def _undefended_cifar10(data: str) -> TrainConfig:
     return TrainConfig(
         model=ModelConfig(class_names=CIFAR10_CLASSES, stack=STACKS["single"]),
         data=data,
-        epochs=6,
+        epochs=4,
         bf16=True,
         label_smoothing=0.1,
     )
