@@ -8,11 +8,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
 from typing import Generic, TypeVar
 
+from app import __version__
 from generator.errors import StudioError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -99,7 +99,7 @@ def _run(arguments: argparse.Namespace) -> int:
             examples=examples,
             device=device,
             device_note=note,
-            version=_version(),
+            version=__version__,
         )
         page = build_app(studio)
         try:
@@ -147,13 +147,6 @@ def _wait_for_the_end() -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, end)
     over.wait()
-
-
-def _version() -> str:
-    try:
-        return version("crossmax-studio")
-    except PackageNotFoundError:
-        return "development version"
 
 
 if __name__ == "__main__":

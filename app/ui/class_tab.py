@@ -200,7 +200,10 @@ class ClassTab:
             FormError: it belongs to the other tab.
         """
         if recipe.task != TASK:
-            raise FormError("This picture is the result of an attack. Open it in the tab Attack an image.")
+            raise FormError(
+                "This picture is the result of an attack, which starts from a photo. Bring that photo in the tab "
+                "Attack an image, or repeat the attack with: python -m generator attack PHOTO --from PNG."
+            )
         model = recipe.models[0]
         return {
             **self.models.describe(model),
