@@ -63,11 +63,14 @@ def adaptive_suite(eps: float, steps: int, restarts: int, eot: int) -> tuple[Att
 
 
 def source_of(model: SelfEnsemble, name: str) -> Aggregator:
-    """The function from all predictors' logits [B, N, C] to the attacked logits [B, C] that `name` stands for."""
+    """The function from all predictors' logits [B, N, C] to the attacked logits [B, C] that `name` stands for.
+
+    Aggregators combine the predictors that take part in the answer.
+    """
     if name == "defence":
-        return AGGREGATORS[model.config.aggregator]
+        return model.combine
     if name in AGGREGATORS:
-        return AGGREGATORS[name]
+        return lambda logits: AGGREGATORS[name](model.voting(logits))
     kind, _, number = name.partition(" ")
     predictors = len(model.readout_names)
     if kind == "predictor" and number.lstrip("-").isdigit() and -predictors <= int(number) < predictors:

@@ -10,6 +10,8 @@ import torch
 from generator.errors import StudioError
 from robust_model.calibration import fit_temperature
 from robust_model.checkpoint import load_tensors, save_tensors, write_atomically
+from robust_model.ensemble import ModelConfig
+from robust_model.jobs import validated
 from robust_model.presets import PRESETS
 from robust_model.registry import ExportedModel, file_digest
 from robust_model.training import Run, TrainConfig
@@ -18,11 +20,19 @@ DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch
 
 
 def export(
-    run: Path, out: Path, *, title: str, description: str, dtype: str = "float16", calibrate: bool = False
+    run: Path,
+    out: Path,
+    *,
+    title: str,
+    description: str,
+    dtype: str = "float16",
+    calibrate: bool = False,
+    voters: int | None = None,
 ) -> Path:
     """Write the run's (averaged) weights, configuration and card to the folder `out`; returns it.
 
-    With `calibrate` the answer's temperature is fitted to the run's held-out images, for which its data are loaded.
+    `voters` replaces the configuration's number of predictors that take part in the answer. With `calibrate` the
+    answer's temperature is fitted to the run's held-out images, for which its data are loaded.
     """
     tensors, facts = load_tensors(run / "checkpoint.safetensors")
     config = TrainConfig.model_validate(facts["config"])
@@ -40,8 +50,10 @@ def export(
     if recipe["data"].startswith("folder:"):
         recipe["data"] = "folder:" + Path(recipe["data"].removeprefix("folder:")).name
     model = config.model
+    if voters is not None:
+        model = validated(ModelConfig, {**model.model_dump(), "voters": voters})
     if calibrate:
-        scores, labels = Run(config, run).held_out_answers()
+        scores, labels = Run(config, run).held_out_answers(model)
         model = model.model_copy(update={"temperature": round(fit_temperature(scores, labels), 4)})
     exported = ExportedModel(
         title=title,
@@ -78,7 +90,8 @@ def _network(exported: ExportedModel, folder: Path) -> list[str]:
         f"- Backbone: {model.backbone}, widths {list(model.widths)}, blocks {list(model.blocks)}; {count:,} numbers, "
         f"{weights.stat().st_size / 1e6:.1f} MB, stored as {exported.training.get('stored_as', '?')}",
         f"- Sees: resolutions {list(model.stack.resolutions)} stacked as {model.stack.channels} channels",
-        f"- Read-outs: depths {list(model.readout_depths)} and the final head, combined by {model.aggregator}",
+        f"- Read-outs: depths {list(model.readout_depths)} and the final head; the answer combines the "
+        f"{model.voters or len(model.readout_depths) + 1} deepest by {model.aggregator}",
         f"- Random draws at inference: {model.inference_noise}; temperature of the answer: {model.temperature:g}",
         f"- Classes: {', '.join(model.class_names)}",
         f"- Revision (SHA-256 of the weights): {file_digest(weights)}",
@@ -113,7 +126,8 @@ def _evaluation(report: dict[str, Any]) -> list[str]:
         f"`{report.get('command', 'python -m robust_model evaluate')}`",
         "",
         f"L-inf {config['eps'] * 255:.3g}/255, seed {config['seed']}, noise {report['defence']['noise']}, answer by "
-        f"{report['defence']['aggregator']}; {report['passes']:,} forward passes of one image.",
+        f"{report['defence']['aggregator']} of the {report['defence']['voters']} deepest predictors; "
+        f"{report['passes']:,} forward passes of one image.",
         "",
         "| | accuracy | 95 % interval | images |",
         "| --- | --- | --- | --- |",

@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     out.add_argument("out", type=Path)
     out.add_argument("--preset", choices=sorted(PRESETS), help="take title and description from this preset")
     out.add_argument("--title")
+    out.add_argument("--voters", type=int, help="how many of the deepest predictors take part in the answer (0: all)")
     out.add_argument(
         "--calibrate", action="store_true", help="fit the answer's temperature to the run's held-out images"
     )
@@ -272,6 +273,7 @@ def main(argv: Sequence[str], *, foreground: Foreground) -> int:
                         description=description,
                         dtype=args.dtype,
                         calibrate=args.calibrate,
+                        voters=args.voters,
                     )
                 )
             case "card":

@@ -34,8 +34,9 @@ class ModelConfig(BaseModel):
     the side that the backbone sees (the stack is scaled up to it, bicubic); `readout_depths` are depths of the
     chain (see `networks`); the last predictor is always the backbone's own linear head, on top of them. `mean` and
     `std` normalise each RGB triple. `inference_noise` says what a plain call does: "off" (the centre of every
-    distribution, so that the model is deterministic) or "fresh" (new random numbers at each call). The answer is
-    divided by `temperature` (see `calibration`), which changes probabilities and no decision.
+    distribution, so that the model is deterministic) or "fresh" (new random numbers at each call). The answer combines
+    the `voters` deepest predictors (0: all) by `aggregator`, and is divided by `temperature` (see `calibration`), which
+    changes probabilities and no decision.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +50,7 @@ class ModelConfig(BaseModel):
     readout_depths: tuple[int, ...] = ()
     readout: Literal["pooled", "flattened"] = "pooled"
     aggregator: str = "last"
+    voters: int = Field(0, ge=0)
     inference_noise: Literal["off", "fresh"] = "off"
     temperature: float = Field(1.0, gt=0)
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
@@ -71,7 +73,10 @@ class ModelConfig(BaseModel):
             raise ValueError(f"the standard deviations must be positive: {self.std}")
         if list(self.readout_depths) != sorted(set(self.readout_depths)):
             raise ValueError(f"read-out depths must increase: {self.readout_depths}")
-        find_aggregator(self.aggregator, predictors=len(self.readout_depths) + 1)
+        predictors = len(self.readout_depths) + 1
+        if self.voters > predictors:
+            raise ValueError(f"{self.voters} voters are more than the {predictors} predictors there are")
+        find_aggregator(self.aggregator, predictors=self.voters or predictors)
         return self
 
 
@@ -204,8 +209,16 @@ class SelfEnsemble(nn.Module):
         return torch.stack([head(act).float() for head, act in zip(self.heads, found, strict=True)], dim=1)
 
     def forward(self, images: Tensor, noise: Noise | None = None) -> Tensor:
-        """The answer [B, C]: the predictors combined by the configured aggregator, over the temperature."""
-        return AGGREGATORS[self.config.aggregator](self.readouts(images, noise)) / self.config.temperature
+        """The answer [B, C]: the voters combined by the configured aggregator, over the temperature."""
+        return self.combine(self.readouts(images, noise)) / self.config.temperature
+
+    def voting(self, logits: Tensor) -> Tensor:
+        """Of all predictors' logits [B, N, C], those that take part in the answer."""
+        return logits[:, -self.config.voters :]
+
+    def combine(self, logits: Tensor) -> Tensor:
+        """The decision [B, C] from all predictors' logits [B, N, C]; `forward` divides it by the temperature."""
+        return AGGREGATORS[self.config.aggregator](self.voting(logits))
 
     def on(self, device: str | torch.device) -> "SelfEnsemble":
         """Move to `device`, in the memory format that convolutions are fastest in; returns itself."""
@@ -227,13 +240,17 @@ class SelfEnsemble(nn.Module):
         find_aggregator(aggregator, len(self.depths))
         return self._with(aggregator=aggregator)
 
+    def combined_as(self, config: ModelConfig) -> "SelfEnsemble":
+        """This network, sharing its weights, with its predictors combined as `config` says."""
+        return self._with(aggregator=config.aggregator, voters=config.voters, temperature=config.temperature)
+
     def with_seed(self, seed: int) -> "SelfEnsemble":
         """This network, sharing its weights, with a generator of its own for fresh noise."""
         other = self._with()
         other.rng = torch.Generator().manual_seed(seed)
         return other
 
-    def _with(self, **changes: str) -> "SelfEnsemble":
+    def _with(self, **changes: str | float) -> "SelfEnsemble":
         other = copy.copy(self)
         other.config = ModelConfig(**{**self.config.model_dump(), **changes})
         return other

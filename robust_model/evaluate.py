@@ -126,7 +126,7 @@ class Evaluation:
             total: Tensor | None = None
             for _ in range(self.draws):
                 logits = self.model.readouts(images, self._noise())
-                every = torch.cat([logits, AGGREGATORS[self.model.config.aggregator](logits)[:, None]], dim=1)
+                every = torch.cat([logits, self.model.combine(logits)[:, None]], dim=1)
                 vote = torch.nn.functional.one_hot(every.argmax(2), every.shape[2])
                 total = vote if total is None else total + vote
                 self.passes += len(images)
@@ -157,6 +157,7 @@ class Evaluation:
             "data": {"source": self.data.source, "n": len(self.data), "indices": self.indices},
             "defence": {
                 "aggregator": self.model.config.aggregator,
+                "voters": self.model.config.voters or len(names),
                 "noise": "fresh" if self.random else "off",
                 "draws": self.draws,
             },

@@ -30,7 +30,7 @@ from robust_model.checkpoint import (
     write_atomically,
 )
 from robust_model.data import LabelledImages, load_data, to_float
-from robust_model.ensemble import FreshNoise, SelfEnsemble
+from robust_model.ensemble import FreshNoise, ModelConfig, SelfEnsemble
 from robust_model.train_config import CHANGEABLE, TrainConfig
 from robust_model.train_parts import augment, one_cycle, still_statistics
 from robust_model.transfer import take_weights
@@ -252,10 +252,15 @@ class Run:
         return model.eval().requires_grad_(False)
 
     @torch.no_grad()
-    def held_out_answers(self) -> tuple[Tensor, Tensor]:
-        """The exported network's answers [n, C] on the holdout, before any temperature, and the labels [n]."""
-        model = self.exportable().place(self.device)
-        answers = [model(images.to(self.device)).cpu() for images, _ in self.held_out.batches(250)]
+    def held_out_answers(self, config: ModelConfig) -> tuple[Tensor, Tensor]:
+        """The exported network's answers [n, C] on the holdout, combined as `config` says, and the labels [n].
+
+        Before any temperature.
+        """
+        model = self.exportable().place(self.device).combined_as(config)
+        answers = [
+            model.combine(model.readouts(images.to(self.device))).cpu() for images, _ in self.held_out.batches(250)
+        ]
         if not answers:
             return torch.zeros(0, len(self.config.model.class_names)), self.held_out.labels
         return torch.cat(answers), self.held_out.labels

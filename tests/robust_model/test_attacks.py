@@ -25,9 +25,17 @@ class Linear(nn.Module):
     def __init__(self, masked: bool = False) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.tensor([1.0, -2.0, 0.0, 0.5, 0.0, 1.5]), requires_grad=False)
-        self.config = SimpleNamespace(aggregator="last", inference_noise="off", stack=SimpleNamespace(random=False))
+        self.config = SimpleNamespace(
+            aggregator="last", voters=0, inference_noise="off", stack=SimpleNamespace(random=False)
+        )
         self.masked = masked
         self.images_seen = 0
+
+    def voting(self, logits: Tensor) -> Tensor:
+        return logits
+
+    def combine(self, logits: Tensor) -> Tensor:
+        return logits[:, -1]
 
     def readouts(self, images: Tensor, noise: object = None) -> Tensor:
         self.images_seen += len(images)

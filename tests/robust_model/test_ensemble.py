@@ -7,7 +7,8 @@ from torch import Tensor
 
 from generator.errors import StudioError
 from generator.protocols import LayeredClassifier
-from robust_model.crossmax import AGGREGATORS
+from robust_model.attacks import source_of
+from robust_model.crossmax import AGGREGATORS, crossmax
 from robust_model.ensemble import Ensemble, FreshNoise, FrozenNoise, ModelConfig, SelfEnsemble, SilentNoise
 from robust_model.stack import STACKS
 
@@ -290,3 +291,26 @@ def test_ensembles_that_cannot_be() -> None:
         Ensemble([small(), small(class_names=("one", "three", "two"))])
     with pytest.raises(StudioError, match="needs at least 3 predictors, and there are 2"):
         Ensemble([small(), small()], "crossmax-top3")
+
+
+def test_only_the_voters_make_the_answer_and_attacks_know_it() -> None:
+    settings = ModelConfig(
+        class_names=("a", "b", "c"),
+        stack=STACKS["clean"],
+        widths=(4, 8),
+        blocks=(1, 1),
+        readout_depths=(1, 2, 3),
+        aggregator="crossmax-median",
+        voters=3,
+    )
+    model = SelfEnsemble(settings).eval()
+    logits = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(model.combine(logits), crossmax(logits[:, 1:], None))
+    torch.testing.assert_close(source_of(model, "mean")(logits), logits[:, 1:].mean(1))
+    torch.testing.assert_close(source_of(model, "defence")(logits), model.combine(logits))
+    everyone = model.combined_as(settings.model_copy(update={"voters": 0, "temperature": 2.0}))
+    torch.testing.assert_close(everyone.combine(logits), crossmax(logits, None))
+    images = torch.rand(2, 3, 20, 28)
+    torch.testing.assert_close(everyone(images) * 2, everyone.combine(everyone.readouts(images)))
+    with pytest.raises(ValueError, match="5 voters are more than the 4 predictors"):
+        ModelConfig(**{**settings.model_dump(), "voters": 5})
