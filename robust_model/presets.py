@@ -68,9 +68,8 @@ def _demo(data: str) -> TrainConfig:
 PRESETS: dict[str, TrainPreset] = {
     "crossmax-cifar10": TrainPreset(
         "Robust CrossMax, CIFAR-10",
-        "Sees every image at four resolutions (32, 16, 8, 4) and is read out at five depths, of which CrossMax combines "
-        "the three deepest. It was trained against single-step attacks: its gradients draw pictures that people "
-        "recognise.",
+        "Sees every image at four resolutions (32, 16, 8, 4) and is read out at five depths; CrossMax combines the "
+        "three deepest. It was trained against single-step attacks: its gradients draw pictures that people recognise.",
         _crossmax_cifar10,
     ),
     "undefended-cifar10": TrainPreset(
