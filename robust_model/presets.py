@@ -75,7 +75,7 @@ PRESETS: dict[str, TrainPreset] = {
     "undefended-cifar10": TrainPreset(
         "Undefended, CIFAR-10",
         "The same network at one resolution, trained plainly, for comparison: more accurate on clean images, fooled by "
-        "changes that nobody sees, and its class images look like noise.",
+        "changes that nobody sees, and its class images are hard to make out.",
         _undefended_cifar10,
     ),
     "demo": TrainPreset(
