@@ -24,7 +24,6 @@ from generator.distance import l2, linf
 from generator.errors import StudioError
 from generator.image import load_image, quantise, quantise_within, save_png, to_pil, to_tensor
 from generator.loop import DivergedError, Step
-from generator.prior import Prior
 from generator.protocols import Classifier, JobContext, LayeredClassifier
 from generator.recipe import Recipe
 from generator.synthesis import Synthesis, synthesise
@@ -291,24 +290,6 @@ def _top(probabilities: Tensor, names: Sequence[str]) -> list[dict[str, Any]]:
     """The most probable of the classes, from their probabilities [C]."""
     best = probabilities.argsort(descending=True, stable=True)[:TOP_CLASSES].tolist()
     return [{"class": names[index], "probability": _finite(probabilities[index].item())} for index in best]
-
-
-def layer_strip(prior: Prior, image: int = 0, limit: int = 12) -> list[tuple[int, Image.Image]]:
-    """Return up to `limit` layers of one image, coarse to fine, as pictures of the canvas's size.
-
-    Each is shown round mid-grey, at a contrast of its own: a fine layer is often a hundred times weaker than
-    a coarse one. The coarsest and the finest are always among them.
-    """
-    count, last = min(limit, len(prior.resolutions)), len(prior.resolutions) - 1
-    chosen = [round(i * last / max(1, count - 1)) for i in range(count)]
-    layers = prior.layers()
-    strip = []
-    for index in chosen:
-        resolution = prior.resolutions[index]
-        shown = prior.operator.up_one(index, layers[resolution][image : image + 1])
-        contrast = 0.5 / shown.abs().max().clamp_min(1e-12)
-        strip.append((resolution, to_pil(0.5 + contrast * shown)[0]))
-    return strip
 
 
 def _write_json(record: Mapping[str, Any], path: Path) -> None:

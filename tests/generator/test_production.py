@@ -5,17 +5,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor
 
 from generator.distance import l2, linf
 from generator.errors import StudioError
 from generator.image import load_image, quantise, read_metadata, to_tensor
 from generator.loop import DivergedError, Step
-from generator.production import INDEX_KEY, layer_strip, output_paths, predict, produce
+from generator.production import INDEX_KEY, output_paths, predict, produce
 from generator.protocols import Classifier
 from generator.recipe import Recipe
-from generator.synthesis import Synthesis
 from tests.generator.standins import BreaksAfter, Colours, LayeredColours, NoisyColours, rng
 
 
@@ -187,19 +185,3 @@ def test_predict_averages_draws() -> None:
     said = predict(Undecided(), red, draws=200)
     share = said["agreement"]
     assert said["top"][0]["class"] in ("red", "green") and 0.35 < share < 0.65
-
-
-def test_layer_strip_shows_layers_of_one_image_from_coarse_to_fine(tmp_path: Path) -> None:
-    strips: list[list[tuple[int, Image.Image]]] = []
-
-    def keep(synthesis: Synthesis) -> None:
-        strips.extend(layer_strip(synthesis.prior, image, limit=3) for image in (0, 1))
-
-    make(recipe(images=2), tmp_path, on_done=keep)
-    first, second = strips
-    assert [resolution for resolution, _ in first] == [1, 3, 8]
-    assert all(picture.size == (24, 16) for _, picture in first)
-    assert np.ptp(np.asarray(first[0][1]).reshape(-1, 3), axis=0).max() == 0  # one cell: a flat colour
-    finest = np.asarray(first[2][1])
-    assert max(finest.max() - 128, 128 - finest.min()) >= 126  # at full contrast
-    assert first[2][1].tobytes() != second[2][1].tobytes()

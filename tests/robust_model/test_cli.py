@@ -238,7 +238,10 @@ def test_weights_of_another_network_are_refused(model_folder: Path, tmp_path: Pa
 
 def test_the_pool_shares_models_and_forgets_the_least_used(model_folder: Path) -> None:
     pool = ModelPool([model_folder.parent], capacity=1)
-    assert pool.get("demo") is pool.get("demo")
+    first = pool.get("demo")
+    assert pool.get("demo") is first
+    pool.get("undefended-cifar10")
+    assert pool.get("demo") is not first, "a pool of one kept two models"
     assert find_model("demo", pool.folders) in pool.list()
 
 

@@ -39,7 +39,6 @@ def test_the_report_counts_what_is_known() -> None:
 
 
 def test_the_worst_case_is_per_image_over_all_attacks() -> None:
-    report = evaluate_model(CONFIG, Linear(masked=True), data=images())
     direct = AttackConfig(source="defence", eps=EPS, steps=10, restarts=1)
     both = EvalConfig(**{**CONFIG.model_dump(), "attacks": (ATTACKS[0], direct)})
     report = evaluate_model(both, Linear(masked=True), data=images())
