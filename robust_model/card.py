@@ -1,7 +1,6 @@
 """Export of a finished run, and its model card: only what was recorded or measured."""
 
 import json
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -148,12 +147,3 @@ def preset_texts(name: str) -> tuple[str, str]:
     if name not in PRESETS:
         raise StudioError(f"There is no preset '{name}'; there are: {', '.join(PRESETS)}.")
     return PRESETS[name].title, PRESETS[name].description
-
-
-def command_line(module: str, argv: list[str]) -> str:
-    """The command as a person would type it; folders are shortened to their names."""
-    words = []
-    for word in argv:
-        head, colon, tail = word.rpartition(":")
-        words.append(f"{head}{colon}{Path(tail).name}" if "/" in tail else word)
-    return shlex.join(["python", "-m", module, *words])

@@ -5,8 +5,6 @@ Exit codes: 0 done, 2 refused in words, 130 stopped. What takes a while is run b
 
 import argparse
 import json
-import platform
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,11 +15,12 @@ import torch
 from generator.devices import choose_device
 from generator.errors import StudioError
 from generator.protocols import Foreground, JobContext
-from robust_model.card import DTYPES, command_line, export, preset_texts, write_card
+from robust_model.card import DTYPES, export, preset_texts, write_card
 from robust_model.checkpoint import write_atomically
 from robust_model.evaluate import EvalConfig
 from robust_model.jobs import CHECKPOINT_SECONDS, evaluate_job, train_job, validated
 from robust_model.presets import PRESETS
+from robust_model.provenance import command_line, provenance
 from robust_model.registry import find_model, list_models, load_model
 from robust_model.training import Run, TrainConfig
 
@@ -146,28 +145,12 @@ def _train_config(args: argparse.Namespace) -> TrainConfig:
     return validated(TrainConfig, settings)
 
 
-def _commit() -> str:
-    try:
-        folder = Path(__file__).parent
-        found = subprocess.run(
-            ["git", "describe", "--always", "--dirty"], cwd=folder, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return found.stdout.strip()
-
-
 def _record(run: Run, device: str, command: str) -> None:
     """Write down where a run comes from, and what was changed when it was resumed."""
     path = run.folder / "provenance.json"
     if not path.exists():
-        facts = {
-            "command": command,
-            "commit": _commit(),
-            "versions": f"torch {torch.__version__}, Python {platform.python_version()}",
-            "machine": f"{device}, {torch.get_num_threads()} threads, {platform.machine()}",
-            "data": f"{run.images.source}, {len(run.images)} images trained on, {len(run.held_out)} held out",
-        }
+        data = f"{run.images.source}, {len(run.images)} images trained on, {len(run.held_out)} held out"
+        facts = provenance(command, device, data)
     elif run.changed:
         facts = json.loads(path.read_text(encoding="utf-8"))
         facts["changes"] = [*facts.get("changes", []), {"step": run.step, "command": command}]

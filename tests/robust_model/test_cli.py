@@ -14,10 +14,10 @@ from generator.devices import choose_device
 from generator.errors import StudioError
 from robust_model import cli
 from robust_model.attacks import run_attack
-from robust_model.card import command_line
 from robust_model.crossmax import AGGREGATORS
 from robust_model.data import synthetic
 from robust_model.presets import PRESETS
+from robust_model.provenance import command_line
 from robust_model.registry import ModelPool, describe, find_model, list_models, load_model
 from robust_model.training import Run, TrainConfig
 

@@ -1,0 +1,168 @@
+"""The command line of the small CLIP: `python -m clip_model train | export | evaluate | card`.
+
+Exit codes: 0 done, 2 refused in words, 130 stopped. What takes a while is run by what is handed to `main`.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clip_model.concepts import CIFAR10
+from clip_model.data import all_concepts, validation_images
+from clip_model.export import EVALUATION, FACTS, export, load_exported, write_card
+from clip_model.train_config import ClipTrainConfig
+from clip_model.training import ClipRun
+from clip_model.zero_shot import zero_shot
+from generator.devices import choose_device
+from generator.errors import StudioError
+from generator.protocols import Foreground, JobContext
+from robust_model.checkpoint import write_atomically
+from robust_model.data import load_data
+from robust_model.evaluate import wilson
+from robust_model.jobs import CHECKPOINT_SECONDS, train_job, validated
+from robust_model.provenance import command_line, provenance
+
+EXIT_ERROR = 2
+EXIT_INTERRUPTED = 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m clip_model", description="The small CLIP that ships: train it, export it, measure it."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    train = commands.add_parser("train", help="train from nothing, or resume a run (Ctrl-C keeps it resumable)")
+    train.add_argument("--tiny-imagenet", type=Path, help="its folder: train/, val/, wnids.txt, words.txt")
+    train.add_argument("--cifar10", default="cifar10", help="cifar10 or folder:PATH (default: %(default)s)")
+    train.add_argument("--out", type=Path, default=Path("runs/tiny-clip"), help="default: %(default)s")
+    train.add_argument("--resume", type=Path, metavar="RUN", help="go on with the run in this folder")
+    train.add_argument(
+        "--set", action="append", default=[], metavar="KEY=JSON", help="change a setting, e.g. steps=500"
+    )
+    train.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
+    train.add_argument(
+        "--checkpoint-every", type=float, default=CHECKPOINT_SECONDS, metavar="SECONDS", help="default: %(default)s"
+    )
+    out = commands.add_parser("export", help="turn a run into a folder that open_clip loads")
+    out.add_argument("run", type=Path)
+    out.add_argument("out", type=Path)
+    evaluate = commands.add_parser("evaluate", help="zero-shot accuracy on Tiny-ImageNet (val) and CIFAR-10 (test)")
+    evaluate.add_argument("model", type=Path, help="the folder of an exported model")
+    evaluate.add_argument("--tiny-imagenet", type=Path, required=True)
+    evaluate.add_argument("--cifar10", default="cifar10")
+    evaluate.add_argument(
+        "-n", "--count", type=int, default=0, help="images of each set, 0 = all (default: %(default)s)"
+    )
+    evaluate.add_argument("--save", action="store_true", help="keep the report with the model and renew its card")
+    card = commands.add_parser("card", help="renew a model's card from the facts beside it")
+    card.add_argument("model", type=Path)
+    return parser
+
+
+def _config(args: argparse.Namespace) -> ClipTrainConfig:
+    if args.resume is not None:
+        try:
+            settings = json.loads((args.resume / "config.json").read_text(encoding="utf-8"))
+        except (OSError, json.JSONDecodeError) as error:
+            raise StudioError(f"'{args.resume}' holds no run that could be resumed: {error}.") from error
+    elif args.tiny_imagenet is None:
+        raise StudioError("Name the folder of Tiny-ImageNet with --tiny-imagenet, or a run to --resume.")
+    else:
+        settings = {"tiny_imagenet": str(args.tiny_imagenet), "cifar10": args.cifar10}
+    for assignment in args.set:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise StudioError(f"--set takes KEY=VALUE, not '{assignment}'.")
+        try:
+            settings[key] = json.loads(text)
+        except json.JSONDecodeError:
+            settings[key] = text
+    return validated(ClipTrainConfig, settings)
+
+
+def _train(args: argparse.Namespace, argv: list[str], foreground: Foreground) -> int:
+    config, device = _config(args), choose_device(args.device)
+    folder: Path = args.resume or args.out
+    run = ClipRun(config, folder, device=device)
+    record = folder / "provenance.json"
+    if not record.exists():
+        data = f"{', '.join(run.images.sources)}; {len(run.images)} images trained on, {len(run.held_out)} held out"
+        facts = provenance(command_line("clip_model", argv), device, data)
+        write_atomically(record, json.dumps(facts, indent=2).encode())
+    print(f"Training in '{folder}' on {device}: step {run.step} of {run.steps}.", file=sys.stderr)
+
+    def work(context: JobContext) -> dict[str, Any]:
+        return train_job(
+            context,
+            run,
+            checkpoint_every_s=args.checkpoint_every,
+            on_epoch=lambda line: foreground.say(", ".join(f"{name} {value:.4g}" for name, value in line.items())),
+        )
+
+    result = foreground.run("train", device, work)
+    if result is None:
+        print("Interrupted; what came after the last checkpoint is thrown away.", file=sys.stderr)
+    else:
+        print(f"{'Done' if result['complete'] else 'Stopped'} at step {result['step']} of {result['steps']}.")
+        if result["complete"]:
+            return 0
+    print(f"Go on with: python -m clip_model train --resume {folder}", file=sys.stderr)
+    return EXIT_INTERRUPTED
+
+
+def _evaluate(args: argparse.Namespace, argv: list[str]) -> int:
+    model = load_exported(args.model)
+    recipe = json.loads((args.model / FACTS).read_text(encoding="utf-8"))["recipe"]
+    concepts = all_concepts(args.tiny_imagenet)
+    tiny = validation_images(args.tiny_imagenet, args.count)
+    cifar = load_data(args.cifar10, "test")
+    if args.count:
+        cifar = cifar.subset(_first(len(cifar), args.count))
+    by_key = {concept.key: concept for concept in (*concepts.all, *CIFAR10)}
+    found = {}
+    for name, data in ((f"Tiny-ImageNet at 32 x 32 ({tiny.source})", tiny), (f"CIFAR-10 ({cifar.source})", cifar)):
+        result = zero_shot(model, data, [by_key[key] for key in data.class_names], recipe["image_size"])
+        low, high = wilson(round(result["top1"] * len(data)), len(data))
+        found[name] = {**result, "ci95": [low, high]}
+        print(
+            f"{name}: top-1 {result['top1']:.1%} ({low:.1%} to {high:.1%}), top-5 {result['top5']:.1%}, n = {len(data)}"
+        )
+    if args.save:
+        words = [word for word in argv if word != "--save"]
+        report = {"command": command_line("clip_model", words), "data": found}
+        write_atomically(args.model / EVALUATION, (json.dumps(report, indent=2) + "\n").encode())
+        write_card(args.model)
+    return 0
+
+
+def _first(total: int, count: int) -> Tensor:
+    return torch.randperm(total, generator=torch.Generator().manual_seed(0))[:count]
+
+
+def main(argv: Sequence[str], *, foreground: Foreground) -> int:
+    """Run one command and return the exit code; `foreground` runs what takes a while."""
+    words = list(argv)
+    args = _parser().parse_args(words)
+    try:
+        match args.command:
+            case "train":
+                return _train(args, words, foreground)
+            case "export":
+                print(export(args.run, args.out))
+            case "evaluate":
+                return _evaluate(args, words)
+            case "card":
+                write_card(args.model)
+    except StudioError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        print("Interrupted; what was not saved by then is lost.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    return 0

@@ -1,0 +1,136 @@
+"""Export of a run as a folder that open_clip loads ("local-dir:..."), with a card that says what is known."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from clip_model.captions import COLOURS, every_text
+from clip_model.data import all_concepts
+from clip_model.model import CompactText, Network, make_model
+from clip_model.train_config import ClipTrainConfig
+from generator import torchvision_cure  # noqa: F401  (before open_clip is imported)
+from generator.errors import StudioError
+from robust_model.checkpoint import load_tensors, save_tensors, write_atomically
+from robust_model.registry import file_digest
+
+WEIGHTS = "open_clip_model.safetensors"
+CONFIG = "open_clip_config.json"
+FACTS = "training.json"
+VOCABULARY = "vocabulary.json"
+EVALUATION = "evaluation.json"
+TITLE = "Tiny CLIP"
+DESCRIPTION = (
+    "A small CLIP of our own, trained from nothing on Tiny-ImageNet at 32 x 32 and CIFAR-10 against single-step "
+    "attacks, so that its gradients draw. It knows a few hundred things and colours by name; other words it ignores."
+)
+
+
+def export(run: Path, out: Path) -> Path:
+    """Write the run's averaged weights (float16), open_clip's configuration, the vocabulary and the card to `out`."""
+    tensors, facts = load_tensors(run / "checkpoint.safetensors")
+    config = ClipTrainConfig.model_validate(facts["config"])
+    concepts = all_concepts(Path(config.tiny_imagenet))
+    open_clip_config = config.open_clip_config()
+    text = CompactText(make_model(open_clip_config, config.seed), every_text(concepts.all))
+    average = {n.removeprefix("average."): t for n, t in tensors.items() if n.startswith("average.")}
+    weights = {n: t.half() if t.is_floating_point() else t for n, t in text.full_state(average).items()}
+    save_tensors(out / WEIGHTS, weights, {})
+    write_atomically(out / CONFIG, (json.dumps(open_clip_config, indent=2) + "\n").encode())
+    things = [
+        {"names": list(concept.names), "kind": ", ".join(concepts.all[i].names[0] for i in above)}
+        for concept, above in zip(concepts.all, concepts.ancestors, strict=True)
+    ]
+    vocabulary = {"words": words_in(every_text(concepts.all)), "things": things, "colours": list(COLOURS)}
+    write_atomically(out / VOCABULARY, (json.dumps(vocabulary, indent=1) + "\n").encode())
+    provenance = run / "provenance.json"
+    recipe = config.model_dump(mode="json")
+    for name in ("tiny_imagenet", "cifar10"):  # a folder's place on the machine that trained is nobody's business
+        head, colon, tail = recipe[name].rpartition(":")
+        recipe[name] = f"{head}{colon}{Path(tail).name}"
+    training = {
+        "title": TITLE,
+        "description": DESCRIPTION,
+        "recipe": recipe,
+        "step": facts["step"],
+        "provenance": json.loads(provenance.read_text(encoding="utf-8")) if provenance.exists() else {},
+    }
+    write_atomically(out / FACTS, (json.dumps(training, indent=2) + "\n").encode())
+    write_card(out)
+    return out
+
+
+def words_in(texts: list[str]) -> list[str]:
+    """Every word of the texts, in lower case and alphabetical order."""
+    found = set()
+    for text in texts:
+        found |= set("".join(c if c.isalnum() else " " for c in text.lower().replace("'s", "")).split())
+    return sorted(found)
+
+
+def load_exported(folder: Path) -> Network:
+    """The exported network as open_clip makes it, in eval mode on the CPU, float32."""
+    import open_clip
+
+    if not (folder / CONFIG).exists():
+        raise StudioError(f"'{folder}' is no exported model: it has no {CONFIG}.")
+    with torch.random.fork_rng(devices=[]):
+        model: Network = open_clip.create_model(f"local-dir:{folder}")
+    return model.eval().requires_grad_(False)
+
+
+def write_card(folder: Path) -> None:
+    """(Re)write the card of an exported model from the facts beside it."""
+    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    vocabulary = json.loads((folder / VOCABULARY).read_text(encoding="utf-8"))
+    weights = folder / WEIGHTS
+    recipe, source = facts["recipe"], facts["provenance"]
+    lines = [f"# {facts['title']}", "", facts["description"], "", "## Network", ""]
+    lines += [
+        f"- open_clip's `local-dir:` form: `{CONFIG}` and `{WEIGHTS}`; {weights.stat().st_size / 1e6:.1f} MB, float16",
+        f"- Image tower: timm's {recipe['tower']} at {recipe['image_size']} x {recipe['image_size']} pixels",
+        f"- Text tower: open_clip's transformer, {recipe['text_layers']} layers of width {recipe['text_width']}, "
+        "CLIP's tokenizer; tokens that it never saw have an embedding of zero, and it was trained to read past them",
+        f"- Revision (SHA-256 of the weights): {file_digest(weights)}",
+        "",
+        "## Training",
+        "",
+    ]
+    if source:
+        lines += [
+            f"- Command: `{source['command']}`",
+            f"- Code: commit {source['commit']}; {source['versions']}; {source['machine']}",
+            f"- Data: {source['data']}",
+        ]
+    lines += [
+        f"- Recipe ({facts['step']} of {recipe['steps']} steps):",
+        "",
+        "```json",
+        json.dumps(recipe, indent=2),
+        "```",
+        "",
+    ]
+    report = folder / EVALUATION
+    lines += _measured(json.loads(report.read_text(encoding="utf-8"))) if report.exists() else []
+    lines += ["## What it knows", "", f"Colours: {', '.join(vocabulary['colours'])}; light and dark. Things:", ""]
+    lines += [", ".join(thing["names"][0] for thing in vocabulary["things"]) + "."]
+    lines += ["", f"With their synonyms these are {len(vocabulary['words'])} words (`{VOCABULARY}`).", ""]
+    write_atomically(folder / "README.md", "\n".join(lines).encode())
+
+
+def _measured(report: dict[str, Any]) -> list[str]:
+    lines = [
+        "## Measured",
+        "",
+        f"`{report['command']}`",
+        "",
+        "| zero-shot on | top-1 | 95 % interval | top-5 | images |",
+    ]
+    lines.append("| --- | --- | --- | --- | --- |")
+    for name, found in report["data"].items():
+        low, high = found["ci95"]
+        lines.append(
+            f"| {name} | {found['top1']:.1%} | {low:.1%} to {high:.1%} | {found['top5']:.1%} | {found['images']} |"
+        )
+    return [*lines, ""]
