@@ -1,21 +1,11 @@
-"""Training the small CLIP: contrastive, with several positives per text, against single-step attacks.
+"""Training the small CLIP: contrastive, with several positives per text, against single-step attacks."""
 
-A run is a folder: `config.json`, `checkpoint.safetensors` (everything needed to go on), `log.jsonl`. Every random
-number of step i comes from generators seeded by (seed, i): a run that is killed and resumed repeats the
-undisturbed one.
-"""
-
-import json
-import math
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from clip_model.captions import (
     Draw,
@@ -33,21 +23,14 @@ from clip_model.train_config import ClipTrainConfig
 from clip_model.zero_shot import class_embeddings
 from generator.errors import StudioError
 from robust_model.adversary import ADVERSARIES
-from robust_model.checkpoint import (
-    discard_drafts,
-    load_tensors,
-    load_weights,
-    pack_optimiser,
-    save_tensors,
-    unpack_optimiser,
-    write_atomically,
-)
+from robust_model.checkpoint import load_weights
 from robust_model.data import to_float
-from robust_model.train_parts import one_cycle, still_statistics
-from robust_model.training import TrainProgress
+from robust_model.run import ResumableRun, Schedule
+from robust_model.train_parts import still_statistics
 
 MAX_SCALE = 50.0
-EPOCH = 500
+MAX_GRADIENT = 5.0
+STEPS_PER_EPOCH = 500
 """Steps between two lines of the log."""
 
 
@@ -81,13 +64,16 @@ def zoomed(images: Tensor, size: int, smallest: float, rng: torch.Generator) -> 
     return F.grid_sample(images, grid, mode="bicubic", padding_mode="reflection", align_corners=False).clamp(0, 1)
 
 
-class ClipRun:
+class ClipRun(ResumableRun[ClipTrainConfig]):
     """One training run in `folder`; made anew, or continued from the folder's checkpoint."""
+
+    command = "clip_model"
 
     def __init__(
         self, config: ClipTrainConfig, folder: Path, *, device: str = "cpu", data: CaptionedImages | None = None
     ) -> None:
-        self.config, self.folder, self.device = config, folder, torch.device(device)
+        super().__init__(config, folder, Schedule(config.learning_rate, config.warmup, config.ema), config.seed)
+        self.device = torch.device(device)
         everything = (
             training_images(Path(config.tiny_imagenet), config.cifar10, config.cifar_share) if data is None else data
         )
@@ -104,14 +90,9 @@ class ClipRun:
         self.model = make_model(self.open_clip_config, config.seed)
         self.text = CompactText(self.model, every_text(self.concepts.all))
         self.model.to(self.device, memory_format=torch.channels_last)
-        self.step, self.steps, self.loss_sum = 0, config.steps, (0.0, 0)
+        self.steps, self.steps_per_epoch = config.steps, STEPS_PER_EPOCH
         self.optimiser = self._make_optimiser()
-        self.average = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
-        checkpoint = folder / "checkpoint.safetensors"
-        if checkpoint.exists():
-            self._restore(checkpoint)
-        else:
-            write_atomically(folder / "config.json", config.model_dump_json(indent=2).encode())
+        self._begin()
 
     def _make_optimiser(self) -> torch.optim.Optimizer:
         named = list(self.model.named_parameters())
@@ -123,52 +104,13 @@ class ClipRun:
         ]
         return torch.optim.AdamW(groups, lr=self.config.learning_rate, betas=(0.9, 0.98))
 
-    def _restore(self, path: Path) -> None:
-        tensors, facts = load_tensors(path)
-        if facts.get("config") != json.loads(self.config.model_dump_json()):
-            raise StudioError(
-                f"'{self.folder}' holds a run with another configuration: choose an empty folder, or resume that run "
-                f"with python -m clip_model train --resume {self.folder}"
-            )
-
-        def part(prefix: str) -> dict[str, Tensor]:
-            return {n[len(prefix) :]: t for n, t in tensors.items() if n.startswith(prefix)}
-
-        load_weights(self.model, part("model."), str(path))
-        unpack_optimiser(self.optimiser, part("optimiser."))
-        for name, tensor in part("average.").items():
-            self.average[name].copy_(tensor)
-        self.step, self.loss_sum = facts["step"], (facts["loss_sum"][0], facts["loss_sum"][1])
-
-    def save(self) -> None:
-        """Write the checkpoint; weights that are not finite are an error, and the old checkpoint stays."""
-        tensors = {f"model.{n}": t for n, t in self.model.state_dict().items()}
-        tensors |= {f"optimiser.{n}": t for n, t in pack_optimiser(self.optimiser).items()}
-        tensors |= {f"average.{n}": t for n, t in self.average.items()}
-        if any(t.is_floating_point() and not bool(t.isfinite().all()) for t in tensors.values()):
-            raise self._diverged("its weights are no longer finite")
-        facts = {"config": json.loads(self.config.model_dump_json()), "step": self.step, "loss_sum": self.loss_sum}
-        save_tensors(self.folder / "checkpoint.safetensors", tensors, facts)
-
-    def _diverged(self, what: str) -> StudioError:
-        return StudioError(
-            f"Training diverged at step {self.step}: {what}. Start a new run, in another folder, with a learning_rate "
-            f"below {self.config.learning_rate:g}; '{self.folder}' keeps its last checkpoint."
-        )
-
-    def _generator(self, purpose: int) -> torch.Generator:
-        seed = ((self.config.seed * 1_000_003 + self.step) * 1_000_003 + purpose) % (2**63)
-        return torch.Generator().manual_seed(seed)
-
-    # ------------------------------------------------------------------ one step
-
     def _batch(self) -> Batch:
-        config, rng = self.config, self._generator(0)
+        config, rng = self.config, self._generator(self.step, 0)
         chosen = torch.multinomial(self.images.shares, config.batch, generator=rng)
         labels, attributes = self.images.labels[chosen], self.images.attributes[chosen]
         pixels = to_float(self.images.images[chosen])
         images = zoomed(pixels, config.size_at(self.step), config.smallest_crop, rng)
-        draw = Draw(self._generator(1))
+        draw = Draw(self._generator(self.step, 1))
         all_concepts = self.concepts.all
         targets = labels.clone()
         for i, label in enumerate(labels.tolist()):
@@ -186,7 +128,9 @@ class ClipRun:
             named.append(which)
             changed.append(other)
             about.append(label)
-        tokens = self.text.with_strangers(tokenize([*texts, *colours, *lights, *right, *wrong]), self._generator(2))
+        tokens = self.text.with_strangers(
+            tokenize([*texts, *colours, *lights, *right, *wrong]), self._generator(self.step, 2)
+        )
         return Batch(
             images,
             labels,
@@ -203,9 +147,7 @@ class ClipRun:
         config, model = self.config, self.model
         batch = self._batch()
         images, targets = batch.images.to(self.device), batch.targets.to(self.device)
-        rate = one_cycle(self.step, self.steps, config.learning_rate, config.warmup)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        self._set_rate()
         model.train()
         autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=config.bf16)
         with autocast:
@@ -221,19 +163,12 @@ class ClipRun:
         eps = config.eps_at(self.step)
         if eps:
             with still_statistics(model):
-                images = ADVERSARIES[config.adversary](attacked, images, eps, 1, self._generator(3))
+                images = ADVERSARIES[config.adversary](attacked, images, eps, 1, self._generator(self.step, 3))
         with autocast:
             embedded = encode_images(model, images)
         total = self._loss(batch, scale * embedded @ texts.T, targets)
-        value = float(total.detach())
-        if not math.isfinite(value):
-            raise self._diverged(f"the loss is {value}")
-        self.optimiser.zero_grad(set_to_none=True)
-        total.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        self.optimiser.step()
-        self.step += 1
-        self._update_average()
+        value = self._finite(total)
+        self._update(total, clip=MAX_GRADIENT)
         return value
 
     def _loss(self, batch: Batch, logits: Tensor, targets: Tensor) -> Tensor:
@@ -256,25 +191,14 @@ class ClipRun:
             total = total + config.caption_weight * both / 2
         return total
 
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
-        for name, tensor in self.model.state_dict().items():
-            if tensor.is_floating_point():
-                self.average[name].lerp_(tensor, 1 - decay)
-            else:
-                self.average[name].copy_(tensor)
-
-    # ------------------------------------------------------------------ the whole run
-
     def averaged(self) -> Network:
         """A plain open_clip model (full vocabulary) with the averaged weights, in eval mode, on the CPU."""
         model = make_model(self.open_clip_config, self.config.seed)
-        load_weights(model, self.text.full_state(self.average), str(self.folder))
+        load_weights(model, self.text.full_state(self.average or self._weights()), str(self.folder))
         return model.eval().requires_grad_(False)
 
     @torch.no_grad()
-    def held_out_accuracy(self) -> dict[str, float]:
+    def measure(self) -> dict[str, float]:
         """Zero-shot top-1 on the held-out images, of the averaged weights, among the classes of each data set."""
         model = self.averaged()
         result = {}
@@ -292,39 +216,3 @@ class ClipRun:
                 hits += int((said == labels[at : at + 250]).sum())
             result[f"holdout_{name}"] = hits / len(labels)
         return result
-
-    def run(
-        self,
-        on_progress: Callable[[TrainProgress], None] = lambda _: None,
-        should_stop: Callable[[], bool] = lambda: False,
-        *,
-        checkpoint_every_s: float = 120,
-    ) -> bool:
-        """Train to the end or until `should_stop`; True if the run is complete."""
-        discard_drafts(self.folder)
-        started, first, saved_at, saved_step = time.monotonic(), self.step, time.monotonic(), -1
-        while self.step < self.steps and not should_stop():
-            value = self.train_step()
-            self.loss_sum = (self.loss_sum[0] + value, self.loss_sum[1] + 1)
-            line = None
-            if self.step % EPOCH == 0 or self.step == self.steps:
-                line = self._end_epoch()
-            if line is not None or time.monotonic() - saved_at >= checkpoint_every_s:
-                self.save()
-                saved_at, saved_step = time.monotonic(), self.step
-            rate = one_cycle(self.step, self.steps, self.config.learning_rate, self.config.warmup)
-            eta = (time.monotonic() - started) / (self.step - first) * (self.steps - self.step)
-            on_progress(TrainProgress(self.step, self.steps, value, rate, eta, line))
-        if saved_step != self.step:
-            self.save()
-        return self.step >= self.steps
-
-    def _end_epoch(self) -> dict[str, Any]:
-        total, count = self.loss_sum
-        line = {"step": self.step, "loss": total / count, **self.held_out_accuracy()}
-        path = self.folder / "log.jsonl"
-        lines = [json.loads(text) for text in path.read_text("utf-8").splitlines()] if path.exists() else []
-        lines = [old for old in lines if old["step"] < self.step] + [line]
-        write_atomically(path, "".join(json.dumps(one) + "\n" for one in lines).encode())
-        self.loss_sum = (0.0, 0)
-        return line

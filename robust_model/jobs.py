@@ -1,7 +1,7 @@
 """Training and evaluation as jobs: the same for the app's queue and for the command line."""
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -9,35 +9,10 @@ from generator.errors import StudioError
 from generator.protocols import JobContext
 from robust_model.ensemble import SelfEnsemble
 from robust_model.evaluate import EvalConfig, EvalProgress, evaluate_model
-from robust_model.training import TrainProgress
+from robust_model.run import ResumableRun, TrainProgress
 
 CHECKPOINT_SECONDS = 120.0
 """How much of a training run a power cut may cost."""
-
-
-class TrainingRun(Protocol):
-    """A run that can be continued: `step` of `steps` are done."""
-
-    @property
-    def step(self) -> int:
-        """Steps done."""
-        ...
-
-    @property
-    def steps(self) -> int:
-        """Steps in all."""
-        ...
-
-    def run(
-        self,
-        on_progress: Callable[[TrainProgress], None],
-        should_stop: Callable[[], bool],
-        *,
-        checkpoint_every_s: float,
-    ) -> bool:
-        """Train to the end or until `should_stop`; True if the run is complete."""
-        ...
-
 
 Config = TypeVar("Config", bound=BaseModel)
 
@@ -63,7 +38,7 @@ def evaluate_job(context: JobContext, config: EvalConfig, model: SelfEnsemble) -
 
 def train_job(
     context: JobContext,
-    run: TrainingRun,
+    run: ResumableRun[Any],
     *,
     checkpoint_every_s: float = CHECKPOINT_SECONDS,
     on_epoch: Callable[[dict[str, Any]], None] = lambda _epoch: None,

@@ -1,66 +1,37 @@
-"""Training: backbone, read-outs over a frozen backbone in one pass, or both together.
+"""Training: backbone, read-outs over a frozen backbone in one pass, or both together."""
 
-A run is a folder: `config.json`, `checkpoint.safetensors` (everything needed to go on), `log.jsonl` (one line
-per epoch). Every random number of step i comes from a generator seeded by (seed, i), so a run that is killed and
-resumed repeats the undisturbed one exactly.
-"""
-
-import json
-import math
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from pydantic import ValidationError
 from torch import Tensor
 
 from generator.errors import StudioError
 from robust_model.adversary import ADVERSARIES
-from robust_model.checkpoint import (
-    discard_drafts,
-    load_tensors,
-    load_weights,
-    pack_optimiser,
-    save_tensors,
-    unpack_optimiser,
-    write_atomically,
-)
+from robust_model.checkpoint import load_weights
 from robust_model.data import LabelledImages, load_data, to_float
 from robust_model.ensemble import FreshNoise, ModelConfig, SelfEnsemble
+from robust_model.run import ResumableRun, Schedule, TrainProgress
 from robust_model.train_config import CHANGEABLE, TrainConfig
-from robust_model.train_parts import augment, one_cycle, still_statistics
+from robust_model.train_parts import augment, still_statistics
 from robust_model.transfer import take_weights
 
 __all__ = ["Run", "TrainConfig", "TrainProgress"]
 
 
-@dataclass(frozen=True)
-class TrainProgress:
-    """Where a run is: `step` of `steps` done, the last loss, the next learning rate and the seconds left.
-
-    `epoch` is the line of the log where an epoch (or the run) has just ended.
-    """
-
-    step: int
-    steps: int
-    loss: float
-    learning_rate: float
-    eta_s: float
-    epoch: dict[str, Any] | None = None
-
-
-class Run:
+class Run(ResumableRun[TrainConfig]):
     """One training run in `folder`; made anew, or continued from the folder's checkpoint.
 
     `data` is what `config.data` names, for a caller who already holds it. One process at a time works in a folder.
     """
 
+    changeable = CHANGEABLE
+    command = "robust_model"
+
     def __init__(self, config: TrainConfig, folder: Path, *, device: str = "cpu", data: LabelledImages | None = None):
-        self.config, self.folder, self.device = config, folder, torch.device(device)
+        schedule = Schedule(config.learning_rate, config.warmup, config.ema)
+        super().__init__(config, folder, schedule, config.seed)
+        self.device = torch.device(device)
         images = load_data(config.data, "train") if data is None else data
         if images.class_names != config.model.class_names:
             raise StudioError(
@@ -78,23 +49,15 @@ class Run:
         self.images = images.subset(order[config.holdout :])
         self.steps_per_epoch = len(self.images) // config.batch
         self.steps = max(1, round(config.epochs * self.steps_per_epoch))
-        self.step = 0
-        self.changed = False  # whether it goes on with other settings than its checkpoint was made with
-        self.epoch_loss = (0.0, 0)  # the sum of this epoch's losses so far, and their number
 
         # A run that goes on has its own weights: whatever it began with need not be there any more.
-        checkpoint = folder / "checkpoint.safetensors"
-        begins = not checkpoint.exists()
+        begins = not self.checkpoint.exists()
         self.model = SelfEnsemble(config.model, pretrained=config.pretrained and begins, seed=config.seed)
         if config.start_from and begins:
             self._start_from(Path(config.start_from))
         self.model.place(self.device)
-        self.average = {k: v.clone() for k, v in self.model.state_dict().items()} if config.ema else None
         self.optimiser = self._make_optimiser()
-        if begins:
-            write_atomically(folder / "config.json", config.model_dump_json(indent=2).encode())
-        else:
-            self._restore(checkpoint)
+        self._begin()
 
     def _start_from(self, place: Path) -> None:
         """Take over the weights at `place` (see `transfer`)."""
@@ -123,69 +86,6 @@ class Run:
         if config.optimiser == "adam":
             return torch.optim.Adam(groups, lr=config.learning_rate)
         return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0)
-
-    def _restore(self, path: Path) -> None:
-        tensors, facts = load_tensors(path)
-        try:
-            theirs = TrainConfig.model_validate(facts.get("config"))
-        except ValidationError:
-            theirs = None
-        changes = {name: getattr(self.config, name) for name in CHANGEABLE}
-        if theirs is None or theirs.model_copy(update=changes) != self.config:
-            raise StudioError(
-                f"'{self.folder}' holds a run with another configuration, and a run that goes on may change only "
-                f"{', '.join(CHANGEABLE)}. Choose an empty folder, or resume that run with: "
-                f"python -m robust_model train --resume {self.folder}"
-            )
-        if self.steps < facts["step"]:
-            raise StudioError(
-                f"The run in '{self.folder}' has done {facts['step']} steps already, and {self.config.epochs:g} epochs "
-                f"are only {self.steps}: choose more epochs."
-            )
-
-        def part(prefix: str) -> dict[str, Tensor]:
-            return {n[len(prefix) :]: t for n, t in tensors.items() if n.startswith(prefix)}
-
-        load_weights(self.model, part("model."), str(path))
-        unpack_optimiser(self.optimiser, part("optimiser."))
-        if self.average is not None:
-            for name, tensor in part("average.").items():
-                self.average[name].copy_(tensor)
-        self.step = facts["step"]
-        self.epoch_loss = tuple(facts.get("epoch_loss", self.epoch_loss))
-        self.changed = theirs != self.config
-        if self.changed:
-            write_atomically(self.folder / "config.json", self.config.model_dump_json(indent=2).encode())
-
-    def save(self) -> None:
-        """Write the checkpoint; weights that are not finite are an error, and the old checkpoint stays."""
-        tensors = {f"model.{n}": t for n, t in self.model.state_dict().items()}
-        tensors |= {f"optimiser.{n}": t for n, t in pack_optimiser(self.optimiser).items()}
-        tensors |= {f"average.{n}": t for n, t in (self.average or {}).items()}
-        for name, tensor in tensors.items():
-            if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-                raise self._diverged(f"'{name}' is no longer finite")
-        facts = {
-            "config": json.loads(self.config.model_dump_json()),
-            "step": self.step,
-            "steps": self.steps,
-            "epoch_loss": self.epoch_loss,
-        }
-        save_tensors(self.folder / "checkpoint.safetensors", tensors, facts)
-
-    def _diverged(self, what: str) -> StudioError:
-        return StudioError(
-            f"Training diverged at step {self.step}: {what}. The same run would do so again: start a new one, in "
-            f"another folder, with a learning_rate below {self.config.learning_rate:g}. What '{self.folder}' holds is "
-            "left as it is."
-        )
-
-    def _generator(self, *place: int) -> torch.Generator:
-        """The generator of one place in the run: (epoch,) for the order, (step, purpose) for the draws."""
-        seed = self.config.seed
-        for number in (len(place), *place):
-            seed = (seed * 1_000_003 + number + 1) % (2**63)
-        return torch.Generator().manual_seed(seed)
 
     def _batch(self) -> tuple[Tensor, Tensor]:
         epoch, at = divmod(self.step, self.steps_per_epoch)
@@ -219,31 +119,11 @@ class Run:
         with still_statistics(model):
             adversary = ADVERSARIES[config.adversary]
             images = adversary(loss, images, config.eps, config.adversary_steps, self._generator(self.step, 2))
-        rate = one_cycle(self.step, self.steps, config.learning_rate, config.warmup)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        self._set_rate()
         total = loss(images).mean()
-        value = float(total.detach())
-        if not math.isfinite(value):
-            raise self._diverged(f"the loss is {value}")
-        self.optimiser.zero_grad(set_to_none=True)
-        total.backward()
-        self.optimiser.step()
-        self.step += 1
-        self._update_average()
+        value = self._finite(total)
+        self._update(total)
         return value
-
-    def _update_average(self) -> None:
-        if self.average is None:
-            return
-        # A young average forgets its random start fast: the usual (1 + t) / (10 + t) ramp.
-        decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for name, tensor in self.model.state_dict().items():
-                if tensor.is_floating_point():
-                    self.average[name].lerp_(tensor, 1 - decay)
-                else:
-                    self.average[name].copy_(tensor)
 
     def exportable(self) -> SelfEnsemble:
         """A copy of the network with the averaged weights (the current ones without an average), in eval mode."""
@@ -265,7 +145,7 @@ class Run:
             return torch.zeros(0, len(self.config.model.class_names)), self.held_out.labels
         return torch.cat(answers), self.held_out.labels
 
-    def held_out_accuracy(self) -> dict[str, float]:
+    def measure(self) -> dict[str, float]:
         """Accuracy on the holdout, clean and under a quick transfer of PGD-10 from the predictors' mean logits."""
         if not len(self.held_out):
             return {}
@@ -285,50 +165,6 @@ class Run:
                 robust += int((model(attacked).argmax(1) == y).sum())
         total = len(self.held_out)
         return {"holdout_clean": clean / total, "holdout_pgd10_mean": robust / total}
-
-    def run(
-        self,
-        on_progress: Callable[[TrainProgress], None] = lambda _: None,
-        should_stop: Callable[[], bool] = lambda: False,
-        *,
-        checkpoint_every_s: float = 120,
-    ) -> bool:
-        """Train to the end or until `should_stop`; True if the run is complete.
-
-        The checkpoint is written at every epoch's end, after `checkpoint_every_s` seconds, and on return.
-        """
-        discard_drafts(self.folder)
-        started, first, saved_at, saved_step = time.monotonic(), self.step, time.monotonic(), -1
-        while self.step < self.steps and not should_stop():
-            value = self.train_step()
-            self.epoch_loss = (self.epoch_loss[0] + value, self.epoch_loss[1] + 1)
-            epoch = None
-            if self.step % self.steps_per_epoch == 0 or self.step == self.steps:
-                epoch = self._end_epoch()
-            if epoch is not None or time.monotonic() - saved_at >= checkpoint_every_s:
-                self.save()
-                saved_at, saved_step = time.monotonic(), self.step
-            rate = one_cycle(self.step, self.steps, self.config.learning_rate, self.config.warmup)
-            eta = (time.monotonic() - started) / (self.step - first) * (self.steps - self.step)
-            on_progress(TrainProgress(self.step, self.steps, value, rate, eta, epoch))
-        if saved_step != self.step:
-            self.save()
-        return self.step >= self.steps
-
-    def _end_epoch(self) -> dict[str, Any]:
-        """Measure and log the epoch that ends here, and begin the next."""
-        total, count = self.epoch_loss
-        epoch = {"epoch": self.step / self.steps_per_epoch, "loss": total / count, **self.held_out_accuracy()}
-        self._log(epoch)  # before the checkpoint: a run killed between the two writes the line again
-        self.epoch_loss = (0.0, 0)
-        return epoch
-
-    def _log(self, epoch: dict[str, Any]) -> None:
-        """Rewrite the log with this epoch's line: a resumed run may repeat an epoch that is already there."""
-        path = self.folder / "log.jsonl"
-        lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
-        lines = [line for line in lines if line["epoch"] < epoch["epoch"]] + [epoch]
-        write_atomically(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
 
 
 def _few(names: tuple[str, ...]) -> str:
