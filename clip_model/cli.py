@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--set", action="append", default=[], metavar="KEY=JSON", help="change a setting, e.g. steps=500"
     )
+    train.add_argument("--note", default="", help="what the card shall say of the data, e.g. how they were re-encoded")
     train.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     train.add_argument(
         "--checkpoint-every", type=float, default=CHECKPOINT_SECONDS, metavar="SECONDS", help="default: %(default)s"
@@ -93,6 +94,7 @@ def _train(args: argparse.Namespace, argv: list[str], foreground: Foreground) ->
     record = folder / "provenance.json"
     if not record.exists():
         data = f"{', '.join(run.images.sources)}; {len(run.images)} images trained on, {len(run.held_out)} held out"
+        data += f". {args.note}" if args.note else ""
         facts = provenance(command_line("clip_model", argv), device, data)
         write_atomically(record, json.dumps(facts, indent=2).encode())
     print(f"Training in '{folder}' on {device}: step {run.step} of {run.steps}.", file=sys.stderr)
