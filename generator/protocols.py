@@ -1,6 +1,6 @@
 """What the generator asks of a model, and of whoever runs its work. It never imports one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from PIL import Image
@@ -26,6 +26,36 @@ class LayeredClassifier(Classifier, Protocol):
 
     def readouts(self, images: Tensor, /) -> Tensor:
         """Map images [B, 3, H, W] in [0, 1] to the logits [B, N, C] of all N read-outs, in one forward pass."""
+        ...
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Images and texts to one space in which a picture lies near the words that describe it (CLIP)."""
+
+    @property
+    def image_size(self) -> int:
+        """Side in pixels of the square the model sees; the shorter side where it sees a rectangle."""
+        ...
+
+    @property
+    def logit_scale(self) -> float:
+        """The learned inverse temperature: what cosines are multiplied by to be logits."""
+        ...
+
+    def encode_images(self, images: Tensor, /) -> Tensor:
+        """Map images [B, 3, H, W] in [0, 1], of any height and width, to unit vectors [B, D], float32.
+
+        Differentiable in the images; resizing, cropping and normalising are done here.
+        """
+        ...
+
+    def encode_text(self, texts: Sequence[str], /) -> Tensor:
+        """Map N texts to unit vectors [N, D], float32, without a gradient."""
+        ...
+
+    def unknown_words(self, text: str, /) -> tuple[str, ...]:
+        """The words of the text that the model never saw in training; () for models of a general vocabulary."""
         ...
 
 
