@@ -35,6 +35,11 @@ class Bound(ABC):
         """The same bound, its tensors on another device and in another dtype."""
         return self
 
+    @property
+    def on_grey(self) -> "Bound":
+        """The map that shows a part of X by itself: mid-grey at X = 0, and no other image in it."""
+        return Free()
+
 
 NATURAL_COLOURS = (
     (0.56, 0.19, 0.04),
@@ -57,10 +62,24 @@ class Free(Bound):
 
     colours: tuple[tuple[float, float, float], ...] | None = None
 
+    @property
+    def on_grey(self) -> Bound:
+        return self
+
     def apply(self, x: Tensor) -> Tensor:
         if self.colours is not None:
             x = torch.einsum("cd,bdhw->bchw", x.new_tensor(self.colours), x)
         return (1 + x.tanh()) / 2
+
+
+def _check_unit_range(what: str, values: Tensor, channels: int) -> None:
+    if values.dim() != 4 or values.shape[1] != channels or not values.is_floating_point():
+        raise StudioError(
+            f"The {what} must be floating point of shape [batch, {channels}, height, width], "
+            f"not {values.dtype} of {list(values.shape)}."
+        )
+    if not ((values >= 0) & (values <= 1)).all():  # NaN fails both
+        raise StudioError(f"The {what} must hold values from 0 to 1 only.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,14 +89,7 @@ class _Anchored(Bound):
     image: Tensor
 
     def __post_init__(self) -> None:
-        image = self.image
-        if image.dim() != 4 or image.shape[1] != 3 or not image.is_floating_point():
-            raise StudioError(
-                f"The start image must be floating point of shape [batch, 3, height, width], "
-                f"not {image.dtype} of {list(image.shape)}."
-            )
-        if not ((image >= 0) & (image <= 1)).all():  # NaN fails both
-            raise StudioError("The start image must hold values from 0 to 1 only.")
+        _check_unit_range("start image", self.image, channels=3)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -85,6 +97,14 @@ class _Anchored(Bound):
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Self:
         return replace(self, image=self.image.to(device, dtype))
+
+
+STANDARD_MARGIN = 0.9 * HALF_A_GREY_LEVEL
+
+
+def unbounded(image: Tensor, margin: float = STANDARD_MARGIN) -> Tensor:
+    """The X with (1 + tanh X) / 2 = image, once the image [B, 3, H, W] is clamped to [margin, 1 - margin]."""
+    return (2 * image.clamp(margin, 1 - margin) - 1).atanh()
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +116,7 @@ class FromImage(_Anchored):
     arXiv 2502.07753) leaves more room to move at the ends.
     """
 
-    margin: float = 0.9 * HALF_A_GREY_LEVEL
+    margin: float = STANDARD_MARGIN
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -105,7 +125,7 @@ class FromImage(_Anchored):
 
     @cached_property
     def _base(self) -> Tensor:
-        return (2 * self.image.clamp(self.margin, 1 - self.margin) - 1).atanh()
+        return unbounded(self.image, self.margin)
 
     def apply(self, x: Tensor) -> Tensor:
         return (1 + (self._base + x).tanh()) / 2
@@ -156,3 +176,62 @@ class L2Ball(_Anchored):
         unit = torch.finfo(x.dtype).eps  # every pixel's sum rounds by half of this; the norm itself, relatively
         reach = max(0.0, self.eps * (1 - 100 * unit) - unit * math.sqrt(x[0].numel()))
         return (self.image + reach * ratio * x).clamp(0, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Masked(Bound):
+    """Another bound inside a mask, and the image itself outside: image + mask (inner(X) - image).
+
+    Every pixel lies on the way from the image to what the inner bound makes of X: where the mask is 0 it is
+    the image's, bit for bit, where it is 1 the inner bound's, and a soft edge blends the two. So the distance
+    to the image is nowhere larger than the inner bound's, and a budget round the same image still holds.
+
+    Args:
+        inner: what may come inside: Free() starts from grey, FromImage(image) from the image itself.
+        image: [B or 1, 3, H, W] in [0, 1], what stays outside the mask.
+        mask: [B or 1, 1, H, W] in [0, 1], 1 where the picture may change.
+    """
+
+    inner: Bound
+    image: Tensor
+    mask: Tensor
+
+    def __post_init__(self) -> None:
+        _check_unit_range("start image", self.image, channels=3)
+        _check_unit_range("mask", self.mask, channels=1)
+        if self.mask.shape[2:] != self.image.shape[2:]:
+            raise StudioError(
+                f"The mask is {self.mask.shape[2]} x {self.mask.shape[3]} pixels; it must have the size of the "
+                f"start image, {self.image.shape[2]} x {self.image.shape[3]}."
+            )
+        if not (self.mask > 0).any():
+            raise StudioError("The mask leaves nothing to change: mark the part of the picture that may.")
+        batches = {shape[0] for shape in self._shapes if shape[0] != 1}
+        if len({shape[2:] for shape in self._shapes}) > 1 or len(batches) > 1:
+            raise StudioError(
+                f"What a mask combines must fit together; the shapes are {', '.join(map(str, self._shapes))}."
+            )
+
+    @property
+    def _shapes(self) -> list[tuple[int, ...]]:
+        inner = self.inner.shape
+        return [tuple(self.image.shape), tuple(self.mask.shape), *([inner] if inner else [])]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (max(shape[0] for shape in self._shapes), *self.image.shape[1:])
+
+    @property
+    def on_grey(self) -> Bound:
+        return self.inner.on_grey
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Self:
+        return replace(
+            self,
+            inner=self.inner.to(device, dtype),
+            image=self.image.to(device, dtype),
+            mask=self.mask.to(device, dtype),
+        )
+
+    def apply(self, x: Tensor) -> Tensor:
+        return torch.lerp(self.image, self.inner.apply(x), self.mask)  # exact at both ends of the mask

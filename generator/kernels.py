@@ -112,7 +112,8 @@ def _weighted_gram(member: Sequence[tuple[float, Tensor]], rows: slice) -> Tenso
 def exact_matrices(left: GramStack, right: GramStack) -> tuple[Tensor, Tensor]:
     """All L_t [T, H, H] and R_t [T, W, W], float64."""
     every = torch.eye(len(left.members), dtype=torch.float64)
-    return left.mixed(every), right.mixed(every)
+    all_left = left.mixed(every)
+    return all_left, all_left if right is left else right.mixed(every)
 
 
 def truncated_matrices(
@@ -125,9 +126,10 @@ def truncated_matrices(
     it after q of them leaves a relative error of sqrt(sum_{p > q} s_p^2 / sum_p s_p^2), the value returned.
 
     Returns L_q [Q, H, H], R_q [Q, W, W] (float64) and that error; None if more than `most` would be needed.
+    Where both sides are one and the same stack, its matrices are made half as often.
     """
     left_factor, left_inverse = _thin_factor(left.inner_products())
-    right_factor, right_inverse = _thin_factor(right.inner_products())
+    right_factor, right_inverse = (left_factor, left_inverse) if right is left else _thin_factor(right.inner_products())
     outer, singular, inner = torch.linalg.svd(left_factor @ right_factor.mT, full_matrices=False)
     energy = singular.square()
     remaining = energy.flip(0).cumsum(0).flip(0)  # what is lost by cutting before the q-th
@@ -136,8 +138,11 @@ def truncated_matrices(
     if count > most:
         return None
     scale = singular[:count].sqrt()
-    left_mixed = left.mixed(left_inverse @ outer[:, :count] * scale)
-    right_mixed = right.mixed(right_inverse @ inner[:count].mT * scale)
+    to_left, to_right = left_inverse @ outer[:, :count] * scale, right_inverse @ inner[:count].mT * scale
+    if right is left:
+        left_mixed, right_mixed = left.mixed(torch.cat([to_left, to_right], 1)).split(count)
+    else:
+        left_mixed, right_mixed = left.mixed(to_left), right.mixed(to_right)
     return left_mixed, right_mixed, float(errors[count - 1])
 
 

@@ -7,6 +7,9 @@ canvas, enlarged bicubically (Direct Ascent Synthesis, arXiv 2502.07753). Enlarg
 
 Its adjoint hands an image gradient G to the layers, P_r = w_r U_r^T G V_r, so that descent on the layers
 moves the picture by K(G) = Up(Up^T(G)): plain descent needs no layers, only K (see `generator.kernels`).
+
+With `wrap` every layer is enlarged as if it went on periodically, left to right and top to bottom: then each
+of them tiles without a seam, and so does their sum.
 """
 
 import math
@@ -90,15 +93,18 @@ def layer_shape(resolution: int, size: Size) -> Size:
     return rows, columns
 
 
-def upsampling_matrix(size: int, cells: int) -> Tensor:
+def upsampling_matrix(size: int, cells: int, *, wrap: bool = False) -> Tensor:
     """The float64 matrix [size, cells] of bicubic enlargement along one axis, 1 <= cells <= size.
 
     Exactly `interpolate(mode="bicubic", align_corners=False)`, read off its action on unit vectors; a column
-    of ones for one cell, the identity for cells == size. Every row sums to 1.
+    of ones for one cell, the identity for cells == size. Every row sums to 1. Beyond its ends the axis goes on
+    with its last cell or, with `wrap`, round to the other end.
     """
-    unit_vectors = torch.eye(cells, dtype=torch.float64).view(1, cells, cells, 1)
-    enlarged = F.interpolate(unit_vectors, size=(size, 1), mode="bicubic", align_corners=False)
-    return enlarged[0, :, :, 0].mT.contiguous()
+    copies = 3 if wrap else 1  # the middle one of three has the right neighbours on either side
+    repeated = torch.eye(cells, dtype=torch.float64).repeat(1, copies).view(1, cells, copies * cells, 1)
+    enlarged = F.interpolate(repeated, size=(copies * size, 1), mode="bicubic", align_corners=False)
+    begin = copies // 2 * size
+    return enlarged[0, :, begin : begin + size, 0].mT.contiguous()
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +147,7 @@ class ResolutionOperator:
         weights: w_r > 0, one per resolution.
         tolerance: the relative error allowed to K (see `Kernel.relative_error`); 0 for rounding error only.
         dtype, device: of the images and layers it is applied to.
+        wrap: whether layers go on periodically beyond the edges of the canvas, so that it tiles.
 
     Raises StudioError if these do not fit together.
     """
@@ -153,6 +160,7 @@ class ResolutionOperator:
         tolerance: float,
         dtype: torch.dtype,
         device: torch.device,
+        wrap: bool = False,
     ) -> None:
         if not resolutions or list(resolutions) != sorted(set(resolutions)):
             raise StudioError("Give the resolutions in ascending order, each once, and at least one.")
@@ -165,7 +173,7 @@ class ResolutionOperator:
         if not 0 <= tolerance < 1:
             raise StudioError(f"The tolerance is a relative error from 0 (exact) to below 1, not {tolerance}.")
         self.resolutions, self.size, self.weights, self.tolerance = resolutions, size, weights, tolerance
-        self.dtype, self.device = dtype, device
+        self.dtype, self.device, self.wrap = dtype, device, wrap
         self.shapes: tuple[Size, ...] = tuple(layer_shape(r, size) for r in resolutions)
 
     def up(self, layers: Sequence[Tensor]) -> Tensor:
@@ -178,12 +186,17 @@ class ResolutionOperator:
 
     def up_one(self, index: int, layer: Tensor) -> Tensor:
         """w_r U_r P_r V_r^T for r = resolutions[index]: one layer's part [..., H, W] of the sum."""
-        rows, columns = (self._placed(factor) for factor in self._factors(index))
+        rows, columns = (self._placed(factor) for factor in self.factors(index))
         return rows @ (layer @ columns.mT)
 
     def adjoint(self, images: Tensor) -> list[Tensor]:
         """w_r U_r^T G V_r for every resolution: images [..., H, W] to layers [..., rh, rw]."""
         return [layer for group in self._groups for layer in group.adjoint(images)]
+
+    def adjoint_one(self, index: int, images: Tensor) -> Tensor:
+        """w_r U_r^T G V_r for r = resolutions[index] alone: images [..., H, W] to the layer [..., rh, rw]."""
+        rows, columns = (self._placed(factor) for factor in self.factors(index))
+        return rows.mT @ images @ columns
 
     @cached_property
     def kernel(self) -> Kernel:
@@ -206,26 +219,35 @@ class ResolutionOperator:
         return FactorKernel(self._groups, len(self.resolutions))
 
     def _gram_stacks(self) -> tuple[GramStack, GramStack]:
-        """The matrices w_r^2 A_r and A'_r; layers that share the one of the shorter side are one term."""
+        """The matrices w_r^2 A_r and A'_r; layers that share the one of the shorter side are one term.
+
+        On a square canvas they are w_r A_r on both sides, in the same stack.
+        """
+        if self.size[0] == self.size[1]:
+            both = GramStack(
+                [[(w, self._enlargement(0, r))] for w, (r, _) in zip(self.weights, self.shapes, strict=True)]
+            )
+            return both, both
         short = 0 if self.size[0] < self.size[1] else 1
         alike: dict[int, list[int]] = {}
         for index, shape in enumerate(self.shapes):
             alike.setdefault(shape[short], []).append(index)
-        common = [[(1.0, upsampling_matrix(self.size[short], cells))] for cells in alike]
+        common = [[(1.0, self._enlargement(short, cells))] for cells in alike]
         merged = [
-            [
-                (self.weights[i] ** 2, upsampling_matrix(self.size[1 - short], self.shapes[i][1 - short]))
-                for i in indices
-            ]
+            [(self.weights[i] ** 2, self._enlargement(1 - short, self.shapes[i][1 - short])) for i in indices]
             for indices in alike.values()
         ]
         stacks = GramStack(common), GramStack(merged)
         return stacks if short == 0 else stacks[::-1]
 
-    def _factors(self, index: int) -> tuple[Tensor, Tensor]:
+    def factors(self, index: int) -> tuple[Tensor, Tensor]:
         """w_r U_r [H, rh] and V_r [W, rw], in float64 on the CPU."""
-        (height, width), (rows, columns) = self.size, self.shapes[index]
-        return self.weights[index] * upsampling_matrix(height, rows), upsampling_matrix(width, columns)
+        rows, columns = self.shapes[index]
+        return self.weights[index] * self._enlargement(0, rows), self._enlargement(1, columns)
+
+    def _enlargement(self, axis: int, cells: int) -> Tensor:
+        """U_r (axis 0) or V_r (axis 1) for so many cells, in float64 on the CPU."""
+        return upsampling_matrix(self.size[axis], cells, wrap=self.wrap)
 
     def _placed(self, matrix: Tensor) -> Tensor:
         return matrix.to(self.device, self.dtype)
@@ -239,7 +261,7 @@ class ResolutionOperator:
             columns: list[Tensor] = []
             heights: list[int] = []
             while index < len(self.shapes) and sum(heights) < _GROUP_ROWS:
-                row, column = self._factors(index)
+                row, column = self.factors(index)
                 rows.append(row)
                 columns.append(self._placed(column))
                 heights.append(row.shape[1])
@@ -261,8 +283,9 @@ def _cached_operator(
     tolerance: float,
     dtype: torch.dtype,
     device: torch.device,
+    wrap: bool,
 ) -> ResolutionOperator:
-    return ResolutionOperator(resolutions, size, weights, tolerance, dtype, device)
+    return ResolutionOperator(resolutions, size, weights, tolerance, dtype, device, wrap)
 
 
 def resolution_operator(
@@ -273,8 +296,9 @@ def resolution_operator(
     tolerance: float = 0.0,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
+    wrap: bool = False,
 ) -> ResolutionOperator:
     """A `ResolutionOperator`, the last few of which are kept; every weight is 1 unless given."""
     chosen = tuple(resolutions)
     scales = (1.0,) * len(chosen) if weights is None else tuple(map(float, weights))
-    return _cached_operator(chosen, tuple(size), scales, float(tolerance), dtype, torch.device(device))
+    return _cached_operator(chosen, tuple(size), scales, float(tolerance), dtype, torch.device(device), wrap)

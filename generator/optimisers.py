@@ -5,7 +5,8 @@ the image gradient g_t, a layer's gradient is T_r g_t for the fixed linear map T
 
     v_r <- m v_r + T_r g_t,   P_r <- P_r - lr v_r      keeps      v_r = T_r v,   P_r = P0_r + T_r G
 
-with v <- m v + g_t and G <- G - lr v: by induction, from v = G = 0. Adam divides by a root of squares of each
+with v <- m v + g_t and G <- G - lr v: by induction, from v = G = 0. The picture moves by X <- X - lr K(v), and
+K(v) <- m K(v) + K(g_t), so that a step applies K once, to g_t. Adam divides by a root of squares of each
 layer's own gradient, which is not linear, and needs the layers.
 """
 
@@ -37,16 +38,19 @@ class ImageSpaceSGD:
 
     def __init__(self, prior: ImageSpacePrior, *, lr: float, momentum: float = 0.0) -> None:
         self._prior, self._lr, self._momentum = prior, lr, momentum
-        self._velocity: Tensor | None = None
+        self._velocity: tuple[Tensor, Tensor] | None = None  # v and K(v)
 
     def step(self) -> None:
         (gradient,) = _gathered(self._prior)
+        move = self._prior.move(gradient)
         if self._momentum:
-            self._velocity = (
-                gradient.clone() if self._velocity is None else self._velocity.mul_(self._momentum).add_(gradient)
-            )
-            gradient = self._velocity
-        self._prior.descend(gradient, self._lr)
+            if self._velocity is None:
+                self._velocity = gradient.clone(), move.clone()
+            else:
+                self._velocity[0].mul_(self._momentum).add_(gradient)
+                self._velocity[1].mul_(self._momentum).add_(move)
+            gradient, move = self._velocity
+        self._prior.descend(gradient, move, self._lr)
 
     def zero_grad(self) -> None:
         _forget(self._prior)

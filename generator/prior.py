@@ -89,8 +89,12 @@ class Prior(ABC):
         """X [B, 3, H, W], attached to the leaves."""
 
     @abstractmethod
+    def _layer(self, index: int) -> Tensor:
+        """P_r for r = resolutions[index], detached."""
+
     def _layers(self) -> list[Tensor]:
         """P_r in the order of the resolutions, detached."""
+        return [self._layer(index) for index in range(len(self.resolutions))]
 
     def render(self) -> Tensor:
         """The images [B, 3, H, W] in [0, 1], attached to the leaves."""
@@ -100,18 +104,30 @@ class Prior(ABC):
             x.register_hook(self._unit_step)
         return self.bound.apply(x)
 
-    @torch.no_grad()
     def _unit_step(self, gradient: Tensor) -> Tensor:
         """The gradient [B, 3, H, W], each image scaled so that K(gradient) has root mean square 1."""
+        return self._unit_move(gradient)[0]
+
+    @torch.no_grad()
+    def _unit_move(self, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """The gradient thus scaled, and K of it."""
         peak = gradient.abs().amax((1, 2, 3), keepdim=True)
         gradient = gradient / torch.where(peak > 0, peak, 1)  # squares must not underflow
-        step = self.operator.kernel(gradient).square().mean((1, 2, 3), keepdim=True).sqrt()
-        return gradient / step.clamp_min(torch.finfo(gradient.dtype).eps)
+        move = self.operator.kernel(gradient)
+        length = move.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(torch.finfo(gradient.dtype).eps)
+        return gradient / length, move.div_(length)
 
     @torch.no_grad()
     def layers(self) -> dict[int, Tensor]:
         """r -> P_r [B, 3, rh, rw]."""
         return dict(zip(self.resolutions, self._layers(), strict=True))
+
+    @torch.no_grad()
+    def layer_image(self, resolution: int) -> Tensor:
+        """w_r up_r(P_r) [B, 3, H, W], before the bound, for one resolution; nothing else is computed."""
+        self._check_known([resolution])
+        index = self.resolutions.index(resolution)
+        return self.operator.up_one(index, self._layer(index))
 
     @torch.no_grad()
     def layer_images(self) -> dict[int, Tensor]:
@@ -124,14 +140,17 @@ class Prior(ABC):
     @torch.no_grad()
     def render_layers(self, keep: Collection[int]) -> Tensor:
         """The images [B, 3, H, W] with only the layers `keep` switched on; with none, those of X = 0."""
-        unknown = sorted(set(keep) - set(self.resolutions))
-        if unknown:
-            raise StudioError(f"This picture has no layer of resolution {unknown[0]}.")
+        self._check_known(keep)
         kept = [
             layer if r in keep else torch.zeros_like(layer)
             for r, layer in zip(self.resolutions, self._layers(), strict=True)
         ]
         return self.bound.apply(self.operator.up(kept))
+
+    def _check_known(self, resolutions: Collection[int]) -> None:
+        unknown = sorted(set(resolutions) - set(self.resolutions))
+        if unknown:
+            raise StudioError(f"This picture has no layer of resolution {unknown[0]}.")
 
 
 class LayeredPrior(Prior):
@@ -160,8 +179,8 @@ class LayeredPrior(Prior):
     def _sum(self) -> Tensor:
         return self.operator.up(self._parameters)
 
-    def _layers(self) -> list[Tensor]:
-        return [layer.detach().clone() for layer in self._parameters]
+    def _layer(self, index: int) -> Tensor:
+        return self._parameters[index].detach().clone()
 
 
 class ImageSpacePrior(Prior):
@@ -180,30 +199,48 @@ class ImageSpacePrior(Prior):
         start: Mapping[int, Tensor] | None = None,
     ) -> None:
         super().__init__(operator, bound, batch=batch, start=start)
-        canvas = torch.zeros(batch, 3, *operator.size, dtype=operator.dtype, device=operator.device)
-        self._start_sum = canvas.clone()
+        self._accumulated = torch.zeros(batch, 3, *operator.size, dtype=operator.dtype, device=operator.device)
+        self._x = self._accumulated.clone()
         for r, layer in self._start.items():  # usually a few small ones
-            self._start_sum += operator.up_one(operator.resolutions.index(r), layer)
-        self._accumulated = canvas
-        self._x = self._start_sum.clone().requires_grad_()
+            self._x += operator.up_one(operator.resolutions.index(r), layer)
+        self._x.requires_grad_()
+        self._unit: tuple[Tensor, Tensor] | None = None  # the last gradient that was normalised, and K of it
 
     def leaves(self) -> list[Tensor]:
         return [self._x]
 
     @torch.no_grad()
-    def descend(self, direction: Tensor, rate: float) -> None:
-        """G -= rate * direction [B, 3, H, W], which must be linear in image gradients; X follows."""
+    def move(self, gradient: Tensor) -> Tensor:
+        """K(gradient) [B, 3, H, W]: descent on the layers moves X by -rate times this."""
+        if self._unit is not None and torch.equal(gradient, self._unit[0]):
+            return self._unit[1]  # normalising has applied K already
+        return self.operator.kernel(gradient)
+
+    @torch.no_grad()
+    def descend(self, direction: Tensor, move: Tensor, rate: float) -> None:
+        """G -= rate * direction and X -= rate * move, both [B, 3, H, W], with move = K(direction).
+
+        The direction must be linear in image gradients.
+        """
         self._accumulated.sub_(direction, alpha=rate)
-        torch.add(self._start_sum, self.operator.kernel(self._accumulated), out=self._x.detach())
+        self._x.detach().sub_(move, alpha=rate)
+
+    def _unit_step(self, gradient: Tensor) -> Tensor:
+        self._unit = self._unit_move(gradient)
+        return self._unit[0]
 
     def _sum(self) -> Tensor:
         return self._x
 
-    def _layers(self) -> list[Tensor]:
-        moves = self.operator.adjoint(self._accumulated)
-        return [
-            move + self._start[r] if r in self._start else move for r, move in zip(self.resolutions, moves, strict=True)
-        ]
+    def _layer(self, index: int) -> Tensor:
+        return self._started(index, self.operator.adjoint_one(index, self._accumulated))
+
+    def _layers(self) -> list[Tensor]:  # all at once is cheaper than one by one
+        return [self._started(index, move) for index, move in enumerate(self.operator.adjoint(self._accumulated))]
+
+    def _started(self, index: int, move: Tensor) -> Tensor:
+        start = self._start.get(self.resolutions[index])
+        return move if start is None else move + start
 
 
 PRIORS: dict[Form, type[Prior]] = {"layered": LayeredPrior, "image_space": ImageSpacePrior}
@@ -245,12 +282,13 @@ def make_prior(
     rng: torch.Generator | None = None,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
+    wrap: bool = False,
 ) -> Prior:
     """A prior on a canvas of `size` (H, W).
 
     Args:
         form: a key of PRIORS; `choose_form` picks one for an optimiser.
-        bound: Free(), FromImage(image), LinfBall(image, eps) or L2Ball(image, eps).
+        bound: Free(), FromImage(image), LinfBall(image, eps) or L2Ball(image, eps), or one of them Masked.
         resolutions: ascending, as `parse_resolutions` gives them.
         weights: w_r, one per resolution; 1 unless given.
         batch: the number of pictures.
@@ -258,6 +296,7 @@ def make_prior(
         start_std: standard deviation of a random start, in units of X; 0 for none.
         start_resolution: the finest resolution that takes part in it.
         rng: the generator of the random start, needed if there is one.
+        wrap: whether the canvas tiles (see `generator.operators`).
 
     Raises StudioError where these do not fit together.
     """
@@ -270,5 +309,7 @@ def make_prior(
         if rng is None:
             raise StudioError("A random start needs a random generator: pass a seeded torch.Generator as rng.")
         start = random_start(resolutions, size, batch=batch, std=start_std, up_to=start_resolution, rng=rng)
-    operator = resolution_operator(resolutions, size, weights=weights, tolerance=tolerance, dtype=dtype, device=device)
+    operator = resolution_operator(
+        resolutions, size, weights=weights, tolerance=tolerance, dtype=dtype, device=device, wrap=wrap
+    )
     return PRIORS[form](operator, bound, batch=batch, start=start)

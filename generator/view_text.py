@@ -64,6 +64,23 @@ class Dataclass(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
+class NoArgument:
+    """Text form of a view that has no fields."""
+
+    syntax: ClassVar[str] = ""
+
+    @classmethod
+    def from_text(cls, argument: str) -> Self:
+        """Take no argument."""
+        if argument:
+            raise StudioError(f"it takes nothing after its name, and '{argument}' stands there.")
+        return cls()
+
+    def to_text(self) -> str:
+        """Return the empty argument."""
+        return ""
+
+
 class OneNumber:
     """Text form of a view whose only field is a number; without an argument, its default."""
 

@@ -20,7 +20,8 @@ from torch.nn import functional
 
 from generator.errors import StudioError
 from generator.jpeg import jpeg
-from generator.view_text import OneNumber, OneRange, check_between, parse_whole, parse_whole_range, range_text
+from generator.view_text import NoArgument, OneNumber, OneRange, check_between, parse_whole_range, range_text
+from generator.view_windows import RandomCrop, RandomWindow, Roll, Shift, integers, uniform_between
 
 
 class View(Protocol):
@@ -52,104 +53,13 @@ def _uniform(shape: tuple[int, ...], rng: Generator, like: Tensor) -> Tensor:
     return torch.rand(shape, generator=rng, device=rng.device).to(like)
 
 
-def _uniform_between(low: float, high: float, rng: Generator) -> float:
-    return low + (high - low) * torch.rand((), generator=rng, device=rng.device, dtype=torch.float64).item()
-
-
-def _integers(low: int, high: int, count: int, rng: Generator) -> list[int]:
-    """Draw `count` integers from low..high, both included."""
-    drawn: list[int] = torch.randint(low, high + 1, (count,), generator=rng, device=rng.device).tolist()
-    return drawn
-
-
-def _crop_each(images: Tensor, tops: list[int], lefts: list[int], height: int, width: int) -> Tensor:
-    """Cut a window of one size from each image (slices of unbound images have a cheap backward)."""
-    windows = zip(images.unbind(0), tops, lefts, strict=True)
-    return torch.stack([image[:, top : top + height, left : left + width] for image, top, left in windows])
-
-
 @dataclass(frozen=True)
-class Identity:
+class Identity(NoArgument):
     """The image itself."""
-
-    syntax: ClassVar[str] = ""
 
     def __call__(self, images: Tensor, _rng: Generator) -> Tensor:
         """Return the images unchanged."""
         return images
-
-    @classmethod
-    def from_text(cls, argument: str) -> Self:
-        """Take no argument."""
-        if argument:
-            raise StudioError(f"it takes nothing after its name, and '{argument}' stands there.")
-        return cls()
-
-    def to_text(self) -> str:
-        """Return the empty argument."""
-        return ""
-
-
-@dataclass(frozen=True)
-class RandomCrop(OneRange):
-    """A window of the image's own aspect, `scale_min` to `scale_max` of its sides, anywhere inside it.
-
-    The window is not resized: classifiers take any size.
-    """
-
-    syntax: ClassVar[str] = "SCALE or MIN-MAX, parts of the sides from 0.05 to 1"
-    scale_min: float = 0.8
-    scale_max: float = 1.0
-
-    def __post_init__(self) -> None:
-        """Check the range."""
-        check_between("scale of a crop", 0.05, 1.0, self.scale_min, self.scale_max)
-
-    def __call__(self, images: Tensor, rng: Generator) -> Tensor:
-        """Crop [B, 3, H, W] to [B, 3, round(s H), round(s W)], one s per call, one position per image."""
-        batch, _, height, width = images.shape
-        scale = _uniform_between(self.scale_min, self.scale_max, rng)
-        new_height, new_width = max(1, round(scale * height)), max(1, round(scale * width))
-        tops = _integers(0, height - new_height, batch, rng)
-        lefts = _integers(0, width - new_width, batch, rng)
-        return _crop_each(images, tops, lefts, new_height, new_width)
-
-
-@dataclass(frozen=True)
-class Shift:
-    """A shift by up to `max_pixels` along each axis: round the edge, or (pad) bringing in black."""
-
-    syntax: ClassVar[str] = "PIXELS, or PIXELS:pad to bring in black instead of going round the edge"
-    max_pixels: int = 8
-    pad: bool = False
-
-    def __post_init__(self) -> None:
-        """Check the distance."""
-        check_between("shift", 0, 16384, self.max_pixels)
-
-    def __call__(self, images: Tensor, rng: Generator) -> Tensor:
-        """Shift images [B, 3, H, W], each by its own distance, which is always less than a side."""
-        batch, _, height, width = images.shape
-        reach_y, reach_x = min(self.max_pixels, height - 1), min(self.max_pixels, width - 1)
-        down = _integers(-reach_y, reach_y, batch, rng)
-        right = _integers(-reach_x, reach_x, batch, rng)
-        mode = "constant" if self.pad else "circular"
-        padded = functional.pad(images, (reach_x, reach_x, reach_y, reach_y), mode=mode)
-        return _crop_each(padded, [reach_y - y for y in down], [reach_x - x for x in right], height, width)
-
-    @classmethod
-    def from_text(cls, argument: str) -> Self:
-        """Read ``8`` or ``8:pad``; nothing means the defaults."""
-        if not argument:
-            return cls()
-        pixels, _, mode = argument.partition(":")
-        if mode.strip() not in ("", "pad"):
-            raise StudioError(f"'{mode.strip()}' is no way to shift; write pad, or nothing to go round the edge.")
-        return cls(parse_whole(pixels), bool(mode))
-
-    def to_text(self) -> str:
-        """Write ``8`` or ``8:pad``."""
-        return f"{self.max_pixels}:pad" if self.pad else str(self.max_pixels)
 
 
 @dataclass(frozen=True)
@@ -216,7 +126,7 @@ class Resize(OneRange):
 
     def __call__(self, images: Tensor, rng: Generator) -> Tensor:
         """Resize [B, 3, H, W] to [B, 3, round(f H), round(f W)], one f per call."""
-        factor = _uniform_between(self.factor_min, self.factor_max, rng)
+        factor = uniform_between(self.factor_min, self.factor_max, rng)
         size = [max(1, round(factor * side)) for side in images.shape[-2:]]
         return functional.interpolate(images, size=size, mode="bilinear", align_corners=False, antialias=True)
 
@@ -236,7 +146,7 @@ class Jpeg:
 
     def __call__(self, images: Tensor, rng: Generator) -> Tensor:
         """Compress and decompress images [B, 3, H, W], keeping their size; values end in [0, 1]."""
-        qualities = _integers(self.quality_min, self.quality_max, images.shape[0], rng)
+        qualities = integers(self.quality_min, self.quality_max, images.shape[0], rng)
         return jpeg(images, torch.tensor(qualities, device=images.device), subsample=self.subsample)
 
     @classmethod
@@ -293,7 +203,9 @@ class Compose:
 
 VIEWS: Mapping[str, type[TextView]] = {
     "crop": RandomCrop,
+    "window": RandomWindow,
     "shift": Shift,
+    "roll": Roll,
     "noise": GaussianNoise,
     "uniform": UniformNoise,
     "flip": HorizontalFlip,

@@ -119,6 +119,22 @@ def test_upsampling_by_hand():
     torch.testing.assert_close(upsampling_matrix(4, 2), expected, rtol=0, atol=1e-12)
 
 
+def test_periodic_upsampling_by_hand():
+    assert torch.equal(upsampling_matrix(5, 5, wrap=True), torch.eye(5, dtype=F64))
+    torch.testing.assert_close(upsampling_matrix(7, 1, wrap=True), torch.ones(7, 1, dtype=F64))
+    # 2 -> 4 as above, but the cells -2, -1, 0, 1, 2, 3 are now the cells 0, 1, 0, 1, 0, 1.
+    near_first, near_second = [(225 - 9) / 256, (67 - 27) / 256], [(67 - 27) / 256, (225 - 9) / 256]
+    expected = torch.tensor([near_first, near_first, near_second, near_second], dtype=F64)
+    torch.testing.assert_close(upsampling_matrix(4, 2, wrap=True), expected, rtol=0, atol=1e-12)
+    # 3 -> 6: pixel 0 reads at -1/4, the cells -2..1 with weights (-9, 67, 225, -27); pixel 5 mirrors it.
+    torch.testing.assert_close(
+        upsampling_matrix(6, 3, wrap=True)[[0, 5]] * 256,
+        torch.tensor([[225, -27 - 9, 67], [67, -27 - 9, 225]], dtype=F64),
+        rtol=0,
+        atol=1e-9,
+    )
+
+
 @pytest.mark.parametrize("size", SHAPES)
 def test_up_is_the_sum_of_interpolations(size):
     op = operator(size)
@@ -126,6 +142,14 @@ def test_up_is_the_sum_of_interpolations(size):
     torch.testing.assert_close(op.up(layers), interpolated_sum(op, layers), rtol=1e-12, atol=1e-12)
     parts = [op.up_one(index, layer) for index, layer in enumerate(layers)]
     torch.testing.assert_close(torch.stack(parts).sum(0), op.up(layers), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", SHAPES)
+def test_one_layer_goes_up_and_down_as_among_all(size):
+    op = operator(size)
+    image = torch.randn(2, 3, *size, dtype=F64, generator=torch.Generator().manual_seed(0))
+    for index, layer in enumerate(op.adjoint(image)):
+        torch.testing.assert_close(op.adjoint_one(index, image), layer, rtol=1e-12, atol=1e-12)
 
 
 def test_up_is_the_same_in_several_groups(monkeypatch):
@@ -152,13 +176,79 @@ def test_adjoint(height, width, seed, keep):
     torch.testing.assert_close(through_images, through_layers, rtol=1e-9, atol=1e-9)
 
 
+# --- tiling -------------------------------------------------------------------------------------------------
+
+
+def test_periodic_up_is_the_interpolation_of_layers_that_go_on():
+    op = operator((12, 18), "3,6,9", wrap=True)
+    assert op.shapes == ((2, 3), (4, 6), (6, 9))
+    layers = random_layers(op, torch.Generator().manual_seed(0))
+    expected = torch.zeros(2, 3, 12, 18, dtype=F64)
+    for w, layer, (rows, columns) in zip(op.weights, layers, op.shapes, strict=True):
+        scale = 12 // rows
+        around = F.pad(layer, (2, 2, 2, 2), mode="circular")
+        larger = F.interpolate(
+            around, size=(scale * (rows + 4), scale * (columns + 4)), mode="bicubic", align_corners=False
+        )
+        expected += w * larger[..., 2 * scale : -2 * scale, 2 * scale : -2 * scale]
+    torch.testing.assert_close(op.up(layers), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("resolution", [1, 2, 3, 6, 12, 24])
+def test_a_roll_by_one_cell_is_a_roll_of_the_periodic_picture(resolution):
+    op = operator((24, 48), str(2 * resolution), wrap=True)
+    (layer,) = random_layers(op, torch.Generator().manual_seed(0))
+    pixels = 24 // resolution
+    torch.testing.assert_close(
+        op.up_one(0, layer.roll((1, -1), (2, 3))),
+        op.up_one(0, layer).roll((pixels, -pixels), (2, 3)),
+        rtol=1e-12,
+        atol=1e-12,
+    )
+
+
+@pytest.mark.parametrize(("wrap", "seamless"), [(True, True), (False, False)])
+def test_only_a_periodic_picture_has_no_seam(wrap, seamless):
+    """Layers up to a quarter of the sides: neighbouring pixels differ little, and hardly more across the edges.
+
+    A little more, because that is the one place where a border between cells is common to all layers.
+    """
+    op = operator((32, 40), "1..10", wrap=wrap)
+    rng = torch.Generator().manual_seed(0)
+    picture = op.up([torch.randn(40, 3, *shape, dtype=F64, generator=rng) for shape in op.shapes])
+    for axis in (2, 3):
+        steps = (picture - picture.roll(1, axis)).square().mean([a for a in range(4) if a != axis]).sqrt()
+        across_the_edge, inside = float(steps[0]), float(steps[1:].max())
+        assert (across_the_edge < 1.2 * inside) is seamless
+
+
+def test_periodic_and_plain_operators_are_told_apart():
+    plain, periodic = (resolution_operator((1, 4), (8, 9), wrap=wrap) for wrap in (False, True))
+    assert plain is not periodic
+    assert resolution_operator((1, 4), (8, 9), wrap=True) is periodic
+    layer = torch.arange(16.0).view(1, 1, 4, 4)
+    assert not torch.allclose(plain.up_one(1, layer), periodic.up_one(1, layer))
+
+
+@settings(max_examples=10, deadline=None)
+@given(height=st.integers(2, 16), width=st.integers(2, 16), seed=st.integers(0, 2**31))
+def test_periodic_adjoint(height, width, seed):
+    rng = torch.Generator().manual_seed(seed)
+    op = operator((height, width), "all", wrap=True)
+    layers = random_layers(op, rng)
+    image = torch.randn(2, 3, height, width, dtype=F64, generator=rng)
+    through_layers = sum((p * q).sum() for p, q in zip(layers, op.adjoint(image), strict=True))
+    torch.testing.assert_close((op.up(layers) * image).sum(), through_layers, rtol=1e-9, atol=1e-9)
+
+
 # --- the kernel ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", SHAPES)
 @pytest.mark.parametrize("resolutions", ["all", "pow2", "3", "1..20:5"])
-def test_exact_kernel_is_up_after_adjoint(size, resolutions):
-    op = operator(size, resolutions)
+@pytest.mark.parametrize("wrap", [False, True])
+def test_exact_kernel_is_up_after_adjoint(size, resolutions, wrap):
+    op = operator(size, resolutions, wrap=wrap)
     image = torch.randn(2, 3, *size, dtype=F64, generator=torch.Generator().manual_seed(3))
     torch.testing.assert_close(op.kernel(image), op.up(op.adjoint(image)), rtol=1e-10, atol=1e-10)
     assert op.kernel.relative_error == 0
@@ -173,8 +263,9 @@ def test_exact_kernel_merges_layers_that_agree_along_the_shorter_side():
 @pytest.mark.parametrize("size", [(16, 16), (12, 19), (19, 12)])
 @pytest.mark.parametrize("resolutions", ["all", "1..12:3"])
 @pytest.mark.parametrize("tolerance", [3e-2, 1e-2, 1e-3])
-def test_truncated_kernel_keeps_its_tolerance(size, resolutions, tolerance):
-    exact, cheap = operator(size, resolutions), operator(size, resolutions, tolerance)
+@pytest.mark.parametrize("wrap", [False, True])
+def test_truncated_kernel_keeps_its_tolerance(size, resolutions, tolerance, wrap):
+    exact, cheap = operator(size, resolutions, wrap=wrap), operator(size, resolutions, tolerance, wrap=wrap)
     full, approximate = dense(lambda g: exact.up(exact.adjoint(g)), size), dense(cheap.kernel, size)
     error = float((approximate - full).norm() / full.norm())
     assert error <= tolerance

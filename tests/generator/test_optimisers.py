@@ -63,6 +63,21 @@ def test_gradients_gather_until_they_are_forgotten(form, normalise):
 
 
 @pytest.mark.parametrize("form", FORMS)
+def test_the_picture_follows_the_layers_whatever_gradients_were_gathered(form):
+    subject = prior(form)
+    optimiser = make_optimiser("sgd", subject, 1e-2, momentum=0.5, normalise=True)
+    for weight in 1.0, -3.0, 2.0:
+        (subject.render() * slopes().roll(int(weight), 3)).sum().backward()  # not forgotten in between
+        optimiser.step()
+        torch.testing.assert_close(subject.render(), subject.render_layers(subject.resolutions), rtol=0, atol=1e-5)
+    subject.normalise_gradient = False
+    optimiser.zero_grad()
+    (1e-3 * subject.render() * slopes()).sum().backward()
+    optimiser.step()
+    torch.testing.assert_close(subject.render(), subject.render_layers(subject.resolutions), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_a_step_without_a_gradient_is_a_mistake(form):
     subject = prior(form)
     optimiser = make_optimiser("sgd", subject, 0.1)

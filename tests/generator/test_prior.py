@@ -1,5 +1,7 @@
 """The two forms of the prior against each other, against a plain loop of `interpolate`, and by hand."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from generator.bounds import Bound, Free, FromImage, L2Ball, LinfBall
+from generator.bounds import Bound, Free, FromImage, L2Ball, LinfBall, Masked, unbounded
 from generator.errors import StudioError
 from generator.operators import layer_shape
 from generator.optimisers import make_optimiser
@@ -24,11 +26,17 @@ def pictures(seed: int = 0, batch: int = BATCH, size: tuple[int, int] = SIZE) ->
     return torch.rand(batch, 3, *size, generator=torch.Generator().manual_seed(seed))
 
 
+def soft_mask(size: tuple[int, int] = SIZE) -> Tensor:
+    """Half open on the left, wholly open on the right."""
+    return torch.linspace(0.5, 1.2, size[1]).clamp_max(1).expand(1, 1, *size)
+
+
 BOUNDS = {
     "free": lambda: Free(),
     "image": lambda: FromImage(pictures(1)),
     "linf": lambda: LinfBall(pictures(2), 16 / 255),
     "l2": lambda: L2Ball(pictures(3, batch=1), 1.5),
+    "masked": lambda: Masked(FromImage(pictures(1)), pictures(1), soft_mask()),
 }
 
 
@@ -72,7 +80,7 @@ def distances(a: Tensor, b: Tensor) -> tuple[float, float]:
     [(0.0, False, 0.0), (0.9, False, 0.2), (0.0, True, 0.2), (0.5, True, 0.0)],
 )
 def test_forms_agree_after_many_steps(bound, momentum, normalise, start_std):
-    rate = 0.01 if normalise else {"free": 0.5, "image": 0.5, "linf": 4.0, "l2": 0.3}[bound]
+    rate = 0.01 if normalise else {"free": 0.5, "image": 0.5, "linf": 4.0, "l2": 0.3, "masked": 0.5}[bound]
     both = []
     for form in FORMS:
         rng = torch.Generator().manual_seed(5)
@@ -87,8 +95,35 @@ def test_forms_agree_after_many_steps(bound, momentum, normalise, start_std):
     for r in RESOLUTIONS:
         assert_close(image_space.layers()[r], layered.layers()[r])
         assert_close(image_space.layer_images()[r], layered.layer_images()[r])
+        for subject in both:
+            torch.testing.assert_close(subject.layer_image(r), subject.layer_images()[r])
     for keep in [(), (1, 5), RESOLUTIONS]:
         assert_close(image_space.render_layers(keep), layered.render_layers(keep))
+
+
+def test_forms_agree_on_a_canvas_that_tiles():
+    both = []
+    for form in FORMS:
+        subject = prior(form, wrap=True, dtype=torch.float64)
+        descend(subject, 12, 0.5, momentum=0.5)
+        both.append(subject)
+    layered, image_space = both
+    assert_close(image_space.render(), layered.render(), 1e-10)
+    for r in RESOLUTIONS:
+        assert_close(image_space.layers()[r], layered.layers()[r], 1e-10)
+    plain = prior("image_space", dtype=torch.float64)
+    descend(plain, 12, 0.5, momentum=0.5)
+    assert float((plain.render() - layered.render()).detach().abs().max()) > 1e-3
+
+
+def test_normalised_descent_applies_the_kernel_once_a_step(monkeypatch):
+    for momentum in 0.0, 0.9:
+        subject = prior("image_space")
+        kernel, calls = subject.operator.kernel, []
+        with monkeypatch.context() as patch:
+            patch.setitem(subject.operator.__dict__, "kernel", lambda x: calls.append(1) or kernel(x))  # noqa: B023
+            descend(subject, 5, 0.01, momentum=momentum, normalise=True)
+        assert len(calls) == 5
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -213,11 +248,85 @@ def test_no_picture_leaves_its_budget(seed, scale, eps, l2):
     image = pictures(seed).mul(1.4).sub(0.2).clamp(0, 1)  # much of it at the ends
     x = scale * torch.randn(BATCH, 3, *SIZE, generator=rng)
     results = [bound.apply(x) for bound in (Free(), FromImage(image), LinfBall(image, eps), L2Ball(image, l2))]
+    mask = torch.rand(1, 1, *SIZE, generator=rng).mul(1.5).sub(0.2).clamp(0, 1)  # closed, soft and open
+    results += [Masked(bound, image, mask).apply(x) for bound in (LinfBall(image, eps), L2Ball(image, l2))]
     for result in results:
         assert result.isfinite().all()
         assert 0 <= float(result.min()) <= float(result.max()) <= 1
     assert distances(results[2], image)[0] <= eps
     assert distances(results[3], image)[1] <= l2
+    assert distances(results[4], image)[0] <= eps
+    assert distances(results[5], image)[1] <= l2
+
+
+def levels(batch: int = BATCH) -> Tensor:
+    """All 256 levels of an 8-bit photo."""
+    return torch.arange(batch * 3 * SIZE[0] * SIZE[1]).remainder(256).view(batch, 3, *SIZE) / 255
+
+
+@pytest.mark.parametrize("inner", [Free(), FromImage(levels()), LinfBall(levels(), 0.1), L2Ball(levels(), 2.0)])
+def test_a_mask_keeps_the_photo_outside_and_the_inner_bound_inside(inner):
+    photo, mask = levels(), torch.zeros(1, 1, *SIZE)
+    mask[..., 4:9, 6:20] = 1
+    x = 100 * torch.randn(BATCH, 3, *SIZE, generator=torch.Generator().manual_seed(0))
+    result, inside = Masked(inner, photo, mask).apply(x), (mask == 1).expand(photo.shape)
+    assert torch.equal(result[~inside], photo[~inside])  # bit for bit, so the 8-bit pixels, too
+    assert torch.equal(result[inside], inner.apply(x)[inside])
+    assert not torch.equal(result[inside], photo[inside])
+
+
+def test_a_soft_mask_blends_by_hand():
+    photo = torch.tensor([0.2, 0.4, 0.6]).view(1, 3, 1, 1).expand(2, 3, 1, 3).contiguous()
+    x = torch.zeros(2, 3, 1, 3).requires_grad_()
+    result = Masked(Free(), photo, torch.tensor([0.0, 0.25, 1.0]).view(1, 1, 1, 3)).apply(x)
+    torch.testing.assert_close(result[1, 0, 0], torch.tensor([0.2, 0.2 + 0.25 * 0.3, 0.5]))
+    result.sum().backward()
+    torch.testing.assert_close(x.grad[0, 2, 0], torch.tensor([0.0, 0.125, 0.5]))
+
+
+def test_a_mask_moves_with_what_it_combines():
+    bound = Masked(LinfBall(pictures(1), 0.1), pictures(1), soft_mask())
+    moved = bound.to(torch.device("cpu"), torch.float64)
+    assert moved.image.dtype == moved.mask.dtype == moved.inner.image.dtype == torch.float64
+    assert moved.inner.eps == 0.1
+    assert bound.shape == (BATCH, 3, *SIZE)
+    assert Masked(Free(), pictures(1, batch=1), soft_mask().expand(5, -1, -1, -1)).shape == (5, 3, *SIZE)
+    assert Masked(Free(), pictures(1, batch=1), soft_mask()).shape == (1, 3, *SIZE)
+
+
+def test_masks_that_make_no_sense_are_refused():
+    photo, mask = pictures(1), soft_mask()
+    for wrong, reason in (
+        (mask[0], "mask must be floating point"),
+        (mask.expand(1, 3, -1, -1), r"mask must be .* shape \[batch, 1,"),
+        (mask + 0.1, "mask must hold values from 0 to 1"),
+        (mask * torch.nan, "mask must hold values from 0 to 1"),
+        (mask[..., 1:], "size of the start image, 18 x 25"),
+        (torch.zeros_like(mask), "nothing to change"),
+        (mask.expand(3, -1, -1, -1), "fit together"),
+    ):
+        with pytest.raises(StudioError, match=reason):
+            Masked(Free(), photo, wrong)
+    with pytest.raises(StudioError, match="fit together"):
+        Masked(FromImage(pictures(batch=3)), photo, mask)
+    with pytest.raises(StudioError, match="this canvas needs"):
+        prior("layered", Masked(Free(), pictures(batch=3), mask))
+
+
+def test_the_map_on_grey_shows_no_photo():
+    zero = torch.zeros(BATCH, 3, *SIZE)
+    colours = Free(((0.5, 0.0, 0.0), (0.0, 0.5, 0.0), (0.0, 0.0, 0.5)))
+    for bound in (*(make() for make in BOUNDS.values()), colours, Masked(colours, pictures(), soft_mask())):
+        assert torch.equal(bound.on_grey.apply(zero), torch.full_like(zero, 0.5))
+    assert colours.on_grey is colours
+    assert Masked(colours, pictures(), soft_mask()).on_grey is colours
+
+
+def test_unbounded_is_the_inverse_of_the_squashing():
+    image = pictures(batch=2)
+    torch.testing.assert_close(Free().apply(unbounded(image)), image.clamp(0.45 / 255, 1 - 0.45 / 255))
+    clamped = unbounded(torch.full((1, 3, 2, 3), 0.9), 0.25)
+    torch.testing.assert_close(clamped, torch.full((1, 3, 2, 3), 0.5 * math.log(3)))  # atanh(1/2)
 
 
 def test_l2_map_by_hand_and_its_slope_at_zero():
@@ -342,6 +451,8 @@ def test_what_does_not_fit_is_refused(form):
         prior(form, start_std=-0.1)
     with pytest.raises(StudioError, match="no layer of resolution 4"):
         prior(form).render_layers([1, 4])
+    with pytest.raises(StudioError, match="no layer of resolution 4"):
+        prior(form).layer_image(4)
     with pytest.raises(StudioError, match="no form 'spectral'"):
         prior("spectral")
     operator = prior(form).operator

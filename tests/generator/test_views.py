@@ -19,7 +19,9 @@ from generator.views import (
     Identity,
     Jpeg,
     RandomCrop,
+    RandomWindow,
     Resize,
+    Roll,
     Shift,
     UniformNoise,
     format_views,
@@ -85,6 +87,61 @@ def test_crop_reaches_every_position_and_draws_for_each_image() -> None:
     images = torch.arange(6.0).view(1, 1, 1, 6).expand(400, 3, 4, 6).contiguous()
     lefts = RandomCrop(0.5, 0.5)(images, rng())[:, 0, 0, 0]
     assert set(lefts.tolist()) == {0.0, 1.0, 2.0, 3.0}
+
+
+def test_windows_have_their_pixels_whatever_the_canvas() -> None:
+    images = torch.arange(2 * 3 * 9 * 14, dtype=torch.float32).view(2, 3, 9, 14)
+    result = RandomWindow(5)(images, rng())
+    assert result.shape == (2, 3, 5, 5)
+    for image, window in zip(images, result, strict=True):
+        top, left = divmod(int(window[0, 0, 0] - image[0, 0, 0]), 14)
+        assert torch.equal(window, image[:, top : top + 5, left : left + 5])
+    assert RandomWindow(11)(images, rng()).shape == (2, 3, 9, 11)  # the whole height, which is less
+    for whole in RandomWindow(14), RandomWindow(100):
+        assert torch.equal(whole(images, rng()), images)
+
+
+@pytest.mark.parametrize(("wrap", "places"), [(False, 4 * 2), (True, 7 * 5)])
+def test_windows_reach_every_place_and_draw_for_each_image(wrap: bool, places: int) -> None:
+    image = torch.arange(35.0).view(1, 1, 7, 5).expand(600, 3, 7, 5)
+    windows = RandomWindow(4, wrap)(image, rng())
+    assert len(set(windows[:, 0, 0, 0].tolist())) == places
+
+
+def test_windows_round_the_edge_are_those_of_a_picture_that_goes_on() -> None:
+    images = pictures(40, 6, 7)
+    tiled = images.repeat(1, 1, 2, 2)
+    beyond = 0
+    for one, window in zip(tiled, RandomWindow(4, wrap=True)(images, rng()), strict=True):
+        found = [
+            (top, left)
+            for top in range(6)
+            for left in range(7)
+            if torch.equal(one[:, top : top + 4, left : left + 4], window)
+        ]
+        assert len(found) == 1
+        beyond += found[0][0] > 2 or found[0][1] > 3
+    assert beyond > 10
+
+
+def test_what_follows_a_window_handles_the_window_only() -> None:
+    images = torch.rand(2, 3, 300, 400, generator=rng(1))
+    used, expected = rng(), rng()
+    seen = Compose((RandomWindow(8), UniformNoise(0.2)))(images, used)
+    assert seen.shape == (2, 3, 8, 8) and seen.untyped_storage().nbytes() == 4 * seen.numel()
+    RandomWindow(8)(images, expected)
+    torch.rand(2, 3, 8, 8, generator=expected)
+    assert torch.equal(used.get_state(), expected.get_state())
+
+
+def test_roll_reaches_every_distance_for_each_image() -> None:
+    images = pictures(300, 4, 5)
+    seen = set()
+    for image, rolled in zip(images, Roll()(images, rng()), strict=True):
+        found = [(y, x) for y in range(4) for x in range(5) if torch.equal(torch.roll(image, (y, x), (1, 2)), rolled)]
+        assert len(found) == 1
+        seen.add(found[0])
+    assert len(seen) == 20
 
 
 def test_full_crop_is_the_image() -> None:
@@ -217,6 +274,8 @@ class TestJpeg:
 
 class TestText:
     def test_reads_a_chain_in_order(self) -> None:
+        assert parse_views("window:224 | uniform:0.2").views == (RandomWindow(224), UniformNoise(0.2))
+        assert format_views(Compose((RandomWindow(96, wrap=True), Roll()))) == "window:96:wrap | roll"
         text = " crop:0.8-1.0|noise:0.05 | flip:0.5 | jpeg:60-95 | shift:4:pad| jpeg:75:420 "
         views = parse_views(text)
         assert views.views == (
@@ -253,6 +312,10 @@ class TestText:
             ("shift:1.5", "not a whole number"),
             ("flip:2", "between 0 and 1"),
             ("identity:1", "takes nothing"),
+            ("roll:4", "takes nothing"),
+            ("window:0", "between 1 and 16384"),
+            ("window:2.5", "not a whole number"),
+            ("window:224:round", "write wrap"),
         ],
     )
     def test_errors_are_sentences_that_name_the_place(self, text: str, says: str) -> None:
@@ -266,6 +329,8 @@ class TestText:
                 st.builds(HorizontalFlip, st.floats(0, 1)),
                 st.builds(Blur, st.floats(0, 64)),
                 st.builds(Shift, st.integers(0, 100), st.booleans()),
+                st.builds(RandomWindow, st.integers(1, 5000), st.booleans()),
+                st.builds(Roll),
                 st.lists(st.floats(0.05, 1), min_size=2, max_size=2).map(lambda ends: RandomCrop(*sorted(ends))),
                 st.tuples(st.integers(1, 50), st.integers(50, 100), st.booleans()).map(lambda a: Jpeg(*a)),
             ),

@@ -1,0 +1,171 @@
+"""One step of text to image beside the pass through CLIP that it cannot do without.
+
+    python -m benchmarks.clip_step --json clip_step.json
+
+The model is open_clip's ViT-B-32 with random weights: their values do not change its speed. For each number of
+views, three cases take turns in one run: the encoder's own forward and backward pass on a batch of that many
+images, ours (`optimise`: render, draw the views, prepare and encode them, backward, update), and the same step as
+the paper's code takes it, which enlarges every layer by `interpolate` and sends gradients through all of them.
+"""
+
+import argparse
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmarks._harness import alternate, machine, summary, table, write_json
+from generator import torchvision_cure  # noqa: F401 -- before open_clip, which imports torchvision
+from generator.bounds import Free
+from generator.encoders.encoder import OpenClipEncoder
+from generator.loop import Step, optimise
+from generator.operators import layer_shape, parse_resolutions
+from generator.optimisers import make_optimiser
+from generator.prior import make_prior
+from generator.similarity import EmbeddingObjective, aim_at
+from generator.views import View, parse_views
+
+ENCODER, OURS, PLAIN = "encoder's forward + backward", "our step", "plain loop of interpolate"
+PROMPT = "a jellyfish in blue water"
+LR = 0.1
+
+
+def load(name: str, device: str) -> tuple[Any, OpenClipEncoder]:
+    """A model of open_clip, with random weights, and the encoder that the program makes of it."""
+    import open_clip
+
+    model = open_clip.create_model(name, pretrained=None)
+    return model, OpenClipEncoder(model, open_clip.get_tokenizer(name), name=name, revision="random", device=device)
+
+
+def encoder_step(model: Any, encoder: OpenClipEncoder, views: int) -> Callable[[], None]:
+    """The pass that any method needs: from the model's input to the cosine, and back."""
+    text = encoder.encode_text([PROMPT])
+    inputs = torch.zeros(views, 3, *encoder.input_size, device=encoder.device, requires_grad=True)
+
+    def step() -> None:
+        inputs.grad = None
+        cosine = F.normalize(model.encode_image(inputs), dim=1) @ text.mT
+        (1 - cosine).mean().backward()
+
+    return step
+
+
+def our_step(
+    encoder: OpenClipEncoder,
+    views: int,
+    view: View,
+    resolutions: Sequence[int],
+    side: int,
+    *,
+    tolerance: float,
+    normalise: bool,
+) -> Callable[[], Step]:
+    """The next step of the program's own loop."""
+    size = (side, side)
+    prior = make_prior("image_space", Free(), resolutions, size, tolerance=tolerance, device=encoder.device)
+    steps = optimise(
+        prior,
+        EmbeddingObjective(encoder, [aim_at("prompt", encoder.encode_text([PROMPT]), [1.0])]),
+        view,
+        make_optimiser("sgd", prior, LR, normalise=normalise),
+        steps=1 << 30,
+        views_per_step=views,
+        rng=torch.Generator(encoder.device).manual_seed(0),
+    )
+    return lambda: next(steps)
+
+
+def plain_step(
+    encoder: OpenClipEncoder, views: int, view: View, resolutions: Sequence[int], side: int
+) -> Callable[[], Tensor]:
+    """The same as the paper's code takes it, with autograd through everything. Returns the image it started from."""
+    size, text = (side, side), encoder.encode_text([PROMPT])
+    layers = [torch.zeros(1, 3, *layer_shape(r, size), device=encoder.device, requires_grad=True) for r in resolutions]
+    optimiser = torch.optim.SGD(layers, lr=LR)
+    rng = torch.Generator(encoder.device).manual_seed(0)
+
+    def step() -> Tensor:
+        optimiser.zero_grad()
+        x = torch.zeros(1, 3, *size, device=encoder.device)
+        for layer in layers:
+            x = x + F.interpolate(layer, size=size, mode="bicubic", align_corners=False)
+        image = (1 + x.tanh()) / 2
+        seen = torch.cat([view(image, rng) for _ in range(views)])
+        (1 - encoder.encode_images(seen) @ text.mT).mean().backward()
+        optimiser.step()
+        return image.detach()
+
+    return step
+
+
+def paired_ratio(above: Sequence[float], below: Sequence[float]) -> float:
+    """The median over the turns of the ratio within a turn: what slows down a whole turn cancels out."""
+    return statistics.median(a / b for a, b in zip(above, below, strict=True))
+
+
+def report(seconds: Mapping[str, Sequence[float]]) -> dict[str, dict[str, float]]:
+    """What is known about each case, by its name."""
+    own = summary(seconds[ENCODER])
+    return {
+        name: {
+            **summary(runs),
+            "ratio_of_medians": summary(runs)["median_s"] / own["median_s"],
+            "ratio_of_minima": summary(runs)["min_s"] / own["min_s"],
+            "median_of_ratios": paired_ratio(runs, seconds[ENCODER]),
+        }
+        for name, runs in seconds.items()
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.clip_step", description=__doc__.split("\n")[0])
+    parser.add_argument("--model", default="ViT-B-32", help="an architecture of open_clip")
+    parser.add_argument("--views", type=int, nargs="*", default=(1, 8))
+    parser.add_argument("--view", default="shift:56 | uniform:0.2", help="what each view is")
+    parser.add_argument("--side", type=int, default=224, help="of the canvas, in pixels")
+    parser.add_argument("--resolutions", default="all")
+    parser.add_argument("--tolerance", type=float, default=1e-2, help="relative error of the prior's kernel")
+    parser.add_argument("--normalise", action="store_true", help="normalise the gradient, too")
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+
+    (model, encoder), view = load(options.model, options.device), parse_views(options.view)
+    resolutions = parse_resolutions(options.resolutions, (options.side, options.side))
+    results: dict[str, dict[str, dict[str, float]]] = {}
+    rows: list[tuple[str, ...]] = [("one step", "views", "median ms", "fastest ms", "of the encoder's (median)")]
+    for views in options.views:
+        cases: dict[str, Callable[[], object]] = {
+            ENCODER: encoder_step(model, encoder, views),
+            OURS: our_step(
+                encoder,
+                views,
+                view,
+                resolutions,
+                options.side,
+                tolerance=options.tolerance,
+                normalise=options.normalise,
+            ),
+            PLAIN: plain_step(encoder, views, view, resolutions, options.side),
+        }
+        results[str(views)] = report(alternate(cases, options.repeats))
+        for name, figures in results[str(views)].items():
+            milliseconds = [f"{1e3 * figures[key]:.1f}" for key in ("median_s", "min_s")]
+            rows.append((name, str(views), *milliseconds, f"{figures['ratio_of_medians']:.3f}"))
+    described = machine()
+    print(f"{options.model}, canvas {options.side} x {options.side}, {len(resolutions)} resolutions, {options.device}")
+    print(", ".join(f"{key} {value}" for key, value in described.items()), end="\n\n")
+    print(table(rows))
+    if options.json:
+        settings = {name: value for name, value in vars(options).items() if name != "json"}
+        write_json(options.json, {"settings": settings, "machine": described, "results": results})
+
+
+if __name__ == "__main__":
+    main()
