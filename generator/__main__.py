@@ -1,10 +1,52 @@
 """`python -m generator`: the one place where the generator's command line meets our models and our jobs."""
 
+import difflib
 import sys
+from pathlib import Path
 
+from app.data_dir import choose_data_dir
 from app.jobs import Terminal
 from generator.cli import main
+from generator.cli_making import ModelListing
+from generator.encoders.pool import EncoderPool
+from generator.errors import StudioError
+from generator.protocols import JobContext
+from generator.synthesis import Model
 from robust_model.registry import list_models, load_model
 
+
+class Models:
+    """Classifiers and encoders as one list. Encoders that are downloaded stay in the data directory."""
+
+    def __init__(self, encoders: EncoderPool) -> None:
+        self._encoders = encoders
+
+    def list(self) -> list[ModelListing]:
+        """All models that can be chosen by name."""
+        return [*list_models(), *self._encoders.list()]
+
+    def load(self, name: str, device: str, context: JobContext) -> Model:
+        """Load a model, which may have to be downloaded first. StudioError if there is no such model."""
+        classifiers = {info.name for info in list_models()}
+        if name in classifiers or (Path(name) / "config.json").is_file():
+            return load_model(name, device)
+        names = [info.name for info in self.list()]
+        near = difflib.get_close_matches(name, names, n=1)
+        if name not in names and near and not set(name) & set("/:"):  # neither a path nor a place on the network
+            raise StudioError(f"There is no model '{name}'. Did you mean '{near[0]}'?")
+        return self._encoders.get(name, device, context)
+
+
+def run() -> int:
+    """Run the command line with the models of this machine."""
+    try:
+        data = choose_data_dir()
+    except StudioError as error:
+        print(error, file=sys.stderr)
+        return 2
+    models = Models(EncoderPool((data.models,), cache_dir=data.downloads))
+    return main(sys.argv[1:], load_model=models.load, list_models=models.list, foreground=Terminal())
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], load_model=load_model, list_models=list_models, foreground=Terminal()))
+    sys.exit(run())

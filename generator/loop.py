@@ -5,7 +5,7 @@ far is always in the prior. It touches the leaves of the prior and nothing else:
 model, no random generator but the one it is given (and any that a classifier owns).
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import torch
 from torch import Tensor
@@ -18,6 +18,8 @@ from generator.views import View
 
 MAX_BATCH = 256
 """Images that go through the objective at once; more views than that are scored in several passes."""
+MAX_PIXELS = 1 << 24
+"""Pixels of images that are viewed at once, about 200 MB of them; more views of a large canvas come in turns."""
 
 
 class DivergedError(StudioError):
@@ -84,9 +86,10 @@ def optimise(
 ) -> Generator[Step, None, None]:
     """Minimise the expectation of the objective over views of the prior's images, one `Step` at a time.
 
-    Each step renders the B images, scores them under `views_per_step` random views, and lets the optimiser
-    move the prior down the gradient of the sum over images of the mean over views; so images do not influence
-    each other. Raises DivergedError, without taking the update, when a loss or a gradient is not finite.
+    Each step renders the B images, scores them under `views_per_step` random views (each member of the
+    objective under views of its own), and lets the optimiser move the prior down the gradient of the sum over
+    images of the mean over views; so images do not influence each other. Raises DivergedError, without taking
+    the update, when a loss or a gradient is not finite.
     """
     good: Tensor | None = None
     for index in range(1, steps + 1):
@@ -114,27 +117,38 @@ def score(
     """Score images [B, 3, H, W] under random views.
 
     Returns the terms by name and their weighted sum "total", each the mean [B] over the views, and the
-    gradient [B, 3, H, W] of the total. Views of one size go through the objective together, up to MAX_BATCH
-    images at a time.
+    gradient [B, 3, H, W] of the total. Each member of the objective sees views of its own. Views that it has
+    prepared to one size go through it together, up to MAX_BATCH images at a time.
     """
     images = images.detach().requires_grad_()
-    by_size: dict[torch.Size, list[Tensor]] = {}
-    for _ in range(views):
-        seen = view(images, rng)
-        by_size.setdefault(seen.shape, []).append(seen)
     losses: dict[str, Tensor] = {}
     gradient = torch.zeros_like(images)
     together = max(1, MAX_BATCH // len(images))
-    for seen_alike in by_size.values():
-        for start in range(0, len(seen_alike), together):
-            terms = objective.evaluate(torch.cat(seen_alike[start : start + together]))
-            weighted = total(terms)
-            gradient += torch.autograd.grad(weighted.sum() / views, images)[0]
-            values = {term.name: term.value for term in terms} | {"total": weighted}
-            for name, value in values.items():
-                per_image = value.detach().view(-1, len(images)).sum(dim=0) / views
-                losses[name] = losses[name] + per_image if name in losses else per_image
+    for member in objective.members():
+        for drawn in _turns(views, images):
+            by_size: dict[torch.Size, list[Tensor]] = {}
+            for _ in range(drawn):
+                seen = member.prepare(view(images, rng))
+                by_size.setdefault(seen.shape, []).append(seen)
+            for seen_alike in by_size.values():
+                for start in range(0, len(seen_alike), together):
+                    terms = member.evaluate(torch.cat(seen_alike[start : start + together]))
+                    weighted = total(terms)
+                    gradient += torch.autograd.grad(weighted.sum() / views, images)[0]
+                    values = {term.name: term.value for term in terms} | {"total": weighted}
+                    for name, value in values.items():
+                        per_image = value.detach().view(-1, len(images)).sum(dim=0) / views
+                        losses[name] = losses[name] + per_image if name in losses else per_image
+    losses["total"] = losses.pop("total")  # the last, after the terms of all members
     return losses, gradient
+
+
+def _turns(views: int, images: Tensor) -> Iterator[int]:
+    """How many of the views of all images to draw in each turn, so that memory has a limit."""
+    pixels = len(images) * images.shape[2] * images.shape[3]
+    at_once = max(1, MAX_PIXELS // pixels)
+    for done in range(0, views, at_once):
+        yield min(at_once, views - done)
 
 
 def _diverged(index: int, good: Tensor | None, updates: int) -> DivergedError:

@@ -1,7 +1,8 @@
 """Objectives: what images are optimised for, as one loss per image, always minimised.
 
 An objective names its terms (for the curves) and weighs them. Objectives add up (``a + b``) and scale
-(``0.5 * a``); `mean` averages the same objective over several classifiers. Notation: z [B, C] the logits of
+(``0.5 * a``); an `Ensemble` adds up those of several models; `mean` averages the same objective over several
+classifiers. Those on texts and embeddings are in `generator.similarity`. Notation: z [B, C] the logits of
 images [B, 3, H, W], m [C] or [T, C] a mixture of classes, t a target class, s a source class.
 
 Rows of targets repeat: an objective with T rows also takes k T images, as k views of its T images in turn
@@ -36,6 +37,14 @@ class Objective(ABC):
     def evaluate(self, images: Tensor) -> tuple[Term, ...]:
         """Return the terms, in a fixed order, after one pass through whatever the objective asks."""
 
+    def prepare(self, images: Tensor) -> Tensor:
+        """Return images [B, 3, h, w] that `evaluate` takes for the given ones, in as few sizes as can be.
+
+        Where a model first brings all images to its own size, that is done here, so that views of several sizes
+        go through it as one batch.
+        """
+        return images
+
     def terms(self, images: Tensor) -> dict[str, Tensor]:
         """Return the unweighted terms [B] by name, in order."""
         return {term.name: term.value for term in self.evaluate(images)}
@@ -50,6 +59,10 @@ class Objective(ABC):
 
     def parts(self) -> "tuple[Objective, ...]":
         """Return the summands, so that a + b + c is one flat sum with its names numbered once."""
+        return (self,)
+
+    def members(self) -> "tuple[Objective, ...]":
+        """Return the summands that are to be scored under random views of their own."""
         return (self,)
 
     def __mul__(self, factor: float) -> "Objective":
@@ -102,6 +115,46 @@ class Scaled(Objective):
         terms = self.objective.evaluate(images)
         return tuple(term._replace(weight=self.factor * term.weight) for term in terms)
 
+    def prepare(self, images: Tensor) -> Tensor:
+        """Return what the objective takes."""
+        return self.objective.prepare(images)
+
+
+class Labelled(Objective):
+    """An objective whose terms have a label before their names: "model: margin"."""
+
+    def __init__(self, label: str, objective: Objective) -> None:
+        self.label, self.objective = label, objective
+
+    def evaluate(self, images: Tensor) -> tuple[Term, ...]:
+        """Return the terms under their longer names."""
+        return tuple(term._replace(name=f"{self.label}: {term.name}") for term in self.objective.evaluate(images))
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """Return what the objective takes."""
+        return self.objective.prepare(images)
+
+
+class Ensemble(Objective):
+    """The sum of objectives that each ask a model of their own, which sees random views of its own.
+
+    So no view is agreed on by all models, and a picture has to convince them under many views at once.
+    """
+
+    def __init__(self, objectives: Mapping[str, Objective]) -> None:
+        """Take an objective for each model, by the name that its terms are labelled with."""
+        if not objectives:
+            raise StudioError("There is nobody to ask: choose at least one model.")
+        self.objectives = tuple(Labelled(name, objective) for name, objective in objectives.items())
+
+    def evaluate(self, images: Tensor) -> tuple[Term, ...]:
+        """Return the terms of all models, as they see the same images."""
+        return tuple(term for objective in self.objectives for term in objective.evaluate(images))
+
+    def members(self) -> tuple[Objective, ...]:
+        """Return the objective of each model."""
+        return self.objectives
+
 
 class Mean(Objective):
     """The mean of objectives with the same terms, such as one objective for each of several classifiers."""
@@ -133,7 +186,7 @@ def mixture(classes: Sequence[int], weights: Sequence[float], class_count: int) 
     return result
 
 
-def _rows(targets: Tensor, images: int) -> Tensor:
+def rows_for(targets: Tensor, images: int) -> Tensor:
     """Repeat T rows of targets for k T images."""
     if images % len(targets):
         raise ValueError(f"{images} images are not a whole number of views of {len(targets)} targets")
@@ -168,7 +221,7 @@ class ClassLogit(Objective):
     def evaluate(self, images: Tensor) -> tuple[Term, ...]:
         """Return "negative logit" and "log-sum-exp"."""
         logits = self.classifier(images)
-        targets = _rows(self.targets, len(images)).to(logits)
+        targets = rows_for(self.targets, len(images)).to(logits)
         return (
             Term("negative logit", 1.0, -(targets * logits).sum(dim=1)),
             Term("log-sum-exp", self.normaliser, logits.logsumexp(dim=1)),
@@ -188,7 +241,7 @@ class CrossEntropy(Objective):
     def evaluate(self, images: Tensor) -> tuple[Term, ...]:
         """Return "cross-entropy"."""
         logits = self.classifier(images)
-        targets = _rows(self.targets, len(images)).to(logits)
+        targets = rows_for(self.targets, len(images)).to(logits)
         return (Term("cross-entropy", 1.0, functional.cross_entropy(logits, targets, reduction="none")),)
 
 
@@ -214,7 +267,7 @@ class Margin(Objective):
     def evaluate(self, images: Tensor) -> tuple[Term, ...]:
         """Return "margin"."""
         logits = self.classifier(images)
-        targets = _rows(self.targets, len(images)).to(logits)
+        targets = rows_for(self.targets, len(images)).to(logits)
         others = logits.masked_fill(targets > 0, -torch.inf).amax(dim=1)
         return (Term("margin", 1.0, (others - (targets * logits).sum(dim=1)).clamp(min=-self.kappa)),)
 
@@ -233,7 +286,7 @@ class LeaveClass(Objective):
     def evaluate(self, images: Tensor) -> tuple[Term, ...]:
         """Return "margin"."""
         logits = self.classifier(images)
-        sources = _rows(self.sources, len(images)).to(logits.device)
+        sources = rows_for(self.sources, len(images)).to(logits.device)
         source = logits.masked_fill(~sources, 0).sum(dim=1)
         others = logits.masked_fill(sources, -torch.inf).amax(dim=1)
         return (Term("margin", 1.0, (source - others).clamp(min=-self.kappa)),)

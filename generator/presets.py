@@ -34,7 +34,14 @@ _ATTACK = {
     "momentum": 0.9,
 }
 
-PRESETS: Mapping[str, Preset] = {
+_TEXT = {
+    "resolutions": "auto",
+    "tolerance": 0.01,
+    "colour": "decorrelated",
+    "views": "crop:0.7-1 | noise:0.05",
+}
+
+_OF_CLASSES = {
     "quick": Preset(
         "Quick",
         "A small picture in a few seconds, to try an idea.",
@@ -53,6 +60,8 @@ PRESETS: Mapping[str, Preset] = {
         "class",
         _CLASS | {"size": (256, 256), "steps": 150, "learning_rate": 0.03, "views_per_step": 4},
     ),
+}
+_OF_ATTACKS = {
     "subtle": Preset(
         "Subtle",
         "No value changes by more than 4 of 255 levels: hardly visible.",
@@ -88,27 +97,76 @@ PRESETS: Mapping[str, Preset] = {
         },
     ),
 }
-"""Every preset by its name on the command line."""
+_OF_TEXTS = {
+    "fast": Preset(
+        "Fast",
+        "A small picture in a few seconds, to try a prompt.",
+        "text",
+        _TEXT | {"size": (96, 96), "steps": 40, "learning_rate": 0.06, "views_per_step": 2},
+    ),
+    "balanced": Preset(
+        "Balanced",
+        "A clear picture in moderate time.",
+        "text",
+        _TEXT | {"size": (128, 128), "steps": 80, "learning_rate": 0.05, "views_per_step": 4},
+    ),
+    "best": Preset(
+        "Best",
+        "The most careful picture: larger, with more steps and more views.",
+        "text",
+        _TEXT | {"size": (160, 160), "steps": 200, "learning_rate": 0.03, "views_per_step": 8},
+    ),
+    "das": Preset(
+        "As published",
+        "The protocol of Direct Ascent Synthesis (arXiv 2502.07753), for CLIP models that see 224 pixels; slow "
+        "without a GPU.",
+        "text",
+        {
+            "negative": "text:0.3 | double exposure:0.3",
+            "size": (336, 336),
+            "resolutions": "1..336",
+            "tolerance": 0.003,
+            "colour": "rgb",
+            "views": "window:224 | uniform:0.2",
+            "views_per_step": 8,
+            "start_std": 0.0,
+            "steps": 100,
+            "optimiser": "sgd",
+            "momentum": 0.0,
+            "learning_rate": 0.2,
+            "normalise": False,
+        },
+    ),
+}
 
-DEFAULT_PRESET: Mapping[str, str] = {"class": "balanced", "attack": "standard"}
+_BY_TASK: Mapping[str, Mapping[str, Preset]] = {"class": _OF_CLASSES, "text": _OF_TEXTS, "attack": _OF_ATTACKS}
+
+PRESETS: Mapping[str, Preset] = {**_OF_CLASSES, **_OF_ATTACKS}
+"""The presets of pictures of a class and of attacks, whose names differ; see `presets_of` for those of any task."""
+
+DEFAULT_PRESET: Mapping[str, str] = {"class": "balanced", "text": "balanced", "attack": "standard"}
 """The preset of each task where none is chosen."""
 
 
 def presets_of(task: str) -> dict[str, Preset]:
     """Return the presets of a task, in the order in which to offer them."""
-    return {name: preset for name, preset in PRESETS.items() if preset.task == task}
+    return dict(_BY_TASK[task])
 
 
-def preset_fields(task: str, name: str | None = None) -> dict[str, Any]:
-    """Return the task and the recipe fields that a preset sets; by default, the task's own preset."""
+def preset_fields(task: str, name: str | None = None, *, from_photo: bool = False) -> dict[str, Any]:
+    """Return the task and the recipe fields that a preset sets; by default, the task's own preset.
+
+    A text that starts `from_photo` starts from the photo itself, with no random pattern over it.
+    """
     name = name or DEFAULT_PRESET[task]
     if name not in presets_of(task):
         raise StudioError(
             f"There is no preset '{name}' for the task '{task}'. Choose from {', '.join(presets_of(task))}."
         )
-    return {"task": task, **PRESETS[name].overrides}
+    start = {"start_std": 0.0} if task == "text" and from_photo else {}
+    return {"task": task, **presets_of(task)[name].overrides, **start}
 
 
-def from_preset(task: str, name: str | None = None, **changes: Any) -> Recipe:
+def from_preset(task: str, name: str | None = None, *, from_photo: bool = False, **changes: Any) -> Recipe:
     """Return the recipe of a preset with some fields changed; StudioError if they do not fit together."""
-    return Recipe(**(preset_fields(task, name) | changes))
+    return Recipe(**(preset_fields(task, name, from_photo=from_photo) | changes))

@@ -6,12 +6,11 @@ the saved 8-bit file, read back from the disk, because that is what anybody else
 
 import contextlib
 import json
-import math
 import os
 import platform
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,29 +19,38 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from generator.distance import l2, linf
+from generator.animation import contact_sheet, strip
 from generator.errors import StudioError
+from generator.guidance import Pictures
 from generator.image import load_image, quantise, quantise_within, save_png, to_pil, to_tensor
 from generator.loop import DivergedError, Step
-from generator.protocols import Classifier, JobContext, LayeredClassifier
+from generator.measuring import measure, predict
+from generator.protocols import JobContext
 from generator.recipe import Recipe
-from generator.synthesis import Synthesis, synthesise
+from generator.synthesis import Model, Synthesis, synthesise
+
+__all__ = ["INDEX_KEY", "PREVIEWED", "Outputs", "Result", "output_paths", "predict", "produce", "produce_job"]
 
 INDEX_KEY = "crossmax-studio-image"
 """Under this key a PNG says which image of its batch it is ("2 of 4"): a recipe makes the whole batch."""
-PREDICTION_DRAWS = 8
-"""Passes over which a prediction is averaged: some classifiers draw fresh noise in each."""
-TOP_CLASSES = 5
 PREVIEWED = 4
 """Images of a batch that a preview shows side by side."""
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where the files of one production go. All names are in one folder."""
+    """Where the files of one production go. All names are in one folder.
+
+    Attributes:
+        images: one name for each.
+        record: of the JSON file.
+        overview: of one picture of all images, which is made only if there is a name for it: a strip from one
+            prompt to another, or a sheet of several seeds.
+    """
 
     images: tuple[Path, ...]
     record: Path
+    overview: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -96,10 +104,11 @@ def output_paths(out: Path, count: int) -> Outputs:
 
 def produce(
     recipe: Recipe,
-    classifiers: Mapping[str, Classifier],
+    models: Mapping[str, Model],
     *,
     outputs: Outputs,
     source: Tensor | None = None,
+    pictures: Pictures | None = None,
     device: torch.device | str = "cpu",
     on_step: Callable[[Step], None] = lambda _step: None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -107,10 +116,11 @@ def produce(
 ) -> Result:
     """Make the images of a recipe and save them with their record.
 
-    `source` [1, 3, H, W] is the photo of an attack. `on_step` is called after every step (what it raises ends
-    the production, and nothing is saved), `should_stop` before every step after the first: what there is by
-    then is kept. `on_done` is handed the finished synthesis, for those who want its layers; it is not called
-    after a divergence, when the layers no longer are those of the picture that is saved.
+    `source` [1, 3, H, W] is the photo of an attack; a text takes `pictures` of several kinds. `on_step` is called
+    after every step (what it raises ends the production, and nothing is saved), `should_stop` before every step
+    after the first: what there is by then is kept. `on_done` is handed the finished synthesis, for those who want
+    its layers; it is not called after a divergence, when the layers no longer are those of the picture that is
+    saved.
 
     Raises StudioError for what does not fit. DivergedError comes after the last good images were saved, if
     there are any that have seen at least one step.
@@ -118,7 +128,7 @@ def produce(
     if len(outputs.images) != recipe.images:
         raise StudioError(f"Name one file for each of {recipe.images} images, not {len(outputs.images)}.")
     started = time.monotonic()
-    synthesis = synthesise(recipe, classifiers, source=source, device=device)
+    synthesis = synthesise(recipe, models, source=source, pictures=pictures, device=device)
     progress = _Progress(synthesis.start)
     diverged: DivergedError | None = None
     try:
@@ -130,13 +140,17 @@ def produce(
     else:
         on_done(synthesis)
     made = synthesis.recipe.with_changes(steps=progress.updates)
-    _save_images(progress.images, made, synthesis.source, outputs)
+    images = _save_images(progress.images, made, synthesis.source, outputs)
+    if outputs.overview is not None:
+        _save_overview(images, made, outputs.overview)
     record = {
         "recipe": json.loads(made.to_json()),
         "steps_asked": recipe.steps,
         "stopped": progress.stopped,
         "error": None if diverged is None else str(diverged),
         "images": _measure(outputs, made, synthesis),
+        "unknown_words": dict(synthesis.unknown),
+        "warnings": dict(synthesis.warnings),
         "losses": progress.losses,
         "device": str(device),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
@@ -151,10 +165,11 @@ def produce(
 def produce_job(
     context: JobContext,
     recipe: Recipe,
-    classifiers: Mapping[str, Classifier],
+    models: Mapping[str, Model],
     *,
     outputs: Outputs,
     source: Tensor | None = None,
+    pictures: Pictures | None = None,
     on_step: Callable[[Step], None] = lambda _step: None,
     on_done: Callable[[Synthesis], None] = lambda _synthesis: None,
 ) -> Result:
@@ -168,9 +183,10 @@ def produce_job(
     context.progress(0, recipe.steps, "Preparing")
     return produce(
         recipe,
-        classifiers,
+        models,
         outputs=outputs,
         source=source,
+        pictures=pictures,
         device=context.device,
         on_step=report,
         should_stop=lambda: context.stop_requested,
@@ -199,7 +215,8 @@ def _run(
                 break
 
 
-def _save_images(images: Tensor, recipe: Recipe, source: Tensor | None, outputs: Outputs) -> None:
+def _save_images(images: Tensor, recipe: Recipe, source: Tensor | None, outputs: Outputs) -> Tensor:
+    """Save the images, and return them as they were saved."""
     if source is not None and recipe.norm != "none":
         images = quantise_within(images, source, recipe.eps, norm=recipe.norm)
     else:
@@ -212,84 +229,28 @@ def _save_images(images: Tensor, recipe: Recipe, source: Tensor | None, outputs:
     for number, (image, path) in enumerate(zip(images, outputs.images, strict=True), start=1):
         position = {INDEX_KEY: f"{number} of {len(images)}"} if len(images) > 1 else {}
         save_png(image, path, {**recipe.png_metadata(), **position})
+    return images
+
+
+def _save_overview(images: Tensor, recipe: Recipe, path: Path) -> None:
+    """Save one picture of all images, with the recipe in it."""
+    if recipe.prompt_to:
+        overview = strip(images)
+    else:
+        overview = contact_sheet(images, [f"seed {recipe.seed + index}" for index in range(len(images))])
+    save_png(overview, path, recipe.png_metadata())
 
 
 def _measure(outputs: Outputs, recipe: Recipe, synthesis: Synthesis) -> list[dict[str, Any]]:
-    """Compare what was saved with what it started from, one image at a time, each read back from its file."""
-    found = []
-    for index, path in enumerate(outputs.images):
-        before = _row(synthesis.start if synthesis.source is None else synthesis.source, index)
-        after = to_tensor(load_image(path)).to(before)
-        facts: dict[str, Any] = {
+    """Measure what was saved, one image at a time, each read back from its file."""
+    return [
+        {
             "file": os.path.relpath(path, outputs.record.parent),
             "seed": recipe.seed + index,
-            "before": {name: predict(model, before) for name, model in synthesis.classifiers.items()},
-            "after": {name: predict(model, after) for name, model in synthesis.classifiers.items()},
+            **measure(synthesis, recipe, index, to_tensor(load_image(path))),
         }
-        if synthesis.source is not None:
-            facts |= {"linf": linf(after, before).item(), "l2": l2(after, before).item()}
-        facts["success"] = {
-            name: _succeeded(recipe, facts["before"][name], facts["after"][name], model.class_names)
-            for name, model in synthesis.classifiers.items()
-        }
-        found.append(facts)
-    return found
-
-
-def _row(images: Tensor, index: int) -> Tensor:
-    return images[index : index + 1] if len(images) > 1 else images
-
-
-def _succeeded(recipe: Recipe, before: Mapping[str, Any], after: Mapping[str, Any], names: Sequence[str]) -> bool:
-    """Whether the model now says what the recipe wants: a wanted class, or with "leave" another one."""
-    said = after["top"][0]["class"]
-    if after["top"][0]["probability"] is None:
-        return False
-    shares = recipe.weights or (1.0,) * len(recipe.classes)
-    wanted = [name.casefold() for name, share in zip(recipe.classes, shares, strict=True) if share > 0]
-    listed = {said.casefold(), str(names.index(said))}
-    if recipe.objective == "leave":
-        return listed.isdisjoint(wanted) if wanted else said != before["top"][0]["class"]
-    return not listed.isdisjoint(wanted)
-
-
-def _finite(value: float) -> float | None:
-    """JSON has no NaN."""
-    return value if math.isfinite(value) else None
-
-
-@torch.no_grad()
-def predict(classifier: Classifier, image: Tensor, draws: int = PREDICTION_DRAWS) -> dict[str, Any]:
-    """Return what a classifier says about one image [1, 3, H, W], as JSON.
-
-    "top" lists the most probable classes and their probabilities, averaged over `draws` passes; "agreement"
-    is the share of the passes that put the first of them first. "readouts" lists every read-out of a
-    `LayeredClassifier` under its name with a "top" of its own; it is empty for others. A probability that is
-    not a number (a damaged model) is None.
-    """
-    names = classifier.class_names
-    passes = torch.cat([classifier(image) for _ in range(draws)]).double().softmax(dim=1)
-    top = _top(passes.mean(dim=0), names)
-    readouts: list[dict[str, Any]] = []
-    if isinstance(classifier, LayeredClassifier):
-        layers = torch.cat([classifier.readouts(image) for _ in range(draws)]).double().softmax(dim=2).mean(dim=0)
-        readouts = [
-            {"readout": readout, "top": _top(probabilities, names)}
-            for readout, probabilities in zip(classifier.readout_names, layers, strict=True)
-        ]
-    first = names.index(top[0]["class"])
-    return {
-        "top": top,
-        "agreement": (passes.argmax(dim=1) == first).double().mean().item(),
-        "draws": draws,
-        "readouts": readouts,
-    }
-
-
-def _top(probabilities: Tensor, names: Sequence[str]) -> list[dict[str, Any]]:
-    """The most probable of the classes, from their probabilities [C]."""
-    best = probabilities.argsort(descending=True, stable=True)[:TOP_CLASSES].tolist()
-    return [{"class": names[index], "probability": _finite(probabilities[index].item())} for index in best]
+        for index, path in enumerate(outputs.images)
+    ]
 
 
 def _write_json(record: Mapping[str, Any], path: Path) -> None:

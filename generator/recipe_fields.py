@@ -8,7 +8,8 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from generator.errors import StudioError
-from generator.recipe import FILLED_IN, Recipe
+from generator.recipe import Recipe
+from generator.recipe_schema import FILLED_IN, TEXT_ONLY
 
 _SINGULAR = {"classes": "--class", "models": "--model"}
 """Flags that most often get one value have a second name."""
@@ -34,23 +35,31 @@ class RecipeField:
     maximum: float | None
 
 
-def cli_fields() -> list[RecipeField]:
-    """All fields that a user sets, in the order of the recipe; not those which the program fills in."""
+def cli_fields(task: str = "class") -> list[RecipeField]:
+    """All fields that a user sets for a task, in the order of the recipe; not those which the program fills in.
+
+    The tasks "class" and "attack" share their fields, and "text" has these and more.
+    """
+    hidden = (FILLED_IN,) if task == "text" else (FILLED_IN, TEXT_ONLY)
     return [
-        _describe(name, field) for name, field in Recipe.model_fields.items() if field.json_schema_extra != FILLED_IN
+        _describe(name, field) for name, field in Recipe.model_fields.items() if field.json_schema_extra not in hidden
     ]
 
 
 def add_arguments(
-    parser: argparse._ActionsContainer, skip: Collection[str] = (), defaults: Mapping[str, Any] | None = None
+    parser: argparse._ActionsContainer,
+    skip: Collection[str] = (),
+    defaults: Mapping[str, Any] | None = None,
+    *,
+    task: str = "class",
 ) -> None:
-    """Add a flag for every field (--learning-rate for learning_rate) but those named in skip.
+    """Add a flag for every field of a task (--learning-rate for learning_rate) but those named in skip.
 
     Values are not judged here but by the recipe, so that a wrong one has the same sentence everywhere. A flag
     that is not given leaves no trace in the namespace. The help shows `defaults` where they differ from the
     recipe's own.
     """
-    for field in cli_fields():
+    for field in cli_fields(task):
         if field.name in skip:
             continue
         shown = _shown((defaults or {}).get(field.name, field.default))
@@ -71,15 +80,18 @@ def add_arguments(
         parser.add_argument(*names, field.flag, **options)
 
 
-def from_arguments(namespace: argparse.Namespace, base: Recipe) -> Recipe:
-    """The base recipe with those fields changed that were given as flags.
+def given_fields(namespace: argparse.Namespace, task: str = "class") -> dict[str, Any]:
+    """The fields that were given as flags, for a recipe to judge.
 
-    Numbers may be fractions, such as 8/255. Raises RecipeError, or StudioError for a fraction that is none.
+    Numbers may be fractions, such as 8/255; StudioError for one that is none.
     """
-    given = {field: getattr(namespace, field.name) for field in cli_fields() if hasattr(namespace, field.name)}
-    return base.with_changes(
-        **{field.name: _fractions(value) if field.type is float else value for field, value in given.items()}
-    )
+    given = {field: getattr(namespace, field.name) for field in cli_fields(task) if hasattr(namespace, field.name)}
+    return {field.name: _fractions(value) if field.type is float else value for field, value in given.items()}
+
+
+def from_arguments(namespace: argparse.Namespace, base: Recipe) -> Recipe:
+    """The base recipe with those fields changed that were given as flags. Raises RecipeError, or StudioError."""
+    return base.with_changes(**given_fields(namespace, base.task))
 
 
 def _fractions(value: Any) -> Any:
@@ -123,4 +135,4 @@ def _shown(value: Any) -> str:
         return " ".join(str(entry) for entry in value) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value) or "none"

@@ -7,30 +7,43 @@ scored in one pass: from the first step on, an image of a batch and its single t
 """
 
 import hashlib
-import math
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from generator.bounds import NATURAL_COLOURS, Bound, Free, FromImage, L2Ball, LinfBall
-from generator.errors import StudioError
-from generator.image import pixel_digest
+from generator.bounds import NATURAL_COLOURS, STANDARD_MARGIN, Bound, Free, FromImage, L2Ball, LinfBall, Masked
+from generator.completion import AUTO_RESOLUTIONS, auto_resolutions, fill_in, with_source
+from generator.guidance import Pictures, reading_warnings, unknown_words
 from generator.loop import Step, optimise
-from generator.objectives import OBJECTIVES, Objective, mean, mixture
-from generator.operators import Size, parse_resolutions, resolution_operator
+from generator.operators import parse_resolutions, resolution_operator
 from generator.optimisers import make_optimiser
 from generator.prior import PRIORS, Prior, choose_form, random_start
-from generator.protocols import Classifier
-from generator.readout import read_out
+from generator.protocols import Classifier, Encoder
 from generator.recipe import Recipe
-from generator.views import parse_views
+from generator.recipe_objective import Model, class_index, objective_of, sorted_models
+from generator.view_windows import RandomWindow, Roll
+from generator.views import Compose, parse_views
 
-AUTO_RESOLUTIONS = "auto"
-AUTO_FINEST = {"class": 40, "attack": 128}
-"""The finest resolution, in cells along the longer side, that "auto" takes for each task."""
+__all__ = [
+    "AUTO_RESOLUTIONS",
+    "MAX_CANVAS",
+    "START_RESOLUTION",
+    "Model",
+    "Pictures",
+    "SeededClassifier",
+    "Synthesis",
+    "auto_resolutions",
+    "bound_of",
+    "class_index",
+    "fill_in",
+    "stream",
+    "synthesise",
+    "views_of",
+]
+
 MAX_CANVAS = 4096
 """The longest side of a canvas, as in a recipe."""
 START_RESOLUTION = 5
@@ -51,9 +64,12 @@ class Synthesis:
     """A synthesis under way.
 
     Attributes:
-        recipe: with everything filled in that depends on the source: size, resolutions, its digest.
+        recipe: with everything filled in that depends on its pictures: size, resolutions, their digests.
         classifiers: by name, as they are used here: with their own random streams.
-        source: [1 or B, 3, H, W] for an attack, else None.
+        encoders: by name.
+        pictures: that the recipe refers to, on the device.
+        unknown: for each encoder, the words of the prompts that it never saw in training; those without are left out.
+        warnings: for each encoder, sentences on prompts that it does not read to their end.
         start: the images [B, 3, H, W] before the first step.
         prior: holds the images at every moment.
         rng: the generator of the views.
@@ -62,11 +78,19 @@ class Synthesis:
 
     recipe: Recipe
     classifiers: Mapping[str, Classifier]
-    source: Tensor | None
+    encoders: Mapping[str, Encoder]
+    pictures: Pictures
+    unknown: Mapping[str, tuple[str, ...]]
+    warnings: Mapping[str, tuple[str, ...]]
     start: Tensor
     prior: Prior
     rng: torch.Generator
     steps: Generator[Step, None, None]
+
+    @property
+    def source(self) -> Tensor | None:
+        """The photo [1 or B, 3, H, W] that the images start from, if there is one."""
+        return self.pictures.source
 
 
 def stream(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
@@ -75,104 +99,31 @@ def stream(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch
     return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
-def auto_resolutions(task: str, size: Size) -> tuple[int, ...]:
-    """Return what "auto" stands for on a canvas (H, W).
-
-    For a picture of a class, every resolution up to 40. For an attack, every one up to 32, the powers of two up
-    to 128, and the pixels themselves where the photo is no larger: a model sees little of what is finer, and a
-    large photo costs no more than a small one.
-    """
-    finest = min(AUTO_FINEST[task], max(size))
-    if task == "class":
-        return tuple(range(1, finest + 1))
-    dense = range(1, min(32, finest) + 1)
-    powers = [2**k for k in range(finest.bit_length())]
-    return tuple(sorted({*dense, *powers, finest}))
-
-
-def fill_in(recipe: Recipe, source: Tensor | None) -> Recipe:
-    """Return the recipe with all that depends on the source filled in: size, resolutions, its digest.
-
-    The source is [1, 3, H, W] for all images or [B, 3, H, W] with one for each; an attack needs one, a class
-    picture takes none. StudioError says what does not fit.
-    """
-    if recipe.task == "class":
-        if source is not None:
-            raise StudioError("A picture of a class starts from nothing: give no photo, or make an attack.")
-        size = recipe.size
-    else:
-        size = _check_source(recipe, source)
-    changes: dict[str, object] = {"size": size}
-    if source is not None and len(source) == 1:
-        changes["source"] = pixel_digest(source)
-        if recipe.source not in ("", changes["source"]):
-            raise StudioError(
-                "This is not the photo that the recipe was made for: its pixels differ. Give the original "
-                "file, not a resized or re-compressed copy, or a recipe without a source."
-            )
-    if recipe.resolutions == AUTO_RESOLUTIONS:
-        changes["resolutions"] = _written(auto_resolutions(recipe.task, size))
-    return recipe.with_changes(**changes)
-
-
-def _written(resolutions: Sequence[int]) -> str:
-    """Write ascending resolutions in the grammar of `parse_resolutions`, runs as ranges: "1..32,64,128"."""
-    runs: list[list[int]] = []
-    for r in resolutions:
-        if runs and r == runs[-1][-1] + 1:
-            runs[-1].append(r)
-        else:
-            runs.append([r])
-    return ",".join(f"{run[0]}..{run[-1]}" if len(run) > 2 else ",".join(map(str, run)) for run in runs)
-
-
-def _check_source(recipe: Recipe, source: Tensor | None) -> Size:
-    if source is None:
-        raise StudioError("An attack starts from a photo: give one.")
-    if source.ndim != 4 or source.shape[1] != 3 or len(source) not in (1, recipe.images):
-        raise StudioError(
-            f"The photo must be [1, 3, H, W], or one for each of {recipe.images} images, not {list(source.shape)}."
-        )
-    return source.shape[2], source.shape[3]
-
-
-def class_index(classifier: Classifier, name: str) -> int:
-    """Return the index of a class given by name (upper and lower case are the same) or number."""
-    names = classifier.class_names
-    folded = [known.casefold() for known in names]
-    if name.strip().casefold() in folded:
-        return folded.index(name.strip().casefold())
-    if name.strip().isdecimal() and int(name) < len(names):
-        return int(name)
-    shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-    raise StudioError(
-        f"The model knows no class '{name}'. It knows {shown}; numbers from 0 to {len(names) - 1} work, too."
-    )
-
-
 def synthesise(
     recipe: Recipe,
-    classifiers: Mapping[str, Classifier],
+    models: Mapping[str, Model],
     *,
     source: Tensor | None = None,
+    pictures: Pictures | None = None,
     device: torch.device | str = "cpu",
 ) -> Synthesis:
     """Set up what a recipe describes; nothing is optimised before the first step is asked for.
 
-    `classifiers` holds at least the recipe's models by name, on `device`. The source of an attack is
+    `models` holds at least the recipe's models by name, on `device`. The source of an attack is
     [1, 3, H, W] or [B, 3, H, W] in [0, 1]; the canvas is its size, whatever that is, and gradients flow
-    through each model's own resizing. StudioError for anything in the recipe that does not fit.
+    through each model's own resizing. It may come among the `pictures` as well, with all others that a picture
+    of a text refers to. StudioError for anything in the recipe that does not fit.
     """
-    recipe = fill_in(recipe, source)
-    missing = [name for name in recipe.models if name not in classifiers]
-    if missing:
-        raise StudioError(f"The model '{missing[0]}' is not loaded. Choose from {', '.join(classifiers)}.")
-    seeded = {name: _seeded(classifiers[name], name, recipe.seed) for name in recipe.models}
-    source = None if source is None else source.detach().to(device, torch.float32)
-    prior = _prior(recipe, source, device)
+    pictures = with_source(pictures or Pictures(), source)
+    recipe = fill_in(recipe, others=pictures)
+    classifiers, encoders = sorted_models(recipe, models)
+    seeded = {name: _seeded(classifier, name, recipe.seed) for name, classifier in classifiers.items()}
+    unknown, warnings = unknown_words(recipe, encoders), reading_warnings(recipe, encoders)
+    pictures = _placed(pictures, device)
+    prior = _prior(recipe, pictures, device)
     with torch.no_grad():
         start = prior.render().detach().clone()
-    objective = mean([_objective(recipe, classifier, source) for classifier in seeded.values()])
+    objective = objective_of(recipe, seeded, encoders, pictures)
     optimiser = make_optimiser(
         recipe.optimiser,
         prior,
@@ -184,13 +135,13 @@ def synthesise(
     steps = optimise(
         prior,
         objective,
-        parse_views(recipe.views),
+        views_of(recipe),
         optimiser,
         steps=recipe.steps,
         views_per_step=recipe.views_per_step,
         rng=rng,
     )
-    return Synthesis(recipe, seeded, source, start, prior, rng, steps)
+    return Synthesis(recipe, seeded, encoders, pictures, unknown, warnings, start, prior, rng, steps)
 
 
 def _seeded(classifier: Classifier, name: str, seed: int) -> Classifier:
@@ -199,25 +150,48 @@ def _seeded(classifier: Classifier, name: str, seed: int) -> Classifier:
     return classifier
 
 
-def bound_of(recipe: Recipe, source: Tensor | None) -> Bound:
-    """Return the map from X to images that a recipe means; `source` [1 or B, 3, H, W] is the photo of an attack."""
+def _placed(pictures: Pictures, device: torch.device | str) -> Pictures:
+    given = {field.name: getattr(pictures, field.name) for field in fields(pictures)}
+    return Pictures(
+        **{name: image.detach().to(device, torch.float32) for name, image in given.items() if image is not None}
+    )
+
+
+def views_of(recipe: Recipe) -> Compose:
+    """Return the views that a recipe means. Those of a picture that tiles look across its edges, too."""
+    views = parse_views(recipe.views)
+    across = any(isinstance(view, Roll) or (isinstance(view, RandomWindow) and view.wrap) for view in views.views)
+    return Compose((Roll(), *views.views)) if recipe.tile and not across else views
+
+
+def bound_of(recipe: Recipe, source: Tensor | None, mask: Tensor | None = None) -> Bound:
+    """Return the map from X to images that a recipe means.
+
+    `source` [1 or B, 3, H, W] is the photo to start from, and `mask` [1, 3, H, W] says where it may change: fully
+    where it is white.
+    """
     if source is None:
         return Free(NATURAL_COLOURS if recipe.colour == "decorrelated" else None)
+    bound: Bound
     match recipe.norm:
         case "linf":
-            return LinfBall(source, recipe.eps)
+            bound = LinfBall(source, recipe.eps)
         case "l2":
-            return L2Ball(source, recipe.eps)
+            bound = L2Ball(source, recipe.eps)
         case "none":
-            return FromImage(source)
+            bound = FromImage(source, max(recipe.margin, STANDARD_MARGIN))
+    return bound if mask is None else Masked(bound, source, mask.mean(dim=1, keepdim=True))
 
 
-def _prior(recipe: Recipe, source: Tensor | None, device: torch.device | str) -> Prior:
+def _prior(recipe: Recipe, pictures: Pictures, device: torch.device | str) -> Prior:
     resolutions = parse_resolutions(recipe.resolutions, recipe.size)
-    operator = resolution_operator(resolutions, recipe.size, tolerance=recipe.tolerance, device=device)
+    operator = resolution_operator(
+        resolutions, recipe.size, tolerance=recipe.tolerance, device=device, wrap=recipe.tile
+    )
     start = _start(recipe, resolutions)
     form = choose_form(recipe.form, recipe.optimiser)
-    return PRIORS[form](operator, bound_of(recipe, source), batch=recipe.images, start=start)
+    bound = bound_of(recipe, pictures.source, pictures.mask)
+    return PRIORS[form](operator, bound, batch=recipe.images, start=start)
 
 
 def _start(recipe: Recipe, resolutions: Sequence[int]) -> dict[int, Tensor]:
@@ -236,29 +210,3 @@ def _start(recipe: Recipe, resolutions: Sequence[int]) -> dict[int, Tensor]:
         for image in range(recipe.images)
     ]
     return {r: torch.cat([start[r] for start in starts]) for r in starts[0]}
-
-
-def _objective(recipe: Recipe, classifier: Classifier, source: Tensor | None) -> Objective:
-    indices = [class_index(classifier, name) for name in recipe.classes]
-    judge = read_out(classifier, recipe.readout)
-    count = len(classifier.class_names)
-    if recipe.objective == "leave":
-        sources = _source_classes(indices, classifier, source)
-        return OBJECTIVES["leave"](judge, torch.zeros(count), sources)
-    weights = recipe.weights
-    if weights:  # shares: those of the wanted classes add up to 1
-        wanted = math.fsum(weight for weight in weights if weight > 0)
-        weights = tuple(weight / wanted for weight in weights)
-    return OBJECTIVES[recipe.objective](judge, mixture(indices, weights, count), None)
-
-
-def _source_classes(indices: Sequence[int], classifier: Classifier, source: Tensor | None) -> Tensor | None:
-    """Return the classes [1 or B] to leave: the one named, or what the classifier sees in the source."""
-    if len(indices) > 1:
-        raise StudioError("The objective 'leave' gets away from one class: name one, or none for the model's own.")
-    if indices:
-        return torch.tensor(indices)
-    if source is None:
-        return None
-    with torch.no_grad():
-        return classifier(source).argmax(dim=1).cpu()

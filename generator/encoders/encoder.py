@@ -81,6 +81,13 @@ class OpenClipEncoder:
             key = (*self._key, "image", tuple(images.shape), _digest(images))
             return self._cache.get(key, partial(self._encode_images, images)).clone()
 
+    def fit(self, images: Tensor, /) -> Tensor:
+        """Resize and crop images [B, 3, H, W] to [B, 3, *input_size] in [0, 1], as `encode_images` does by itself.
+
+        So images of several sizes can be encoded as one batch. Differentiable.
+        """
+        return self._preprocess.fit(images)
+
     def encode_text(self, texts: Sequence[str], /) -> Tensor:
         """Map N texts to unit vectors [N, D], float32, without a gradient.
 

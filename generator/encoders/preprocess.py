@@ -100,10 +100,12 @@ class Preprocess(nn.Module):
             raise StudioError(f"The model's preprocessing is not valid ({error!r}): {dict(config)}.") from error
 
     def forward(self, images: Tensor) -> Tensor:
+        return (self.fit(images) - self.get_buffer("mean")) / self.get_buffer("std")
+
+    def fit(self, images: Tensor) -> Tensor:
+        """Images [B, 3, H, W] brought to the size of the input; those of that size come back as they are."""
         height, width = images.shape[-2:]
-        resized = self._resize(images, RESIZE_MODES[self.resize_mode](height, width, self.size))
-        mean, std = self.get_buffer("mean"), self.get_buffer("std")
-        return (self._crop_or_pad(resized) - mean) / std
+        return self._crop_or_pad(self._resize(images, RESIZE_MODES[self.resize_mode](height, width, self.size)))
 
     def _resize(self, images: Tensor, size: Size) -> Tensor:
         for step in ((images.shape[-2], size[1]), size):

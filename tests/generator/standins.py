@@ -1,4 +1,7 @@
-"""Tiny classifiers and priors that stand in for real ones."""
+"""Tiny classifiers, encoders and priors that stand in for real ones."""
+
+import zlib
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -62,3 +65,39 @@ class BreaksAfter(Colours):
 
 def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+class Words:
+    """An encoder of random weights: images [B, 3, H, W] of at least 6 x 6, and texts, to 16 dimensions.
+
+    It computes in the type of its images, and knows the words `vocabulary` ("" for all words).
+    """
+
+    image_size = 12
+    logit_scale = 20.0
+
+    def __init__(self, seed: int = 0, vocabulary: str = "") -> None:
+        draws = rng(seed)
+        self.filters = torch.randn(12, 3, 5, 5, generator=draws) / 4
+        self.matrix = torch.randn(16, 12 * 4, generator=draws) / 4
+        self.seed, self.vocabulary = seed, vocabulary.split()
+        self.batches: list[tuple[int, ...]] = []
+        self.texts: list[str] = []
+
+    def encode_images(self, images: Tensor, /) -> Tensor:
+        self.batches.append(tuple(images.shape))
+        small = torch.nn.functional.adaptive_avg_pool2d(images, 12)
+        features = torch.nn.functional.conv2d(small - 0.4, self.filters.to(images)).tanh()
+        pooled = torch.nn.functional.adaptive_avg_pool2d(features, 2).flatten(1)
+        return torch.nn.functional.normalize(pooled @ self.matrix.to(images).T, dim=1)
+
+    def encode_text(self, texts: Sequence[str], /) -> Tensor:
+        assert texts and not torch.is_grad_enabled()
+        self.texts.extend(texts)
+        return torch.nn.functional.normalize(torch.stack([self._draw(text) for text in texts]), dim=1)
+
+    def _draw(self, text: str) -> Tensor:
+        return torch.randn(16, generator=rng(zlib.crc32(text.encode()) + self.seed))
+
+    def unknown_words(self, text: str, /) -> tuple[str, ...]:
+        return tuple(word for word in text.split() if self.vocabulary and word not in self.vocabulary)

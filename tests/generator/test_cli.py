@@ -14,7 +14,7 @@ from app.jobs import Terminal
 from generator.cli import main
 from generator.errors import StudioError
 from generator.image import load_image, quantise, save_png, to_tensor
-from generator.protocols import Classifier
+from generator.protocols import Classifier, JobContext
 from generator.recipe import Recipe
 from tests.generator.standins import Colours, LayeredColours, rng
 
@@ -37,7 +37,7 @@ ATTACK = ["--model", "colours", "--steps", "3", "--class", "green"]
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     monkeypatch.chdir(tmp_path)
 
-    def load(name: str, device: str) -> Classifier:
+    def load(name: str, device: str, _context: JobContext) -> Classifier:
         if name != "colours":
             raise StudioError(f"There is no model '{name}'.")
         assert device == "cpu"
@@ -203,7 +203,7 @@ class Interrupting(Colours):
 def test_ctrl_c_stops_and_keeps(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     flags = ["--class", "red", "--out", "x.png", *QUICK, "--steps", "50", "--views", "identity"]
     handler = signal.getsignal(signal.SIGINT)
-    assert run("class", *flags, load_model=lambda _name, _device: Interrupting(2)) == 130
+    assert run("class", *flags, load_model=lambda *_: Interrupting(2)) == 130
     assert signal.getsignal(signal.SIGINT) is handler
     assert Recipe.from_png(Path("x.png")).steps == 2
     assert json.loads(Path("x.json").read_text())["stopped"] is True
@@ -227,7 +227,7 @@ class Impatient(Colours):
 def test_ctrl_c_again_keeps_nothing(run: Run, capsys: pytest.CaptureFixture[str], presses: int, says: str) -> None:
     Path("x.png").write_text("made before")
     flags = ["--class", "red", "--out", "x.png", *QUICK, "--views", "identity"]
-    assert run("class", *flags, load_model=lambda _name, _device: Impatient(presses)) == 130
+    assert run("class", *flags, load_model=lambda *_: Impatient(presses)) == 130
     assert Path("x.png").read_text() == "made before" and not Path("x.json").exists()
     assert says in capsys.readouterr().err
 

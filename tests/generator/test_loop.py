@@ -5,7 +5,7 @@ from torch import Tensor
 from generator.bounds import Free
 from generator.errors import StudioError
 from generator.loop import DivergedError, optimise, score
-from generator.objectives import ClassLogit, CrossEntropy, Objective, Term, mixture
+from generator.objectives import ClassLogit, CrossEntropy, Ensemble, Objective, Term, mixture
 from generator.optimisers import make_optimiser
 from generator.prior import PRIORS, Prior, make_prior
 from generator.views import Compose, GaussianNoise, RandomCrop, Shift, View, parse_views
@@ -111,6 +111,43 @@ def test_many_views_go_through_in_several_passes(monkeypatch: pytest.MonkeyPatch
     assert [shape[0] for shape in model.batches] == [10, 4, 4, 2]
     assert torch.allclose(whole[1], parts[1], atol=1e-6)
     assert torch.allclose(whole[0]["total"], parts[0]["total"], atol=1e-5)
+
+
+def test_each_member_sees_views_of_its_own_and_all_add_up() -> None:
+    images, noise = torch.rand(2, 3, *SIZE, generator=rng()), GaussianNoise(0.3)
+    one, two = CrossEntropy(Colours(), RED), ClassLogit(Colours(3.0), RED.flip(0))
+    losses, gradient = score(images, Ensemble({"one": 0.25 * one, "two": 2 * two}), noise, 3, rng(4))
+    assert list(losses) == ["one: cross-entropy", "two: negative logit", "two: log-sum-exp", "total"]
+    again = rng(4)
+    first = score(images, one, noise, 3, again)
+    second = score(images, two, noise, 3, again)  # the next views of the same generator
+    assert torch.allclose(gradient, 0.25 * first[1] + 2 * second[1], atol=1e-6)
+    assert torch.allclose(losses["total"], 0.25 * first[0]["total"] + 2 * second[0]["total"], atol=1e-5)
+    assert torch.allclose(losses["one: cross-entropy"], first[0]["total"], atol=1e-6)
+    assert torch.allclose(losses["two: negative logit"], second[0]["negative logit"], atol=1e-6)
+
+
+def test_views_of_a_large_canvas_come_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    images, crop = torch.rand(2, 3, *SIZE, generator=rng()), RandomCrop(0.3, 1)
+    model = Colours()
+    objective = ClassLogit(model, torch.stack([RED, RED.flip(0)]))
+    alive: list[int] = []
+
+    def watched(image: Tensor, draws: torch.Generator) -> Tensor:
+        alive.append(len(model.batches))
+        return crop(image, draws)
+
+    whole = score(images, objective, watched, 5, rng(4))
+    assert alive == [0] * 5
+    alive.clear()
+    model.batches.clear()
+    monkeypatch.setattr("generator.loop.MAX_PIXELS", 2 * 2 * SIZE[0] * SIZE[1] + 1)
+    parts = score(images, objective, watched, 5, rng(4))
+    assert alive[0] == alive[1] == 0 < alive[2] == alive[3] < alive[4]  # two views of both images at a time
+    assert torch.allclose(whole[1], parts[1], atol=1e-6)
+    assert torch.allclose(whole[0]["total"], parts[0]["total"], atol=1e-5)
+    monkeypatch.setattr("generator.loop.MAX_PIXELS", 1)
+    assert torch.allclose(whole[1], score(images, objective, crop, 5, rng(4))[1], atol=1e-6)
 
 
 def test_images_of_a_batch_do_not_influence_each_other() -> None:

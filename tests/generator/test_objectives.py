@@ -9,6 +9,7 @@ from generator.objectives import (
     OBJECTIVES,
     ClassLogit,
     CrossEntropy,
+    Ensemble,
     LeaveClass,
     Margin,
     Objective,
@@ -125,6 +126,18 @@ def test_objectives_add_scale_and_keep_their_names_apart() -> None:
     assert torch.allclose(both(IMAGES), 3 * margin(IMAGES) + 0.5 * logit(IMAGES))
     assert torch.allclose(both.terms(IMAGES)["margin"], margin(IMAGES))  # unweighted
     assert isinstance(both, Sum) and len(both.objectives) == 3
+
+
+def test_an_ensemble_adds_up_and_names_whose_terms_they_are() -> None:
+    one, three = (ClassLogit(MeanColour(scale), TARGETS) for scale in (1.0, 3.0))
+    ensemble = Ensemble({"x": 0.5 * one, "y": three})
+    names = ["x: negative logit", "x: log-sum-exp", "y: negative logit", "y: log-sum-exp"]
+    assert list(ensemble.terms(IMAGES)) == names
+    assert torch.allclose(ensemble(IMAGES), 0.5 * one(IMAGES) + three(IMAGES))
+    assert torch.allclose(sum(member(IMAGES) for member in ensemble.members()), ensemble(IMAGES))
+    assert len(ensemble.members()) == 2 and one.members() == (one,)
+    with pytest.raises(StudioError, match="at least one model"):
+        Ensemble({})
 
 
 def test_mean_over_classifiers() -> None:

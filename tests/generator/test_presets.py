@@ -7,11 +7,12 @@ from generator.synthesis import AUTO_RESOLUTIONS, auto_resolutions
 from generator.views import parse_views
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_is_a_valid_recipe_of_its_task(name: str) -> None:
-    preset = PRESETS[name]
-    recipe = from_preset(preset.task, name)
-    assert recipe.task == preset.task
+@pytest.mark.parametrize(("task", "name"), [(task, name) for task in DEFAULT_PRESET for name in presets_of(task)])
+def test_every_preset_is_a_valid_recipe_of_its_task(task: str, name: str) -> None:
+    preset = presets_of(task)[name]
+    assert PRESETS.get(name) == preset or task == "text"
+    recipe = from_preset(task, name, **({"prompt": "a frog"} if task == "text" else {}))
+    assert recipe.task == preset.task == task
     assert parse_views(recipe.views).views
     assert recipe.resolutions == AUTO_RESOLUTIONS or parse_resolutions(recipe.resolutions, recipe.size)
     assert preset.title and preset.description.endswith(".")
@@ -28,11 +29,20 @@ def test_budgets_of_the_attacks() -> None:
 
 
 def test_defaults_and_changes() -> None:
-    assert {task: name in presets_of(task) for task, name in DEFAULT_PRESET.items()} == {"class": True, "attack": True}
+    chosen = {task: name in presets_of(task) for task, name in DEFAULT_PRESET.items()}
+    assert chosen == {"class": True, "text": True, "attack": True}
     assert preset_fields("class") == preset_fields("class", "balanced")
     assert from_preset("class", "quick", seed=7, steps=3).steps == 3
     with pytest.raises(StudioError, match="Choose from subtle, standard"):
         from_preset("attack", "quick")
+
+
+def test_the_published_protocol() -> None:
+    recipe = from_preset("text", "das", prompt="a frog")
+    assert (recipe.size, recipe.steps, recipe.views) == ((336, 336), 100, "window:224 | uniform:0.2")
+    assert parse_resolutions(recipe.resolutions, recipe.size) == tuple(range(1, 337))
+    assert 0.1 <= recipe.learning_rate <= 0.2 and not recipe.normalise and recipe.momentum == recipe.start_std == 0
+    assert 8 <= recipe.views_per_step <= 64
 
 
 @pytest.mark.parametrize(
@@ -43,6 +53,9 @@ def test_defaults_and_changes() -> None:
         ("attack", (32, 24), tuple(range(1, 33))),
         ("attack", (100, 60), (*range(1, 33), 64, 100)),
         ("attack", (3000, 4000), (*range(1, 33), 64, 128)),
+        ("text", (48, 40), tuple(range(1, 49))),
+        ("text", (96, 100), (*range(1, 65), 72, 80, 88, 96)),
+        ("text", (1024, 300), (*range(1, 65), *range(72, 225, 8))),
     ],
 )
 def test_auto_resolutions(task: str, size: tuple[int, int], expected: tuple[int, ...]) -> None:

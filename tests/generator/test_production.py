@@ -1,20 +1,23 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from generator.distance import l2, linf
 from generator.errors import StudioError
+from generator.guidance import Pictures
 from generator.image import load_image, quantise, read_metadata, to_tensor
 from generator.loop import DivergedError, Step
 from generator.production import INDEX_KEY, output_paths, predict, produce
 from generator.protocols import Classifier
 from generator.recipe import Recipe
-from tests.generator.standins import BreaksAfter, Colours, LayeredColours, NoisyColours, rng
+from tests.generator.standins import BreaksAfter, Colours, LayeredColours, NoisyColours, Words, rng
 
 
 def recipe(**fields: Any) -> Recipe:
@@ -111,6 +114,63 @@ class TestFiles:
         held = attack(objective="leave", classes=("red",), eps=1 / 255, steps=1)
         red = quantise(torch.tensor([0.9, 0.1, 0.1]).view(1, 3, 1, 1).expand(1, 3, 18, 30))
         assert make(held, tmp_path, source=red).record["images"][0]["success"] == {"colours": False}
+
+
+class TestTexts:
+    def text(self, **fields: Any) -> Recipe:
+        return recipe(**({"task": "text", "models": ("words",), "prompt": "a frog", "classes": ()} | fields))
+
+    def make(self, made: Recipe, folder: Path, model: Words | None = None, **keywords: Any) -> Any:
+        outputs = replace(output_paths(folder / "x.png", made.images), overview=folder / "all.png")
+        models = {"words": model or Words(), "colours": Colours()}
+        return produce(made, models, outputs=outputs, **keywords)
+
+    def test_the_record_has_the_cosines_of_the_saved_file(self, tmp_path: Path) -> None:
+        encoder, style = Words(), photo()
+        made = self.text(images=2, negative="text", steps=15)
+        result = self.make(made, tmp_path, encoder, pictures=Pictures(style=style))
+        assert result.record["losses"].keys() == {"prompt", "negative", "style", "total"}
+        with torch.no_grad():
+            frog, text = encoder.encode_text(["a frog", "text"])
+            for path, facts in zip(result.outputs.images, result.record["images"], strict=True):
+                (prompt, negative, of_style) = facts["cosines"]["words"]
+                embedding = encoder.encode_images(to_tensor(load_image(path)))[0]
+                assert prompt["after"] == pytest.approx((embedding @ frog).item(), abs=1e-6)
+                assert negative["after"] == pytest.approx((embedding @ text).item(), abs=1e-6)
+                assert (prompt["role"], prompt["text"], prompt["weight"]) == ("prompt", "a frog", 1.0)
+                assert (negative["role"], negative["weight"]) == ("negative", -0.3)
+                assert (of_style["role"], of_style["text"]) == ("style", None)
+                assert prompt["after"] > prompt["before"]
+                assert facts["before"] == facts["after"] == facts["success"] == {}
+        assert json.loads((tmp_path / "x.json").read_text())["images"] == result.record["images"]
+
+    def test_the_picture_repeats_itself(self, tmp_path: Path) -> None:
+        mask = torch.zeros(1, 3, 18, 30)
+        mask[..., 4:, 7:] = 1
+        pictures = Pictures(source=photo(), target=photo().flip(3), mask=mask)
+        first = self.make(self.text(prompt_to="a leaf", images=3, tile=True), tmp_path / "a", pictures=pictures)
+        path = first.outputs.images[1]
+        again = self.make(Recipe.from_png(path), tmp_path / "b", pictures=pictures)
+        assert again.outputs.images[1].read_bytes() == path.read_bytes()
+        assert "linf" in first.record["images"][0]
+
+    def test_an_overview_shows_all_images(self, tmp_path: Path) -> None:
+        way = self.make(self.text(prompt_to="a leaf", images=3), tmp_path / "way")
+        with Image.open(way.outputs.overview) as overview:
+            assert overview.size == (3 * 24 + 2 * 4, 16)
+            first = np.asarray(overview)[:, :24]
+        assert np.array_equal(first, np.asarray(load_image(way.outputs.images[0])))
+        assert Recipe.from_png(way.outputs.overview) == way.recipe
+        seeds = self.make(self.text(images=3), tmp_path / "seeds")
+        with Image.open(seeds.outputs.overview) as overview:
+            assert overview.height > 16 + 8
+
+    def test_unknown_words_and_classifiers(self, tmp_path: Path) -> None:
+        made = self.text(models=("words", "colours"), prompt="a xyzzy frog", classes=("red",), class_weight=3.0)
+        result = self.make(made.with_changes(steps=20), tmp_path, Words(vocabulary="a frog"))
+        facts = result.record["images"][0]
+        assert result.record["unknown_words"] == {"words": ("xyzzy",)}
+        assert facts["success"] == {"colours": True} and list(facts["cosines"]) == ["words"]
 
 
 class TestStopping:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from generator.errors import StudioError
 from generator.image import METADATA_KEY, ImageError, save_png
+from generator.prompts import Prompt, write_prompts
 from generator.recipe import RECIPE_VERSION, Recipe, RecipeError
 from generator.recipe_fields import add_arguments, cli_fields, from_arguments
 from tests import corpus
@@ -21,19 +22,55 @@ from tests import corpus
 names = st.text(min_size=1, max_size=8).map(str.strip).filter(bool)
 
 
+weights = st.floats(0.001, 10)
+lines = st.lists(
+    st.builds(Prompt, st.text('ab |:\\"', max_size=5).map("x".__add__).map(str.strip), weights), min_size=1
+)
+
+
+@st.composite
+def text_fields(draw: st.DrawFn, models: int, classes: list[str], norm: str, images: int) -> dict[str, Any]:
+    """The fields of a picture of a text."""
+    score = draw(st.sampled_from(["cosine", "spherical", "contrastive"]))
+    digest = st.text("0123456789abcdef", min_size=64, max_size=64)
+    target, style = draw(st.just("") | digest), draw(st.just("") | digest)
+    worded = score == "contrastive" or not (target or style) or draw(st.booleans())
+    prompt = write_prompts(draw(lines)) if worded else ""
+    weight = st.floats(0.1, 10) | st.floats(-10, -0.1)
+    return {
+        "prompt": prompt,
+        "negative": draw(st.just("") | lines.map(write_prompts)),
+        "prompt_to": write_prompts(draw(lines)) if prompt and images > 1 and draw(st.booleans()) else "",
+        "score": score,
+        "against": write_prompts(draw(lines)) if score == "contrastive" else "",
+        "model_weights": tuple(draw(st.lists(weights, min_size=models, max_size=models))),
+        "class_weight": draw(st.floats(0.1, 100)) if classes else 0.0,
+        "target": target,
+        "target_weight": draw(weight),
+        "style": style,
+        "style_weight": draw(weight),
+        "mask": draw(st.just("") | digest),
+        "margin": draw(st.floats(0, 0.4)) if norm == "none" else 0.0,
+        "tile": draw(st.booleans()),
+    }
+
+
 @st.composite
 def recipes(draw: st.DrawFn) -> Recipe:
     """Any valid recipe."""
-    task = draw(st.sampled_from(["class", "attack"]))
+    task = draw(st.sampled_from(["class", "attack", "text"]))
     objective = draw(st.sampled_from(["logit", "cross_entropy", "margin", *(["leave"] if task == "attack" else [])]))
-    classes = draw(st.lists(names, min_size=objective != "leave", max_size=4, unique=True))
+    few = int(objective != "leave" and task != "text")
+    classes = draw(st.lists(names, min_size=few, max_size=4, unique=True))
     models = draw(st.lists(names, min_size=1, max_size=3, unique=True))
     share = st.floats(0, 1e6, exclude_min=True)
     weighted = bool(classes) and draw(st.booleans())
     revision = st.text("0123456789abcdef", max_size=64)
-    norm = draw(st.sampled_from(["none", "linf", "l2"])) if task == "attack" else "none"
+    norm = draw(st.sampled_from(["none", "linf", "l2"])) if task != "class" else "none"
     largest = {"none": 0.0, "linf": 1.0, "l2": 1e6}[norm]
     optimiser = draw(st.sampled_from(["sgd", "adam"]))
+    images = draw(st.integers(1, 64))
+    text = draw(text_fields(len(models), classes, norm, images)) if task == "text" else {}
     return Recipe(
         task=task,
         objective=objective,
@@ -53,14 +90,24 @@ def recipes(draw: st.DrawFn) -> Recipe:
         views=draw(names),
         views_per_step=draw(st.integers(1, 1024)),
         start_std=draw(st.floats(0, 10)),
-        images=draw(st.integers(1, 64)),
+        images=images,
         seed=draw(st.integers(0, 2**53 - 1)),
         norm=norm,
         eps=draw(st.floats(0, largest, exclude_min=True)) if largest else 0.0,
         source=draw(st.text("0123456789abcdef", max_size=64)),
+        **text,
     )
 
 
+TEXT_FIELDS = {
+    *("prompt", "negative", "prompt_to", "score", "against", "model_weights", "class_weight"),
+    *("target_weight", "style_weight", "margin", "tile"),
+}
+FIELDS_OF_VERSION_1 = {
+    *("version", "task", "models", "revisions", "classes", "weights", "objective", "readout", "size", "resolutions"),
+    *("colour", "form", "tolerance", "optimiser", "momentum", "learning_rate", "normalise", "steps", "views"),
+    *("views_per_step", "start_std", "images", "seed", "norm", "eps", "source"),
+}
 EXAMPLE = Recipe(
     task="attack", classes=("frog", "ship"), weights=(0.7, 0.3), norm="linf", eps=8 / 255, size=(24, 40), seed=7
 )
@@ -120,6 +167,7 @@ def test_a_recipe_cannot_be_changed_in_place() -> None:
         ({"weights": (1, 2)}, "weights needs one number per class or none, not 2 for 1 classes."),
         ({"weights": (0,)}, "weights must add up to more than 0, not 0."),
         ({"classes": ("a", "b"), "weights": (1, -2)}, "weights must add up to more than 0, not -1."),
+        ({"classes": ("a", "b"), "weights": (1e308, 1e308)}, "weights must add up to more than 0, not inf."),
         (
             {"classes": ("a", "b"), "weights": (2, -1), "objective": "margin"},
             "weights below 0 are possible only with objective 'logit': make them 0 or larger.",
@@ -134,8 +182,8 @@ def test_a_recipe_cannot_be_changed_in_place() -> None:
         ({"task": "attack", "norm": "linf", "eps": 8}, "eps must be above 0 and at most 1 with norm 'linf', not 8."),
         ({"task": "attack", "norm": "l2"}, "eps must be above 0 with norm 'l2', not 0."),
         ({"step": 5}, "'step' is not a field of a recipe: did you mean 'steps'?"),
-        ({"prompt": "x"}, "'prompt' is not a field of a recipe: it may come from another program."),
-        ({"version": 0}, "version of the recipe must be 1, not '0'."),
+        ({"sampler": "x"}, "'sampler' is not a field of a recipe: it may come from another program."),
+        ({"version": 0}, "version of the recipe must be from 1 to 2, not '0'."),
         ({"steps": 0, "images": 0}, "steps must be at least 1 and at most 100000, not 0. images must be at"),
     ],
 )
@@ -165,6 +213,79 @@ def test_what_does_not_fit_has_a_sentence(fields: dict[str, Any], sentence: str)
 def test_the_ends_of_the_ranges_fit(fields: dict[str, Any]) -> None:
     recipe = Recipe(**fields)
     assert Recipe.parse_json(recipe.to_json()) == recipe
+
+
+def text(**fields: Any) -> dict[str, Any]:
+    return {"task": "text", "prompt": "a frog"} | fields
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        (text(prompt=""), "prompt is empty: say what the picture should show"),
+        (text(prompt="  "), "prompt is empty: say what the picture should show"),
+        (text(prompt="x" * 10_000), "prompt must have at most 2000 characters, not 'xxx"),
+        (text(prompt="?! ..."), "prompt: this prompt has no letter and no digit, so there is nothing to draw"),
+        (text(negative="..."), "negative: this prompt has no letter"),
+        (text(prompt="a frog:1.x"), "prompt: '1.x' is no weight, at character 8:\n    a frog:1.x\n           ^\nWrite"),
+        (text(prompt="a | | b"), "prompt: a prompt is missing, at character 5:"),
+        (text(prompt_to="a ::0", images=2), "prompt_to: the weight 0 is out of range, at character 5:"),
+        (text(prompt_to="b"), "prompt_to needs pictures on the way to it: ask for at least 2 images."),
+        (text(prompt="", target="ab", prompt_to="b", images=2), "prompt_to is where the pictures lead to"),
+        (text(negative="b:-1"), "negative has a weight below 0 ('b'): weights are above 0 here."),
+        (text(against="b"), "against is for the score 'contrastive': choose that, or leave it out."),
+        (text(score="contrastive"), "score 'contrastive' needs other prompts to compare with"),
+        (text(score="contrastive", prompt="a:-1", against="b"), "score 'contrastive' needs a prompt with a weight"),
+        (text(score="contrastive", against="b:-1"), "against has a weight below 0"),
+        (text(score="manhattan"), "score must be 'cosine', 'spherical' or 'contrastive', not 'manhattan'."),
+        (text(classes=("frog",)), "class_weight is 0, so the classes count nothing"),
+        (text(class_weight=1), "class_weight needs classes: name at least one, or set class_weight to 0."),
+        (text(model_weights=(1, 2)), "model_weights needs one number per model or none, not 2 for 1 models."),
+        (text(models=("a", "b"), model_weights=(1, 0)), "model_weights must all be above 0"),
+        (text(models=("a", "b"), model_weights=(1, -1)), "model_weights must all be above 0"),
+        (text(models=("a", "b"), model_weights=(1e308, 1e308)), "model_weights must all be above 0 and not too large"),
+        (text(prompt="", target="ab", target_weight=0), "target_weight is 0, so that picture counts nothing"),
+        (text(style="ab", style_weight=0), "style_weight is 0, so that picture counts nothing"),
+        (text(style_weight=11), "style_weight must be at least -10 and at most 10, not 11."),
+        (text(margin=0.5), "margin must be at least 0 and below 0.5, not 0.5."),
+        (text(margin=0.1, norm="linf", eps=0.1), "margin squeezes the photo, which norm 'linf' forbids"),
+        (text(objective="leave"), "objective 'leave' needs a photo"),
+        (text(version=1), "version 1 of the recipe knows no task 'text': make it version 2."),
+        ({"prompt": "a frog"}, "prompt is for pictures of a text: leave it out, or make the task 'text'."),
+        ({"tile": True}, "tile is for pictures of a text"),
+        ({"task": "attack", "mask": "ab"}, "mask is for pictures of a text"),
+        ({"task": "attack", "style_weight": 0.5}, "style_weight is for pictures of a text"),
+    ],
+)
+def test_what_does_not_fit_a_text_has_a_sentence(fields: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        Recipe(**fields)
+    assert str(caught.value).startswith(sentence)
+    assert str(caught.value).endswith(".")
+
+
+@pytest.mark.parametrize("prompt", ["лягушка", "青蛙", "ضفدع", "🐸", "👩‍🎨 | ❤️", "x" * 2000, "7", "Star Wars: a hero"])
+def test_any_alphabet_and_emoji_fit(prompt: str) -> None:
+    recipe = Recipe(**text(prompt=prompt))
+    assert Recipe.parse_json(recipe.to_json()) == recipe
+    assert recipe.prompt == prompt
+
+
+def test_a_text_has_defaults_of_its_own() -> None:
+    recipe = Recipe(**text())
+    assert (recipe.models, recipe.classes, recipe.class_weight, recipe.score) == (("tiny-clip",), (), 0.0, "cosine")
+    mixed = Recipe(**text(models=("a", "b"), classes=("frog",), class_weight=0.5, model_weights=(2, 1)))
+    assert (mixed.models, mixed.classes) == (("a", "b"), ("frog",))
+    assert Recipe(**text(prompt="", style="ab")).prompt == ""
+
+
+def test_recipes_of_version_1_are_read_and_stay_what_they_are() -> None:
+    written = {name: value for name, value in json.loads(EXAMPLE.to_json()).items() if name in FIELDS_OF_VERSION_1}
+    old = Recipe.parse_json(json.dumps(written | {"version": 1}))
+    assert old.version == 1
+    assert old.with_changes(version=RECIPE_VERSION) == EXAMPLE
+    assert old.with_changes(seed=3).version == 1
+    assert Recipe.parse_json(old.to_json()) == old
 
 
 def test_convenient_forms_are_understood() -> None:
@@ -242,12 +363,12 @@ def test_digest_is_short_and_tells_recipes_apart() -> None:
         ('"class"', "another kind"),
         ("{}", "another kind"),
         ('{"3": {"class_type": "KSampler"}}', "another kind"),
-        ('{"prompt": "a frog", "seed": 1}', "'prompt' is not a field"),
+        ('{"sampler": "DDIM", "seed": 1}', "'sampler' is not a field"),
         ('{"self": 1, "steps": 1}', "'self' is not a field"),
-        ('{"version": 2, "task": "video", "fps": 3}', "version 2 of the recipe is newer than this program"),
-        ('{"version": 0, "steps": 3}', "version of the recipe must be 1"),
-        ('{"version": "new"}', "version of the recipe must be 1"),
-        ('{"version": true}', "version of the recipe must be 1"),
+        ('{"version": 3, "task": "video", "fps": 3}', "version 3 of the recipe is newer than this program"),
+        ('{"version": 0, "steps": 3}', "version of the recipe must be from 1 to 2"),
+        ('{"version": "new"}', "version of the recipe must be from 1 to 2"),
+        ('{"version": true}', "version of the recipe must be from 1 to 2"),
         ('{"version": 1, "steps": 0}', "steps must be"),
         ('{"version": 1, "learning_rate": NaN}', "learning_rate must be a finite number"),
         ('{"version": 1, "learning_rate": 1e999}', "learning_rate must be a finite number"),
@@ -353,8 +474,10 @@ def test_wrong_flags_have_the_sentence_of_the_recipe() -> None:
 
 
 def test_every_field_is_described(capsys: pytest.CaptureFixture[str]) -> None:
-    fields = {field.name: field for field in cli_fields()}
-    assert set(Recipe.model_fields) - set(fields) == {"version", "revisions", "source"}
+    fields = {field.name: field for field in cli_fields("text")}
+    assert set(Recipe.model_fields) - set(fields) == {"version", "revisions", "source", "target", "style", "mask"}
+    assert fields.keys() - {field.name for field in cli_fields()} == TEXT_FIELDS
+    assert cli_fields() == cli_fields("attack") == [field for field in fields.values() if field.name not in TEXT_FIELDS]
     for field in fields.values():
         assert len(field.help) > 30
         assert field.help.endswith(".")

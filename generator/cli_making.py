@@ -1,0 +1,227 @@
+"""The commands that make pictures, from their flags to files: what `generator.cli` parses is carried out here."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from generator.animation import save_video
+from generator.devices import choose_device
+from generator.errors import StudioError
+from generator.exports import Recorder, make_folder, save_frames, save_json, save_layers, spectrum_report
+from generator.guidance import Pictures
+from generator.image import load_image, to_tensor
+from generator.loop import Step
+from generator.presets import preset_fields
+from generator.production import Outputs, output_paths, produce_job
+from generator.protocols import Foreground, JobContext
+from generator.recipe import Recipe
+from generator.recipe_fields import given_fields
+from generator.synthesis import Model, Synthesis
+
+EXIT_INTERRUPTED = 130
+_PICTURE_FILES = ("source_file", "target_file", "style_file", "mask_file")
+_SECONDS_BETWEEN_PROMPTS = 3.0
+_LONGEST_NAME = 60
+
+
+class ModelListing(Protocol):
+    """What the command line asks of an entry in the list of models."""
+
+    @property
+    def name(self) -> str:
+        """What recipes call it."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        ...
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can be loaded."""
+        ...
+
+    @property
+    def why_not(self) -> str:
+        """Why it cannot, as a sentence; empty if it can."""
+        ...
+
+    @property
+    def revision(self) -> str:
+        """The start of the SHA-256 of its weights; empty if it has none."""
+        ...
+
+
+LoadModel = Callable[[str, str, JobContext], Model]
+"""(name, device, context) -> the model; the context hears of downloads. StudioError if there is no such model."""
+ListModels = Callable[[], Sequence[ModelListing]]
+
+
+def make(arguments: argparse.Namespace, load_model: LoadModel, list_models: ListModels, foreground: Foreground) -> int:
+    """Make what the arguments of a command describe, and return the exit code."""
+    pictures = _pictures(arguments)
+    compared = None if arguments.spectrum_photo is None else to_tensor(load_image(arguments.spectrum_photo))
+    recipe = _recipe(arguments, list_models(), pictures)
+    outputs = _outputs(arguments, recipe)
+    recorder = Recorder() if arguments.video is not None and not recipe.prompt_to else None
+    finished: list[Synthesis] = []
+
+    def watch(step: Step) -> None:
+        if arguments.frames is not None:
+            save_frames(step, arguments.frames)
+        if recorder is not None:
+            recorder.add(step)
+
+    def work(context: JobContext) -> dict[str, Any]:
+        context.progress(0, recipe.steps, "Loading the models")
+        models = {name: load_model(name, context.device, context) for name in recipe.models}
+        made = _with_revisions(recipe, list_models())  # those of models that were not here before
+        result = produce_job(
+            context, made, models, outputs=outputs, pictures=pictures, on_step=watch, on_done=finished.append
+        )
+        for synthesis in finished:
+            _save_extras(arguments, synthesis, recorder, compared)
+        return result.record
+
+    quiet = arguments.quiet or arguments.json_only
+    record = foreground.run(arguments.command, choose_device(arguments.device), work, quiet=quiet)
+    if record is None:
+        print("Interrupted; nothing was kept.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    if arguments.json_only:
+        print(json.dumps(record, allow_nan=False))
+    elif not arguments.quiet:
+        _print_result(outputs, record)
+    return EXIT_INTERRUPTED if record["stopped"] else 0
+
+
+def _pictures(arguments: argparse.Namespace) -> Pictures:
+    """Read the pictures that the arguments name. What is transparent in a mask stays as it is."""
+    if arguments.command == "attack":
+        return Pictures(source=to_tensor(load_image(arguments.photo)))
+    if arguments.command == "class":
+        return Pictures()
+    source, target, style = (
+        None if path is None else to_tensor(load_image(path))
+        for path in (arguments.source_file, arguments.target_file, arguments.style_file)
+    )
+    mask = None if arguments.mask_file is None else to_tensor(load_image(arguments.mask_file, background=(0, 0, 0)))
+    return Pictures(source, target, style, mask)
+
+
+def _recipe(arguments: argparse.Namespace, models: Sequence[ModelListing], pictures: Pictures) -> Recipe:
+    """Put together the picture's own recipe or the defaults, a preset, and what the flags say."""
+    task: str = arguments.command
+    fields: dict[str, Any] = {}
+    if arguments.origin is not None:
+        origin = Recipe.from_png(arguments.origin)
+        if origin.task != task:
+            raise StudioError(
+                f"'{arguments.origin}' was made by the command '{origin.task}': use that command to repeat it."
+            )
+        fields = origin.model_dump()
+    recorded = fields.pop("revisions", ())
+    if arguments.origin is None or arguments.preset is not None:
+        fields |= preset_fields(task, arguments.preset, from_photo=pictures.source is not None)
+    if getattr(arguments, "objective", None) == "leave" and arguments.origin is None:
+        fields |= {"objective": "leave", "classes": ()}  # unless a flag names one: the model's own first
+    if getattr(arguments, "norm", None) == "none":
+        fields |= {"norm": "none", "eps": 0.0}
+    if task == "text":  # a picture can stand for a prompt; those of the origin are compared later
+        fields = {**pictures.digests(), **{name: value for name, value in fields.items() if value != ""}}
+    recipe = Recipe(**(fields | given_fields(arguments, task)))
+    with_revisions = _with_revisions(recipe, models)
+    if not hasattr(arguments, "models") and any(
+        then and now and not (then.startswith(now) or now.startswith(then))
+        for then, now in zip(recorded, with_revisions.revisions, strict=False)
+    ):
+        _say(arguments, "Note: a model has changed since that picture was made; it will not come out the same.")
+    return with_revisions
+
+
+def _with_revisions(recipe: Recipe, models: Sequence[ModelListing]) -> Recipe:
+    """Return the recipe with the revisions of its models, as far as they are known."""
+    by_name = {model.name: model.revision for model in models}
+    revisions = tuple(by_name.get(name, "") for name in recipe.models)
+    return recipe.with_changes(revisions=revisions) if any(revisions) else recipe
+
+
+def _outputs(arguments: argparse.Namespace, recipe: Recipe) -> Outputs:
+    outputs = output_paths(arguments.out or _default_name(arguments, recipe), recipe.images)
+    if recipe.task == "text" and recipe.images > 1:
+        record = outputs.record
+        outputs = replace(outputs, overview=record.with_name(f"{record.stem}-all.png"))
+    given = [getattr(arguments, name, None) for name in ("photo", *_PICTURE_FILES)]
+    written = {path.resolve() for path in (*outputs.images, outputs.overview) if path is not None}
+    if any(Path(path).resolve() in written for path in given if path is not None):
+        raise StudioError("The result would overwrite the photo: give another name with --out.")
+    if arguments.video is not None and arguments.video.suffix.lower() != ".mp4":
+        raise StudioError(f"Videos are saved as MP4: give a name that ends in .mp4, not '{arguments.video.name}'.")
+    return outputs
+
+
+def _default_name(arguments: argparse.Namespace, recipe: Recipe) -> Path:
+    if arguments.command == "attack":
+        return Path(f"{Path(arguments.photo).stem}-attack.png")
+    name = recipe.prompt if recipe.task == "text" else "-".join(recipe.classes)
+    kept = "".join(c if c.isalnum() or c == "-" else "-" for c in name)
+    if recipe.task == "text":
+        kept = "-".join(part for part in kept.split("-") if part)[:_LONGEST_NAME].strip("-") or "picture"
+    return Path(f"{kept}-{recipe.seed}.png")
+
+
+def _save_extras(
+    arguments: argparse.Namespace, synthesis: Synthesis, recorder: Recorder | None, compared: Tensor | None
+) -> None:
+    """Save what else was asked for, once the pictures themselves are safe."""
+    if arguments.layers is not None:
+        save_layers(synthesis.prior, arguments.layers)
+    if arguments.spectrum is not None:
+        save_json(spectrum_report(synthesis.prior, compared), arguments.spectrum)
+    if recorder is not None:
+        recorder.save(arguments.video)
+    elif arguments.video is not None:
+        make_folder(arguments.video.parent)
+        images = synthesis.prior.render().detach()
+        rate = min(60, max(1, round(len(images) / _SECONDS_BETWEEN_PROMPTS)))
+        save_video(images, arguments.video, frames_per_second=rate, back_and_forth=True)
+
+
+def _say(arguments: argparse.Namespace, text: str) -> None:
+    if not (arguments.quiet or arguments.json_only):
+        print(text, file=sys.stderr)
+
+
+def _print_result(outputs: Outputs, record: Mapping[str, Any]) -> None:
+    for path, facts in zip(outputs.images, record["images"], strict=True):
+        print(path)
+        for model, after in facts["after"].items():
+            before, now = facts["before"][model]["top"][0], after["top"][0]
+            print(
+                f"  {model}: {before['class']} {before['probability']:.0%} -> {now['class']} {now['probability']:.0%}"
+            )
+        for model, entries in facts.get("cosines", {}).items():
+            for entry in entries:
+                what = entry["role"] if entry["text"] is None else f"{entry['role']} '{entry['text'][:60]}'"
+                print(f"  {model}: {what}: cosine {_shown(entry['before'])} -> {_shown(entry['after'])}")
+        if "linf" in facts:
+            print(f"  largest change {facts['linf'] * 255:.0f}/255, length of the change {facts['l2']:.2f}")
+    if outputs.overview is not None:
+        print(outputs.overview)
+    for model, words in record["unknown_words"].items():
+        named = ", ".join(f"'{word}'" for word in words)
+        print(f"Note: {model} never saw {named} in training, which can hardly lead the picture.")
+    for model, sentences in record["warnings"].items():
+        for sentence in sentences:
+            print(f"Note: {model}: {sentence}")
+
+
+def _shown(cosine: float | None) -> str:
+    return "?" if cosine is None else f"{cosine:.3f}"

@@ -1,0 +1,106 @@
+"""The objective that a recipe means: what each of its models is asked, and how the answers are put together."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from generator.errors import StudioError
+from generator.guidance import Pictures, guide
+from generator.objectives import OBJECTIVES, Ensemble, Objective, mean, mixture
+from generator.protocols import Classifier, Encoder
+from generator.readout import read_out
+from generator.recipe import Recipe
+
+Model = Classifier | Encoder
+
+
+def class_index(classifier: Classifier, name: str) -> int:
+    """Return the index of a class given by name (upper and lower case are the same) or number."""
+    names = classifier.class_names
+    folded = [known.casefold() for known in names]
+    if name.strip().casefold() in folded:
+        return folded.index(name.strip().casefold())
+    if name.strip().isdecimal() and int(name) < len(names):
+        return int(name)
+    shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+    raise StudioError(
+        f"The model knows no class '{name}'. It knows {shown}; numbers from 0 to {len(names) - 1} work, too."
+    )
+
+
+def sorted_models(recipe: Recipe, models: Mapping[str, Model]) -> tuple[dict[str, Classifier], dict[str, Encoder]]:
+    """Return the classifiers and the encoders among a recipe's models, by name and in its order.
+
+    StudioError if one is missing, or the task cannot use it.
+    """
+    missing = [name for name in recipe.models if name not in models]
+    if missing:
+        raise StudioError(f"The model '{missing[0]}' is not loaded. Choose from {', '.join(models)}.")
+    encoders = {name: model for name in recipe.models if isinstance(model := models[name], Encoder)}
+    classifiers = {name: model for name in recipe.models if not isinstance(model := models[name], Encoder)}
+    if recipe.task != "text":
+        if encoders:
+            raise StudioError(
+                f"The model '{next(iter(encoders))}' compares pictures with texts and knows no classes: use it for a "
+                "text, or choose another model."
+            )
+        return classifiers, encoders
+    if not encoders:
+        raise StudioError("A text needs a model that reads it: choose a CLIP model, such as 'tiny-clip'.")
+    if classifiers and not recipe.classes:
+        raise StudioError(
+            f"The model '{next(iter(classifiers))}' knows classes, and no texts: name classes with a class weight "
+            "for it, or leave it out."
+        )
+    if recipe.classes and not classifiers:
+        raise StudioError("The recipe names classes, but none of its models knows any: add a classifier.")
+    return classifiers, encoders
+
+
+def objective_of(
+    recipe: Recipe, classifiers: Mapping[str, Classifier], encoders: Mapping[str, Encoder], pictures: Pictures
+) -> Objective:
+    """Return the objective of a recipe: that of its only model, or the weighted sum of those of several.
+
+    Encoders share the weight 1 among themselves, and classifiers share theirs: 1, or the class weight of a text.
+    """
+    asked: dict[str, Objective] = {name: _about_classes(recipe, model, pictures) for name, model in classifiers.items()}
+    asked |= {name: guide(recipe, encoder, pictures) for name, encoder in encoders.items()}
+    if recipe.version == 1:  # all models saw the same views, and the mean of their terms was shown
+        return mean(list(asked.values()))
+    weights = dict(zip(recipe.models, recipe.model_weights or [1.0] * len(recipe.models), strict=True))
+    class_weight = recipe.class_weight if recipe.task == "text" else 1.0
+    factors: dict[str, float] = {}
+    for names, share in ((classifiers, class_weight), (encoders, 1.0)):
+        together = sum(weights[name] for name in names)
+        factors |= {name: share * weights[name] / together for name in names}
+    weighted = {name: factors[name] * asked[name] for name in recipe.models}
+    return next(iter(asked.values())) if len(asked) == 1 else Ensemble(weighted)
+
+
+def _about_classes(recipe: Recipe, classifier: Classifier, pictures: Pictures) -> Objective:
+    indices = [class_index(classifier, name) for name in recipe.classes]
+    judge = read_out(classifier, recipe.readout)
+    count = len(classifier.class_names)
+    if recipe.objective == "leave":
+        sources = _source_classes(indices, classifier, pictures.source)
+        return OBJECTIVES["leave"](judge, torch.zeros(count), sources)
+    weights = recipe.weights
+    if weights:  # shares: those of the wanted classes add up to 1
+        wanted = math.fsum(weight for weight in weights if weight > 0)
+        weights = tuple(weight / wanted for weight in weights)
+    return OBJECTIVES[recipe.objective](judge, mixture(indices, weights, count), None)
+
+
+def _source_classes(indices: Sequence[int], classifier: Classifier, source: Tensor | None) -> Tensor | None:
+    """Return the classes [1 or B] to leave: the one named, or what the classifier sees in the source."""
+    if len(indices) > 1:
+        raise StudioError("The objective 'leave' gets away from one class: name one, or none for the model's own.")
+    if indices:
+        return torch.tensor(indices)
+    if source is None:
+        return None
+    with torch.no_grad():
+        return classifier(source).argmax(dim=1).cpu()

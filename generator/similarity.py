@@ -1,0 +1,158 @@
+"""Objectives on embeddings: pictures are led to texts, and to other pictures, through an encoder such as CLIP.
+
+Notation: u [B, D] the embeddings of images, v [N, D] those of what they are led to, all of length 1, and
+c = u . v [B, N] their cosines. A score turns cosines into distances [B, N], smaller for what is more alike:
+
+    cosine        1 - c                                             (Direct Ascent Synthesis, arXiv 2502.07753)
+    spherical     2 asin(|u - v| / 2)^2 = arccos(c)^2 / 2           (Crowson's CLIP-guided diffusion)
+    contrastive   -log(e^(s c) / (e^(s c) + sum_j o_j e^(s c_j)))   rivals j of odds o_j, the model's logit scale s
+
+The spherical distance is half the square of the angle: its slope grows with it, where that of the cosine
+fades as both lie at right angles. The contrastive one is the cross-entropy of the prompt against its rivals.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from generator.errors import StudioError
+from generator.objectives import Objective, Term, rows_for
+from generator.protocols import Encoder
+
+Score = Callable[[Tensor, Tensor], Tensor]
+"""(cosines c [B, N], embeddings u [B, D] of the images) -> distances [B, N]."""
+
+_ALMOST_ONE = 1 - 1e-6  # from here on the slope of arccos(c) is no number any more
+_SMALL_ANGLE = 1e-3
+
+
+def cosine(cosines: Tensor, _embeddings: Tensor) -> Tensor:
+    """Return 1 - c, from 0 (alike) to 2."""
+    return 1 - cosines
+
+
+def spherical(cosines: Tensor, _embeddings: Tensor) -> Tensor:
+    """Return half the square of the angle, from 0 (alike) to pi^2 / 2."""
+    return cosines.clamp(-_ALMOST_ONE, _ALMOST_ONE).acos().square() / 2
+
+
+@dataclass(frozen=True, eq=False)
+class Contrastive:
+    """The cross-entropy of each aim by itself against the same rivals, from 0 (it alone fits).
+
+    rivals [M, D] are of length 1, odds [M] above 0: a rival of odds 2 counts like two of odds 1.
+    """
+
+    rivals: Tensor
+    odds: Tensor
+    scale: float
+
+    def __call__(self, cosines: Tensor, embeddings: Tensor) -> Tensor:
+        """Return the cross-entropies [B, N]."""
+        logits = self.scale * (embeddings @ self.rivals.to(embeddings).mT) + self.odds.to(embeddings).log()
+        return functional.softplus(logits.logsumexp(dim=1, keepdim=True) - self.scale * cosines)
+
+
+@dataclass(frozen=True)
+class ScoreKind:
+    """A score as recipes name it.
+
+    Attributes:
+        make: from the embeddings [M, D] of rivals, their odds [M] and the model's logit scale to the score of texts.
+        has_rivals: whether negative prompts are rivals of the others, rather than terms of their own.
+        of_pictures: the score of pictures to match, which are far nearer to images than any text is.
+    """
+
+    make: Callable[[Tensor, Tensor, float], Score]
+    has_rivals: bool = False
+    of_pictures: Score = cosine
+
+
+SCORES: Mapping[str, ScoreKind] = {
+    "cosine": ScoreKind(lambda _rivals, _odds, _scale: cosine),
+    "spherical": ScoreKind(lambda _rivals, _odds, _scale: spherical, of_pictures=spherical),
+    "contrastive": ScoreKind(Contrastive, has_rivals=True),
+}
+"""Every score by its name in a recipe."""
+
+
+@runtime_checkable
+class FittingEncoder(Encoder, Protocol):
+    """An encoder that can bring images to the one size that its model sees as a step of its own."""
+
+    def fit(self, images: Tensor, /) -> Tensor:
+        """Resize and crop images [B, 3, H, W] to [B, 3, h, w] in [0, 1], which are encoded like those given."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Aim:
+    """What images are led to, or with a weight below 0 away from.
+
+    Attributes:
+        name: of its term.
+        weight: of its term.
+        directions: [T, N, D], of length 1; one row for all images, or one for each.
+        shares: [N], adding up to 1: how much each of the N directions counts.
+        score: how near images are.
+    """
+
+    name: str
+    weight: float
+    directions: Tensor
+    shares: Tensor
+    score: Score = cosine
+
+    def distance(self, embeddings: Tensor) -> Tensor:
+        """Return the mean distance [B] of images with these embeddings [B, D]."""
+        directions = rows_for(self.directions.to(embeddings), len(embeddings))
+        cosines = (embeddings[:, None] * directions).sum(dim=2)
+        return self.score(cosines, embeddings) @ self.shares.to(embeddings)
+
+
+class EmbeddingObjective(Objective):
+    """The weighted sum of the distances to several aims, in the eyes of one encoder."""
+
+    def __init__(self, encoder: Encoder, aims: Sequence[Aim]) -> None:
+        """Take aims in the space of this encoder, each with a name of its own."""
+        if not aims:
+            raise StudioError("There is nothing to lead a picture to: give a prompt, or a target or style picture.")
+        self.encoder, self.aims = encoder, tuple(aims)
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """Return the images as the model sees them, all of one size, if the encoder knows how."""
+        return self.encoder.fit(images) if isinstance(self.encoder, FittingEncoder) else images
+
+    def evaluate(self, images: Tensor) -> tuple[Term, ...]:
+        """Return one term for each aim."""
+        embeddings = self.encoder.encode_images(images)
+        return tuple(Term(aim.name, aim.weight, aim.distance(embeddings)) for aim in self.aims)
+
+
+def aim_at(name: str, directions: Tensor, weights: Sequence[float], score: Score = cosine) -> Aim:
+    """Return the aim at directions [N, D] whose term is worth sum_n w_n d_n; all weights have the same sign."""
+    shares = torch.tensor(weights, dtype=torch.float64)
+    return Aim(name, shares.sum().item(), directions[None], (shares / shares.sum()).to(directions), score)
+
+
+def direction(embeddings: Tensor, weights: Sequence[float]) -> Tensor:
+    """Return the common direction [D] of embeddings [N, D]: their weighted sum, scaled to length 1."""
+    summed = torch.tensor(weights).to(embeddings) @ embeddings
+    if summed.norm() < 1e-4:
+        raise StudioError("The parts of this prompt cancel each other out: change their weights.")
+    return functional.normalize(summed, dim=0)
+
+
+def slerp(start: Tensor, end: Tensor, count: int) -> Tensor:
+    """Return `count` >= 2 unit vectors [count, D] in equal angles along the great circle from `start` to `end` [D]."""
+    angle = 2 * torch.atan2((end - start).norm(), (end + start).norm())  # exact for small angles, too
+    if torch.pi - angle < _SMALL_ANGLE:
+        raise StudioError("These two prompts are exact opposites for this model: no shortest way leads between them.")
+    t = torch.linspace(0, 1, count, dtype=start.dtype, device=start.device)[:, None]
+    if angle < _SMALL_ANGLE:  # the arc is its chord
+        return functional.normalize((1 - t) * start + t * end, dim=1)
+    return (torch.sin((1 - t) * angle) * start + torch.sin(t * angle) * end) / torch.sin(angle)

@@ -1,0 +1,80 @@
+"""`python -m generator` with the models of this machine: classifiers and encoders in one list."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from generator import torchvision_cure  # noqa: F401  (before open_clip is imported)
+from generator.__main__ import run as run_command
+from generator.recipe import Recipe
+from tests.generator.encoders.tiny import save_model
+
+Run = Callable[..., int]
+QUICK = ["--size", "20", "28", "--steps", "3", "--resolutions", "1..6", "--device", "cpu"]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    monkeypatch.setenv("CROSSMAX_STUDIO_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.chdir(tmp_path)
+    save_model(tmp_path / "data" / "models" / "small-clip", words=("a", "frog", "leaf"), card="# A small CLIP\n\nOurs.")
+
+    def call(*argv: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["generator", *argv])
+        return run_command()
+
+    return call
+
+
+def test_a_text_reproduces_bit_for_bit(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("x.png", "y.png"):
+        assert run("text", "a red frog", "--model", "small-clip", *QUICK, "--out", name) == 0
+    assert Path("x.png").read_bytes() == Path("y.png").read_bytes()
+    recipe, record = Recipe.from_png(Path("x.png")), json.loads(Path("x.json").read_text())
+    assert len(recipe.revisions[0]) == 16 and record["unknown_words"] == {"small-clip": ["red"]}
+    (entry,) = record["images"][0]["cosines"]["small-clip"]
+    assert entry["text"] == "a red frog" and -1 <= entry["before"] < entry["after"] <= 1
+    assert "small-clip never saw 'red' in training" in capsys.readouterr().out
+    assert run("text", "--from", "x.png", "--device", "cpu", "--out", "z.png") == 0
+    assert Path("x.png").read_bytes() == Path("z.png").read_bytes()
+
+
+def test_a_prompt_that_is_too_long_is_mentioned(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("text", "a frog " * 12, "--model", "small-clip", *QUICK, "--out", "x.png") == 0
+    assert (
+        "Note: small-clip: The prompt has 24 tokens, of which the model reads the first 10" in capsys.readouterr().out
+    )
+    assert list(json.loads(Path("x.json").read_text())["warnings"]) == ["small-clip"]
+
+
+def test_a_classifier_and_an_encoder_work_together(run: Run) -> None:
+    mixed = ["--models", "small-clip", "undefended-cifar10", "--class", "frog", "--class-weight", "0.1"]
+    assert run("text", "a frog", *mixed, *QUICK, "--out", "x.png") == 0
+    losses = json.loads(Path("x.json").read_text())["losses"]
+    assert "small-clip: prompt" in losses and "undefended-cifar10: negative logit" in losses
+
+
+def test_models_are_listed_together(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("models") == 0
+    lines = capsys.readouterr().out.splitlines()
+    listed = {line.split()[0]: line for line in lines}
+    assert {"crossmax-cifar10", "small-clip", "ViT-B-32/openai"} <= listed.keys()
+    assert listed["small-clip"].endswith("  A small CLIP")
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["class", "--class", "frog", "--model", "crossmax-cifr10"], "Did you mean 'crossmax-cifar10'?"),
+        (["text", "a frog", "--model", "smal-clip"], "Did you mean 'small-clip'?"),
+        (["text", "a frog", "--model", "ViT-B-32/wrong"], "open_clip knows no weights 'wrong' of ViT-B-32"),
+        (["text", "🐸", "--model", "small-clip"], "never saw any of the words in '🐸'"),
+    ],
+)
+def test_refusals_are_sentences(run: Run, capsys: pytest.CaptureFixture[str], flags: list[str], says: str) -> None:
+    assert run(*flags, "--steps", "1", "--device", "cpu") == 2
+    assert says in capsys.readouterr().err
