@@ -13,6 +13,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 START, END = "<!-- figures: written by scripts/figures.py from the reports in assets/ -->", "<!-- /figures -->"
+CLIP_START, CLIP_END = "<!-- zero-shot: written by scripts/figures.py -->", "<!-- /zero-shot -->"
 
 
 def _percent(figure: dict[str, Any]) -> str:
@@ -25,6 +26,8 @@ def table(assets: Path) -> str:
     rows, commands = [], []
     for path in sorted(assets.glob("*/evaluation.json")):
         report = json.loads(path.read_text(encoding="utf-8"))
+        if "worst_case" not in report:
+            continue
         config, name = report["config"], path.parent.name
         size = (path.parent / "model.safetensors").stat().st_size / 1e6
         rows.append(
@@ -44,11 +47,27 @@ def table(assets: Path) -> str:
     )
 
 
+def clip_table(assets: Path) -> str:
+    """The zero-shot figures of the shipped CLIP, with the command that made them."""
+    folder = assets / "tiny-clip"
+    report = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+    size = (folder / "open_clip_model.safetensors").stat().st_size / 1e6
+    rows = [
+        f"| {name} | {found['top1']:.1%} ({found['ci95'][0]:.1%} to {found['ci95'][1]:.1%}) | {found['top5']:.1%} | "
+        f"{found['images']} |"
+        for name, found in report["data"].items()
+    ]
+    header = f"| `tiny-clip` ({size:.1f} MB), zero-shot | top-1 | top-5 | images |\n| --- | --- | --- | --- |"
+    return f"{header}\n" + "\n".join(rows) + f"\n\nWith the 95 % interval, by `{report['command']}`.\n"
+
+
 def renewed(readme: str, assets: Path) -> str:
     """The README with the current table in its place."""
-    before, _, rest = readme.partition(START)
-    _, _, after = rest.partition(END)
-    return f"{before}{START}\n{table(assets)}{END}{after}"
+    for start, end, text in ((START, END, table(assets)), (CLIP_START, CLIP_END, clip_table(assets))):
+        before, _, rest = readme.partition(start)
+        _, _, after = rest.partition(end)
+        readme = f"{before}{start}\n{text}{end}{after}"
+    return readme
 
 
 def main() -> int:

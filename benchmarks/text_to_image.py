@@ -1,0 +1,72 @@
+"""How long a person waits for a picture of a prompt, with the shipped CLIP and each preset.
+
+    python -m benchmarks.text_to_image --json text_to_image.json
+
+Models are loaded before the clock starts. "First preview" is the time until the first step's picture has been
+rendered and encoded as PNG; "picture" until the files of the finished one are on the disk (with their record,
+for which the models look at the saved file again). The last rows are a gallery, made as one batch. Medians over
+`--repeats` runs.
+"""
+
+import argparse
+import io
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks._harness import machine, table, write_json
+from generator.encoders.pool import EncoderPool
+from generator.image import to_pil
+from generator.loop import Step
+from generator.presets import from_preset, presets_of
+from generator.production import output_paths, produce
+from generator.synthesis import Model
+
+PROMPT = "a goldfish"
+
+
+def wait(preset: str, images: int, models: dict[str, Model], folder: Path) -> tuple[float, float]:
+    """Seconds to the first preview, and to the saved picture or pictures."""
+    (name,) = models
+    recipe = from_preset("text", preset, prompt=PROMPT, models=(name,), images=images, seed=1)
+    previews: list[float] = []
+    began = time.perf_counter()
+
+    def on_step(step: Step) -> None:
+        if not previews:
+            to_pil(step.image()[:1])[0].save(io.BytesIO(), "PNG")
+            previews.append(time.perf_counter() - began)
+
+    produce(recipe, models, outputs=output_paths(folder / "picture.png", images), on_step=on_step)
+    return previews[0], time.perf_counter() - began
+
+
+def main() -> None:
+    """Measure, print a table, and write the figures if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="tiny-clip")
+    parser.add_argument(
+        "--presets", nargs="*", default=["fast", "balanced", "best"], choices=sorted(presets_of("text"))
+    )
+    parser.add_argument("--gallery", type=int, default=16, help="pictures of the gallery (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=3, help="default: %(default)s")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    options = parser.parse_args()
+    cases = [(preset, 1) for preset in options.presets] + [(preset, options.gallery) for preset in options.presets[:2]]
+    rows, figures = [["preset, pictures", "first preview", "saved"]], {}
+    with tempfile.TemporaryDirectory() as scratch:
+        models: dict[str, Model] = {options.model: EncoderPool(cache_dir=Path(scratch)).get(options.model)}
+        wait(options.presets[0], 1, models, Path(scratch))  # unmeasured: the first run of a process loads libraries
+        for preset, images in cases:
+            runs = [wait(preset, images, models, Path(scratch)) for _ in range(options.repeats if images == 1 else 1)]
+            first, last = (statistics.median(seconds) for seconds in zip(*runs, strict=True))
+            figures[f"{preset}, {images}"] = {"first_preview_s": first, "saved_s": last}
+            rows.append([f"{preset}, {images}", f"{first:.2f} s", f"{last:.2f} s"])
+    print(table(rows))
+    if options.json:
+        write_json(options.json, {"machine": machine(), "seconds": figures})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Draws prompts with the shipped CLIP and a preset, and writes them as one picture with the prompts below.
+
+python scripts/text_sheet.py [--model tiny-clip] [--preset balanced] [--out assets/text-images.png] [PROMPT ...]
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from generator.animation import contact_sheet  # noqa: E402
+from generator.encoders.pool import EncoderPool  # noqa: E402
+from generator.image import save_png  # noqa: E402
+from generator.presets import DEFAULT_PRESET, from_preset, presets_of  # noqa: E402
+from generator.synthesis import synthesise  # noqa: E402
+
+PROMPTS = (
+    "a goldfish",
+    "a red sports car",
+    "a school bus",
+    "jellyfish in blue water",
+    "pizza",
+    "a frog",
+    "a lighthouse",
+    "a banana",
+    "a golden retriever",
+    "a lemon",
+    "a mushroom",
+    "a king penguin",
+)
+
+
+def main() -> None:
+    """Draw and write the sheet; every prompt has one picture, of the seed that is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("prompts", nargs="*", default=PROMPTS, metavar="PROMPT", help="default: twelve that it knows")
+    parser.add_argument("--model", default="tiny-clip")
+    parser.add_argument("--preset", default=DEFAULT_PRESET["text"], choices=sorted(presets_of("text")))
+    parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
+    parser.add_argument("--columns", type=int, default=6, help="default: %(default)s")
+    parser.add_argument("--side", type=int, default=160, help="of each picture, in pixels (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=ROOT / "assets" / "text-images.png")
+    options = parser.parse_args()
+    encoder = EncoderPool(cache_dir=ROOT / "runs").get(options.model)
+    pictures = []
+    for prompt in options.prompts:
+        recipe = from_preset("text", options.preset, prompt=prompt, models=(options.model,), seed=options.seed)
+        synthesis = synthesise(recipe, {options.model: encoder})
+        for _ in synthesis.steps:
+            pass
+        with torch.no_grad():
+            pictures.append(synthesis.prior.render()[0])
+        print(prompt, file=sys.stderr)
+    sheet = contact_sheet(pictures, options.prompts, columns=options.columns, width=options.side)
+    save_png(sheet, options.out)
+
+
+if __name__ == "__main__":
+    main()
