@@ -26,7 +26,7 @@ from robust_model.checkpoint import write_atomically
 from robust_model.data import load_data
 from robust_model.evaluate import wilson
 from robust_model.jobs import CHECKPOINT_SECONDS, train_job, validated
-from robust_model.provenance import command_line, provenance
+from robust_model.provenance import command_line, record_provenance
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -91,12 +91,9 @@ def _train(args: argparse.Namespace, argv: list[str], foreground: Foreground) ->
     config, device = _config(args), choose_device(args.device)
     folder: Path = args.resume or args.out
     run = ClipRun(config, folder, device=device)
-    record = folder / "provenance.json"
-    if not record.exists():
-        data = f"{', '.join(run.images.sources)}; {len(run.images)} images trained on, {len(run.held_out)} held out"
-        data += f". {args.note}" if args.note else ""
-        facts = provenance(command_line("clip_model", argv), device, data)
-        write_atomically(record, json.dumps(facts, indent=2).encode())
+    data = f"{', '.join(run.images.sources)}; {len(run.images)} images trained on, {len(run.held_out)} held out"
+    data += f". {args.note}" if args.note else ""
+    record_provenance(run, command_line("clip_model", argv), device, data)
     print(f"Training in '{folder}' on {device}: step {run.step} of {run.steps}.", file=sys.stderr)
 
     def work(context: JobContext) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from clip_model.train_config import ClipTrainConfig
 from generator import torchvision_cure  # noqa: F401  (before open_clip is imported)
 from generator.errors import StudioError
 from robust_model.checkpoint import load_tensors, save_tensors, write_atomically
+from robust_model.provenance import provenance_lines
 from robust_model.registry import file_digest
 
 WEIGHTS = "open_clip_model.safetensors"
@@ -97,12 +98,7 @@ def write_card(folder: Path) -> None:
         "## Training",
         "",
     ]
-    if source:
-        lines += [
-            f"- Command: `{source['command']}`",
-            f"- Code: commit {source['commit']}; {source['versions']}; {source['machine']}",
-            f"- Data: {source['data']}",
-        ]
+    lines += provenance_lines(source)
     lines += [
         f"- Recipe ({facts['step']} of {recipe['steps']} steps):",
         "",

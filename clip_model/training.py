@@ -67,6 +67,7 @@ def zoomed(images: Tensor, size: int, smallest: float, rng: torch.Generator) -> 
 class ClipRun(ResumableRun[ClipTrainConfig]):
     """One training run in `folder`; made anew, or continued from the folder's checkpoint."""
 
+    changeable = ("steps", "eps")
     command = "clip_model"
 
     def __init__(

@@ -12,6 +12,7 @@ from robust_model.checkpoint import load_tensors, save_tensors, write_atomically
 from robust_model.ensemble import ModelConfig
 from robust_model.jobs import validated
 from robust_model.presets import PRESETS
+from robust_model.provenance import provenance_lines
 from robust_model.registry import ExportedModel, file_digest
 from robust_model.training import Run, TrainConfig
 
@@ -101,13 +102,7 @@ def _network(exported: ExportedModel, folder: Path) -> list[str]:
 def _training(exported: ExportedModel) -> list[str]:
     recipe, provenance = exported.training, exported.provenance
     lines = ["## Training", ""]
-    if provenance:
-        lines += [
-            f"- Command: `{provenance['command']}`",
-            f"- Code: commit {provenance['commit']}; {provenance['versions']}; {provenance['machine']}",
-            f"- Data: {provenance['data']}",
-            *(f"- Changed at step {c['step']}: `{c['command']}`" for c in provenance.get("changes", [])),
-        ]
+    lines += provenance_lines(provenance)
     done = f"{recipe.get('step')} of {recipe.get('steps')} steps"
     return [*lines, f"- Recipe ({done}):", "", "```json", json.dumps(recipe, indent=2), "```", ""]
 

@@ -20,7 +20,7 @@ from robust_model.checkpoint import write_atomically
 from robust_model.evaluate import EvalConfig
 from robust_model.jobs import CHECKPOINT_SECONDS, evaluate_job, train_job, validated
 from robust_model.presets import PRESETS
-from robust_model.provenance import command_line, provenance
+from robust_model.provenance import command_line, record_provenance
 from robust_model.registry import find_model, list_models, load_model
 from robust_model.training import Run, TrainConfig
 
@@ -145,28 +145,13 @@ def _train_config(args: argparse.Namespace) -> TrainConfig:
     return validated(TrainConfig, settings)
 
 
-def _record(run: Run, device: str, command: str) -> None:
-    """Write down where a run comes from, and what was changed when it was resumed."""
-    path = run.folder / "provenance.json"
-    if not path.exists():
-        data = f"{run.images.source}, {len(run.images)} images trained on, {len(run.held_out)} held out"
-        facts = provenance(command, device, data)
-    elif run.changed:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        facts["changes"] = [*facts.get("changes", []), {"step": run.step, "command": command}]
-    else:
-        return
-    write_atomically(path, json.dumps(facts, indent=2).encode())
-    if run.changed:
-        run.save()  # from here on the checkpoint agrees, and the change is not recorded again
-
-
 def _train(args: argparse.Namespace, argv: list[str], foreground: Foreground) -> int:
     _set_threads(args.threads)
     config, device = _train_config(args), choose_device(args.device)
     folder = args.resume or args.out or Path("runs") / (args.preset or args.config.stem)
     run = Run(config, folder, device=device)
-    _record(run, device, command_line("robust_model", argv))
+    data = f"{run.images.source}, {len(run.images)} images trained on, {len(run.held_out)} held out"
+    record_provenance(run, command_line("robust_model", argv), device, data)
     print(f"Training in '{folder}' on {device}: step {run.step} of {run.steps}.", file=sys.stderr)
 
     def work(context: JobContext) -> dict[str, Any]:

@@ -1,22 +1,49 @@
 """Where a training run comes from: the facts that its model's card repeats."""
 
+import json
 import platform
 import shlex
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from robust_model.checkpoint import write_atomically
+from robust_model.run import ResumableRun
 
-def provenance(command: str, device: str, data: str) -> dict[str, object]:
-    """The facts of a run that starts now: its command, the code's commit, versions, machine and data."""
-    return {
-        "command": command,
-        "commit": _commit(),
-        "versions": f"torch {torch.__version__}, Python {platform.python_version()}",
-        "machine": f"{device}, {torch.get_num_threads()} threads, {platform.machine()}",
-        "data": data,
-    }
+
+def record_provenance(run: ResumableRun[Any], command: str, device: str, data: str) -> None:
+    """Write down where a run comes from (`provenance.json`), and what was changed when it was resumed."""
+    path = run.folder / "provenance.json"
+    if not path.exists():
+        facts = {
+            "command": command,
+            "commit": _commit(),
+            "versions": f"torch {torch.__version__}, Python {platform.python_version()}",
+            "machine": f"{device}, {torch.get_num_threads()} threads, {platform.machine()}",
+            "data": data,
+        }
+    elif run.changed:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts["changes"] = [*facts.get("changes", []), {"step": run.step, "command": command}]
+    else:
+        return
+    write_atomically(path, json.dumps(facts, indent=2).encode())
+    if run.changed:
+        run.save()  # from here on the checkpoint agrees, and the change is not recorded again
+
+
+def provenance_lines(facts: dict[str, Any]) -> list[str]:
+    """What a card says of a run's provenance, as a list in Markdown; nothing where nothing is known."""
+    if not facts:
+        return []
+    return [
+        f"- Command: `{facts['command']}`",
+        f"- Code: commit {facts['commit']}; {facts['versions']}; {facts['machine']}",
+        f"- Data: {facts['data']}",
+        *(f"- Changed at step {c['step']}: `{c['command']}`" for c in facts.get("changes", [])),
+    ]
 
 
 def command_line(module: str, argv: list[str]) -> str:

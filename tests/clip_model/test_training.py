@@ -48,8 +48,15 @@ def test_another_configuration_is_refused_and_nothing_is_lost(tmp_path: Path) ->
     run.run(should_stop=lambda: run.step >= 1)
     before = (tmp_path / "checkpoint.safetensors").read_bytes()
     with pytest.raises(StudioError, match="another configuration"):
-        ClipRun(config(eps=0.5), tmp_path, data=data())
+        ClipRun(config(batch=11), tmp_path, data=data())
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
+
+
+def test_a_resumed_run_may_be_longer_and_against_another_budget(tmp_path: Path) -> None:
+    run = ClipRun(config(), tmp_path, data=data())
+    run.run()
+    longer = ClipRun(config(steps=8, eps=0.001), tmp_path, data=data())
+    assert longer.changed and longer.step == 6 and longer.run() and longer.step == 8
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(tmp_path: Path) -> None:
