@@ -10,12 +10,15 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from app import __version__
 from generator.errors import StudioError
 
-ROOT = Path(__file__).resolve().parent.parent
+if TYPE_CHECKING:
+    from generator.encoders.pool import EncoderPool
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
 MODEL_LIST_SECONDS = 5.0
 
 T = TypeVar("T")
@@ -24,8 +27,9 @@ T = TypeVar("T")
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve the page until interrupted; 2 for a refusal, which is printed as a sentence."""
     arguments = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for name in ("app", "crossmax"):  # others say much, some through the root
+        logging.getLogger(name).setLevel(logging.INFO)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read by gradio when it is imported
     try:
         return _run(arguments)
@@ -73,7 +77,13 @@ def _run(arguments: argparse.Namespace) -> int:
     from app.data_dir import choose_data_dir
     from app.jobs.service import JobService
     from app.layers import SavedLayers
+    from app.measurements import Measurements
+    from app.pictures import Workshop
+    from app.timings import Timings
+    from app.vocabulary import EncoderList
     from app.work import make_handlers
+    from generator.encoders.info import EncoderInfo
+    from generator.encoders.pool import EncoderPool
     from robust_model.registry import ModelInfo, ModelPool
 
     device, note = choose_device(arguments.device, torch.cuda.is_available())
@@ -85,14 +95,18 @@ def _run(arguments: argparse.Namespace) -> int:
     from app.ui.services import Studio
 
     pool = ModelPool(folders=(data.models,))
-    examples = ROOT / "assets" / "examples"
+    encoders = EncoderPool((data.models,), cache_dir=data.downloads, only_listed=True)
+    shop = Workshop(pool, encoders, data, Timings(data.timings))
+    examples = ASSETS / "examples"
     listing = _Remembered[list[ModelInfo]](pool.list)
-    with JobService(data.root, make_handlers(pool, data)) as jobs:
+    with JobService(data.root, make_handlers(shop)) as jobs:
         for problem in jobs.problems:
             logging.getLogger("crossmax").warning("%s", problem)
         studio = Studio(
             jobs=jobs,
             list_models=listing,
+            encoders=EncoderList(_Remembered[list[EncoderInfo]](encoders.list), (ASSETS, data.models)),
+            measurements=Measurements(shop.timings, pool, device),
             layers=SavedLayers(),
             media=Media({"data": data.root, "examples": examples}, load_secret(data.root / "secret")),
             uploads=data.uploads,
@@ -116,10 +130,21 @@ def _run(arguments: argparse.Namespace) -> int:
             raise StudioError(
                 f"Port {arguments.port} on {arguments.host} cannot be used ({error}). Choose another with --port."
             ) from error
+        threading.Thread(target=_warm_up, args=(encoders, device), name="warm up", daemon=True).start()
         print(f"CrossMax Studio: {address}  (running on {device}: {note} Press Ctrl-C to end.)", flush=True)
         _wait_for_the_end()
         page.close(verbose=False)
     return 0
+
+
+def _warm_up(encoders: "EncoderPool", device: str) -> None:
+    """Load the model that came with the program, so that the first picture need not wait for it."""
+    first = next((info.name for info in encoders.list() if info.origin == "shipped" and info.ready), None)
+    try:
+        if first is not None:
+            encoders.get(first, device)
+    except StudioError as error:  # whoever asks for it is told
+        logging.getLogger("crossmax").warning("%s", error)
 
 
 class _Remembered(Generic[T]):

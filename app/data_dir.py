@@ -33,6 +33,16 @@ class DataDir:
         """Models beside the shipped ones, a folder each."""
         return self.root / "models"
 
+    @property
+    def downloads(self) -> Path:
+        """Models that were downloaded."""
+        return self.root / "downloads"
+
+    @property
+    def timings(self) -> Path:
+        """What pictures took on this machine."""
+        return self.root / "timings.json"
+
     def upload(self, digest: str) -> Path:
         """Where the picture with this pixel digest is kept. Only digests name pictures: never a path.
 

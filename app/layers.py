@@ -1,24 +1,46 @@
 """The layers of finished pictures, kept beside them so that a page can switch them on and off."""
 
+import json
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
+import torch
 from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 from app.jobs.store import write_atomic
+from generator.bounds import Bound
 from generator.image import load_image, to_pil, to_tensor
 from generator.operators import resolution_operator
-from generator.prior import LayeredPrior
+from generator.prior import LayeredPrior, Prior
 from generator.recipe import Recipe
 from generator.synthesis import Synthesis, bound_of
 
 SOURCE_NAME = "source.png"
-"""The photo of an attack, in its job's folder."""
+"""The photo that a picture started from, in its job's folder."""
+MASK_NAME = "mask.png"
+"""Where that photo may change."""
 MAX_BYTES = 64 << 20
-"""Layers of one picture that take more than this are not kept."""
+"""Layers of one picture that take more than this are kept as sums of bands, and not at all if those do, too."""
+MOST_BANDS = 12
+
+Band = tuple[int, ...]
+
+
+def bands(resolutions: Sequence[int], most: int = MOST_BANDS) -> list[Band]:
+    """Group many resolutions into few: each alone while they are few, else octaves (1, 2-3, 4-7, 8-15 ...)."""
+    ordered = sorted(resolutions)
+    if len(ordered) <= most:
+        return [(r,) for r in ordered]
+    octaves: dict[int, list[int]] = {}
+    for r in ordered:
+        octaves.setdefault(r.bit_length(), []).append(r)
+    return [tuple(group) for _, group in sorted(octaves.items())]
 
 
 def layer_path(folder: Path, index: int) -> Path:
@@ -27,38 +49,104 @@ def layer_path(folder: Path, index: int) -> Path:
 
 
 def save_layers(synthesis: Synthesis, folder: Path) -> None:
-    """Keep every layer P_r [3, rh, rw] of every picture, unless they are too large. Raises OSError."""
-    layers = synthesis.prior.layers()
-    if sum(4 * layer[0].numel() for layer in layers.values()) > MAX_BYTES:
-        return
-    facts = {"recipe": synthesis.recipe.to_json()}
-    for index in range(synthesis.recipe.images):
-        tensors = {str(r): layer[index].float().cpu().contiguous() for r, layer in layers.items()}
+    """Keep the layers of every picture, unless they are too large. Raises OSError.
+
+    Each layer P_r [3, rh, rw] by itself; where those of a picture are too large, the sums [3, H, W] of the
+    layers of each band, as they are added up before the bound.
+    """
+    prior, facts = synthesis.prior, {"recipe": synthesis.recipe.to_json()}
+    if sum(12 * height * width for height, width in prior.operator.shapes) <= MAX_BYTES:
+        kept = {str(r): layer for r, layer in prior.layers().items()}
+    else:
+        groups = bands(prior.resolutions)
+        if 12 * prior.size[0] * prior.size[1] * len(groups) > MAX_BYTES:
+            return
+        facts["bands"] = json.dumps(groups)
+        kept = {str(number): _sum(prior, group) for number, group in enumerate(groups)}
+    for index in range(prior.batch):
+        tensors = {name: layer[index].float().cpu().contiguous() for name, layer in kept.items()}
         write_atomic(layer_path(folder, index), save(tensors, facts), durable=False)
 
 
+def _sum(prior: Prior, band: Band) -> Tensor:
+    return torch.stack([prior.layer_image(r) for r in band]).sum(0)
+
+
 class SavedLayers:
-    """Shows saved layers: what the page asks for. The photo of an attack is `source.png` beside them."""
+    """Shows saved layers: what the page asks for. The photo that a picture started from lies beside them."""
 
     def resolutions(self, folder: Path, index: int) -> Sequence[int]:
         """The resolutions of picture `index` (from 0), ascending; empty where no layers were kept."""
         try:
             with safe_open(layer_path(folder, index), framework="pt") as file:
-                return sorted(int(name) for name in file.keys())  # noqa: SIM118 (no mapping)
+                groups = _groups(file.metadata())
+                return sorted(r for band in groups for r in band) if groups else sorted(map(int, file.keys()))
         except (OSError, SafetensorError):
             return ()
 
-    def render(self, folder: Path, index: int, keep: Collection[int]) -> Image.Image:
-        """Picture `index` with only these resolutions switched on."""
-        return to_pil(_load(folder, index).render_layers(keep))[0]
+    def render(self, folder: Path, index: int, keep: Collection[int], *, on_grey: bool = False) -> Image.Image:
+        """Picture `index` with only these resolutions switched on; `on_grey` leaves out a photo it started from.
+
+        Of layers that were kept as sums of bands, a whole band is on if one of its resolutions is.
+        """
+        shown = _load(folder, index)
+        image = (shown.bound.on_grey if on_grey else shown.bound).apply(shown.layers.add_up(keep))
+        return to_pil(image)[0]
+
+
+class _Summed(Protocol):
+    def add_up(self, keep: Collection[int]) -> Tensor:
+        """The sum X [1, 3, H, W] of some layers, before the bound."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class _Layers:
+    prior: LayeredPrior
+
+    def add_up(self, keep: Collection[int]) -> Tensor:
+        layers = [layer if r in keep else torch.zeros_like(layer) for r, layer in self.prior.layers().items()]
+        return self.prior.operator.up(layers)
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    bands: Sequence[Band]
+    sums: Sequence[Tensor]
+
+    def add_up(self, keep: Collection[int]) -> Tensor:
+        total = torch.zeros_like(self.sums[0])
+        for band, layer in zip(self.bands, self.sums, strict=True):
+            if not set(band).isdisjoint(keep):
+                total += layer
+        return total
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    layers: _Summed
+    bound: Bound
 
 
 @lru_cache(maxsize=2)
-def _load(folder: Path, index: int) -> LayeredPrior:
-    """The picture's prior as it was in the end. Kept, because a page asks for many combinations in a row."""
+def _load(folder: Path, index: int) -> _Shown:
+    """The picture's layers as they were in the end. Kept, because a page asks for many combinations in a row."""
     with safe_open(layer_path(folder, index), framework="pt") as file:
-        recipe = Recipe.parse_json(file.metadata()["recipe"])
-        start = {int(name): file.get_tensor(name)[None] for name in file.keys()}  # noqa: SIM118
-    operator = resolution_operator(tuple(sorted(start)), recipe.size)
-    source = None if recipe.task == "class" else to_tensor(load_image(folder / SOURCE_NAME))
-    return LayeredPrior(operator, bound_of(recipe, source), start=start)
+        facts = file.metadata()
+        tensors = {int(name): file.get_tensor(name)[None] for name in file.keys()}  # noqa: SIM118 (no mapping)
+    recipe, groups = Recipe.parse_json(facts["recipe"]), _groups(facts)
+    bound = _bound(recipe, folder)
+    if groups:
+        return _Shown(_Sums(groups, [tensors[number] for number in range(len(groups))]), bound)
+    operator = resolution_operator(tuple(sorted(tensors)), recipe.size, wrap=recipe.tile)
+    return _Shown(_Layers(LayeredPrior(operator, bound, start=tensors)), bound)
+
+
+def _groups(facts: dict[str, str]) -> list[Band]:
+    return [tuple(band) for band in json.loads(facts.get("bands", "[]"))]
+
+
+def _bound(recipe: Recipe, folder: Path) -> Bound:
+    photo, mask = folder / SOURCE_NAME, folder / MASK_NAME
+    source = to_tensor(load_image(photo)) if recipe.task == "attack" or recipe.source else None
+    return bound_of(recipe, source, to_tensor(load_image(mask)) if recipe.mask else None)

@@ -15,10 +15,12 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_python_example_runs_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (code,) = re.findall(r"<!-- run by tests/test_readme.py -->\n```python\n(.*?)```", README, re.DOTALL)
+def test_the_python_examples_run_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts, classes = re.findall(r"<!-- run by tests/test_readme.py -->\n```python\n(.*?)```", README, re.DOTALL)
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, "README.md", "exec"), {})
+    exec(compile(texts, "README.md", "exec"), {})
+    assert Recipe.from_png(tmp_path / "goldfish.png").prompt == "a goldfish"
+    exec(compile(classes, "README.md", "exec"), {})
     assert load_image(tmp_path / "ship.png").size == (128, 128)
     assert Recipe.from_png(tmp_path / "ship.png").classes == ("ship",)
 
@@ -31,7 +33,9 @@ def test_the_figures_are_those_of_the_reports() -> None:
 def test_every_file_and_command_that_is_named_exists() -> None:
     for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
         assert (ROOT / target).exists(), target
-    for path in re.findall(r"`((?:app|assets|benchmarks|generator|robust_model|scripts|tests)/[\w./-]*)`", README):
+    for path in re.findall(
+        r"`((?:app|assets|benchmarks|clip_model|generator|robust_model|scripts|tests)/[\w./-]*)`", README
+    ):
         assert (ROOT / path).exists(), path
     for module in re.findall(r"python -m ([\w.]+)", README):
         place = ROOT / module.replace(".", "/")

@@ -8,6 +8,8 @@ from app.ui.markup import text
 Curve = Sequence[tuple[int, float]]
 
 WIDTH, HEIGHT, MARGIN = 600, 120, 4
+STYLES = 6
+"""Ways to draw a line in the style sheet."""
 
 
 def number(value: float) -> str:
@@ -33,8 +35,8 @@ def _thin(points: list[tuple[int, float]], most: int = 200) -> list[tuple[int, f
 def loss_chart(curves: Mapping[str, Curve], total_steps: int) -> str:
     """Loss curves against the step as one SVG; empty text while there is nothing to draw.
 
-    ``total`` is drawn strongest; the other terms are named in a legend. Values that are not finite are left
-    out rather than drawn somewhere.
+    ``total`` is drawn strongest; the other terms, unweighted, each in a colour and a dash of its own, are named
+    in a legend. Values that are not finite are left out rather than drawn somewhere.
     """
     drawn = {name: _thin(_finite(curve)) for name, curve in curves.items()}
     drawn = {name: points for name, points in drawn.items() if points}
@@ -55,13 +57,16 @@ def loss_chart(curves: Mapping[str, Curve], total_steps: int) -> str:
     lines, legend = [], []
     for index, (name, points) in enumerate(sorted(drawn.items(), key=lambda item: item[0] != "total")):
         route = " ".join(place(step, value) for step, value in points)
-        lines.append(f'<polyline class="cx-line cx-line-{index % 5}" points="{route}"/>')
-        legend.append(f'<span class="cx-key cx-key-{index % 5}">{text(name)} <b>{number(points[-1][1])}</b></span>')
+        lines.append(f'<polyline class="cx-line cx-line-{index % STYLES}" points="{route}"/>')
+        legend.append(
+            f'<span class="cx-key cx-key-{index % STYLES}">{text(name)} <b>{number(points[-1][1])}</b></span>'
+        )
     described = "; ".join(f"{name} now {number(points[-1][1])}" for name, points in sorted(drawn.items()))
     return (
         f'<figure class="cx-chart"><figcaption><span>loss</span>{"".join(legend)}</figcaption>'
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" '
+        f'<div class="cx-plot"><svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" '
         f'aria-label="Loss curve: {text(described)}">{"".join(lines)}</svg>'
+        f"<span>{number(high)}</span><span>{number(low)}</span></div>"
         f'<div class="cx-chart-ends"><span>0</span><span>{last} steps</span></div></figure>'
     )
 

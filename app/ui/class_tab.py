@@ -1,6 +1,5 @@
 """The tab *Class to image*: choose a class, see it drawn."""
 
-import secrets
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,17 +7,17 @@ import gradio as gr
 
 from app.ui import results, stage
 from app.ui.forms import FormError, RecipeFields, advanced_fields, parse_mixture, whole, write_mixture
-from app.ui.guard import Updates, guarded
+from app.ui.guard import QUICK, Updates, guarded
 from app.ui.layers import LayerView
 from app.ui.models import ModelPicker
 from app.ui.panel import JobPanel
+from app.ui.seed import SeedInput
 from app.ui.services import Studio
 from generator.presets import PRESETS, from_preset, presets_of
 from generator.recipe import Recipe
 
 TASK = "class"
 FEW_CLASSES = 24
-MAX_SEED = 2**31
 MOST_PICTURES = 9
 
 
@@ -49,6 +48,7 @@ class ClassTab:
             owner=owner,
         )
         self.layers = LayerView(studio)
+        self.seed = SeedInput("class", self.start_recipe.seed)
         self.fields = RecipeFields(advanced_fields(), self.start_recipe.model_dump(), "class")
 
     def build(self) -> None:
@@ -82,9 +82,7 @@ class ClassTab:
                     elem_classes="cx-chips",
                     elem_id="class-preset",
                 )
-                with gr.Row(elem_classes="cx-inline"):
-                    self.seed = gr.Number(recipe.seed, label="Seed", precision=0, min_width=90, elem_id="class-seed")
-                    self.dice = gr.Button("New seed", size="md", elem_classes="cx-dice", elem_id="class-dice")
+                self.seed.build()
                 self.images = gr.Slider(
                     1, MOST_PICTURES, recipe.images, step=1, label="Pictures", buttons=[], elem_id="class-images"
                 )
@@ -110,9 +108,18 @@ class ClassTab:
         self.panel.also(self.layers.outputs, self.layers.follow)
 
     @property
+    def arrivals(self) -> list[Any]:
+        """What ``arrive`` changes."""
+        return [self.create, *self.models.outputs]
+
+    def arrive(self) -> Updates:
+        """Updates for somebody who has just opened the page."""
+        return {self.create: gr.Button(interactive=True), **self.models.refresh(self.models.value)}
+
+    @property
     def inputs(self) -> list[Any]:
         """The widgets that make a recipe, in the order ``recipe`` takes their values."""
-        own = [self.chips, self.menu, self.mixture, self.seed, self.images]
+        own = [self.chips, self.menu, self.mixture, self.seed.number, self.images]
         return [self.models.choice, self.models.others, *own, *self.fields.components]
 
     def recipe(
@@ -154,7 +161,6 @@ class ClassTab:
 
     def wire(self) -> None:
         """Connect the events."""
-        quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         guard = guarded(self.panel.notice)
         self.panel.wire()
         self.layers.wire()
@@ -164,7 +170,7 @@ class ClassTab:
             return self.panel.submit({"recipe": recipe.model_dump(mode="json")}, title_of(recipe), owner)
 
         for button in (self.create, self.panel.start):
-            button.click(guard(create), [self.owner, *self.inputs], self.panel.outputs, **quick).then(
+            button.click(guard(create), [self.owner, *self.inputs], self.panel.outputs, **QUICK).then(
                 fn=None, js="() => window.cxShowStage('image')"
             )
 
@@ -175,15 +181,15 @@ class ClassTab:
             return {self.preset: gr.Radio(info=PRESETS[name].description), **self.fields.updates(values)}
 
         self.preset.input(
-            guard(choose_preset), [self.preset], [self.panel.notice, self.preset, *self.fields.components], **quick
+            guard(choose_preset), [self.preset], [self.panel.notice, self.preset, *self.fields.components], **QUICK
         )
-        self.dice.click(lambda: secrets.randbelow(MAX_SEED), None, self.seed, **quick)
+        self.seed.wire()
 
         def choose_model(model: str) -> Updates:
             return {**self.models.describe(model), **self._classes(model)}
 
         outputs = [self.panel.notice, *self.models.outputs, self.chips, self.menu]
-        self.models.choice.input(guard(choose_model), [self.models.choice], outputs, **quick)
+        self.models.choice.input(guard(choose_model), [self.models.choice], outputs, **QUICK)
 
         def repeat(path: str | None) -> Updates:
             if not path:
@@ -191,17 +197,19 @@ class ClassTab:
             return self.fill(Recipe.from_png(path))
 
         widgets = [self.panel.notice, *self.models.outputs, self.preset, *self.inputs]
-        self.repeat.upload(guard(repeat), [self.repeat], list(dict.fromkeys(widgets)), **quick)
+        self.repeat.upload(guard(repeat), [self.repeat], list(dict.fromkeys(widgets)), **QUICK)
 
     def fill(self, recipe: Recipe) -> Updates:
         """Updates that put a recipe into the widgets.
 
         Raises:
-            FormError: it belongs to the other tab.
+            FormError: it belongs to another tab.
         """
         if recipe.task != TASK:
             raise FormError(
-                "This picture is the result of an attack, which starts from a photo. Bring that photo in the tab "
+                "This picture was made from a text: open it in the tab Text to image."
+                if recipe.task == "text"
+                else "This picture is the result of an attack, which starts from a photo. Bring that photo in the tab "
                 "Attack an image, or repeat the attack with: python -m generator attack PHOTO --from PNG."
             )
         model = recipe.models[0]
@@ -212,7 +220,7 @@ class ClassTab:
             **self._classes(model, recipe.classes[0]),
             self.mixture: write_mixture(recipe.classes, recipe.weights),
             self.preset: gr.Radio(value=None, info="As the picture says."),
-            self.seed: recipe.seed,
+            self.seed.number: recipe.seed,
             self.images: recipe.images,
             **self.fields.updates(recipe.model_dump()),
         }

@@ -12,6 +12,12 @@ from generator.recipe_fields import RecipeField, cli_fields
 
 # What the page asks for in widgets of its own.
 OWN_WIDGETS = frozenset(("task", "models", "classes", "weights", "seed", "images", "norm", "eps"))
+OWN_OF_TEXTS = frozenset(
+    (
+        *("prompt", "negative", "prompt_to", "score", "against"),
+        *("class_weight", "target_weight", "style_weight", "margin"),
+    )
+)
 SIZE = re.compile(r"^\s*(\d{1,5})\s*(?:[x×,* ]\s*(\d{1,5}))?\s*$")
 SHARE = re.compile(r"^(?P<name>.*?)[\s:=]+(?P<share>-?\d+(?:\.\d+)?)\s*%?$")
 
@@ -20,9 +26,10 @@ class FormError(StudioError):
     """A widget holds something that cannot be understood; the message says which and what would be."""
 
 
-def advanced_fields(without: Sequence[str] = ()) -> list[RecipeField]:
-    """The recipe's fields that the advanced part shows, in the recipe's order."""
-    return [field for field in cli_fields() if field.name not in OWN_WIDGETS and field.name not in without]
+def advanced_fields(without: Sequence[str] = (), task: str = "class") -> list[RecipeField]:
+    """The recipe's fields that the advanced part of a task shows, in the recipe's order."""
+    own = OWN_WIDGETS | (OWN_OF_TEXTS if task == "text" else frozenset())
+    return [field for field in cli_fields(task) if field.name not in own and field.name not in without]
 
 
 def label_of(name: str) -> str:
@@ -84,9 +91,9 @@ class RecipeFields:
 
 
 def to_widget(value: Any) -> Any:
-    """A recipe value as a widget shows it: a pair of sides as ``224 x 160``, everything else as it is."""
+    """A recipe value as a widget shows it: sides as ``224 x 160``, other numbers as ``2 0.5``, else as it is."""
     if isinstance(value, tuple | list):
-        return " x ".join(str(item) for item in value)
+        return (" x " if all(isinstance(item, int) for item in value) else " ").join(str(item) for item in value)
     return value
 
 
@@ -94,18 +101,27 @@ def from_widget(field: RecipeField, value: Any) -> Any:
     """A widget's value as the recipe wants it; whether it is in range is for the recipe to judge.
 
     Raises:
-        FormError: it is empty where a number is needed, or no size.
+        FormError: it is empty where a number is needed, no size, or no list of numbers.
     """
     if field.type in (int, float) and not field.several:
         if value is None:
             raise FormError(f"{label_of(field.name)} is empty. Give it a number, or choose a preset to fill it in.")
         return field.type(value)
+    if field.several and field.type is float:
+        return _numbers(str(value or ""), label_of(field.name))
     if field.several:
         match = SIZE.match(str(value or ""))
         if match is None:
             raise FormError(f"{label_of(field.name)}: write height x width in pixels, for example 224 x 160.")
         return (int(match[1]), int(match[2] or match[1]))
     return value.strip() if isinstance(value, str) else value
+
+
+def _numbers(written: str, label: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in written.replace(",", " ").split())
+    except ValueError:
+        raise FormError(f"{label}: write numbers with blanks between them, for example 2 1.") from None
 
 
 def parse_mixture(written: str, class_names: Sequence[str]) -> tuple[tuple[str, ...], tuple[float, ...]]:

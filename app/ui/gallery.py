@@ -6,8 +6,11 @@ from pathlib import Path
 from app.jobs.model import JobSnapshot, JobStatus
 from app.ui import markup
 from app.ui.media import Media
-from app.ui.services import ModelInfo
+from app.ui.services import EncoderInfo, ListedModel
 from app.ui.stage import STATE_WORDS, when
+
+KINDS = ("text", "image", "attack")
+"""The kinds of jobs whose results are shown."""
 
 CLICK_JS = """
 element.addEventListener('click', event => {
@@ -19,7 +22,7 @@ element.addEventListener('click', event => {
 
 def results(snapshots: Sequence[JobSnapshot], media: Media, most: int = 48) -> str:
     """The visitor's earlier jobs as a grid of buttons, newest first."""
-    shown = [job for job in snapshots if job.status is not JobStatus.DISCARDED and job.kind in ("image", "attack")]
+    shown = [job for job in snapshots if job.status is not JobStatus.DISCARDED and job.kind in KINDS]
     if not shown:
         inner = "<p>Nothing yet. What you make appears here, and stays after a reload.</p>"
     else:
@@ -40,9 +43,9 @@ def _result(job: JobSnapshot, media: Media) -> str:
     )
 
 
-def models(infos: Sequence[ModelInfo]) -> str:
+def models(infos: Sequence[ListedModel], encoders: Sequence[EncoderInfo] = ()) -> str:
     """What models there are, what each is and whether it is ready."""
-    cards = "".join(_model(info) for info in infos)
+    cards = "".join([*map(_model, infos), *map(_encoder, encoders)])
     if not cards:
         cards = markup.notice("No models are listed. See the README for how to train or fetch one.", tone="warn")
     return (
@@ -50,22 +53,62 @@ def models(infos: Sequence[ModelInfo]) -> str:
     )
 
 
-def _model(info: ModelInfo) -> str:
+def _model(info: ListedModel) -> str:
     state = '<span class="cx-ready">ready</span>' if info.ready else '<span class="cx-missing">not ready</span>'
-    why = "" if info.ready else f'<p class="cx-why">{markup.text(info.why_not)}</p>'
+    return _card(info, state, "" if info.ready else info.why_not)
+
+
+def _encoder(info: EncoderInfo) -> str:
+    if not needs_download(info):
+        return _model(info)
+    return _card(info, f'<span class="cx-absent">{download_words(info)}</span>', "")
+
+
+def _card(info: ListedModel, state: str, why: str) -> str:
+    reason = f'<p class="cx-why">{markup.text(why)}</p>' if why else ""
     return (
         f'<article class="cx-model"><h3>{markup.text(info.title)}{state}</h3>'
-        f"<p>{markup.text(info.description)}</p>{why}</article>"
+        f"<p>{markup.text(info.description)}</p>{reason}</article>"
     )
 
 
-def model_line(info: ModelInfo | None) -> str:
+def model_line(info: ListedModel | None) -> str:
     """The chosen model in one paragraph under its menu."""
     if info is None:
         return markup.notice("This model is not in the list. Choose another.", tone="warn")
     if not info.ready:
         return markup.notice(info.why_not, tone="warn", title="Not ready.")
     return f'<p class="cx-hint">{markup.text(info.description)}</p>'
+
+
+def needs_download(info: EncoderInfo) -> bool:
+    """Whether a model has to be fetched before it can be used."""
+    return info.origin == "download" and not info.ready
+
+
+def download_words(info: EncoderInfo) -> str:
+    """What fetching a model means, in a few words."""
+    size = f" ({info.download_bytes / 1e6:,.0f} MB)" if info.download_bytes else ""
+    return f"needs a download{size}"
+
+
+def encoder_title(info: EncoderInfo) -> str:
+    """A model that reads prompts, as its menu shows it."""
+    if needs_download(info):
+        return f"{info.title}, {download_words(info)}"
+    return info.title if info.ready else f"{info.title} (not ready)"
+
+
+def encoder_line(info: EncoderInfo | None, infos: Sequence[EncoderInfo]) -> str:
+    """The chosen model in one paragraph under its menu, and what of all models is on this machine."""
+    if info is None or not (info.ready or needs_download(info)):
+        return model_line(info)
+    lines = [info.description]
+    if needs_download(info):
+        lines += [info.why_not, "It can be stopped, and goes on from there the next time."]
+    elif all(other.origin == "shipped" for other in infos if other.ready):
+        lines.append("No other model that reads prompts is on this machine yet; the menu has more to download.")
+    return f'<p class="cx-hint">{markup.text(" ".join(lines))}</p>'
 
 
 def footer(device: str, note: str) -> str:

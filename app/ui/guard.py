@@ -14,6 +14,8 @@ from generator.errors import StudioError
 log = logging.getLogger("crossmax.ui")
 
 Updates = dict[Any, Any]
+QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+"""Options of an event that answers at once, and is nobody's business but the page's."""
 P = ParamSpec("P")
 
 

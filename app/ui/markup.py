@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from itertools import groupby
 from typing import Literal
 
 from app.ui.theme import mosaic_uri
@@ -15,10 +16,18 @@ def text(value: object) -> str:
 
 
 def notice(message: str, *, tone: Tone = "info", title: str = "") -> str:
-    """A sentence in a coloured frame; announced at once by screen readers when it is bad news."""
+    """A sentence in a coloured frame; announced at once by screen readers when it is bad news.
+
+    Indented lines keep their form: they show a place, with a caret below it.
+    """
     role = "alert" if tone in ("bad", "warn") else "status"
     head = f"<strong>{text(title)}</strong> " if title else ""
-    return f'<div class="cx-notice cx-{tone}" role="{role}"><p>{head}{text(message)}</p></div>'
+    parts = []
+    for indented, lines in groupby(message.split("\n"), key=lambda line: line.startswith("    ")):
+        shown = "\n".join(line[4:] if indented else line for line in lines)
+        parts.append(f'<pre class="cx-place">{text(shown)}</pre>' if indented else f"<p>{head}{text(shown)}</p>")
+        head = ""
+    return f'<div class="cx-notice cx-{tone}" role="{role}">{"".join(parts)}</div>'
 
 
 def picture(url: str, alt: str, *, pixelated: bool = False, css_class: str = "") -> str:
@@ -47,8 +56,8 @@ def header(version: str) -> str:
     return (
         '<header class="cx-header"><div><h1>CrossMax Studio'
         f"<small>{text(version)}</small></h1>"
-        "<p>Pictures drawn by a classifier that is hard to fool, "
-        "and attacks that show how hard it is.</p></div>"
+        "<p>Pictures drawn by models that understand texts or are hard to fool, "
+        "and attacks that show how hard they are.</p></div>"
         f'<div class="cx-pyramid" aria-hidden="true">{tiles}</div></header>'
     )
 
@@ -56,9 +65,12 @@ def header(version: str) -> str:
 def progress_words(done: int, total: int, eta_s: float | None) -> str:
     """How far along, in words: ``step 40/80 · about 3 s left``."""
     words = f"step {done}/{total}" if total else "starting"
-    if total and eta_s is not None and done < total:
-        words += f" · {duration(eta_s)} left"
-    return words
+    return with_time_left(words, eta_s if total and done < total else None)
+
+
+def with_time_left(words: str, eta_s: float | None) -> str:
+    """Words, and how long it still takes where that is known."""
+    return words if eta_s is None else f"{words} · {duration(eta_s)} left"
 
 
 def duration(seconds: float) -> str:
@@ -84,15 +96,20 @@ def progress_bar(done: int, total: int, words: str) -> str:
     )
 
 
-def compare(before_url: str, after_url: str, *, pixelated: bool = False) -> str:
-    """Two pictures on top of each other with a handle between them that the keyboard moves too."""
+def compare(
+    before_url: str, after_url: str, *, pixelated: bool = False, words: str = "the image before the attack"
+) -> str:
+    """Two pictures on top of each other with a handle between them that the keyboard moves too.
+
+    ``words`` say what the first of them is.
+    """
     crisp = " cx-pixelated" if pixelated else ""
     return (
         '<div class="cx-compare" style="--cut:50%">'
-        f'<img class="cx-after{crisp}" src="{text(after_url)}" alt="The attacked image">'
-        f'<img class="cx-before{crisp}" src="{text(before_url)}" alt="The image before the attack">'
+        f'<img class="cx-after{crisp}" src="{text(after_url)}" alt="The image after">'
+        f'<img class="cx-before{crisp}" src="{text(before_url)}" alt="{text(words[:1].upper() + words[1:])}">'
         '<span class="cx-tag cx-tag-before">before</span><span class="cx-tag cx-tag-after">after</span>'
-        '<input type="range" min="0" max="100" value="50" aria-label="Share of the image before the attack" '
+        f'<input type="range" min="0" max="100" value="50" aria-label="Share of {text(words)}" '
         "oninput=\"this.parentNode.style.setProperty('--cut', this.value + '%')\"></div>"
     )
 

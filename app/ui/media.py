@@ -13,10 +13,11 @@ from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".json": "application/json"}
+VIDEO_TYPES = {".mp4": "video/mp4"}
 
 
 class Media:
@@ -54,7 +55,11 @@ class Media:
         if folder is None:
             return None
         path = (folder / relative).resolve()
-        if not path.is_relative_to(folder) or path.suffix.lower() not in MEDIA_TYPES or not path.is_file():
+        if (
+            not path.is_relative_to(folder)
+            or path.suffix.lower() not in MEDIA_TYPES | VIDEO_TYPES
+            or not path.is_file()
+        ):
             return None
         return path
 
@@ -69,6 +74,8 @@ class Media:
             if path is None:
                 return PlainTextResponse("There is no such file.", status_code=404)
             headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=3600"}
+            if path.suffix.lower() in VIDEO_TYPES:  # players ask for parts
+                return FileResponse(path, media_type=VIDEO_TYPES[path.suffix.lower()], headers=headers)
             return Response(data, media_type=MEDIA_TYPES[path.suffix.lower()], headers=headers)
 
         return serve
@@ -78,6 +85,8 @@ class Media:
         path = self.find(address, signature)
         if path is None:
             return None, b""
+        if path.suffix.lower() in VIDEO_TYPES:  # written once, and sent from the file
+            return path, b""
         try:
             return path, path.read_bytes()
         except FileNotFoundError:

@@ -1,5 +1,6 @@
 """The menu of models, with a line on what the chosen one is and whether it is ready."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -7,7 +8,7 @@ import gradio as gr
 from app.ui import gallery
 from app.ui.forms import FormError
 from app.ui.guard import Updates
-from app.ui.services import ModelInfo, Studio
+from app.ui.services import EncoderInfo, ListedModel, Studio
 
 
 class ModelPicker:
@@ -32,7 +33,7 @@ class ModelPicker:
             self.choice = gr.Dropdown(
                 self._choices(), value=self.value, label=self.label, filterable=False, elem_id=self.elem_id
             )
-            self.line = gr.HTML(gallery.model_line(self._find(self.value)), apply_default_css=False)
+            self.line = gr.HTML(self._line(self.value), apply_default_css=False)
 
     def build_others(self) -> None:
         """Create the menu of further models (it stands in the advanced part)."""
@@ -51,7 +52,7 @@ class ModelPicker:
 
     def describe(self, model: str) -> Updates:
         """Update the line under the menu."""
-        return {self.line: gallery.model_line(self._find(model))}
+        return {self.line: self._line(model)}
 
     def refresh(self, model: str) -> Updates:
         """Ask again which models there are."""
@@ -69,10 +70,50 @@ class ModelPicker:
         if not info.ready:
             raise FormError(f"{info.title} is not ready. {info.why_not}")
 
-    def _find(self, model: str) -> ModelInfo | None:
-        return next((info for info in self.studio.list_models() if info.name == model), None)
+    def _infos(self) -> Sequence[ListedModel]:
+        return self.studio.list_models()
+
+    def _line(self, model: str) -> str:
+        return gallery.model_line(self._find(model))
+
+    def _find(self, model: str) -> ListedModel | None:
+        return next((info for info in self._infos() if info.name == model), None)
 
     def _choices(self) -> list[tuple[str, str]]:
-        return [
-            (info.title if info.ready else f"{info.title} (not ready)", info.name) for info in self.studio.list_models()
-        ]
+        return [(info.title if info.ready else f"{info.title} (not ready)", info.name) for info in self._infos()]
+
+
+class EncoderPicker(ModelPicker):
+    """The same for models that read prompts, which may have to be downloaded first."""
+
+    def refresh(self, model: str) -> Updates:
+        """Ask again which models there are."""
+        return {**super().refresh(model), self.others: gr.Dropdown(choices=self._choices())}
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What ``describe`` and ``refresh`` change."""
+        return [*super().outputs, self.others]
+
+    def check(self, model: str) -> None:
+        """Refuse a model that is neither there nor to be had.
+
+        Raises:
+            FormError: it is unknown or damaged; the message says why.
+        """
+        info = self.find(model)
+        if info is None or info.ready or info.origin != "download":
+            super().check(model)
+
+    def find(self, model: str) -> EncoderInfo | None:
+        """The list's entry of a model."""
+        return next((info for info in self._infos() if info.name == model), None)
+
+    def _infos(self) -> Sequence[EncoderInfo]:
+        return self.studio.encoders.list()
+
+    def _line(self, model: str) -> str:
+        return gallery.encoder_line(self.find(model), self._infos())
+
+    def _choices(self) -> list[tuple[str, str]]:
+        return [(gallery.encoder_title(info), info.name) for info in self._infos()]

@@ -1,7 +1,7 @@
-"""The whole page: head, the two tabs, the visitor's results, the models and the foot."""
+"""The whole page: head, the three tabs, the visitor's results, the models and the foot."""
 
 import secrets
-from typing import Any
+from typing import Any, Protocol
 
 import gradio as gr
 
@@ -10,22 +10,50 @@ from app.ui import gallery, markup
 from app.ui.attack_tab import AttackTab
 from app.ui.class_tab import ClassTab
 from app.ui.gallery import CLICK_JS
-from app.ui.guard import Updates, guarded
-from app.ui.panel import owner_token
+from app.ui.guard import QUICK, Updates, guarded
+from app.ui.panel import JobPanel, owner_token
 from app.ui.services import Studio
+from app.ui.text_actions import picture_of
+from app.ui.text_tab import TextTab
 
 TITLE = "CrossMax Studio"
 STORAGE_KEY = "crossmax-studio"
 
-# Brings the stage into view on narrow screens, where it stands above the button that was pressed.
+# Brings the stage, or why there is nothing on it, into view on narrow screens, where it stands above the button
+# that was pressed.
 HEAD = """
 <script>
 window.cxShowStage = kind => {
-  const stage = document.getElementById(kind + '-stage')?.closest('.cx-stage-column');
-  if (stage && stage.getBoundingClientRect().top < 0) stage.scrollIntoView({behavior: 'smooth', block: 'start'});
+  const stage = document.getElementById(kind + '-stage');
+  const refusal = stage?.closest('.cx-stage-column')?.querySelector('.cx-notice-area .cx-bad');
+  const shown = refusal ?? stage;
+  if (shown && shown.getBoundingClientRect().top < 0) shown.scrollIntoView({behavior: 'smooth', block: 'start'});
 };
 </script>
 """
+
+
+class Tab(Protocol):
+    """One tab of the page."""
+
+    panel: JobPanel
+
+    def build(self) -> None:
+        """Create the widgets."""
+        ...
+
+    def wire(self) -> None:
+        """Connect the events."""
+        ...
+
+    @property
+    def arrivals(self) -> list[Any]:
+        """What ``arrive`` changes."""
+        ...
+
+    def arrive(self) -> Updates:
+        """Updates for somebody who has just opened the page."""
+        ...
 
 
 def build_page(studio: Studio) -> gr.Blocks:
@@ -36,71 +64,82 @@ def build_page(studio: Studio) -> gr.Blocks:
         # still finds its results after the server was started again.
         owner = gr.BrowserState({}, storage_key=STORAGE_KEY, secret=STORAGE_KEY)
         gr.HTML(markup.header(studio.version), apply_default_css=False)
-        images, attacks = ClassTab(studio, owner), AttackTab(studio, owner)
-        with gr.Tabs(selected="image", elem_classes="cx-tabs") as tabs:
-            with gr.Tab("Class to image", id="image"):
-                images.build()
-            with gr.Tab("Attack an image", id="attack"):
-                attacks.build()
+        texts, images, attacks = TextTab(studio, owner), ClassTab(studio, owner), AttackTab(studio, owner)
+        every: dict[str, tuple[str, Tab]] = {
+            "text": ("Text to image", texts),
+            "image": ("Class to image", images),
+            "attack": ("Attack an image", attacks),
+        }
+        with gr.Tabs(selected="text", elem_classes="cx-tabs") as tabs:
+            for kind, (title, tab) in every.items():
+                with gr.Tab(title, id=kind):
+                    tab.build()
         notice = gr.HTML("", elem_classes="cx-notice-area", apply_default_css=False)
         shelf = gr.HTML(
             gallery.results([], studio.media), elem_id="results", apply_default_css=False, js_on_load=CLICK_JS
         )
-        models = gr.HTML(gallery.models(studio.list_models()), elem_id="models", apply_default_css=False)
+        models = gr.HTML(_models(studio), elem_id="models", apply_default_css=False)
         gr.HTML(gallery.footer(studio.device, studio.device_note), apply_default_css=False)
 
         def shelve(snapshot: JobSnapshot | None) -> Updates:
             return {shelf: gallery.results(studio.jobs.list(snapshot.owner), studio.media)} if snapshot else {}
 
-        for tab in (images, attacks):
+        panels = {kind: tab.panel for kind, (_, tab) in every.items()}
+        for _, tab in every.values():
             tab.panel.also([shelf], shelve)
             tab.wire()
-        followed = list(dict.fromkeys([*images.panel.outputs, *attacks.panel.outputs]))
-        panels = {"image": images.panel, "attack": attacks.panel}
-        quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        followed = list(dict.fromkeys(component for panel in panels.values() for component in panel.outputs))
 
         def arrive(state: Any) -> Updates:
             try:
                 token = owner_token(state)
             except ValueError:
                 token = secrets.token_hex(16)
-            return {
+            jobs = studio.jobs.list(token)
+            busy = next((job.kind for job in jobs if job.kind in panels and not job.status.finished), None)
+            updates: Updates = {
                 owner: {"owner": token},
-                shelf: gallery.results(studio.jobs.list(token), studio.media),
-                models: gallery.models(studio.list_models()),
-                **images.models.refresh(images.models.value),
-                **attacks.models.refresh(attacks.models.value),
-                images.create: gr.Button(interactive=True),
-                attacks.go: gr.Button(interactive=True),
-                **images.panel.resume(token),
-                **attacks.panel.resume(token),
+                shelf: gallery.results(jobs, studio.media),
+                models: _models(studio),
+                tabs: gr.Tabs(selected=busy) if busy else gr.skip(),
             }
+            for _, tab in every.values():
+                updates |= {**tab.arrive(), **tab.panel.resume(token)}
+            return updates
 
-        arrivals = [
-            notice,
-            owner,
-            shelf,
-            models,
-            images.create,
-            attacks.go,
-            *images.models.outputs,
-            *attacks.models.outputs,
-            *followed,
-        ]
-        page.load(guarded(notice)(arrive), [owner], list(dict.fromkeys(arrivals)), **quick)
+        arrivals = [notice, owner, shelf, models, tabs, *followed]
+        arrivals += [component for _, tab in every.values() for component in tab.arrivals]
+        page.load(guarded(notice)(arrive), [owner], list(dict.fromkeys(arrivals)), **QUICK)
 
         def refresh(state: Any) -> Updates:
-            return {shelf: gallery.results(studio.jobs.list(owner_token(state)), studio.media)}
+            return {
+                shelf: gallery.results(studio.jobs.list(owner_token(state)), studio.media),
+                models: _models(studio),  # one may have been downloaded
+            }
 
         for panel in panels.values():
-            panel.job.change(guarded(notice, keep=True)(refresh), [owner], [notice, shelf], **quick)
+            panel.changed.connect(guarded(notice, keep=True)(refresh), [owner], [notice, shelf, models])
 
         def pick(state: Any, event: gr.EventData) -> Updates:
             snapshot = studio.jobs.snapshot(str(event.pick))
             panel = panels.get(snapshot.kind, images.panel)
             return {tabs: gr.Tabs(selected=snapshot.kind), **panel.open(snapshot.id, state)}
 
-        shelf.select(guarded(notice)(pick), [owner], [notice, tabs, *followed], **quick).then(
-            fn=None, js="() => window.scrollTo({top: 0, behavior: 'smooth'})"
-        )
+        to_the_top: dict[str, Any] = {"fn": None, "js": "() => window.scrollTo({top: 0, behavior: 'smooth'})"}
+        shelf.select(guarded(notice)(pick), [owner], [notice, tabs, *followed], **QUICK).then(**to_the_top)
+
+        def send(job_id: str, index: int, state: Any) -> Updates:
+            path = picture_of(texts.panel.find(job_id, state), index)
+            return {tabs: gr.Tabs(selected="attack"), **attacks.picture.take(path)}
+
+        texts.actions.attack.click(
+            guarded(texts.panel.notice)(send),
+            [texts.panel.job, texts.actions.index, owner],
+            [texts.panel.notice, tabs, *attacks.picture.outputs],
+            **QUICK,
+        ).then(**to_the_top)
     return page
+
+
+def _models(studio: Studio) -> str:
+    return gallery.models(studio.list_models(), studio.encoders.list())

@@ -7,11 +7,13 @@ from typing import Any
 import gradio as gr
 
 from app.jobs.model import JobRequest, JobSnapshot, JobStatus, UnknownJobError
+from app.ui.gallery import CLICK_JS
 from app.ui.guard import Updates, guarded
 from app.ui.services import Studio
+from app.ui.signal import Signal
 from app.ui.stage import DoneView, details_of, fingerprint, stage
 
-POLL_SECONDS = 0.35
+POLL_SECONDS = 0.25
 SETTLED = (JobStatus.DISCARDED,)
 
 Follower = Callable[[JobSnapshot | None], Updates]
@@ -29,6 +31,7 @@ class JobPanel:
         done_view: markup of a finished job: its pictures.
         more_view: markup of a finished job: the details, further down.
         owner: the browser's state that holds the owner's token.
+        changed: says that another job, or none, is followed now, or that it has ended.
     """
 
     studio: Studio
@@ -38,6 +41,7 @@ class JobPanel:
     done_view: DoneView
     more_view: DoneView
     owner: gr.BrowserState
+    changed: Signal = field(default_factory=Signal)
     _others: list[tuple[list[Any], Follower]] = field(default_factory=list)
 
     def build(self, between: Callable[[], None] | None = None) -> None:
@@ -46,7 +50,7 @@ class JobPanel:
         ``between`` creates what stands below the stage and above the details.
         """
         self.notice = gr.HTML("", elem_classes="cx-notice-area", apply_default_css=False)
-        self.stage = gr.HTML(self.blank, elem_id=f"{self.kind}-stage", apply_default_css=False)
+        self.stage = gr.HTML(self.blank, elem_id=f"{self.kind}-stage", apply_default_css=False, js_on_load=CLICK_JS)
         with gr.Row(elem_classes="cx-actions"):
             # Not before the page knows who it belongs to: a job started earlier would be lost again.
             self.start = gr.Button(self.start_label, variant="primary", interactive=False, elem_id=f"{self.kind}-start")
@@ -54,7 +58,8 @@ class JobPanel:
             self.discard = gr.Button("Discard", visible=False, elem_id=f"{self.kind}-discard")
         if between is not None:
             between()
-        self.more = gr.HTML("", elem_id=f"{self.kind}-more", apply_default_css=False)
+        self.more = gr.HTML("", elem_id=f"{self.kind}-more", elem_classes="cx-below", apply_default_css=False)
+        self.changed.build()
         self.job = gr.State("")
         self.seen = gr.State("")
         self.timer = gr.Timer(POLL_SECONDS, active=False)
@@ -63,7 +68,7 @@ class JobPanel:
     def outputs(self) -> list[Any]:
         """Every component that following a job may change."""
         own = [self.notice, self.stage, self.start, self.stop, self.discard, self.more]
-        own += [self.job, self.seen, self.timer]
+        own += [self.changed.sign, self.job, self.seen, self.timer]
         return own + [component for outputs, _ in self._others for component in outputs]
 
     def also(self, outputs: list[Any], follower: Follower) -> None:
@@ -115,10 +120,25 @@ class JobPanel:
 
     def open(self, job_id: str, owner: Any) -> Updates:
         """Follow one job of this browser; somebody else's job does not exist for it."""
+        return self.follow(self.find(job_id, owner))
+
+    def find(self, job_id: str, owner: Any) -> JobSnapshot:
+        """One job of this browser.
+
+        Raises:
+            UnknownJobError: there is none with this id; somebody else's job does not exist for it.
+        """
         snapshot = self._find(job_id)
         if snapshot is None or snapshot.owner != owner_token(owner) or snapshot.kind != self.kind:
             raise UnknownJobError("This result is no longer there. Reload the page to see what is.")
-        return self.follow(snapshot)
+        return snapshot
+
+    def redraw(self, snapshot: JobSnapshot, done_view: DoneView, more_view: DoneView) -> Updates:
+        """The updates that show a finished job in another way."""
+        return {
+            self.stage: stage(snapshot, self.studio.media, done_view),
+            self.more: details_of(snapshot, more_view),
+        }
 
     def follow(self, snapshot: JobSnapshot | None) -> Updates:
         """The updates that put a job, or nothing, on the stage."""
@@ -129,6 +149,7 @@ class JobPanel:
                 self.stop: gr.Button(visible=False),
                 self.discard: gr.Button(visible=False),
                 self.more: "",
+                **self.changed.send(""),
                 self.job: "",
                 self.seen: "",
                 self.timer: gr.Timer(active=False),
@@ -140,6 +161,7 @@ class JobPanel:
             self.start: gr.Button(visible=not working and not snapshot.result, interactive=True),
             self.stop: gr.Button(visible=working, interactive=not snapshot.stopping),
             self.discard: gr.Button(visible=working),
+            **self.changed.send(f"{snapshot.id} {'working' if working else 'ended'}"),
             self.job: snapshot.id,
             self.seen: fingerprint(snapshot),
             self.timer: gr.Timer(active=working),

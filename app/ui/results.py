@@ -30,14 +30,14 @@ def image_view(job: JobSnapshot, media: Media) -> str:
         tiles = "".join(_tile(job, media, stem, i, image, crisp) for i, image in enumerate(images))
         shown = f'<div class="cx-sheet">{tiles}</div>'
         actions = ""
-    return shown + actions + _early_end(job)
+    return shown + actions + early_end(job)
 
 
 def image_more(job: JobSnapshot, titles: Mapping[str, str]) -> str:
     """What models see in the picture, and its recipe."""
     result = job.result or {}
     images = result.get("images", [])
-    return (_seen(images[0], titles) if images else "") + _recipe(result)
+    return (seen(images[0], titles) if images else "") + recipe_fold(result)
 
 
 def _tile(job: JobSnapshot, media: Media, stem: str, index: int, image: Mapping[str, Any], crisp: bool) -> str:
@@ -67,7 +67,7 @@ def attack_view(job: JobSnapshot, media: Media) -> str:
         [
             markup.compare(before, after, pixelated=crisp),
             f'<div class="cx-row">{link}</div>',
-            _early_end(job),
+            early_end(job),
             markup.facts(distance_facts(image, result.get("recipe", {}))),
         ]
     )
@@ -79,7 +79,7 @@ def attack_more(job: JobSnapshot, media: Media, titles: Mapping[str, str]) -> st
     images = result.get("images", [])
     if not images:
         return ""
-    return verdicts(images[0], result, titles) + _change(job, media, images[0], _crisp(result)) + _recipe(result)
+    return verdicts(images[0], result, titles) + _change(job, media, images[0], _crisp(result)) + recipe_fold(result)
 
 
 def _change(job: JobSnapshot, media: Media, image: Mapping[str, Any], crisp: bool) -> str:
@@ -177,7 +177,7 @@ def _first(said: Mapping[str, Any]) -> str:
     return str(said["top"][0]["class"]) if said.get("top") else ""
 
 
-def _seen(image: Mapping[str, Any], titles: Mapping[str, str]) -> str:
+def seen(image: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     """What the models see in a picture."""
     parts = "".join(
         f'<article class="cx-verdict"><header><h3>{markup.text(titles.get(name, name))}</h3><span>sees</span></header>'
@@ -187,7 +187,8 @@ def _seen(image: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     return f'<div class="cx-verdicts">{parts}</div>' if parts else ""
 
 
-def _early_end(job: JobSnapshot) -> str:
+def early_end(job: JobSnapshot) -> str:
+    """Why a picture ended before its last step, if it did."""
     fault = (job.result or {}).get("error")
     if fault:  # the optimisation diverged; the last good picture was kept
         return markup.notice(str(fault), tone="warn")
@@ -196,7 +197,8 @@ def _early_end(job: JobSnapshot) -> str:
     return markup.notice(f"Stopped at step {job.done} of {job.total}. The picture of that moment is kept.")
 
 
-def _recipe(result: Mapping[str, Any]) -> str:
+def recipe_fold(result: Mapping[str, Any]) -> str:
+    """The recipe, folded away."""
     recipe = result.get("recipe")
     if not recipe:
         return ""

@@ -1,6 +1,6 @@
 """What the page is given to work with. It is handed in, so that tests can hand in stand-ins."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,6 +9,8 @@ from PIL import Image
 
 from app.jobs.model import JobRequest, JobSnapshot
 from app.ui.media import Media
+from app.vocabulary import Vocabulary
+from generator.recipe import Recipe
 
 
 class Jobs(Protocol):
@@ -21,8 +23,8 @@ class Jobs(Protocol):
     def discard(self, job_id: str, owner: str) -> Any: ...
 
 
-class ModelInfo(Protocol):
-    """One line of the model list."""
+class ListedModel(Protocol):
+    """One line of a list of models."""
 
     @property
     def name(self) -> str: ...
@@ -34,8 +36,60 @@ class ModelInfo(Protocol):
     def ready(self) -> bool: ...
     @property
     def why_not(self) -> str: ...
+
+
+class ModelInfo(ListedModel, Protocol):
+    """One line of the list of models that know classes."""
+
     @property
     def class_names(self) -> tuple[str, ...]: ...
+
+
+class EncoderInfo(ListedModel, Protocol):
+    """One line of the list of models that read prompts."""
+
+    @property
+    def origin(self) -> str:
+        """ "shipped" with the program, "local", or one to "download", which is fetched when it is first used."""
+        ...
+
+    @property
+    def download_bytes(self) -> int | None:
+        """About what there is to fetch, if that is known and not here yet."""
+        ...
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """The words it knows; () for a general vocabulary."""
+        ...
+
+
+class Encoders(Protocol):
+    """The models that read prompts."""
+
+    def list(self) -> Sequence[EncoderInfo]:
+        """All that can be chosen, those that came with the program first."""
+        ...
+
+    def vocabulary(self, model: str) -> Vocabulary | None:
+        """What a model with a vocabulary of its own knows; None for others."""
+        ...
+
+
+class Measurements(Protocol):
+    """What is known, or can be found out, about pictures on this machine."""
+
+    def seconds(self, recipe: Recipe) -> float | None:
+        """What a picture like this took the last time; None if there was none yet."""
+        ...
+
+    def opinions(self, picture: Path) -> Mapping[str, Any]:
+        """What the classifiers say about a picture, by their names."""
+        ...
+
+    def photo_spectrum(self, recipe: Recipe, photo: Path) -> Mapping[str, Any]:
+        """The spectrum of a photo in the layers of a finished recipe."""
+        ...
 
 
 class Layers(Protocol):
@@ -45,8 +99,8 @@ class Layers(Protocol):
         """The resolutions of picture ``index``, ascending; empty where no layers were kept."""
         ...
 
-    def render(self, folder: Path, index: int, keep: Collection[int]) -> Image.Image:
-        """Picture ``index`` with only these resolutions switched on."""
+    def render(self, folder: Path, index: int, keep: Collection[int], *, on_grey: bool = False) -> Image.Image:
+        """Picture ``index`` with only these resolutions switched on; ``on_grey`` without a photo it started from."""
         ...
 
 
@@ -56,7 +110,9 @@ class Studio:
 
     Attributes:
         jobs: runs the work.
-        list_models: the models, ready or not; asked again at every page load.
+        list_models: the models that know classes, ready or not; asked again at every page load.
+        encoders: the models that read prompts.
+        measurements: see ``Measurements``.
         layers: see ``Layers``.
         media: addresses of files the page shows.
         uploads: folder for pictures that visitors brought.
@@ -68,6 +124,8 @@ class Studio:
 
     jobs: Jobs
     list_models: Callable[[], Sequence[ModelInfo]]
+    encoders: Encoders
+    measurements: Measurements
     layers: Layers
     media: Media
     uploads: Path
@@ -82,11 +140,18 @@ class Studio:
 
     def titles(self) -> dict[str, str]:
         """Model name -> what people call it."""
-        return {info.name: info.title for info in self.list_models()}
+        return {info.name: info.title for info in (*self.list_models(), *self.encoders.list())}
 
     def first_model(self, wanted: str) -> str:
         """The wanted model if it is in the list, else the first that is ready, else the first, else the wanted one."""
-        infos = self.list_models()
-        if any(info.name == wanted for info in infos):
-            return wanted
-        return next((info.name for info in (*(i for i in infos if i.ready), *infos)), wanted)
+        return _first(self.list_models(), wanted)
+
+    def first_encoder(self, wanted: str) -> str:
+        """The same for the models that read prompts."""
+        return _first(self.encoders.list(), wanted)
+
+
+def _first(infos: Sequence[ListedModel], wanted: str) -> str:
+    if any(info.name == wanted for info in infos):
+        return wanted
+    return next((info.name for info in (*(i for i in infos if i.ready), *infos)), wanted)

@@ -11,6 +11,9 @@ from app.ui.theme import mosaic_uri
 
 DoneView = Callable[[JobSnapshot], str]
 
+NOT_STEPS = ("Downloading", "Checking", "Connecting", "Waiting")
+"""How messages begin whose counts are no steps but bytes."""
+
 STATE_WORDS = {
     JobStatus.QUEUED: "waiting",
     JobStatus.RUNNING: "running",
@@ -79,8 +82,8 @@ def _working(snapshot: JobSnapshot, media: Media) -> str:
         words = "next in line" if place == 1 else f"number {place} in line"
         return f'<div class="cx-canvas cx-waiting"></div>{markup.progress_bar(0, 0, words)}'
     words = markup.progress_words(snapshot.done, snapshot.total, snapshot.eta_s)
-    if snapshot.message and not snapshot.done:
-        words = snapshot.message
+    if snapshot.message and (not snapshot.done or snapshot.message.startswith(NOT_STEPS)):
+        words = markup.with_time_left(snapshot.message, snapshot.eta_s if snapshot.done else None)
     frame = preview(snapshot, media) or '<div class="cx-canvas cx-waiting"></div>'
     return frame + markup.progress_bar(snapshot.done, snapshot.total, words)
 

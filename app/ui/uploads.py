@@ -18,11 +18,16 @@ def keep_upload(path: str | Path, folder: Path) -> tuple[Path, Image.Image]:
         ImageError: it cannot be read; the message says why.
     """
     picture = load_image(path)
+    return keep_picture(picture, folder), picture
+
+
+def keep_picture(picture: Image.Image, folder: Path) -> Path:
+    """Keep the pixels of an RGB picture as a PNG named after them; returns where."""
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{pixel_digest(picture)}.png"
     if not target.is_file():
         save_png(picture, target)
-    return target, picture
+    return target
 
 
 def list_examples(folder: Path) -> list[Path]:

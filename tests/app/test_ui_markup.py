@@ -12,7 +12,7 @@ from PIL import Image
 
 from app.jobs.model import JobSnapshot, JobStatus
 from app.ui import charts, markup, results, stage
-from app.ui.attack_tab import real_eps, shown_eps
+from app.ui.budget import real_eps, shown_eps
 from app.ui.forms import FormError, RecipeFields, advanced_fields, from_widget, parse_mixture, to_widget, write_mixture
 from app.ui.guard import guarded
 from app.ui.layers import band_name, bands

@@ -17,45 +17,7 @@ from app.work import guarded, make_handlers
 from generator.errors import StudioError
 from generator.image import load_image, pixel_digest, save_png, to_tensor
 from generator.recipe import Recipe
-from robust_model.ensemble import ModelConfig, SelfEnsemble
-
-COLOURS = ("red", "green", "blue")
-
-
-class Colours(torch.nn.Module):
-    """Logits are the mean colour, scaled."""
-
-    class_names = COLOURS
-
-    def forward(self, images):
-        return 20 * images.mean(dim=(2, 3))
-
-
-class Pool:
-    """A list of two models of colours, a damaged one, and a tiny real network."""
-
-    def __init__(self) -> None:
-        gratings = tuple(f"grating {index}" for index in range(4))
-        config = ModelConfig(class_names=gratings, widths=(4, 4), blocks=(1, 1), input_size=16)
-        self.models = {"colours": Colours(), "other": Colours(), "gratings": SelfEnsemble(config).eval()}
-        self.asked: list[str] = []
-
-    def get(self, name, device="cpu"):
-        self.asked.append(name)
-        if name == "damaged":
-            raise StudioError("Its weights are damaged.")
-        return self.models[name]
-
-    def list(self):
-        return [
-            SimpleNamespace(name=name, ready=True, revision="0" * 15 + "1", class_names=classes)
-            for name, classes in [
-                ("colours", COLOURS),
-                ("damaged", COLOURS),
-                ("other", COLOURS),
-                ("gratings", self.models["gratings"].class_names),
-            ]
-        ]
+from tests.app.standins import workshop
 
 
 @pytest.fixture
@@ -67,7 +29,7 @@ def data(tmp_path):
 
 @pytest.fixture
 def handlers(data):
-    return make_handlers(Pool(), data)
+    return make_handlers(workshop(data))
 
 
 def recipe(**fields):

@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.browser.actions import open_classes
+
 sync_api = pytest.importorskip("playwright.sync_api")
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,21 +127,35 @@ def first_visit(browser: "sync_api.Browser", address: str) -> Iterator["sync_api
     page, watch = context.new_page(), Watch()
     watch.follow(page, address)
     page.goto(address)
-    page.wait_for_selector("#image-start:enabled")
+    page.wait_for_selector("#text-start:enabled")
     yield page
     context.close()
     assert watch.faults == []
 
 
 @pytest.fixture
-def visit(browser: "sync_api.Browser", server: Server) -> Iterator["sync_api.Page"]:
-    """A first visit to the page with stand-ins."""
+def text_visit(browser: "sync_api.Browser", server: Server) -> Iterator["sync_api.Page"]:
+    """A first visit to the page with stand-ins, which opens with the tab of texts."""
     with first_visit(browser, server.address) as page:
         yield page
 
 
 @pytest.fixture
-def real_visit(browser: "sync_api.Browser", real_server: Server) -> Iterator["sync_api.Page"]:
-    """A first visit to the real app."""
+def visit(text_visit: "sync_api.Page") -> "sync_api.Page":
+    """The same, gone on to the tab of classes."""
+    open_classes(text_visit)
+    return text_visit
+
+
+@pytest.fixture
+def real_text_visit(browser: "sync_api.Browser", real_server: Server) -> Iterator["sync_api.Page"]:
+    """A first visit to the real app, which opens with the tab of texts."""
     with first_visit(browser, real_server.address) as page:
         yield page
+
+
+@pytest.fixture
+def real_visit(real_text_visit: "sync_api.Page") -> "sync_api.Page":
+    """The same, gone on to the tab of classes."""
+    open_classes(real_text_visit)
+    return real_text_visit

@@ -8,33 +8,11 @@ import pytest
 from PIL import Image
 
 from tests import corpus
+from tests.browser.actions import a_jpeg, open_attacks, open_classes, stage, upload, wait_for_state
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
 pytestmark = pytest.mark.browser
-
-
-def stage(page: "sync_api.Page", kind: str = "image") -> "sync_api.Locator":
-    return page.locator(f"#{kind}-stage")
-
-
-def wait_for_state(page: "sync_api.Page", state: str, kind: str = "image") -> None:
-    page.wait_for_selector(f"#{kind}-stage [data-status={state}]")
-
-
-def open_attacks(page: "sync_api.Page") -> None:
-    page.get_by_role("tab", name="Attack an image").click()
-    page.wait_for_selector("#attack-upload", state="visible")
-
-
-def upload(page: "sync_api.Page", button: str, name: str, data: bytes) -> None:
-    with page.expect_file_chooser() as chooser:
-        page.locator(button).click()
-    chooser.value.set_files({"name": name, "mimeType": "application/octet-stream", "buffer": data})
-
-
-def a_jpeg(width: int = 200, height: int = 120) -> bytes:
-    return corpus.encode(Image.fromarray(corpus.gradient(height, width)), "JPEG", quality=90)
 
 
 def test_first_visit_one_click_makes_a_picture(visit: "sync_api.Page") -> None:
@@ -90,6 +68,7 @@ def test_stop_keeps_the_picture_and_discard_does_not(visit: "sync_api.Page") -> 
 
 
 def test_a_reload_in_the_middle_finds_the_running_job(visit: "sync_api.Page") -> None:
+    visit.locator("#class-preset label:nth-child(3)").click()  # the one that takes longest
     visit.click("#image-start")
     wait_for_state(visit, "running")
     job = stage(visit).locator("[data-job]").get_attribute("data-job")
@@ -131,6 +110,7 @@ def test_a_png_fills_in_its_recipe(visit: "sync_api.Page") -> None:
     address = stage(visit).locator("a[download]").get_attribute("href")
     data = visit.request.get(visit.url + (address or "")).body()
     visit.reload()
+    open_classes(visit)
     visit.wait_for_selector("#image-stage [data-status=done]")
     visit.get_by_role("button", name="Repeat a picture").click()
     upload(visit, "#class-repeat", "mine.png", data)

@@ -12,6 +12,7 @@ sync_api = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.browser
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
+TINY_CLIP = EXAMPLES.parent / "tiny-clip"
 PATIENCE_MS = 180_000  # a slow machine may take its time; that it is quick is measured elsewhere
 
 
@@ -56,3 +57,20 @@ def test_an_uploaded_jpeg_is_attacked_and_the_undefended_network_changes_its_min
     assert re.search(r"\d(\.\d)?/255", stage.inner_text())
     fell = real_visit.locator("#attack-more .cx-fell").first
     assert re.search(r"frog became (?!frog)", fell.inner_text())
+
+
+@pytest.mark.skipif(not TINY_CLIP.is_dir(), reason="the small CLIP model is not there")
+def test_a_prompt_is_drawn_by_the_model_that_came_with_the_program(real_text_visit: "sync_api.Page") -> None:
+    real_text_visit.locator("#text-preset label").first.click()
+    real_text_visit.locator("#text-prompt textarea").fill("a goldfish | an antidisestablishmentarian")
+    real_text_visit.locator("#text-hint").get_by_text("antidisestablishmentarian").wait_for()
+    real_text_visit.click("#text-create")
+    real_text_visit.wait_for_selector("#text-stage [data-status=running] img", timeout=PATIENCE_MS)
+    stage = done(real_text_visit, "text")
+    assert stage.locator("img").first.evaluate("image => image.naturalWidth") >= 96
+    after, before = re.findall(r"0\.\d\d", real_text_visit.locator("#text-more .cx-cosines").inner_text())[:2]
+    assert float(after) > float(before)
+    real_text_visit.wait_for_selector("#text-spectrum svg circle")
+    assert real_text_visit.locator("#text-layers .cx-tile").count() >= 6
+    real_text_visit.click("#text-ask")
+    real_text_visit.locator("#text-opinions .cx-bar").first.wait_for(timeout=PATIENCE_MS)

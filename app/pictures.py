@@ -1,0 +1,216 @@
+"""Jobs that make pictures: of a class, of a text, and attacks on a photo.
+
+In a job's folder: image-1.png and so on, the pictures that came with the job (source.png, mask.png...), the layers,
+result.json, and where there is one: overview.png of all pictures, morph.mp4 from one prompt to another, change-1.png
+of an attack.
+"""
+
+import json
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from app.data_dir import DataDir
+from app.jobs import JobContext
+from app.jobs.model import as_json
+from app.jobs.store import write_atomic
+from app.layers import save_layers
+from app.onlookers import add_opinions, known_model, load_onlookers
+from app.spectra import spectra_of
+from app.timings import Timings
+from generator.animation import save_video
+from generator.encoders.pool import EncoderPool
+from generator.errors import StudioError
+from generator.guidance import Pictures
+from generator.image import load_image, save_png, to_tensor
+from generator.loop import DivergedError
+from generator.production import Outputs, produce_job
+from generator.recipe import Recipe
+from generator.synthesis import Model, Synthesis
+from robust_model.registry import ModelInfo, ModelPool
+
+logger = logging.getLogger(__name__)
+
+RESULT_NAME = "result.json"
+OVERVIEW_NAME = "overview.png"
+VIDEO_NAME = "morph.mp4"
+MORPH_SECONDS = 3.0
+_PICTURES: Mapping[str, tuple[str, ...]] = {
+    "class": (),
+    "attack": ("source",),
+    "text": ("source", "target", "style", "mask"),
+}
+"""The pictures that a job of each task may name, by their digests among the uploads."""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What the jobs work with.
+
+    Attributes:
+        classifiers, encoders: the models.
+        data: the uploads.
+        timings: where the time that a text took is kept.
+    """
+
+    classifiers: ModelPool
+    encoders: EncoderPool
+    data: DataDir
+    timings: Timings
+
+
+def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, Any]:
+    """Make what a recipe describes, from the uploads that the parameters name.
+
+    The result is the record of `produce` without its loss curves, and what the page shows beside.
+    """
+    recipe = _recipe(context.params, task)
+    pictures = _pictures(context, task, shop.data)
+    context.progress(0, recipe.steps, "Loading the models")
+    infos = {info.name: info for info in shop.classifiers.list()}
+    try:
+        models, revisions = _load(recipe, infos, shop, context)
+    except StudioError as error:
+        if not context.stop_requested:
+            raise
+        return {"note": str(error), "images": []}  # a download that was stopped, for example
+    made = recipe.with_changes(revisions=revisions)
+    outputs = Outputs(
+        tuple(context.dir / f"image-{number}.png" for number in range(1, recipe.images + 1)),
+        context.dir / RESULT_NAME,
+        context.dir / OVERVIEW_NAME if task == "text" and recipe.images > 1 else None,
+    )
+    spectra: list[dict[str, Any]] = []
+
+    def keep(synthesis: Synthesis) -> None:
+        save_layers(synthesis, context.dir)
+        if task == "text":
+            spectra.extend(spectra_of(synthesis))
+
+    record = _produce(context, made, models, outputs, pictures, keep)
+    record = {**record, "size": record["recipe"]["size"]}
+    if pictures.source is not None:
+        for image in record["images"]:
+            image["source"] = _file_of("source")
+    if task == "text":
+        record |= _text_extras(record, spectra, recipe, context, shop.timings)
+    else:
+        onlookers = load_onlookers(infos, models, shop.classifiers, context.device)
+        add_opinions(record, onlookers, context, pictures.source)
+    if task == "attack" and pictures.source is not None:
+        for number, image in enumerate(record["images"], start=1):
+            image["perturbation"] = _save_change(pictures.source, context, image["file"], f"change-{number}.png")
+    write_result(context, record)
+    return {name: value for name, value in record.items() if name != "losses"}
+
+
+def write_result(context: JobContext, result: Mapping[str, Any]) -> None:
+    """Keep a job's whole result as result.json in its folder."""
+    write_atomic(context.dir / RESULT_NAME, json.dumps(as_json(result), indent=2).encode())
+
+
+def _recipe(params: Mapping[str, Any], task: str) -> Recipe:
+    recipe = Recipe.model_validate(params.get("recipe"))
+    if recipe.task != task:
+        raise StudioError(f"This recipe is for the task '{recipe.task}', not '{task}': submit it as that.")
+    return recipe
+
+
+def _pictures(context: JobContext, task: str, data: DataDir) -> Pictures:
+    """The pictures that the job names; copies stay with the job, whatever becomes of the uploads."""
+    wanted = [name for name in _PICTURES[task] if task == "attack" or context.params.get(name)]
+    found: dict[str, Tensor] = {}
+    for name in wanted:
+        # Of whatever comes from a page only the name counts, and that must be a digest.
+        path = data.upload(Path(str(context.params.get(name, ""))).stem)
+        shutil.copyfile(path, context.dir / _file_of(name))
+        found[name] = to_tensor(load_image(path))
+    return Pictures(**found)
+
+
+def _file_of(name: str) -> str:
+    return f"{name}.png"
+
+
+def _load(
+    recipe: Recipe, infos: Mapping[str, ModelInfo], shop: Workshop, context: JobContext
+) -> tuple[dict[str, Model], tuple[str, ...]]:
+    """The recipe's models by name, and their revisions. A text may have encoders, which may have to be fetched."""
+    models: dict[str, Model] = {}
+    revisions: list[str] = []
+    for name in recipe.models:
+        if recipe.task == "text" and name not in infos:
+            encoder = shop.encoders.get(name, context.device, context)
+            models[name] = encoder
+            revisions.append(encoder.revision)
+        else:
+            revisions.append(known_model(infos, name).revision)
+            models[name] = shop.classifiers.get(name, context.device)
+    return models, tuple(revisions)
+
+
+def _produce(
+    context: JobContext,
+    recipe: Recipe,
+    models: Mapping[str, Model],
+    outputs: Outputs,
+    pictures: Pictures,
+    on_done: Callable[[Synthesis], None],
+) -> dict[str, Any]:
+    """The record of the production; of one that diverged after some good steps, its "error" says so."""
+    try:
+        return produce_job(context, recipe, models, outputs=outputs, pictures=pictures, on_done=on_done).record
+    except DivergedError:
+        if not outputs.record.is_file():
+            raise
+        record: dict[str, Any] = json.loads(outputs.record.read_text(encoding="utf-8"))
+        return record
+
+
+# ---------------------------------------------------------------------- texts
+
+
+def _text_extras(
+    record: Mapping[str, Any], spectra: list[dict[str, Any]], recipe: Recipe, context: JobContext, timings: Timings
+) -> dict[str, Any]:
+    """What a text has beside its record: spectra with the images, files of all images together, its cost."""
+    for image, spectrum in zip(record["images"], spectra, strict=False):  # none where layers diverged
+        image["spectrum"] = spectrum
+    if not record["stopped"] and not record["error"]:
+        try:
+            timings.note(recipe, context.device, record["seconds"])
+        except OSError:  # it is measured again the next time
+            logger.warning("the time of job %s cannot be kept", context.id, exc_info=True)
+    extras = {"overview": OVERVIEW_NAME} if recipe.images > 1 else {}
+    if recipe.prompt_to and _save_morph(record["images"], context.dir):
+        extras["video"] = VIDEO_NAME
+    return extras
+
+
+def _save_morph(images: list[dict[str, Any]], folder: Path) -> bool:
+    """Save the pictures on the way from one prompt to another as a video; False where that is not possible."""
+    rate = min(60, max(1, round(len(images) / MORPH_SECONDS)))
+    frames = (to_tensor(load_image(folder / image["file"])) for image in images)
+    try:
+        save_video(frames, folder / VIDEO_NAME, frames_per_second=rate, back_and_forth=True)
+    except StudioError:  # the pictures themselves are there
+        logger.warning("the video in %s cannot be made", folder, exc_info=True)
+        return False
+    return True
+
+
+# ---------------------------------------------------------------------- attacks
+
+
+def _save_change(source: Tensor, context: JobContext, saved: str, name: str) -> dict[str, Any]:
+    """Save the change of a picture round mid-grey, magnified until it fills the range; how, as JSON."""
+    change = to_tensor(load_image(context.dir / saved)) - source
+    largest = change.abs().max().item()
+    factor = 0.5 / largest if largest > 0 else 1.0
+    save_png((0.5 + factor * change).clamp(0, 1), context.dir / name)
+    return {"file": name, "factor": factor}

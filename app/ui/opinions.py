@@ -1,0 +1,67 @@
+"""What classifiers see in a finished picture: asked when somebody wants to know, because it takes a moment."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app.jobs.model import JobSnapshot
+from app.ui import markup, results
+from app.ui.guard import Updates, guarded
+from app.ui.services import Studio
+
+FindPicture = Callable[[str, int, Any], Path]
+"""(job's id, index of the picture, owner's state) -> its file."""
+
+
+class OpinionView:
+    """A button and what came of it.
+
+    Args:
+        studio: what the page works with.
+    """
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+
+    def build(self) -> None:
+        """Create the components; they are not there before there is a picture."""
+        with gr.Column(visible=False, elem_id="text-opinions", elem_classes=["cx-layers", "cx-below"]) as self.area:
+            self.notice = gr.HTML("", elem_classes="cx-notice-area", apply_default_css=False)
+            with gr.Row(elem_classes="cx-actions"):
+                self.ask = gr.Button("Ask the classifiers what they see", size="md", elem_id="text-ask")
+            self.view = gr.HTML("", apply_default_css=False)
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What following a job changes."""
+        return [self.area, self.ask, self.view]
+
+    def follow(self, snapshot: JobSnapshot | None) -> Updates:
+        """Offer to ask about a finished job's pictures."""
+        kept = snapshot is not None and (snapshot.result or {}).get("images")
+        anyone = any(info.ready for info in self.studio.list_models())
+        return {self.area: gr.Column(visible=bool(kept) and anyone), **self.reset()}
+
+    def reset(self) -> Updates:
+        """Forget what was said: another picture is shown."""
+        return {self.ask: gr.Button(visible=True), self.view: ""}
+
+    def wire(self, inputs: list[Any], find: FindPicture) -> None:
+        """Connect the button; ``inputs`` hold what ``find`` takes."""
+
+        def ask(job_id: str, index: int, owner: Any) -> Updates:
+            said = self.studio.measurements.opinions(find(job_id, index, owner))
+            seen = results.seen({"after": said}, self.studio.titles())
+            shown = seen or markup.notice("None of the classifiers can be asked.", tone="warn")
+            return {self.ask: gr.Button(visible=False), self.view: shown}
+
+        self.ask.click(
+            guarded(self.notice)(ask),
+            inputs,
+            [self.notice, self.ask, self.view],
+            show_progress="minimal",
+            show_progress_on=[self.ask],
+            api_visibility="private",
+        )

@@ -1,0 +1,274 @@
+"""Everything that makes a recipe of a text: the widgets, reading them, and filling them in again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from app.ui.forms import FormError, RecipeFields, advanced_fields, whole
+from app.ui.guard import Updates
+from app.ui.models import EncoderPicker
+from app.ui.seed import SeedInput
+from app.ui.services import EncoderInfo, Studio
+from app.ui.text_classes import ClassInputs
+from app.ui.text_sources import LeadingPicture, StartInputs, Values, help_of
+from app.ui.vocabulary import VOCABULARY_JS, examples_for, examples_markup, vocabulary_markup, vocabulary_of
+from generator.presets import DEFAULT_PRESET, from_preset, presets_of
+from generator.recipe import Recipe
+
+TASK = "text"
+MOST_PICTURES = 16
+MOST_ON_THE_WAY = 64
+USUAL_ON_THE_WAY = 9
+SCORES = [("cosine", "cosine"), ("angle (spherical)", "spherical"), ("against others (contrastive)", "contrastive")]
+
+
+@dataclass(frozen=True)
+class Order:
+    """A recipe, and the digests of its pictures by what they are there for."""
+
+    recipe: Recipe
+    pictures: dict[str, str]
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters of the job."""
+        return {"recipe": self.recipe.model_dump(mode="json"), **self.pictures}
+
+
+class TextInputs:
+    """The widgets of a text.
+
+    Args:
+        studio: what the page works with.
+    """
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        self.preset_name = DEFAULT_PRESET[TASK]
+        recipe = self.preset_recipe(self.preset_name)
+        self.start_recipe = recipe
+        self.models = EncoderPicker(studio, studio.first_encoder(recipe.models[0]), "text-model")
+        self.seed = SeedInput("text", recipe.seed)
+        self.start = StartInputs(studio, recipe)
+        self.target = LeadingPicture(studio, "target", "None. A picture whose content is to come back.", recipe)
+        self.style = LeadingPicture(studio, "style", "None. A picture whose look joins in.", recipe)
+        self.classes = ClassInputs(studio)
+        self.fields = RecipeFields(advanced_fields(task=TASK), recipe.model_dump(), "text")
+
+    def preset_recipe(self, name: str, **changes: Any) -> Recipe:
+        """A preset as a recipe, with an example as its prompt."""
+        prompt = examples_for(self.studio.encoders.list())[0]
+        return from_preset(TASK, name, **{"prompt": prompt, **changes})
+
+    # ------------------------------------------------------------------ building
+
+    def build_prompts(self) -> None:
+        """Create what is asked first: the prompts."""
+        with gr.Column(elem_classes="cx-group"):
+            self.prompt = gr.Textbox(
+                label="Prompt",
+                placeholder="What the picture should show",
+                lines=1,
+                max_lines=4,
+                elem_id="text-prompt",
+                elem_classes="cx-prompt",
+            )
+            self.hint = gr.HTML("", elem_id="text-hint", apply_default_css=False)
+            self.examples = gr.HTML(
+                self._examples_markup(), elem_id="text-examples", apply_default_css=False, js_on_load=VOCABULARY_JS
+            )
+        self.negative = gr.Textbox(
+            self.start_recipe.negative,
+            label="Not this",
+            placeholder="What it should not show",
+            lines=1,
+            max_lines=3,
+            elem_id="text-negative",
+        )
+
+    def build_models(self) -> None:
+        """Create the menu of models, and what the chosen one knows."""
+        with gr.Column(elem_classes="cx-group"):
+            self.models.build()
+            self.vocabulary = gr.HTML(
+                self._vocabulary_markup(self.models.value),
+                elem_id="text-vocabulary",
+                apply_default_css=False,
+                js_on_load=VOCABULARY_JS,
+            )
+
+    def build_numbers(self) -> None:
+        """Create the seed and the number of pictures."""
+        self.seed.build()
+        self.images = gr.Slider(
+            1, MOST_PICTURES, self.start_recipe.images, step=1, label="Pictures", buttons=[], elem_id="text-images"
+        )
+
+    def build_advanced(self) -> None:
+        """Create the advanced fold."""
+        with gr.Accordion("Start from a photo", open=False, elem_classes="cx-fold") as self.start_fold:
+            self.start.build()
+        with gr.Accordion("Target and style", open=False, elem_classes="cx-fold"):
+            self.target.build()
+            self.style.build()
+        with gr.Accordion("From one prompt to another", open=False, elem_classes="cx-fold"):
+            self._build_morph()
+        with gr.Accordion("Advanced", open=False, elem_classes="cx-fold"):
+            self.models.build_others()
+            self.score = gr.Radio(
+                SCORES,
+                value=self.start_recipe.score,
+                label="Score",
+                info=help_of("score"),
+                elem_classes="cx-chips",
+                elem_id="text-score",
+            )
+            self.against = gr.Textbox(
+                label="Against", info=help_of("against"), lines=1, max_lines=3, elem_id="text-against"
+            )
+            self.classes.build()
+            self.fields.build()
+        random_start = self.fields.widgets["start_std"]  # over a photo it would only be in the way
+        self.start.photo.also([random_start], lambda name: {random_start: 0.0 if name else self.start_recipe.start_std})
+
+    def _build_morph(self) -> None:
+        self.prompt_to = gr.Textbox(
+            label="To this prompt",
+            info="The pictures lead from the prompt above to this one, as a strip and a video.",
+            lines=1,
+            max_lines=3,
+            elem_id="text-prompt-to",
+        )
+        self.on_the_way = gr.Slider(
+            2,
+            MOST_ON_THE_WAY,
+            USUAL_ON_THE_WAY,
+            step=1,
+            label="Pictures on the way",
+            info="Both ends included; instead of the number of pictures above.",
+            buttons=[],
+            elem_id="text-on-the-way",
+        )
+
+    # ------------------------------------------------------------------ reading
+
+    @property
+    def components(self) -> list[Any]:
+        """The widgets that ``read`` asks."""
+        own = [self.prompt, self.negative, self.models.choice, self.models.others, self.seed.number, self.images]
+        own += [self.prompt_to, self.on_the_way, self.score, self.against]
+        parts = [*self.classes.components, *self.start.components, *self.target.components, *self.style.components]
+        return [*own, *parts, *self.fields.components]
+
+    def read(self, values: Values, **defaults: str) -> Order:
+        """What the widgets ask for; ``defaults`` stand for prompts that are empty.
+
+        Raises:
+            StudioError: something in them is missing or does not fit.
+        """
+        fields = self.fields.read([values[widget] for widget in self.fields.components])
+        pictures: dict[str, str] = {}
+        for part in (self.start, self.target, self.style):
+            more, digests = part.read(values)
+            fields |= more
+            pictures |= digests
+        prompts = {
+            name: str(values[widget] or "").strip() or defaults.get(name, "")
+            for name, widget in (("prompt", self.prompt), ("negative", self.negative), ("prompt_to", self.prompt_to))
+        }
+        count, what = (self.on_the_way, "Pictures on the way") if prompts["prompt_to"] else (self.images, "Pictures")
+        models = self.chosen_models(values)
+        classifiers, asked = self.classes.read(values, fields["objective"])
+        against = str(values[self.against] or "").strip() if values[self.score] == "contrastive" else ""
+        recipe = Recipe(
+            task=TASK,
+            **{**fields, **prompts, **pictures, **asked},
+            models=(*models, *classifiers),
+            score=values[self.score],
+            against=against,
+            seed=whole(values[self.seed.number], "Seed"),
+            images=whole(values[count], what),
+        )
+        return Order(recipe, pictures)
+
+    def chosen_models(self, values: Values) -> tuple[str, ...]:
+        """The models that read the prompt. FormError if one is not there."""
+        model = values[self.models.choice]
+        models = (model, *(name for name in values[self.models.others] or () if name != model))
+        for name in models:
+            self.models.check(name)
+        return models
+
+    # ------------------------------------------------------------------ filling in
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What ``fill`` and ``refresh`` change."""
+        own = [self.hint, self.examples, self.vocabulary, self.start_fold, *self.models.outputs]
+        parts = [*self.start.outputs, *self.target.outputs, *self.style.outputs]
+        return list(dict.fromkeys([*own, *parts, *self.components]))
+
+    def fill(self, recipe: Recipe) -> tuple[Updates, list[str]]:
+        """Updates that put a recipe into the widgets, and the pictures of it that are not here.
+
+        Raises:
+            FormError: it belongs to another tab.
+        """
+        if recipe.task != TASK:
+            raise FormError("This picture was not made from a text. Open it in the tab that it was made in.")
+        classifiers = [name for name in recipe.models if self.studio.class_names(name)]
+        encoders = [name for name in recipe.models if name not in classifiers]
+        pictures = 1 if recipe.prompt_to else recipe.images
+        updates: Updates = {}
+        missing: list[str] = []
+        for part in (self.start, self.target, self.style):
+            more, absent = part.fill(recipe)
+            updates |= more
+            missing += absent
+        return {
+            **updates,
+            **self.fields.updates(recipe.model_dump()),
+            **self.classes.fill(recipe, classifiers),
+            **self.models.describe(encoders[0]),
+            self.models.choice: encoders[0],
+            self.models.others: encoders[1:],
+            self.vocabulary: self._vocabulary_markup(encoders[0]),
+            self.prompt: recipe.prompt,
+            self.negative: recipe.negative,
+            self.prompt_to: recipe.prompt_to,
+            self.on_the_way: recipe.images if recipe.prompt_to else USUAL_ON_THE_WAY,
+            self.images: gr.Slider(value=pictures, maximum=max(pictures, MOST_PICTURES)),
+            self.seed.number: recipe.seed,
+            self.score: recipe.score,
+            self.against: recipe.against,
+            self.start_fold: gr.Accordion(open=bool(recipe.source)),
+        }, missing
+
+    def describe(self, model: str) -> Updates:
+        """Updates for a model that was just chosen."""
+        return {
+            **self.models.describe(model),
+            self.vocabulary: self._vocabulary_markup(model),
+            self.examples: self._examples_markup(model),
+        }
+
+    def refresh(self) -> Updates:
+        """Ask again which models there are."""
+        return {**self.models.refresh(self.models.value), **self.classes.refresh()}
+
+    def infos(self, names: Sequence[str]) -> list[EncoderInfo]:
+        """The list's entries of some models."""
+        return [info for name in names if (info := self.models.find(name)) is not None]
+
+    def _examples_markup(self, model: str = "") -> str:
+        return examples_markup(examples_for(self.infos([model or self.models.value])))
+
+    def _vocabulary_markup(self, model: str) -> str:
+        return vocabulary_markup(vocabulary_of(self.models.find(model), self.studio.encoders.vocabulary(model)))
+
+
+def preset_titles() -> dict[str, str]:
+    """Preset -> what people call it."""
+    return {name: preset.title for name, preset in presets_of(TASK).items()}

@@ -1,0 +1,129 @@
+"""The result of a finished text as markup. Pure functions of a snapshot and the media addresses."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from app.jobs.model import JobSnapshot
+from app.ui import markup, results
+from app.ui.media import Media
+from app.ui.vocabulary import unknown_sentence
+
+ROLES = {
+    "prompt": "",
+    "prompt_to": "to",
+    "negative": "not",
+    "against": "against",
+    "target": "the target picture",
+    "style": "the style picture",
+}
+"""How the record's roles are called beside their texts."""
+
+
+def text_view(job: JobSnapshot, media: Media, titles: Mapping[str, str], index: int) -> str:
+    """The pictures of a text: picture ``index`` large, all of them below to choose from, and what to take away."""
+    result = job.result or {}
+    images = result.get("images", [])
+    if not images:
+        return markup.notice(str(result.get("note", "There is no picture in this result.")))
+    index = min(index, len(images) - 1)
+    folder, stem = Path(job.folder), results.file_stem(job.title)
+    url = media.url(folder / images[index]["file"])
+    links = [markup.download_link(url, f"{stem}{f'-{index + 1}' if len(images) > 1 else ''}.png")]
+    whole = "strip" if result.get("recipe", {}).get("prompt_to") else "sheet"
+    if result.get("overview"):
+        overview = media.url(folder / result["overview"])
+        links.append(markup.download_link(overview, f"{stem}-{whole}.png", f"Download {whole}"))
+    if result.get("video"):
+        links.append(markup.download_link(media.url(folder / result["video"]), f"{stem}.mp4", "Download video"))
+    return markup.join(
+        [
+            _video(job, media, result) if result.get("video") else "",
+            _large(job, media, images[index], url),
+            _thumbs(job, media, images, index),
+            f'<div class="cx-row">{"".join(links)}</div>',
+            results.early_end(job),
+            _unknown(result, titles),
+        ]
+    )
+
+
+def text_more(job: JobSnapshot, titles: Mapping[str, str], index: int) -> str:
+    """How near the picture came to each prompt, what classifiers that took part see, and the recipe."""
+    result = job.result or {}
+    images = result.get("images", [])
+    if not images:
+        return ""
+    image = images[min(index, len(images) - 1)]
+    near = "".join(_nearness(titles.get(name, name), rows) for name, rows in image.get("cosines", {}).items())
+    facts = markup.facts(results.distance_facts(image, result.get("recipe", {}))) if "linf" in image else ""
+    return markup.join(
+        [
+            f'<div class="cx-verdicts">{near}</div>' if near else "",
+            facts,
+            results.seen(image, titles),
+            results.recipe_fold(result),
+        ]
+    )
+
+
+def _large(job: JobSnapshot, media: Media, image: Mapping[str, Any], url: str) -> str:
+    if image.get("source"):
+        return markup.compare(media.url(Path(job.folder) / image["source"]), url, words="the photo it started from")
+    return f'<div class="cx-canvas">{markup.picture(url, job.title)}</div>'
+
+
+def _thumbs(job: JobSnapshot, media: Media, images: Sequence[Mapping[str, Any]], index: int) -> str:
+    if len(images) < 2:
+        return ""
+    buttons = "".join(
+        f'<button class="cx-thumb" data-pick="image:{number}" aria-pressed="{str(number == index).lower()}" '
+        f'aria-label="Picture {number + 1} of {len(images)}">'
+        f"{markup.picture(media.url(Path(job.folder) / image['file']), '')}</button>"
+        for number, image in enumerate(images)
+    )
+    return f'<div class="cx-thumbs">{buttons}</div>'
+
+
+def _video(job: JobSnapshot, media: Media, result: Mapping[str, Any]) -> str:
+    url = markup.text(media.url(Path(job.folder) / result["video"]))
+    alt = markup.text(f"{job.title}, as a video")
+    return (
+        f'<div class="cx-canvas"><video src="{url}" aria-label="{alt}" controls autoplay loop muted playsinline>'
+        "</video></div>"
+    )
+
+
+def _unknown(result: Mapping[str, Any], titles: Mapping[str, str]) -> str:
+    sentences = [
+        unknown_sentence(titles.get(name, name), [str(word) for word in words])
+        for name, words in result.get("unknown_words", {}).items()
+    ]
+    return markup.notice(" ".join(sentences), tone="warn") if sentences else ""
+
+
+def _nearness(model: str, entries: Sequence[Mapping[str, Any]]) -> str:
+    """How near the picture is to each prompt, now and before, in the eyes of one model."""
+    rows = "".join(_cosine(entry) for entry in entries)
+    return (
+        f'<article class="cx-verdict"><header><h3>{markup.text(model)}</h3>'
+        "<span>how near the picture is to each prompt (cosine), and was before</span></header>"
+        f'<ol class="cx-bars cx-cosines">{rows}</ol></article>'
+    )
+
+
+def _cosine(entry: Mapping[str, Any]) -> str:
+    role, text = ROLES.get(entry["role"], entry["role"]), entry.get("text")
+    name = f"<em>{markup.text(role)}</em> {markup.text(text)}" if text and role else markup.text(text or role)
+    away = " cx-away" if entry.get("weight", 1) < 0 else ""
+    before, after = entry.get("before"), entry.get("after")
+    width = 100 * min(max(after or 0.0, 0.0), 1.0)
+    return (
+        f'<li class="cx-bar{away}"><span class="cx-bar-name">{name}</span>'
+        f'<span class="cx-bar-track"><i style="width:{width:.1f}%"></i></span>'
+        f'<span class="cx-bar-value">{_number(after)} <small>{_number(before)}</small></span></li>'
+    )
+
+
+def _number(value: float | None) -> str:
+    return "?" if value is None else f"{value:.2f}".replace("-", "\u2212")

@@ -1,0 +1,167 @@
+"""The pictures that a text may start from or be led by, with how much each counts: parts of the tab's advanced fold."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from app.ui.budget import BudgetInput
+from app.ui.forms import FormError, label_of
+from app.ui.guard import QUICK, Updates, guarded
+from app.ui.mask import MaskInput
+from app.ui.picture_input import PictureInput
+from app.ui.services import Studio
+from generator.recipe import Recipe
+from generator.recipe_fields import cli_fields
+
+Values = Mapping[Any, Any]
+"""Component -> what it holds."""
+
+FREE = "none"
+
+
+class StartInputs:
+    """The photo to start from, how far the picture may go from it, and where.
+
+    Args:
+        studio: what the page works with.
+        recipe: what the widgets hold at first.
+    """
+
+    def __init__(self, studio: Studio, recipe: Recipe) -> None:
+        self.studio = studio
+        self.photo = PictureInput(studio, "text-source", empty="Nothing: the picture is drawn from a plain colour.")
+        self.budget = BudgetInput("text", recipe.norm, recipe.eps, label="What limits the change")
+        self.mask = MaskInput(studio, "text-mask")
+        self._margin = recipe.margin
+
+    def build(self) -> None:
+        """Create the widgets."""
+        self.photo.build()
+        self.mask.build()
+        with gr.Column(visible=False, elem_classes="cx-group") as self.limits:
+            self.budget.build()
+            self.margin = gr.Number(
+                self._margin, label="Margin", info=help_of("margin"), elem_id="text-margin", minimum=0, step=0.05
+            )
+        self.photo.also([self.limits, *self.mask.outputs], self._follow)
+
+    @property
+    def components(self) -> list[Any]:
+        """The widgets that ``read`` asks."""
+        return [self.photo.name, *self.budget.components, self.margin, self.mask.editor]
+
+    def read(self, values: Values) -> tuple[dict[str, Any], dict[str, str]]:
+        """The recipe's fields, and the digests of the pictures by what they are there for. FormError as a sentence."""
+        path = self.photo.path(values[self.photo.name])
+        if path is None:
+            return {"norm": FREE, "eps": 0.0, "margin": 0.0}, {}
+        fields = self.budget.read(values[self.budget.norm], values[self.budget.eps])
+        margin = values[self.margin]
+        if margin is None:
+            raise FormError("Margin is empty. Give it a number from 0 to below 0.5.")
+        with Image.open(path) as photo:
+            mask = self.mask.read(values[self.mask.editor], photo.size)
+        fields["margin"] = margin if fields["norm"] == FREE else 0.0
+        return fields, {"source": path.stem} | ({"mask": mask} if mask else {})
+
+    def wire(self) -> None:
+        """Connect the events."""
+        self.photo.wire()
+        guard = guarded(self.photo.notice)
+        outputs = [self.photo.notice, self.budget.eps, self.margin]
+
+        def choose(norm: str) -> Updates:
+            return {**self.budget.choose(norm), self.margin: gr.Number(visible=norm == FREE)}
+
+        self.budget.norm.input(guard(choose), [self.budget.norm], outputs, **QUICK)
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What ``fill`` changes."""
+        return [*self.photo.outputs, *self.budget.components, self.margin]
+
+    def fill(self, recipe: Recipe) -> tuple[Updates, list[str]]:
+        """Updates that put a recipe into the widgets, and the pictures that are not here."""
+        updates, missing = put_picture(self.photo, recipe.source, "the photo to start from")
+        mask = self.studio.uploads / f"{recipe.mask}.png"
+        if recipe.mask and not missing:
+            if mask.is_file():
+                updates |= self.mask.paint(f"{recipe.source}.png", mask)
+            else:
+                missing = ["the mask"]
+        margin = gr.Number(value=recipe.margin, visible=recipe.norm == FREE)
+        return {**updates, **self.budget.updates(recipe.norm, recipe.eps), self.margin: margin}, missing
+
+    def _follow(self, name: str) -> Updates:
+        return {self.limits: gr.Column(visible=bool(name)), **self.mask.follow(name)}
+
+
+class LeadingPicture:
+    """A picture whose embedding counts beside the prompt: the target, or the style.
+
+    Args:
+        studio: what the page works with.
+        role: "target" or "style".
+        empty: what stands there while there is none.
+        recipe: what the widgets hold at first.
+    """
+
+    def __init__(self, studio: Studio, role: str, empty: str, recipe: Recipe) -> None:
+        self._role, self._field = role, f"{role}_weight"
+        self._value = getattr(recipe, self._field)
+        self.picture = PictureInput(studio, f"text-{role}", empty=empty)
+
+    def build(self) -> None:
+        """Create the widgets."""
+        gr.HTML(f'<span class="cx-label">{self._role.capitalize()} picture</span>', apply_default_css=False)
+        self.picture.build()
+        self.weight = gr.Number(
+            self._value,
+            label=label_of(self._field),
+            info=help_of(self._field),
+            visible=False,
+            step=0.1,
+            elem_id=f"text-{self._role}-weight",
+        )
+        self.picture.also([self.weight], lambda name: {self.weight: gr.Number(visible=bool(name))})
+
+    @property
+    def components(self) -> list[Any]:
+        """The widgets that ``read`` asks."""
+        return [self.picture.name, self.weight]
+
+    def read(self, values: Values) -> tuple[dict[str, Any], dict[str, str]]:
+        """As ``StartInputs.read``."""
+        path, weight = self.picture.path(values[self.picture.name]), values[self.weight]
+        if path is None:
+            return {}, {}
+        if weight is None:
+            raise FormError(f"{label_of(self._field)} is empty. Give it a number, for example 1.")
+        return {self._field: weight}, {self._role: path.stem}
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What ``fill`` changes."""
+        return self.picture.outputs
+
+    def fill(self, recipe: Recipe) -> tuple[Updates, list[str]]:
+        """As ``StartInputs.fill``."""
+        updates, missing = put_picture(self.picture, getattr(recipe, self._role), f"the {self._role} picture")
+        weight = getattr(recipe, self._field)
+        shown = bool(getattr(recipe, self._role)) and not missing
+        return {**updates, self.weight: gr.Number(value=weight, visible=shown)}, missing
+
+
+def put_picture(field: PictureInput, digest: str, what: str) -> tuple[Updates, list[str]]:
+    """Updates that choose a picture of the uploads; ``what`` it is, in a list, if it is not among them."""
+    path = field.studio.uploads / f"{digest}.png"
+    if not digest or not path.is_file():
+        return field.clear(), [what] if digest else []
+    return field.take(path), []
+
+
+def help_of(name: str) -> str:
+    """What a field of the recipe is for."""
+    return next(field.help for field in cli_fields("text") if field.name == name)

@@ -1,0 +1,84 @@
+"""The models that read prompts, as the page sees them, and what those with a vocabulary of their own can draw."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from generator.encoders.info import EncoderInfo
+from generator.encoders.vocabulary import VOCABULARY_NAME
+
+
+@dataclass(frozen=True)
+class Thing:
+    """Something that a model knows: its names, the first the usual one, and what kind of thing it is ("" unknown)."""
+
+    names: tuple[str, ...]
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The things and the colours that a model knows."""
+
+    things: tuple[Thing, ...] = ()
+    colours: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EncoderList:
+    """The models that read prompts.
+
+    Attributes:
+        infos: lists them.
+        roots: folders whose folders are models, the shipped ones first.
+    """
+
+    infos: Callable[[], Sequence[EncoderInfo]]
+    roots: Sequence[Path]
+
+    def list(self) -> Sequence[EncoderInfo]:
+        """All that can be chosen, those that came with the program first."""
+        return self.infos()
+
+    def vocabulary(self, model: str) -> Vocabulary | None:
+        """What a model with a vocabulary of its own knows; None for others."""
+        return find_vocabulary(model, self.roots)
+
+
+def find_vocabulary(name: str, roots: Sequence[Path]) -> Vocabulary | None:
+    """The vocabulary of the model in the folder `name` of the first root that has one; None without any.
+
+    One that is damaged counts as none: it is only shown, and the model says itself what it does not know.
+    """
+    if name != Path(name).name:  # a name on the network, or a path
+        return None
+    for root in roots:
+        path = root / name / VOCABULARY_NAME
+        if path.is_file():
+            return _read(path)
+    return None
+
+
+def _read(path: Path) -> Vocabulary | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(content, dict):
+        return None
+    listed = content.get("things")
+    things = [_thing(entry) for entry in listed] if isinstance(listed, list) else []
+    found = Vocabulary(tuple(thing for thing in things if thing is not None), _texts(content.get("colours")))
+    return found if found.things or found.colours else None
+
+
+def _thing(entry: object) -> Thing | None:
+    if not isinstance(entry, dict):
+        return None
+    names = _texts(entry.get("names"))
+    return Thing(names, str(entry.get("kind", ""))) if names else None
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()

@@ -1,0 +1,269 @@
+"""Work that needs no model, and models that only have names: quick, and with faults on demand."""
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageChops
+
+from app.jobs.context import JobContext
+from app.ui.media import Media, load_secret
+from app.ui.services import Jobs, Studio
+from app.vocabulary import Thing, Vocabulary
+from generator.errors import StudioError
+from generator.image import load_image, save_png
+from generator.recipe import Recipe
+
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+STEP_SECONDS = 0.05
+SLOW_STEP_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class StandInModel:
+    name: str
+    title: str
+    description: str
+    ready: bool = True
+    why_not: str = ""
+    class_names: tuple[str, ...] = CLASSES
+
+
+MODELS = (
+    StandInModel("crossmax-cifar10", "Stand-in, defended", "Answers at random speed and with no knowledge at all."),
+    StandInModel("undefended-cifar10", "Stand-in, undefended", "Falls for everything."),
+    StandInModel("absent", "Stand-in, absent", "Is not there.", ready=False, why_not="Its weights are missing."),
+)
+
+
+@dataclass(frozen=True)
+class StandInEncoder:
+    name: str
+    title: str
+    description: str
+    origin: str
+    ready: bool = True
+    why_not: str = ""
+    download_bytes: int | None = None
+    vocabulary: tuple[str, ...] = ()
+
+
+THINGS = ("goldfish", "frog", "lemon", "school bus", "lighthouse")
+WORDS = ("a", "red", "green", "of", "the", "and", *(word for thing in THINGS for word in thing.split()))
+ENCODERS = (
+    StandInEncoder("tiny-clip", "Stand-in CLIP", "Knows a handful of things.", "shipped", vocabulary=WORDS),
+    StandInEncoder(
+        "Large/net",
+        "Stand-in, large",
+        "Knows everything.",
+        "download",
+        ready=False,
+        why_not="It is downloaded when it is first used (605 MB).",
+        download_bytes=605_000_000,
+    ),
+)
+
+
+class StandInEncoders:
+    """A small model that is there, and a large one that is not."""
+
+    def list(self) -> tuple[StandInEncoder, ...]:
+        return ENCODERS
+
+    def vocabulary(self, model: str) -> Vocabulary | None:
+        if model != "tiny-clip":
+            return None
+        return Vocabulary(tuple(Thing((thing,)) for thing in THINGS), ("red", "green"))
+
+
+class StandInMeasurements:
+    """What was measured, and what is made up."""
+
+    def __init__(self) -> None:
+        self.taken: dict[tuple[object, ...], float] = {}
+
+    @staticmethod
+    def key(recipe: Recipe) -> tuple[object, ...]:
+        return recipe.models, recipe.size, recipe.steps, recipe.images
+
+    def seconds(self, recipe: Recipe) -> float | None:
+        return self.taken.get(self.key(recipe))
+
+    def opinions(self, picture: Path) -> Mapping[str, Any]:
+        return {MODELS[0].name: says("frog", "cat")}
+
+    def photo_spectrum(self, recipe: Recipe, photo: Path) -> Mapping[str, Any]:
+        if load_image(photo).width < 64:
+            raise StudioError("The photo is too small: choose a larger one.")
+        return spectrum(-1.5)
+
+
+def spectrum(slope: float) -> dict[str, Any]:
+    """A spectrum in the form of a result, exactly on its line."""
+    resolutions = [2, 4, 8, 16, 32]
+    fit = {"slope": slope, "intercept": 0.0, "r_squared": 1.0, "first": 2.0, "last": 32.0}
+    return {"resolutions": resolutions, "variances": [r**slope for r in resolutions], "fit": fit}
+
+
+def says(first: str, second: str) -> dict[str, Any]:
+    """A prediction in the form of a production's record."""
+    top = [{"class": first, "probability": 0.8}, {"class": second, "probability": 0.2}]
+    readouts = [{"readout": name, "top": top} for name in ("layer 1", "layer 2", "final")]
+    return {"top": top, "agreement": 1.0, "draws": 1, "readouts": readouts}
+
+
+def fade(step: int, steps: int, size: tuple[int, int], seed: int) -> Image.Image:
+    """A frame that differs at every step: a gradient that grows finer."""
+    cells = max(2, round(16 * step / steps))
+    ramp = Image.linear_gradient("L").resize((cells, cells)).rotate(90 * (seed % 4))
+    frame = Image.merge("RGB", (ramp, ImageChops.invert(ramp), ramp.transpose(Image.Transpose.FLIP_TOP_BOTTOM)))
+    return frame.resize((size[1], size[0]), Image.Resampling.NEAREST)
+
+
+def work(context: JobContext, recipe: Recipe, size: tuple[int, int], term: str = "class") -> int:
+    """Take the steps of a recipe, and say how many were taken."""
+    step = 0
+    for step in range(1, recipe.steps + 1):
+        # One slow step: the page polls several times and finds nothing new.
+        time.sleep(SLOW_STEP_SECONDS if step == 5 else STEP_SECONDS)
+        losses = {"total": -float(step), term: -float(step)}
+        context.progress(
+            step, recipe.steps, losses=losses, preview=lambda n=step: fade(n, recipe.steps, size, recipe.seed)
+        )
+        if context.stop_requested:
+            break
+    return step
+
+
+def make_images(context: JobContext) -> dict[str, Any]:
+    recipe = Recipe(**context.params["recipe"])
+    if recipe.classes[0] == "truck":
+        raise RuntimeError("a fault of the program")
+    step = work(context, recipe, recipe.size)
+    images = []
+    for index in range(recipe.images):
+        name = f"image-{index + 1}.png"
+        frame = fade(step, recipe.steps, recipe.size, recipe.seed + index)
+        save_png(frame, context.dir / name, recipe.png_metadata())
+        said = {model.name: says(recipe.classes[0], "cat") for model in MODELS[:2]}
+        images.append({"file": name, "seed": recipe.seed + index, "before": said, "after": said})
+    return {"recipe": recipe.model_dump(mode="json"), "images": images}
+
+
+class Texts:
+    """A stand-in for texts: fades, in the shade of a photo where there is one, and marks where a mask lies."""
+
+    def __init__(self, uploads: Path, measurements: StandInMeasurements) -> None:
+        self._uploads, self._measurements = uploads, measurements
+
+    def __call__(self, context: JobContext) -> dict[str, Any]:
+        recipe = Recipe(**context.params["recipe"])
+        if recipe.models[0] == "Large/net":
+            return self._download(context)
+        photos = {name: self._upload(context, name) for name in ("source", "mask") if context.params.get(name)}
+        size = recipe.size if "source" not in photos else photos["source"].size[::-1]
+        started = time.monotonic()
+        step = work(context, recipe, size, "prompt")
+        images = [self._save(context, recipe, step, size, photos, index) for index in range(recipe.images)]
+        if step == recipe.steps:
+            self._measurements.taken[self._measurements.key(recipe)] = time.monotonic() - started
+        taken = recipe.with_changes(steps=step, size=size)
+        return {"recipe": taken.model_dump(mode="json"), "images": images, "unknown_words": {}}
+
+    def _upload(self, context: JobContext, name: str) -> Image.Image:
+        picture = load_image(self._uploads / f"{context.params[name]}.png")
+        save_png(picture, context.dir / f"{name}.png")
+        return picture
+
+    def _save(
+        self,
+        context: JobContext,
+        recipe: Recipe,
+        step: int,
+        size: tuple[int, int],
+        photos: Mapping[str, Image.Image],
+        index: int,
+    ) -> dict[str, Any]:
+        frame = fade(step, recipe.steps, size, recipe.seed + index)
+        if "mask" in photos:
+            frame = Image.composite(frame, photos["source"], photos["mask"].convert("L"))
+        name = f"image-{index + 1}.png"
+        save_png(frame, context.dir / name, recipe.with_changes(steps=step).png_metadata())
+        cosines = [{"role": "prompt", "text": recipe.prompt, "weight": 1.0, "before": 0.1, "after": 0.4}]
+        facts: dict[str, Any] = {"file": name, "before": {}, "after": {}, "spectrum": spectrum(-2.0)}
+        if "source" in photos:
+            facts |= {"source": "source.png", "linf": 0.1, "l2": 1.0}
+        return {**facts, "seed": recipe.seed + index, "cosines": {recipe.models[0]: cosines}}
+
+    def _download(self, context: JobContext) -> dict[str, Any]:
+        for done in range(0, 605, 5):
+            context.progress(done * 10**6, 605 * 10**6, f"Downloading Large/net: {done} of 605 MB")
+            if context.stop_requested:
+                return {"note": "The download was stopped. What has arrived is kept.", "images": []}
+            time.sleep(STEP_SECONDS)
+        raise StudioError("The download of Large/net failed. Without a network there are: 'tiny-clip'.")
+
+
+class Attack:
+    """A stand-in for the attack that changes every value by 8 and lets one model fall."""
+
+    def __init__(self, uploads: Path) -> None:
+        self._uploads = uploads
+
+    def __call__(self, context: JobContext) -> dict[str, Any]:
+        recipe = Recipe(**context.params["recipe"])
+        with Image.open(self._uploads / f"{context.params['source']}.png") as opened:
+            source = opened.convert("RGB")
+        work(context, recipe, (source.height, source.width))
+        after = source.point([min(255, value + 8) for value in range(256)] * 3)
+        save_png(source, context.dir / "source.png")
+        save_png(after, context.dir / "image.png", recipe.png_metadata())
+        change = ImageChops.difference(source, after).point([min(255, 16 * value) for value in range(256)] * 3)
+        save_png(change, context.dir / "change.png")
+        defended, undefended = (model.name for model in MODELS[:2])
+        return {
+            "recipe": recipe.model_dump(mode="json"),
+            "images": [
+                {
+                    "file": "image.png",
+                    "source": "source.png",
+                    "perturbation": {"file": "change.png", "factor": 16},
+                    "linf": 8 / 255,
+                    "l2": 2.5,
+                    "before": {defended: says("frog", "cat"), undefended: says("frog", "cat")},
+                    "after": {defended: says("frog", "cat"), undefended: says("ship", "frog")},
+                }
+            ],
+        }
+
+
+class StandInLayers:
+    """Layers that darken the picture when they are switched off."""
+
+    def resolutions(self, folder: Path, index: int) -> tuple[int, ...]:
+        return (1, 2, 4, 8) if (folder / f"image-{index + 1}.png").is_file() else ()
+
+    def render(self, folder: Path, index: int, keep: Collection[int], *, on_grey: bool = False) -> Image.Image:
+        with Image.open(folder / f"image-{index + 1}.png") as opened:
+            picture = opened.convert("RGB")
+        return picture.point([value * len(keep) // 4 for value in range(256)] * 3)
+
+
+def make_studio(jobs: Jobs, data_dir: Path, measurements: StandInMeasurements) -> Studio:
+    """What the page works with; uploads and examples lie in the data directory."""
+    examples = data_dir / "examples"
+    return Studio(
+        jobs=jobs,
+        list_models=lambda: MODELS,
+        encoders=StandInEncoders(),
+        measurements=measurements,
+        layers=StandInLayers(),
+        media=Media({"data": data_dir, "examples": examples}, load_secret(data_dir / "secret")),
+        uploads=data_dir / "uploads",
+        examples=examples,
+        device="cpu",
+        device_note="this is a test.",
+        version="test",
+    )
