@@ -8,7 +8,6 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,15 +20,13 @@ from clip_model.training import ClipRun
 from clip_model.zero_shot import zero_shot
 from generator.devices import choose_device
 from generator.errors import StudioError
-from generator.protocols import Foreground, JobContext
+from generator.protocols import Foreground
 from robust_model.checkpoint import write_atomically
+from robust_model.commands import EXIT_ERROR, EXIT_INTERRUPTED, change_setting, read_settings, train_in_foreground
 from robust_model.data import load_data
 from robust_model.evaluate import wilson
-from robust_model.jobs import CHECKPOINT_SECONDS, train_job, validated
+from robust_model.jobs import CHECKPOINT_SECONDS, validated
 from robust_model.provenance import command_line, record_provenance
-
-EXIT_ERROR = 2
-EXIT_INTERRUPTED = 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,22 +65,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _config(args: argparse.Namespace) -> ClipTrainConfig:
     if args.resume is not None:
-        try:
-            settings = json.loads((args.resume / "config.json").read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError) as error:
-            raise StudioError(f"'{args.resume}' holds no run that could be resumed: {error}.") from error
+        settings = read_settings(args.resume / "config.json")
     elif args.tiny_imagenet is None:
         raise StudioError("Name the folder of Tiny-ImageNet with --tiny-imagenet, or a run to --resume.")
     else:
-        settings = {"tiny_imagenet": str(args.tiny_imagenet), "cifar10": args.cifar10}
+        config = ClipTrainConfig(tiny_imagenet=str(args.tiny_imagenet), cifar10=args.cifar10)
+        settings = config.model_dump(mode="json")
     for assignment in args.set:
-        key, equals, text = assignment.partition("=")
-        if not equals:
-            raise StudioError(f"--set takes KEY=VALUE, not '{assignment}'.")
-        try:
-            settings[key] = json.loads(text)
-        except json.JSONDecodeError:
-            settings[key] = text
+        change_setting(settings, assignment)
     return validated(ClipTrainConfig, settings)
 
 
@@ -94,25 +83,7 @@ def _train(args: argparse.Namespace, argv: list[str], foreground: Foreground) ->
     data = f"{', '.join(run.images.sources)}; {len(run.images)} images trained on, {len(run.held_out)} held out"
     data += f". {args.note}" if args.note else ""
     record_provenance(run, command_line("clip_model", argv), device, data)
-    print(f"Training in '{folder}' on {device}: step {run.step} of {run.steps}.", file=sys.stderr)
-
-    def work(context: JobContext) -> dict[str, Any]:
-        return train_job(
-            context,
-            run,
-            checkpoint_every_s=args.checkpoint_every,
-            on_epoch=lambda line: foreground.say(", ".join(f"{name} {value:.4g}" for name, value in line.items())),
-        )
-
-    result = foreground.run("train", device, work)
-    if result is None:
-        print("Interrupted; what came after the last checkpoint is thrown away.", file=sys.stderr)
-    else:
-        print(f"{'Done' if result['complete'] else 'Stopped'} at step {result['step']} of {result['steps']}.")
-        if result["complete"]:
-            return 0
-    print(f"Go on with: python -m clip_model train --resume {folder}", file=sys.stderr)
-    return EXIT_INTERRUPTED
+    return train_in_foreground(run, device, foreground, checkpoint_every_s=args.checkpoint_every)
 
 
 def _evaluate(args: argparse.Namespace, argv: list[str]) -> int:

@@ -27,7 +27,7 @@ def zero_shot(model: Network, data: LabelledImages, concepts: Sequence[Concept],
     first = fifth = 0
     for images, labels in data.batches(250):
         scores = encode_images(model, to_model_size(images, image_size)) @ texts.T
-        best = scores.topk(5, dim=1).indices
+        best = scores.topk(min(5, len(concepts)), dim=1).indices
         first += int((best[:, 0] == labels).sum())
         fifth += int((best == labels[:, None]).any(1).sum())
     return {"top1": first / len(data), "top5": fifth / len(data), "images": len(data)}

@@ -14,18 +14,16 @@ import torch
 
 from generator.devices import choose_device
 from generator.errors import StudioError
-from generator.protocols import Foreground, JobContext
+from generator.protocols import Foreground
 from robust_model.card import DTYPES, export, preset_texts, write_card
 from robust_model.checkpoint import write_atomically
+from robust_model.commands import EXIT_ERROR, EXIT_INTERRUPTED, change_setting, read_settings, train_in_foreground
 from robust_model.evaluate import EvalConfig
-from robust_model.jobs import CHECKPOINT_SECONDS, evaluate_job, train_job, validated
+from robust_model.jobs import CHECKPOINT_SECONDS, evaluate_job, validated
 from robust_model.presets import PRESETS
 from robust_model.provenance import command_line, record_provenance
 from robust_model.registry import find_model, list_models, load_model
 from robust_model.training import Run, TrainConfig
-
-EXIT_ERROR = 2
-EXIT_INTERRUPTED = 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -114,34 +112,13 @@ def _set_threads(count: int | None) -> None:
     torch.set_num_threads(count)
 
 
-def _change(settings: dict[str, Any], assignment: str) -> None:
-    """Apply one `key.path=JSON` to the settings."""
-    path, equals, text = assignment.partition("=")
-    if not equals:
-        raise StudioError(f"--set takes KEY=VALUE, not '{assignment}'.")
-    *parents, key = path.split(".")
-    place = settings
-    for parent in parents:
-        place = place.get(parent, {})
-    if key not in place:
-        raise StudioError(f"There is no setting '{path}'.")
-    try:
-        place[key] = json.loads(text)
-    except json.JSONDecodeError:
-        place[key] = text
-
-
 def _train_config(args: argparse.Namespace) -> TrainConfig:
     if args.preset:
         settings = PRESETS[args.preset].make(args.data).model_dump(mode="json")
     else:
-        path = args.config or args.resume / "config.json"
-        try:
-            settings = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError) as error:
-            raise StudioError(f"Cannot read the configuration '{path}': {error}.") from error
+        settings = read_settings(args.config or args.resume / "config.json")
     for assignment in args.set:
-        _change(settings, assignment)
+        change_setting(settings, assignment)
     return validated(TrainConfig, settings)
 
 
@@ -152,25 +129,7 @@ def _train(args: argparse.Namespace, argv: list[str], foreground: Foreground) ->
     run = Run(config, folder, device=device)
     data = f"{run.images.source}, {len(run.images)} images trained on, {len(run.held_out)} held out"
     record_provenance(run, command_line("robust_model", argv), device, data)
-    print(f"Training in '{folder}' on {device}: step {run.step} of {run.steps}.", file=sys.stderr)
-
-    def work(context: JobContext) -> dict[str, Any]:
-        return train_job(
-            context,
-            run,
-            checkpoint_every_s=args.checkpoint_every,
-            on_epoch=lambda epoch: foreground.say(", ".join(f"{name} {value:.4g}" for name, value in epoch.items())),
-        )
-
-    result = foreground.run("train", device, work)
-    if result is None:
-        print("Interrupted; what came after the last checkpoint is thrown away.", file=sys.stderr)
-    else:
-        print(f"{'Done' if result['complete'] else 'Stopped'} at step {result['step']} of {result['steps']}.")
-        if result["complete"]:
-            return 0
-    print(f"Go on with: python -m robust_model train --resume {folder}", file=sys.stderr)
-    return EXIT_INTERRUPTED
+    return train_in_foreground(run, device, foreground, checkpoint_every_s=args.checkpoint_every)
 
 
 def _evaluate(args: argparse.Namespace, argv: list[str], foreground: Foreground) -> int:
