@@ -11,6 +11,7 @@ import open_clip
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from generator.encoders.encoder import OpenClipEncoder
@@ -23,6 +24,9 @@ from generator.encoders.loading import (
     local_tag,
 )
 from generator.errors import StudioError
+from generator.presets import from_preset
+from generator.recipe import Recipe
+from generator.synthesis import synthesise
 from tests.generator.encoders.tiny import VIT, save_model, write_config
 
 WEIGHTS = "open_clip_model.safetensors"
@@ -58,6 +62,16 @@ def test_a_real_vit_b_32_saved_to_disk_loads_as_a_pretrained_tag_does(tmp_path: 
     tagged = local_tag("ViT-B-32", "laion2b_s34b_b79k", path)
     assert tagged.source == local_checkpoint("ViT-B-32", path).source
     assert tagged.options == {**local_checkpoint("ViT-B-32", path).options, "force_quick_gelu": False}
+    recipe = from_preset("text", "fast", prompt="a castle", models=("vit",), steps=2, size=48, views_per_step=1)
+    first, second = (_pixels(recipe, {"vit": model}) for model in (encoder, load(local_checkpoint("ViT-B-32", path))))
+    assert torch.equal(first, second)
+
+
+def _pixels(recipe: Recipe, models: dict[str, OpenClipEncoder]) -> Tensor:
+    synthesis = synthesise(recipe, models)
+    for _ in synthesis.steps:
+        pass
+    return synthesis.prior.render().detach()
 
 
 def test_a_tag_brings_its_preprocessing_and_its_activation(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
