@@ -38,7 +38,7 @@ _TEXT = {
     "resolutions": "auto",
     "tolerance": 0.01,
     "colour": "decorrelated",
-    "views": "crop:0.7-1 | noise:0.05",
+    "views": "crop:0.8-1 | noise:0.08",
 }
 
 _OF_CLASSES = {
@@ -102,13 +102,13 @@ _OF_TEXTS = {
         "Fast",
         "A small picture in a few seconds, to try a prompt.",
         "text",
-        _TEXT | {"size": (96, 96), "steps": 40, "learning_rate": 0.06, "views_per_step": 2},
+        _TEXT | {"size": (96, 96), "steps": 50, "learning_rate": 0.05, "views_per_step": 2},
     ),
     "balanced": Preset(
         "Balanced",
         "A clear picture in moderate time.",
         "text",
-        _TEXT | {"size": (128, 128), "steps": 80, "learning_rate": 0.05, "views_per_step": 4},
+        _TEXT | {"size": (128, 128), "steps": 80, "learning_rate": 0.04, "views_per_step": 4},
     ),
     "best": Preset(
         "Best",

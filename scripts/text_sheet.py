@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("prompts", nargs="*", default=PROMPTS, metavar="PROMPT", help="default: twelve that it knows")
     parser.add_argument("--model", default="tiny-clip")
     parser.add_argument("--preset", default=DEFAULT_PRESET["text"], choices=sorted(presets_of("text")))
-    parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=7, help="default: %(default)s")
     parser.add_argument("--columns", type=int, default=6, help="default: %(default)s")
     parser.add_argument("--side", type=int, default=160, help="of each picture, in pixels (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=ROOT / "assets" / "text-images.png")
