@@ -24,7 +24,7 @@ def done(page: "sync_api.Page", kind: str) -> "sync_api.Locator":
 def test_a_class_forms_before_ones_eyes_survives_a_reload_and_is_what_was_asked_for(
     real_visit: "sync_api.Page",
 ) -> None:
-    real_visit.get_by_text("ship", exact=True).click()
+    real_visit.locator("#class-chips").get_by_text("ship", exact=True).click()
     real_visit.click("#class-create")
     stage = real_visit.locator("#image-stage")
     real_visit.wait_for_selector("#image-stage [data-status=running] img")
