@@ -108,7 +108,7 @@ _OF_TEXTS = {
         "Balanced",
         "A clear picture in moderate time.",
         "text",
-        _TEXT | {"size": (128, 128), "steps": 80, "learning_rate": 0.04, "views_per_step": 4},
+        _TEXT | {"size": (128, 128), "steps": 64, "learning_rate": 0.045, "views_per_step": 4},
     ),
     "best": Preset(
         "Best",

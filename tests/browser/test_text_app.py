@@ -6,6 +6,7 @@ import json
 import pytest
 from PIL import Image, ImageChops
 
+from generator.presets import from_preset
 from tests.browser.actions import a_jpeg, open_classes, stage, upload, wait_for_state
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -287,7 +288,7 @@ def test_a_png_fills_in_its_recipe_and_the_shelf_opens_it(text_visit: "sync_api.
     assert text_visit.locator("#text-seed input").input_value() == "77"
     assert text_visit.locator("#text-negative textarea").input_value() == "text:0.2"
     open_fold(text_visit, "Advanced")
-    assert text_visit.locator("#text-steps input").input_value() == "40"
+    assert text_visit.locator("#text-steps input").input_value() == str(from_preset("text", "fast", prompt="a").steps)
     open_classes(text_visit)
     text_visit.locator("#results .cx-result").first.click()
     text_visit.wait_for_selector("#text-stage [data-status=done]", state="visible")
