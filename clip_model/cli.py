@@ -27,6 +27,7 @@ from robust_model.data import load_data
 from robust_model.evaluate import wilson
 from robust_model.jobs import CHECKPOINT_SECONDS, validated
 from robust_model.provenance import command_line, record_provenance
+from robust_model.registry import ASSETS
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     out.add_argument("run", type=Path)
     out.add_argument("out", type=Path)
     evaluate = commands.add_parser("evaluate", help="zero-shot accuracy on Tiny-ImageNet (val) and CIFAR-10 (test)")
-    evaluate.add_argument("model", type=Path, help="the folder of an exported model")
+    evaluate.add_argument("model", type=Path, help="the folder of an exported model, or the name of a shipped one")
     evaluate.add_argument("--tiny-imagenet", type=Path, required=True)
     evaluate.add_argument("--cifar10", default="cifar10")
     evaluate.add_argument(
@@ -87,8 +88,9 @@ def _train(args: argparse.Namespace, argv: list[str], foreground: Foreground) ->
 
 
 def _evaluate(args: argparse.Namespace, argv: list[str]) -> int:
-    model = load_exported(args.model)
-    recipe = json.loads((args.model / FACTS).read_text(encoding="utf-8"))["recipe"]
+    folder = _folder(args.model)
+    model = load_exported(folder)
+    recipe = json.loads((folder / FACTS).read_text(encoding="utf-8"))["recipe"]
     concepts = all_concepts(args.tiny_imagenet)
     tiny = validation_images(args.tiny_imagenet, args.count)
     cifar = load_data(args.cifar10, "test")
@@ -106,9 +108,14 @@ def _evaluate(args: argparse.Namespace, argv: list[str]) -> int:
     if args.save:
         words = [word for word in argv if word != "--save"]
         report = {"command": command_line("clip_model", words), "data": found}
-        write_atomically(args.model / EVALUATION, (json.dumps(report, indent=2) + "\n").encode())
-        write_card(args.model)
+        write_atomically(folder / EVALUATION, (json.dumps(report, indent=2) + "\n").encode())
+        write_card(folder)
     return 0
+
+
+def _folder(model: Path) -> Path:
+    """The folder of an exported model, given as such or as the name of a shipped one."""
+    return model if model.exists() or not (ASSETS / model).is_dir() else ASSETS / model
 
 
 def _first(total: int, count: int) -> Tensor:
@@ -128,7 +135,7 @@ def main(argv: Sequence[str], *, foreground: Foreground) -> int:
             case "evaluate":
                 return _evaluate(args, words)
             case "card":
-                write_card(args.model)
+                write_card(_folder(args.model))
     except StudioError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_ERROR

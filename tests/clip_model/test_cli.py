@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from app.jobs import Terminal
+from clip_model import cli
 from clip_model.cli import main
 from clip_model.concepts import CIFAR10
 
@@ -63,6 +64,13 @@ def test_train_export_and_evaluate(data: Path, tmp_path: Path, capsys: pytest.Ca
     card = (tmp_path / "model" / "README.md").read_text()
     assert "Changed at step 2" in card and "drawn by lot" in card and str(data) not in card
     assert "top-1" in capsys.readouterr().out
+
+
+def test_a_shipped_model_goes_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tiny-clip").mkdir()
+    monkeypatch.setattr(cli, "ASSETS", tmp_path)
+    assert cli._folder(Path("tiny-clip")) == tmp_path / "tiny-clip"
+    assert cli._folder(tmp_path) == tmp_path and cli._folder(Path("nowhere")) == Path("nowhere")
 
 
 @pytest.mark.parametrize(
