@@ -28,10 +28,12 @@ def export(
     dtype: str = "float16",
     calibrate: bool = False,
     voters: int | None = None,
+    mirror: bool | None = None,
 ) -> Path:
     """Write the run's (averaged) weights, configuration and card to the folder `out`; returns it.
 
-    `voters` replaces the configuration's number of predictors that take part in the answer. With `calibrate` the
+    `voters` and `mirror` replace what the configuration says about the answer: how many predictors take part in it, and
+    whether the mirror image is asked too. With `calibrate` the
     answer's temperature is fitted to the run's held-out images, for which its data are loaded.
     """
     tensors, facts = load_tensors(run / "checkpoint.safetensors")
@@ -50,8 +52,8 @@ def export(
     if recipe["data"].startswith("folder:"):
         recipe["data"] = "folder:" + Path(recipe["data"].removeprefix("folder:")).name
     model = config.model
-    if voters is not None:
-        model = validated(ModelConfig, {**model.model_dump(), "voters": voters})
+    changes = {name: value for name, value in (("voters", voters), ("mirror", mirror)) if value is not None}
+    model = validated(ModelConfig, {**model.model_dump(), **changes})
     if calibrate:
         scores, labels = Run(config, run).held_out_answers(model)
         model = model.model_copy(update={"temperature": round(fit_temperature(scores, labels), 4)})
@@ -92,6 +94,7 @@ def _network(exported: ExportedModel, folder: Path) -> list[str]:
         f"- Sees: resolutions {list(model.stack.resolutions)} stacked as {model.stack.channels} channels",
         f"- Read-outs: depths {list(model.readout_depths)} and the final head; the answer combines the "
         f"{model.voters or len(model.readout_depths) + 1} deepest by {model.aggregator}",
+        *(["- Every image is seen with its mirror image; each read-out's logits are the mean"] if model.mirror else []),
         f"- Random draws at inference: {model.inference_noise}; temperature of the answer: {model.temperature:g}",
         f"- Classes: {', '.join(model.class_names)}",
         f"- Revision (SHA-256 of the weights): {file_digest(weights)}",

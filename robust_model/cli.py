@@ -63,6 +63,11 @@ def _parser() -> argparse.ArgumentParser:
     out.add_argument("--title")
     out.add_argument("--voters", type=int, help="how many of the deepest predictors take part in the answer (0: all)")
     out.add_argument(
+        "--mirror",
+        action=argparse.BooleanOptionalAction,
+        help="average every predictor over the image and its mirror image (twice the cost)",
+    )
+    out.add_argument(
         "--calibrate", action="store_true", help="fit the answer's temperature to the run's held-out images"
     )
     out.add_argument("--description", default="")
@@ -201,6 +206,7 @@ def main(argv: Sequence[str], *, foreground: Foreground) -> int:
                         dtype=args.dtype,
                         calibrate=args.calibrate,
                         voters=args.voters,
+                        mirror=args.mirror,
                     )
                 )
             case "card":

@@ -36,7 +36,8 @@ class ModelConfig(BaseModel):
     `std` normalise each RGB triple. `inference_noise` says what a plain call does: "off" (the centre of every
     distribution, so that the model is deterministic) or "fresh" (new random numbers at each call). The answer combines
     the `voters` deepest predictors (0: all) by `aggregator`, and is divided by `temperature` (see `calibration`), which
-    changes probabilities and no decision.
+    changes probabilities and no decision. With `mirror` every predictor's logits are the mean over the image and its
+    mirror image, so that the two are answered alike; a pass then costs two.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,6 +52,7 @@ class ModelConfig(BaseModel):
     readout: Literal["pooled", "flattened"] = "pooled"
     aggregator: str = "last"
     voters: int = Field(0, ge=0)
+    mirror: bool = False
     inference_noise: Literal["off", "fresh"] = "off"
     temperature: float = Field(1.0, gt=0)
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
@@ -193,14 +195,23 @@ class SelfEnsemble(nn.Module):
         return F.interpolate(images, size=(side, side), mode="bilinear", align_corners=False, antialias=True)
 
     def views(self, images: Tensor, noise: Noise | None = None) -> Tensor:
-        """The stack that the network sees, before normalisation: [B, 3R, S, S] in [0, 1]."""
+        """The stack that the network sees, before normalisation: [B, 3R, S, S] in [0, 1] (never the mirror image's)."""
         small = self.resize(images)
         stacked: Tensor = self.stack(small, (noise or self.default_noise())(self.stack, len(small)))
         return stacked
 
     def readouts(self, images: Tensor, noise: Noise | None = None) -> Tensor:
         """The logits [B, N, C] of all predictors, deepest last, in one forward pass."""
-        x = self.views(images, noise)
+        small = self.resize(images)
+        draws = (noise or self.default_noise())(self.stack, len(small))
+        if not self.config.mirror:
+            return self._predict(self.stack(small, draws))
+        both = torch.cat([small, small.flip(3)])  # with the same draws: image i's random numbers stay its own
+        logits = self._predict(self.stack(both, StackDraws.concatenate([draws, draws])))
+        return logits.view(2, len(small), *logits.shape[1:]).mean(dim=0)
+
+    def _predict(self, x: Tensor) -> Tensor:
+        """All predictors' logits [B, N, C] from the stack [B, 3R, S, S]."""
         if self.config.input_size != self.config.stack.size:
             side = self.config.input_size
             x = F.interpolate(x, size=(side, side), mode="bicubic", align_corners=False)
@@ -242,7 +253,9 @@ class SelfEnsemble(nn.Module):
 
     def combined_as(self, config: ModelConfig) -> "SelfEnsemble":
         """This network, sharing its weights, with its predictors combined as `config` says."""
-        return self._with(aggregator=config.aggregator, voters=config.voters, temperature=config.temperature)
+        return self._with(
+            aggregator=config.aggregator, voters=config.voters, temperature=config.temperature, mirror=config.mirror
+        )
 
     def with_seed(self, seed: int) -> "SelfEnsemble":
         """This network, sharing its weights, with a generator of its own for fresh noise."""

@@ -70,6 +70,22 @@ def test_network_sees_the_normalised_stack_at_its_input_size() -> None:
     assert torch.allclose(seen[0], expected.expand(2, 12, 48, 48), atol=1e-5)
 
 
+def test_mirror_averages_each_predictor_over_both_images() -> None:
+    plain, both = small(), small(mirror=True)
+    images = pictures(3, 20, 44)
+    expected = (plain.readouts(images) + plain.readouts(images.flip(3))) / 2
+    assert torch.allclose(both.readouts(images), expected, atol=1e-5)
+    assert torch.allclose(both(images), both(images.flip(3)), atol=1e-5)
+    assert both.views(images).shape == plain.views(images).shape
+
+
+def test_mirror_keeps_the_draws_of_each_image() -> None:
+    model = small(mirror=True)
+    images = pictures(4)
+    whole = model.readouts(images, FrozenNoise(3))
+    assert torch.allclose(model.readouts(images[:2], FrozenNoise(3)), whole[:2], atol=1e-5)
+
+
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (8, 8), (31, 70), (224, 160)])
 def test_any_size_is_taken_and_differentiable(height: int, width: int) -> None:
     model = small()
