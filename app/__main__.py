@@ -138,11 +138,21 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _warm_up(encoders: "EncoderPool", device: str) -> None:
-    """Load the model that came with the program, so that the first picture need not wait for it."""
+    """Load the model that came with the program, and take two steps with it.
+
+    So the first picture waits for neither: PyTorch prepares kernels for shapes it has not met, which takes seconds.
+    """
+    from generator.presets import DEFAULT_PRESET, from_preset
+    from generator.synthesis import synthesise
+
     first = next((info.name for info in encoders.list() if info.origin == "shipped" and info.ready), None)
+    if first is None:
+        return
     try:
-        if first is not None:
-            encoders.get(first, device)
+        model = encoders.get(first, device)
+        recipe = from_preset("text", DEFAULT_PRESET["text"], prompt="a picture", models=(first,), steps=2)
+        for step in synthesise(recipe, {first: model}, device=device).steps:
+            step.image()
     except StudioError as error:  # whoever asks for it is told
         logging.getLogger("crossmax").warning("%s", error)
 

@@ -106,8 +106,8 @@ def _training(exported: ExportedModel) -> list[str]:
     recipe, provenance = exported.training, exported.provenance
     lines = ["## Training", ""]
     lines += provenance_lines(provenance)
-    done = f"{recipe.get('step')} of {recipe.get('steps')} steps"
-    return [*lines, f"- Recipe ({done}):", "", "```json", json.dumps(recipe, indent=2), "```", ""]
+    done = f" ({recipe['step']} of {recipe['steps']} steps)" if "step" in recipe else ""
+    return [*lines, f"- Recipe{done}:", "", "```json", json.dumps(recipe, indent=2), "```", ""]
 
 
 def _evaluation(report: dict[str, Any]) -> list[str]:

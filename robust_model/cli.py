@@ -1,4 +1,4 @@
-"""The command line of the classifier: `python -m robust_model models | train | export | evaluate | card`.
+"""The command line of the classifier: `python -m robust_model models | train | export | average | evaluate | card`.
 
 Exit codes: 0 done, 2 refused in words, 130 stopped. What takes a while is run by what is handed to `main`.
 """
@@ -23,6 +23,7 @@ from robust_model.jobs import CHECKPOINT_SECONDS, evaluate_job, validated
 from robust_model.presets import PRESETS
 from robust_model.provenance import command_line, record_provenance
 from robust_model.registry import find_model, list_models, load_model
+from robust_model.soup import average
 from robust_model.training import Run, TrainConfig
 
 
@@ -72,6 +73,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     out.add_argument("--description", default="")
     out.add_argument(
+        "--dtype", choices=sorted(DTYPES), default="float16", help="how to store it (default: %(default)s)"
+    )
+
+    soup = commands.add_parser(
+        "average", help="average the weights of exported models of one architecture (a model soup) into a new one"
+    )
+    soup.add_argument("models", nargs="+", metavar="MODEL", help="names, or folders of exported models: two or more")
+    soup.add_argument("out", type=Path)
+    soup.add_argument(
+        "--weights", type=float, nargs="+", default=(), help="one per model, relative to their sum (default: equal)"
+    )
+    soup.add_argument("--title", default="", help="default: the first model's")
+    soup.add_argument("--description", default="", help="default: the first model's")
+    soup.add_argument(
+        "--calibrate", type=Path, metavar="RUN", help="fit the answer's temperature to this run's held-out images"
+    )
+    soup.add_argument(
         "--dtype", choices=sorted(DTYPES), default="float16", help="how to store it (default: %(default)s)"
     )
 
@@ -207,6 +225,19 @@ def main(argv: Sequence[str], *, foreground: Foreground) -> int:
                         calibrate=args.calibrate,
                         voters=args.voters,
                         mirror=args.mirror,
+                    )
+                )
+            case "average":
+                print(
+                    average(
+                        args.models,
+                        args.out,
+                        weights=args.weights,
+                        command=command_line("robust_model", words),
+                        title=args.title,
+                        description=args.description,
+                        dtype=args.dtype,
+                        calibrate=args.calibrate,
                     )
                 )
             case "card":

@@ -1,4 +1,4 @@
-"""Where a training run comes from: the facts that its model's card repeats."""
+"""Where weights come from: the facts that a model's card repeats."""
 
 import json
 import platform
@@ -17,13 +17,7 @@ def record_provenance(run: ResumableRun[Any], command: str, device: str, data: s
     """Write down where a run comes from (`provenance.json`), and what was changed when it was resumed."""
     path = run.folder / "provenance.json"
     if not path.exists():
-        facts = {
-            "command": command,
-            "commit": _commit(),
-            "versions": f"torch {torch.__version__}, Python {platform.python_version()}",
-            "machine": f"{device}, {torch.get_num_threads()} threads, {platform.machine()}",
-            "data": data,
-        }
+        facts = {**circumstances(command, device), "data": data}
     elif run.changed:
         facts = json.loads(path.read_text(encoding="utf-8"))
         facts["changes"] = [*facts.get("changes", []), {"step": run.step, "command": command}]
@@ -34,16 +28,34 @@ def record_provenance(run: ResumableRun[Any], command: str, device: str, data: s
         run.save()  # from here on the checkpoint agrees, and the change is not recorded again
 
 
+def circumstances(command: str, device: str) -> dict[str, Any]:
+    """By which command, code, versions and machine something is made, here and now."""
+    return {
+        "command": command,
+        "commit": _commit(),
+        "versions": f"torch {torch.__version__}, Python {platform.python_version()}",
+        "machine": f"{device}, {torch.get_num_threads()} threads, {platform.machine()}",
+    }
+
+
 def provenance_lines(facts: dict[str, Any]) -> list[str]:
-    """What a card says of a run's provenance, as a list in Markdown; nothing where nothing is known."""
+    """What a card says of a model's provenance, as a list in Markdown; nothing where nothing is known.
+
+    What was made of other models ("parents") is followed by theirs, indented below each.
+    """
     if not facts:
         return []
-    return [
+    lines = [
         f"- Command: `{facts['command']}`",
         f"- Code: commit {facts['commit']}; {facts['versions']}; {facts['machine']}",
-        f"- Data: {facts['data']}",
+        *([f"- Data: {facts['data']}"] if "data" in facts else []),
         *(f"- Changed at step {c['step']}: `{c['command']}`" for c in facts.get("changes", [])),
     ]
+    for parent in facts.get("parents", []):
+        share = f", weight {parent['weight']:g}" if "weight" in parent else ""
+        lines.append(f"- Made of '{parent['name']}' (revision {parent['revision']}{share}):")
+        lines += [f"  {line}" for line in provenance_lines(parent["provenance"])]
+    return lines
 
 
 def command_line(module: str, argv: list[str]) -> str:

@@ -47,7 +47,8 @@ class ModelInfo:
     card: str = ""
 
 
-def _read(folder: Path) -> ExportedModel:
+def read_exported(folder: Path) -> ExportedModel:
+    """What the `config.json` in `folder` says. Raises StudioError."""
     try:
         return ExportedModel.model_validate_json((folder / "config.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -67,7 +68,7 @@ def file_digest(path: Path) -> str:
 def describe(folder: Path) -> ModelInfo:
     """The list entry of the model in `folder`; a damaged one is listed as not ready, with the reason."""
     try:
-        exported = _read(folder)
+        exported = read_exported(folder)
     except StudioError as error:
         return ModelInfo(folder.name, folder.name, "", folder, ready=False, why_not=str(error))
     weights = folder / "model.safetensors"
@@ -114,7 +115,7 @@ def load_model(name: str, device: str = "cpu", folders: Sequence[Path] = ()) -> 
     info = find_model(name, folders)
     if not info.ready:
         raise StudioError(f"The model '{name}' is not ready. {info.why_not}")
-    model = SelfEnsemble(_read(info.folder).model)
+    model = SelfEnsemble(read_exported(info.folder).model)
     tensors, _ = load_tensors(info.folder / "model.safetensors")
     load_weights(model, tensors, f"'{info.folder.name}'")
     return model.on(device).eval().requires_grad_(False)

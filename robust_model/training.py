@@ -131,19 +131,13 @@ class Run(ResumableRun[TrainConfig]):
         load_weights(model, self.average or self.model.state_dict(), str(self.folder))
         return model.eval().requires_grad_(False)
 
-    @torch.no_grad()
     def held_out_answers(self, config: ModelConfig) -> tuple[Tensor, Tensor]:
         """The exported network's answers [n, C] on the holdout, combined as `config` says, and the labels [n].
 
         Before any temperature.
         """
         model = self.exportable().place(self.device).combined_as(config)
-        answers = [
-            model.combine(model.readouts(images.to(self.device))).cpu() for images, _ in self.held_out.batches(250)
-        ]
-        if not answers:
-            return torch.zeros(0, len(self.config.model.class_names)), self.held_out.labels
-        return torch.cat(answers), self.held_out.labels
+        return answers(model, self.held_out), self.held_out.labels
 
     def measure(self) -> dict[str, float]:
         """Accuracy on the holdout, clean and under a quick transfer of PGD-10 from the predictors' mean logits."""
@@ -165,6 +159,15 @@ class Run(ResumableRun[TrainConfig]):
                 robust += int((model(attacked).argmax(1) == y).sum())
         total = len(self.held_out)
         return {"holdout_clean": clean / total, "holdout_pgd10_mean": robust / total}
+
+
+@torch.no_grad()
+def answers(model: SelfEnsemble, images: LabelledImages) -> Tensor:
+    """A network's answers [n, C] to all the images, on the CPU and before any temperature."""
+    found = [
+        model.combine(model.readouts(batch.to(model.mean.device))).cpu() for batch, _labels in images.batches(250)
+    ]
+    return torch.cat(found) if found else torch.zeros(0, len(model.class_names))
 
 
 def _few(names: tuple[str, ...]) -> str:
