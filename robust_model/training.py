@@ -164,9 +164,7 @@ class Run(ResumableRun[TrainConfig]):
 @torch.no_grad()
 def answers(model: SelfEnsemble, images: LabelledImages) -> Tensor:
     """A network's answers [n, C] to all the images, on the CPU and before any temperature."""
-    found = [
-        model.combine(model.readouts(batch.to(model.mean.device))).cpu() for batch, _labels in images.batches(250)
-    ]
+    found = [model.combine(model.readouts(batch.to(model.mean.device))).cpu() for batch, _labels in images.batches(250)]
     return torch.cat(found) if found else torch.zeros(0, len(model.class_names))
 
 

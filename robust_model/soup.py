@@ -1,0 +1,130 @@
+"""Averages of weights: several exported models of one architecture as one model of the same cost.
+
+Source: "Model soups" (Wortsman et al. 2022, arXiv 2203.05482): networks fine-tuned from one start lie in one basin of
+the loss, where the mean of their weights is often better than each. Networks that were trained from different starts
+do not, and their average is as good as random: measure it before you use it. BatchNorm's running statistics are
+averaged like the weights (as a moving average of weights does it); they are not those of the averaged network, only
+close to them where the parents are close.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from generator.errors import StudioError
+from robust_model.calibration import fit_temperature
+from robust_model.card import DTYPES, write_card
+from robust_model.checkpoint import load_tensors, load_weights, save_tensors, write_atomically
+from robust_model.commands import read_settings
+from robust_model.ensemble import SelfEnsemble
+from robust_model.jobs import validated
+from robust_model.provenance import circumstances
+from robust_model.registry import ExportedModel, ModelInfo, find_model, read_exported
+from robust_model.training import Run, TrainConfig, answers
+
+ANSWER_SETTINGS = {"aggregator", "voters", "mirror", "inference_noise", "temperature"}
+"""What two models of one architecture may differ in: how the answer is made of the predictors. The first's is kept."""
+
+
+def average(
+    names: Sequence[str],
+    out: Path,
+    *,
+    weights: Sequence[float] = (),
+    command: str,
+    title: str = "",
+    description: str = "",
+    dtype: str = "float16",
+    calibrate: Path | None = None,
+) -> Path:
+    """Write to the folder `out` the average of the exported models `names` (names or folders); returns it.
+
+    `weights` are relative (one per model, divided by their sum; equal if there are none). How predictors make the
+    answer is taken from the first model, with its title and description unless others are given. With `calibrate`, the
+    folder of a run, the answer's temperature is fitted anew, to that run's held-out images. `command` is what the card
+    says made it. Raises StudioError for models of different architecture, classes, or an `out` that is one of them.
+    """
+    shares = _shares(weights, len(names))
+    models = [find_model(name) for name in names]
+    if any(info.folder.resolve() == out.resolve() for info in models):
+        raise StudioError(f"'{out}' is one of the models to be averaged: choose another folder for the result.")
+    exported = [read_exported(info.folder) for info in models]
+    for info, other in zip(models, exported, strict=True):
+        _demand_alike(models[0], exported[0], info, other)
+
+    tensors = _mean([load_tensors(info.folder / "model.safetensors")[0] for info in models], shares, models)
+    config = exported[0].model
+    if calibrate is not None:
+        model = SelfEnsemble(config)
+        load_weights(model, tensors, "the average")
+        config = config.model_copy(update={"temperature": _temperature(model.eval(), calibrate)})
+    kind = DTYPES[dtype]
+    stored = {n: t.to(kind) if t.is_floating_point() else t for n, t in tensors.items()}
+    save_tensors(out / "model.safetensors", stored, {"dtype": dtype})
+    parents = [
+        {"name": info.name, "revision": info.revision, "weight": share}
+        for info, share in zip(models, shares, strict=True)
+    ]
+    result = ExportedModel(
+        title=title or exported[0].title,
+        description=description or exported[0].description,
+        model=config,
+        training={
+            "average_of": [{**p, "training": e.training} for p, e in zip(parents, exported, strict=True)],
+            "stored_as": dtype,
+        },
+        provenance={
+            **circumstances(command, "cpu"),
+            "parents": [{**p, "provenance": e.provenance} for p, e in zip(parents, exported, strict=True)],
+        },
+    )
+    write_atomically(out / "config.json", (result.model_dump_json(indent=2) + "\n").encode())
+    write_card(out)
+    return out
+
+
+def _shares(weights: Sequence[float], count: int) -> list[float]:
+    if count < 2:
+        raise StudioError("An average needs at least two models.")
+    chosen = list(weights) or [1.0] * count
+    if len(chosen) != count:
+        raise StudioError(f"{count} models need as many weights, not {len(chosen)}.")
+    if not all(0 <= w < float("inf") for w in chosen) or not sum(chosen):
+        raise StudioError(f"The weights must be numbers that are not negative, nor all zero: {chosen}.")
+    return [w / sum(chosen) for w in chosen]
+
+
+def _demand_alike(first: ModelInfo, kept: ExportedModel, info: ModelInfo, other: ExportedModel) -> None:
+    ours, theirs = (e.model.model_dump(exclude=ANSWER_SETTINGS) for e in (kept, other))
+    different = [name for name in ours if ours[name] != theirs[name]]
+    if different:
+        raise StudioError(
+            f"'{first.name}' and '{info.name}' are different networks ({', '.join(different)}): only models of one "
+            "architecture, on the same classes, can be averaged. Combine others as an ensemble."
+        )
+
+
+def _mean(
+    parts: Sequence[dict[str, Tensor]], shares: Sequence[float], models: Sequence[ModelInfo]
+) -> dict[str, Tensor]:
+    """The weighted mean of every floating-point tensor, in float32; counters are the first model's."""
+    for info, part in zip(models, parts, strict=True):
+        if {n: t.shape for n, t in part.items()} != {n: t.shape for n, t in parts[0].items()}:
+            raise StudioError(f"The weights of '{info.name}' do not fit those of '{models[0].name}'.")
+
+    def mean(name: str, first: Tensor) -> Tensor:
+        if not first.is_floating_point():
+            return first
+        total = sum((share * part[name].double() for share, part in zip(shares, parts, strict=True)), torch.tensor(0.0))
+        return total.float()
+
+    return {name: mean(name, tensor) for name, tensor in parts[0].items()}
+
+
+def _temperature(model: SelfEnsemble, folder: Path) -> float:
+    settings: dict[str, Any] = read_settings(folder / "config.json")
+    held_out = Run(validated(TrainConfig, settings), folder).held_out
+    return round(fit_temperature(answers(model, held_out), held_out.labels), 4)
