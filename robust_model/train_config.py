@@ -20,8 +20,10 @@ class TrainConfig(BaseModel):
     of a run or an exported model whose weights are taken over; "readouts" needs one. `learning_rate` is the
     peak of a one-cycle schedule (linear up over the `warmup` fraction, linear down to zero; `warmup` = -1: constant).
     `eps` is the adversary's L-inf budget in [0, 1] pixel units; `ema` the decay of the weights' moving average,
-    which is what is exported (0: none). `holdout` training images, chosen by `seed`, are kept for selection, and never
-    trained on (a run that starts from another's weights should have its seed, or the holdout is not new to it).
+    which is what is exported (0: none). `teachers` are folders of runs or of exported models: with the weight
+    `teacher_weight`, what they say of the clean image takes the place of its label (see `teaching`). `holdout`
+    training images, chosen by `seed`, are kept for selection, and never trained on (a run that starts from
+    another's weights should have its seed, or the holdout is not new to it).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,6 +42,8 @@ class TrainConfig(BaseModel):
     warmup: float = Field(0.2, ge=-1, le=1)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     readout_weights: tuple[float, ...] = ()
+    teachers: tuple[str, ...] = ()
+    teacher_weight: float = Field(0.5, ge=0, le=1)
     adversary: str = "none"
     eps: float = Field(8 / 255, ge=0, le=1)
     adversary_steps: int = Field(1, ge=1)

@@ -12,6 +12,7 @@ from robust_model.checkpoint import load_weights
 from robust_model.data import LabelledImages, load_data, to_float
 from robust_model.ensemble import FreshNoise, ModelConfig, SelfEnsemble
 from robust_model.run import ResumableRun, Schedule, TrainProgress
+from robust_model.teaching import kept_soft_labels
 from robust_model.train_config import CHANGEABLE, TrainConfig
 from robust_model.train_parts import augment, still_statistics
 from robust_model.transfer import take_weights
@@ -56,6 +57,10 @@ class Run(ResumableRun[TrainConfig]):
         if config.start_from and begins:
             self._start_from(Path(config.start_from))
         self.model.place(self.device)
+        self.soft: Tensor | None = None
+        if config.teachers:
+            file = folder / "soft_labels.safetensors"
+            self.soft = kept_soft_labels(file, config.teachers, self.images, self.device, bf16=config.bf16)
         self.optimiser = self._make_optimiser()
         self._begin()
 
@@ -94,12 +99,20 @@ class Run(ResumableRun[TrainConfig]):
         pixels = augment(
             self.images.images[indices], self.config.shift, self.config.flip, self._generator(self.step, 0)
         )
-        return to_float(pixels).to(self.device), self.images.labels[indices].to(self.device)
+        return to_float(pixels).to(self.device), self._targets(indices).to(self.device)
+
+    def _targets(self, indices: Tensor) -> Tensor:
+        """The labels [B] of some images or, with teachers, the probabilities [B, C] that take their place."""
+        labels = self.images.labels[indices]
+        if self.soft is None:
+            return labels
+        hard = F.one_hot(labels, self.soft.shape[1])
+        return torch.lerp(hard.float(), self.soft[indices], self.config.teacher_weight)
 
     def train_step(self) -> float:
         """One step; returns its mean loss. A loss that is not finite is an error; the weights then stay as they are."""
         config, model = self.config, self.model
-        images, labels = self._batch()
+        images, targets = self._batch()
         weights = config.loss_weights()
         noise = FreshNoise(self._generator(self.step, 1))
         model.train()
@@ -110,7 +123,7 @@ class Run(ResumableRun[TrainConfig]):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=config.bf16):
                 logits = model.readouts(x, noise)
             terms = [
-                w * F.cross_entropy(logits[:, n], labels, label_smoothing=config.label_smoothing, reduction="none")
+                w * F.cross_entropy(logits[:, n], targets, label_smoothing=config.label_smoothing, reduction="none")
                 for n, w in enumerate(weights)
                 if w
             ]

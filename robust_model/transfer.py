@@ -20,7 +20,7 @@ def take_weights(model: SelfEnsemble, place: Path) -> tuple[str, ...]:
     """
     folder, file = (place, _weights_in(place)) if place.is_dir() else (place.parent, place)
     tensors = _plain_names(load_tensors(file)[0])
-    donor = _donor(folder)
+    donor = donor_config(folder)
 
     load_weights(model.chain, _part(tensors, "chain."), f"'{place}'")
     same_classes = donor.class_names == model.class_names
@@ -50,7 +50,7 @@ def _plain_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return _part(tensors, "average.") or _part(tensors, "model.") or tensors
 
 
-def _donor(folder: Path) -> ModelConfig:
+def donor_config(folder: Path) -> ModelConfig:
     """The network in `folder`: both a run's and an exported model's `config.json` hold it under "model"."""
     path = folder / "config.json"
     try:

@@ -1,0 +1,73 @@
+"""Soft labels: the teachers' mean answer to an image and its mirror image, mixed into the labels of a run."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from generator.errors import StudioError
+from robust_model.card import export
+from robust_model.data import synthetic
+from robust_model.presets import PRESETS
+from robust_model.teaching import soft_labels
+from robust_model.train_config import TrainConfig
+from robust_model.training import Run
+
+DATA = synthetic("train", 96)
+
+
+def config(**changes: object) -> TrainConfig:
+    plain = PRESETS["demo"].make("synthetic:96").model_dump()
+    return TrainConfig.model_validate({**plain, "epochs": 1, "holdout": 32, "batch": 16, **changes})
+
+
+@pytest.fixture(scope="module")
+def teachers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A run, and the exported model of another."""
+    root = tmp_path_factory.mktemp("teachers")
+    for name, seed in (("run", 0), ("other", 1)):
+        Run(config(seed=seed), root / name, data=DATA).run()
+    return root / "run", export(root / "other", root / "exported", title="", description="", dtype="float32")
+
+
+def test_the_teachers_speak_as_one(teachers: tuple[Path, Path]) -> None:
+    logits = torch.zeros(64, 4)
+    images = DATA.subset(torch.arange(64))
+    for run in (teachers[0], teachers[0].parent / "other"):
+        model = Run(config(seed=int(run.name == "other")), run, data=DATA).exportable()
+        x = images.images / 255.0
+        both = model.voting(model.readouts(x)) + model.voting(model.readouts(x.flip(3)))
+        logits += both.mean(1) / 4
+    found = soft_labels([str(t) for t in teachers], images, torch.device("cpu"), bf16=False)
+    assert torch.allclose(found, logits.softmax(1), atol=1e-5)
+
+
+def test_targets_are_mixed_with_the_labels(teachers: tuple[Path, Path], tmp_path: Path) -> None:
+    run = Run(config(teachers=(str(teachers[0]),), teacher_weight=0.25), tmp_path, data=DATA)
+    picked = torch.tensor([5, 0, 9])
+    said = soft_labels([str(teachers[0])], run.images, torch.device("cpu"), bf16=False)[picked]
+    expected = 0.75 * F.one_hot(run.images.labels[picked], 4) + 0.25 * said
+    assert torch.allclose(run._targets(picked), expected, atol=1e-6)
+    plain = Run(config(), tmp_path / "plain", data=DATA)
+    assert torch.equal(plain._targets(picked), plain.images.labels[picked])
+
+
+def test_a_student_goes_on_without_its_teachers(teachers: tuple[Path, Path], tmp_path: Path) -> None:
+    whole, halved = tmp_path / "whole", tmp_path / "halved"
+    moved = tmp_path / "moved"
+    told = config(teachers=(str(moved),))
+    teachers[1].rename(moved)
+    Run(told, whole, data=DATA).run()
+    run = Run(told, halved, data=DATA)
+    run.run(should_stop=lambda: run.step >= 2)
+    moved.rename(teachers[1])
+    Run(told, halved, data=DATA).run()
+    weights, again = (Run(told, place, data=DATA).model.state_dict() for place in (whole, halved))
+    assert all(torch.equal(weights[name], again[name]) for name in weights)
+
+
+def test_a_teacher_of_other_classes_is_refused(teachers: tuple[Path, Path]) -> None:
+    others = synthetic("train", 64, classes=3)
+    with pytest.raises(StudioError, match="other classes"):
+        soft_labels([str(teachers[0])], others, torch.device("cpu"), bf16=False)
