@@ -12,9 +12,8 @@ from clip_model.model import CompactText, Network, make_model
 from clip_model.train_config import ClipTrainConfig
 from generator import torchvision_cure  # noqa: F401  (before open_clip is imported)
 from generator.errors import StudioError
-from robust_model.checkpoint import load_tensors, save_tensors, write_atomically
+from robust_model.checkpoint import file_digest, load_tensors, save_tensors, write_atomically
 from robust_model.provenance import provenance_lines
-from robust_model.registry import file_digest
 
 WEIGHTS = "open_clip_model.safetensors"
 CONFIG = "open_clip_config.json"

@@ -8,12 +8,12 @@ import torch
 
 from generator.errors import StudioError
 from robust_model.calibration import fit_temperature
-from robust_model.checkpoint import load_tensors, save_tensors, write_atomically
+from robust_model.checkpoint import file_digest, load_tensors, save_tensors, write_atomically
 from robust_model.ensemble import ModelConfig
 from robust_model.jobs import validated
 from robust_model.presets import PRESETS
 from robust_model.provenance import provenance_lines
-from robust_model.registry import ExportedModel, file_digest
+from robust_model.registry import ExportedModel
 from robust_model.training import Run, TrainConfig
 
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}

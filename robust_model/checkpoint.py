@@ -1,5 +1,6 @@
 """Training state on disk, as safetensors: written whole or not at all, and read without unpickling anything."""
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -32,6 +33,12 @@ def discard_drafts(folder: Path) -> None:
     """Remove what a process that was killed while it wrote into `folder` has left; nobody may be writing there now."""
     for draft in folder.glob("*.tmp"):
         draft.unlink(missing_ok=True)
+
+
+def file_digest(path: Path) -> str:
+    """The first 16 hexadecimal digits of the file's SHA-256: a model's revision."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:

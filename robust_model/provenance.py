@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel
 
-from robust_model.checkpoint import write_atomically
+from robust_model.checkpoint import file_digest, write_atomically
 from robust_model.run import ResumableRun
+from robust_model.transfer import weights_in
 
 
 def record_provenance(run: ResumableRun[Any], command: str, device: str, data: str) -> None:
@@ -18,6 +20,8 @@ def record_provenance(run: ResumableRun[Any], command: str, device: str, data: s
     path = run.folder / "provenance.json"
     if not path.exists():
         facts = {**circumstances(command, device), "data": data}
+        if parents := _parents(run.config):
+            facts["parents"] = parents
     elif run.changed:
         facts = json.loads(path.read_text(encoding="utf-8"))
         facts["changes"] = [*facts.get("changes", []), {"step": run.step, "command": command}]
@@ -41,7 +45,8 @@ def circumstances(command: str, device: str) -> dict[str, Any]:
 def provenance_lines(facts: dict[str, Any]) -> list[str]:
     """What a card says of a model's provenance, as a list in Markdown; nothing where nothing is known.
 
-    What was made of other models ("parents") is followed by theirs, indented below each.
+    What was made of other models, began with their weights or was taught by them ("parents") is followed by their
+    provenance, indented below each.
     """
     if not facts:
         return []
@@ -53,9 +58,28 @@ def provenance_lines(facts: dict[str, Any]) -> list[str]:
     ]
     for parent in facts.get("parents", []):
         share = f", weight {parent['weight']:g}" if "weight" in parent else ""
-        lines.append(f"- Made of '{parent['name']}' (revision {parent['revision']}{share}):")
+        lines.append(f"- {parent.get('role', 'Made of')} '{parent['name']}' (revision {parent['revision']}{share}):")
         lines += [f"  {line}" for line in provenance_lines(parent["provenance"])]
     return lines
+
+
+def _parents(config: BaseModel) -> list[dict[str, Any]]:
+    """The models that a run starts from and is taught by, as its configuration names them."""
+    start = getattr(config, "start_from", "")
+    places = [("Started from", start)] if start else []
+    places += [("Taught by", teacher) for teacher in getattr(config, "teachers", ())]
+    return [{"role": role, **_parent(Path(place))} for role, place in places]
+
+
+def _parent(place: Path) -> dict[str, Any]:
+    """A run or an exported model: its name, the digest of its weights, and where it comes from itself."""
+    folder, weights = (place, weights_in(place)) if place.is_dir() else (place.parent, place)
+    own = folder / "provenance.json"
+    if own.exists():  # a run; an exported model keeps the same facts in its configuration
+        facts = json.loads(own.read_text(encoding="utf-8"))
+    else:
+        facts = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("provenance", {})
+    return {"name": folder.name, "revision": file_digest(weights), "provenance": facts}
 
 
 def command_line(module: str, argv: list[str]) -> str:

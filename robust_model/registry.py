@@ -3,7 +3,6 @@
 A model is a folder with `config.json` (an `ExportedModel`), `model.safetensors` and a card, `README.md`.
 """
 
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from generator.errors import StudioError
-from robust_model.checkpoint import load_tensors, load_weights
+from robust_model.checkpoint import file_digest, load_tensors, load_weights
 from robust_model.ensemble import ModelConfig, SelfEnsemble
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
@@ -57,12 +56,6 @@ def read_exported(folder: Path) -> ExportedModel:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise StudioError(f"'{folder / 'config.json'}' is not valid at '{place}': {first['msg']}.") from error
-
-
-def file_digest(path: Path) -> str:
-    """The first 16 hexadecimal digits of the file's SHA-256: a model's revision."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def describe(folder: Path) -> ModelInfo:

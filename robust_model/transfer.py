@@ -18,7 +18,7 @@ def take_weights(model: SelfEnsemble, place: Path) -> tuple[str, ...]:
     (the backbone's own head from the backbone's own head, whatever stands before it); of a run with a moving average
     that average is taken. Returns the names of the predictors that found nothing and stay as they are.
     """
-    folder, file = (place, _weights_in(place)) if place.is_dir() else (place.parent, place)
+    folder, file = (place, weights_in(place)) if place.is_dir() else (place.parent, place)
     tensors = _plain_names(load_tensors(file)[0])
     donor = donor_config(folder)
 
@@ -36,7 +36,8 @@ def take_weights(model: SelfEnsemble, place: Path) -> tuple[str, ...]:
     return tuple(fresh)
 
 
-def _weights_in(folder: Path) -> Path:
+def weights_in(folder: Path) -> Path:
+    """The file that holds the weights of the run or exported model in `folder`."""
     checkpoint = folder / "checkpoint.safetensors"
     return checkpoint if checkpoint.exists() else folder / "model.safetensors"
 

@@ -10,6 +10,7 @@ from generator.errors import StudioError
 from robust_model.card import export
 from robust_model.data import synthetic
 from robust_model.presets import PRESETS
+from robust_model.provenance import record_provenance
 from robust_model.teaching import soft_labels
 from robust_model.train_config import TrainConfig
 from robust_model.training import Run
@@ -71,3 +72,16 @@ def test_a_teacher_of_other_classes_is_refused(teachers: tuple[Path, Path]) -> N
     others = synthetic("train", 64, classes=3)
     with pytest.raises(StudioError, match="other classes"):
         soft_labels([str(teachers[0])], others, torch.device("cpu"), bf16=False)
+
+
+def test_the_card_names_start_and_teachers(teachers: tuple[Path, Path], tmp_path: Path) -> None:
+    run = Run(config(start_from=str(teachers[0]), teachers=(str(teachers[1]),)), tmp_path / "student", data=DATA)
+    (teachers[0] / "provenance.json").write_text(
+        '{"command": "how it began", "commit": "c", "versions": "v", "machine": "m"}'
+    )
+    record_provenance(run, "the command", "cpu", "the data")
+    run.run()
+    card = (export(run.folder, tmp_path / "out", title="", description="") / "README.md").read_text()
+    assert "Started from 'run' (revision " in card
+    assert "  - Command: `how it began`" in card
+    assert "Taught by 'exported' (revision " in card
