@@ -1,149 +1,144 @@
-"""The adaptive attack against a linear classifier, whose exact robustness is known on paper."""
-
-from types import SimpleNamespace
+"""What holds for every attack, and what they share."""
 
 import pytest
 import torch
-from torch import Tensor, nn
+from pydantic import TypeAdapter, ValidationError
 
 from generator.errors import StudioError
-from robust_model.attacks import AttackConfig, adaptive_suite, attack_loss, project, run_attack, source_of
-from robust_model.ensemble import SilentNoise
+from robust_model.attacks import (
+    ATTACKS,
+    AnyAttack,
+    ApgdConfig,
+    AttackOutcome,
+    AutoAttackConfig,
+    PassCount,
+    PgdConfig,
+    SquareConfig,
+    adaptive_suite,
+    project,
+    source_of,
+)
+from tests.robust_model.defences import Linear, attacked, network, picture, trained
 
-EPS = 0.1
-
-
-class Linear(nn.Module):
-    """Two predictors, two classes, on 1 x 2 images: logit 1 - logit 0 is `weight . pixels + bias` in both.
-
-    With `masked`, the deeper predictor (the defence) passes no gradient.
-    """
-
-    readout_names = ("shallow", "deep")
-    class_names = ("no", "yes")
-
-    def __init__(self, masked: bool = False) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.tensor([1.0, -2.0, 0.0, 0.5, 0.0, 1.5]), requires_grad=False)
-        self.config = SimpleNamespace(
-            aggregator="last", voters=0, inference_noise="off", stack=SimpleNamespace(random=False)
-        )
-        self.masked = masked
-        self.images_seen = 0
-
-    def voting(self, logits: Tensor) -> Tensor:
-        return logits
-
-    def combine(self, logits: Tensor) -> Tensor:
-        return logits[:, -1]
-
-    def readouts(self, images: Tensor, noise: object = None) -> Tensor:
-        self.images_seen += len(images)
-        score = (images.flatten(1) * self.weight).sum(1) - 0.5
-        logits = torch.stack([-score / 2, score / 2], dim=1)
-        deep = logits.detach() if self.masked else logits
-        return torch.stack([logits, deep], dim=1)
+EPS = 0.06
+OURS = [
+    PgdConfig(eps=EPS, steps=8, restarts=2),
+    PgdConfig(eps=EPS, steps=6, loss="targeted", restarts=3),
+    ApgdConfig(eps=EPS, steps=8, restarts=2),
+    ApgdConfig(eps=EPS, steps=6, loss="targeted-dlr", targets=3),
+    SquareConfig(eps=EPS, queries=30, restarts=2),
+]
+THEIRS = AutoAttackConfig(eps=EPS, version="custom", attacks=("apgd-ce", "square"), steps=5, restarts=2, queries=20)
+EVERY = [*OURS, THEIRS]
 
 
-def standing(score: float) -> Tensor:
-    """An image [3, 1, 2] of class 1 whose score is `score`, far enough from 0 and 1 that no clipping interferes."""
-    image = torch.full((3, 1, 2), 0.5)
-    image[0, 0, 0] = 1.0 - 0.1 if score > 0.35 else 0.5
-    current = float((image.flatten() * Linear().weight).sum() - 0.5)
-    image[0, 0, 1] -= (score - current) / 2.0
-    return image
+def name_of(config: AnyAttack) -> str:
+    return config.name
 
 
-def judge_of(model: Linear):
-    def judge(images: Tensor, labels: Tensor) -> Tensor:
-        return model.readouts(images)[:, -1].argmax(1) == labels
-
-    return judge
+def test_every_kind_is_registered_and_tested() -> None:
+    assert {config.kind for config in EVERY} == set(ATTACKS)
+    assert len({config.name for config in EVERY}) == len(EVERY)
 
 
-def outcome_of(model: Linear, images: Tensor, labels: Tensor, before=None, **changes):
-    config = AttackConfig(**{"eps": EPS, "steps": 20, "restarts": 1, **changes})
-    rng = torch.Generator().manual_seed(0)
-    for outcome in run_attack(
-        model, images, labels, config, rng=rng, noise=SilentNoise(), judge=judge_of(model), before=before
-    ):
-        last = outcome
-    return last
+@pytest.mark.parametrize("config", EVERY, ids=name_of)
+def test_configurations_survive_json(config: AnyAttack) -> None:
+    adapter = TypeAdapter(AnyAttack)
+    assert adapter.validate_json(adapter.dump_json(config)) == config
+    with pytest.raises(ValidationError):
+        adapter.validate_python({**config.model_dump(), "nonsense": 1})
 
 
-@pytest.mark.parametrize("loss", ["ce", "margin", "targeted"])
-@pytest.mark.parametrize("source", ["mean", "defence", "predictor 0", "predictor -1"])
-def test_pgd_breaks_exactly_what_can_be_broken(loss: str, source: str) -> None:
-    # The score can fall by eps * |weight|_1 = 0.1 * 5 = 0.5 and no further.
-    images = torch.stack([standing(0.48), standing(0.52), standing(0.1), standing(0.3)])
-    outcome = outcome_of(Linear(), images, torch.ones(4, dtype=torch.long), loss=loss, source=source)
-    assert outcome.broken.tolist() == [True, False, True, True]
+@pytest.mark.parametrize("config", EVERY, ids=name_of)
+def test_budget_range_and_verdicts(config: AnyAttack) -> None:
+    model = trained(conv=True)
+    images, labels = picture(12, 5)
+    images[0, :, :3], images[1, :, :2] = 0.0, 1.0  # both ends of the range are in play
+    outcome = attacked(model, images, labels, config)
+    assert 0 < int(outcome.broken.sum()) < 12, "the test needs both kinds"
     assert float((outcome.images - images).abs().max()) <= EPS + 1e-6
-    assert torch.equal(outcome.images[1], images[1]), "an image that stands is returned clean"
-    broken = Linear().readouts(outcome.images)[:, -1].argmax(1)
-    assert broken.tolist() == [0, 1, 0, 0]
+    assert float(outcome.images.min()) >= 0 and float(outcome.images.max()) <= 1
+    assert torch.equal(outcome.images[~outcome.broken], images[~outcome.broken])
+    wrong = model.body(outcome.images).argmax(1) != labels
+    assert torch.equal(wrong[outcome.broken], torch.ones(int(outcome.broken.sum()), dtype=torch.bool))
+    for last in outcome.last:
+        assert last.shape == images.shape
+        assert float((last - images).abs().max()) <= EPS + 1e-6
+        assert float(last.min()) >= 0 and float(last.max()) <= 1
+    assert all(weight.grad is None for weight in model.parameters())
+    assert not model.training
 
 
-def test_no_budget_breaks_nothing() -> None:
-    images = torch.stack([standing(0.01), standing(0.3)])
-    assert not outcome_of(Linear(), images, torch.ones(2, dtype=torch.long), eps=0.0).broken.any()
+@pytest.mark.parametrize("config", EVERY, ids=name_of)
+def test_same_seed_same_result(config: AnyAttack) -> None:
+    images, labels = picture(6, 5)
+    first, second = (attacked(trained(conv=True), images, labels, config, seed=4) for _ in range(2))
+    assert torch.equal(first.images, second.images)
+    assert (first.passes, first.extra) == (second.passes, second.extra)
 
 
-def test_a_masked_defence_falls_to_the_transfer_only() -> None:
-    images = torch.stack([standing(0.45), standing(0.4)])
-    labels = torch.ones(2, dtype=torch.long)
-    direct = outcome_of(Linear(masked=True), images, labels, source="defence")
-    transferred = outcome_of(Linear(masked=True), images, labels, source="mean")
-    assert direct.broken.tolist() == [False, False]
-    assert transferred.broken.tolist() == [True, True]
+@pytest.mark.parametrize("config", EVERY, ids=name_of)
+def test_the_cost_is_what_an_unbreakable_image_costs(config: AnyAttack) -> None:
+    images, _ = picture(3, 5)
+    model = trained(conv=False)
+    labels = model.body(images).argmax(1)
+    outcome = attacked(model, images, labels, config.model_copy(update={"eps": 0.0}))
+    assert not outcome.broken.any()
+    assert outcome.passes == config.cost() * 3
 
 
-def test_a_continuation_starts_from_the_last_iterate_and_stays_in_the_clean_ball() -> None:
-    model = Linear(masked=True)
-    images = torch.stack([standing(0.52), standing(0.7)])
-    labels = torch.ones(2, dtype=torch.long)
-    first = outcome_of(model, images, labels, source="mean")
-    assert not first.broken.any()
-    second = outcome_of(model, images, labels, before=first, source="defence", continues=True, steps=1)
-    # The masked source gives no direction: the iterate stays where the transfer had brought it.
-    assert torch.allclose(second.last[0], first.last[0])
-    assert float((second.last[0] - images).abs().max()) <= EPS + 1e-6
-    with pytest.raises(StudioError, match="put that one before it"):
-        outcome_of(model, images, labels, source="defence", continues=True)
+@pytest.mark.parametrize("config", OURS, ids=name_of)
+def test_images_that_leave_do_not_change_the_others(config: AnyAttack) -> None:
+    """Every second image that breaks does so no longer: all the others must not notice."""
+    model = trained(conv=True)
+    images, labels = picture(10, 5)
+    config = config.model_copy(update={"eps": 0.09})
+    alone = attacked(model, images, labels, config)
+    assert int(alone.broken.sum()) >= 2
+    fragile = torch.zeros(10, dtype=torch.bool)
+    fragile[alone.broken.nonzero().squeeze(1)[::2]] = True
+
+    def stubborn(points: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        near = torch.cdist(points.flatten(1), images[fragile].flatten(1), p=torch.inf).amin(1) <= 0.09 + 1e-5
+        return near | (model.body(points).argmax(1) == truth)
+
+    crowded = attacked(model, images, labels, config, judge=stubborn)
+    assert not crowded.broken[fragile].any()
+    assert torch.equal(crowded.broken[~fragile], alone.broken[~fragile])
+    assert torch.equal(crowded.images[~fragile], alone.images[~fragile])
+    assert crowded.passes.forward > alone.passes.forward
 
 
-def test_broken_images_leave_the_batch_and_passes_are_counted() -> None:
-    model = Linear()
-    images = torch.stack([standing(0.05), standing(0.9)])
-    outcome = outcome_of(model, images, torch.ones(2, dtype=torch.long), steps=10, eot=3)
-    # 11 gradients for the image that stands, fewer for the other; three passes each.
-    assert 33 < outcome.passes < 66
-    assert outcome.passes % 3 == 0
+@pytest.mark.parametrize("config", EVERY, ids=name_of)
+def test_the_judge_has_the_last_word(config: AnyAttack) -> None:
+    images, labels = picture(6, 5)
+    model = trained(conv=True)
+    stubborn = attacked(model, images, labels, config, judge=lambda x, _: torch.ones(len(x), dtype=torch.bool))
+    assert not stubborn.broken.any()
+    assert torch.equal(stubborn.images, images)
 
 
-def test_the_judge_has_the_last_word() -> None:
-    images = torch.stack([standing(0.05), standing(0.1)])
-    labels = torch.ones(2, dtype=torch.long)
-    rng = torch.Generator().manual_seed(0)
-    stubborn = run_attack(
-        Linear(),
-        images,
-        labels,
-        AttackConfig(eps=EPS, steps=5, restarts=1),
-        rng=rng,
-        noise=SilentNoise(),
-        judge=lambda x, _: torch.ones(len(x), dtype=torch.bool),
-    )
-    assert not [outcome.broken.clone() for outcome in stubborn][-1].any()
+@pytest.mark.parametrize("config", EVERY, ids=name_of)
+def test_a_single_image(config: AnyAttack) -> None:
+    images, labels = picture(1, 5)
+    assert attacked(network(), images, labels, config).broken.shape == (1,)
 
 
-def test_losses_by_hand() -> None:
-    logits = torch.tensor([[1.0, 3.0, 2.0], [0.0, -1.0, 4.0]])
-    labels, targets = torch.tensor([1, 0]), torch.tensor([0, 1])
-    assert attack_loss(logits, labels, "margin", targets).tolist() == [-1.0, 4.0]
-    assert attack_loss(logits, labels, "targeted", targets).tolist() == [-2.0, -1.0]
-    expected = [-(3 - torch.logsumexp(logits[0], 0)), torch.logsumexp(logits[1], 0)]
-    assert attack_loss(logits, labels, "ce", targets).tolist() == pytest.approx([float(e) for e in expected])
+def test_leaving_the_ball_is_noticed() -> None:
+    clean = torch.full((2, 3, 1, 2), 0.5)
+    outcome = AttackOutcome.untouched(clean)
+    with pytest.raises(AssertionError, match="left the ball"):
+        outcome.mark(torch.tensor([1]), clean[1:] + 0.2, clean[1:], eps=0.1)
+    with pytest.raises(AssertionError, match="left the range"):
+        outcome.mark(torch.tensor([1]), clean[1:] + 0.6, clean[1:], eps=1.0)
+    outcome.mark(torch.tensor([1]), clean[1:] + 0.1, clean[1:], eps=0.1)
+    assert outcome.broken.tolist() == [False, True]
+    assert outcome.standing().tolist() == [0]
+
+
+def test_pass_counts_add_up() -> None:
+    assert PassCount(1, 2) + PassCount(3, 4) == PassCount(4, 6)
+    assert PassCount(1, 2) * 3 == 3 * PassCount(1, 2) == PassCount(3, 6)
 
 
 def test_projection_by_hand() -> None:
@@ -155,8 +150,9 @@ def test_sources() -> None:
     logits = torch.tensor([[[0.0, 2.0], [4.0, 0.0]]])
     assert source_of(Linear(), "mean")(logits).tolist() == [[2.0, 1.0]]
     assert source_of(Linear(), "predictor 0")(logits).tolist() == [[0.0, 2.0]]
+    assert source_of(Linear(), "predictor -2")(logits).tolist() == [[0.0, 2.0]]
     assert source_of(Linear(), "defence")(logits).tolist() == [[4.0, 0.0]]
-    for name in ("predictor 2", "predictor x", "nonsense"):
+    for name in ("predictor 2", "predictor --1", "predictor x", "nonsense"):
         with pytest.raises(StudioError, match="Unknown source"):
             source_of(Linear(), name)
 

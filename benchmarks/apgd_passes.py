@@ -1,0 +1,195 @@
+"""Our Auto-PGD beside its authors' own: what both leave standing, and the passes that each needs for it.
+
+    python -m benchmarks.apgd_passes --data folder:PATH --json apgd_passes.json
+
+Both attack the deterministic answer of the same model on the same images with as many steps and restarts, and both
+are judged by the same pass. Of ours every pass counts, those that confirm a break included; of the package's only
+the steps, without the passes of its checks, which are listed beside them. On `--data synthetic`, whose classes the
+model does not know, the model's own answers to the clean images are the labels.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks._harness import machine, table, write_json
+from robust_model.attacks import AnyAttack, ApgdConfig, AutoAttackConfig, Defence, PassCount, run_attack
+from robust_model.data import load_data, to_float
+from robust_model.noise import Noise, SilentNoise
+from robust_model.registry import load_model
+
+OURS, THEIRS = "ours", "package"
+PARTS = {"ce": "apgd-ce", "dlr": "apgd-dlr", "targeted-dlr": "apgd-t"}
+AIM = 0.6
+
+
+class Counted:
+    """A defence that counts the images which pass through it."""
+
+    def __init__(self, defence: Defence) -> None:
+        self._defence = defence
+        self.class_names, self.readout_names, self.random = defence.class_names, defence.readout_names, defence.random
+        self.voting, self.combine = defence.voting, defence.combine
+        self.images = 0
+
+    def readouts(self, images: Tensor, noise: Noise | None = None) -> Tensor:
+        self.images += len(images)
+        return self._defence.readouts(images, noise)
+
+    @torch.no_grad()
+    def right(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Whether the answer is right: bool [B]."""
+        return self.combine(self.readouts(images, SilentNoise())).argmax(1) == labels
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one attack left of `n` images (`standing`), and its passes: `steps`, and others (checks, verdicts)."""
+
+    standing: int
+    n: int
+    steps: PassCount
+    others: int
+    seconds: float
+
+    @property
+    def accuracy(self) -> float:
+        return self.standing / max(1, self.n)
+
+    def as_json(self) -> dict[str, float | int]:
+        return {
+            "robust_accuracy": self.accuracy,
+            "standing": self.standing,
+            "n": self.n,
+            "forward_steps": self.steps.forward,
+            "backward_steps": self.steps.backward,
+            "forward_others": self.others,
+            "seconds": self.seconds,
+        }
+
+
+def attack(defence: Defence, images: Tensor, labels: Tensor, config: AnyAttack, *, batch: int, seed: int) -> Result:
+    """Run one attack on clean images [N, 3, H, W] that the defence answers rightly, `batch` at a time."""
+    counted, begin = Counted(defence), time.perf_counter()
+    rng = torch.Generator().manual_seed(seed)
+    standing, steps = 0, PassCount(0, 0)
+    for x, y in zip(images.split(batch), labels.split(batch), strict=True):
+        for outcome in run_attack(counted, x, y, config, rng=rng, noise=SilentNoise(), judge=counted.right):
+            found = outcome
+        standing += int((~found.broken).sum())
+        # Every step of either attack is one forward and one backward pass; all other passes go forward only.
+        steps += PassCount(found.passes.backward, found.passes.backward)
+    return Result(standing, len(labels), steps, counted.images - steps.forward, time.perf_counter() - begin)
+
+
+def compare(
+    defence: Defence,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    losses: Sequence[str],
+    eps: float,
+    steps: int,
+    restarts: int,
+    targets: int,
+    batch: int,
+    seed: int,
+) -> dict[str, dict[str, Result]]:
+    """By loss, the results of both attacks. `restarts` are those of the untargeted losses."""
+    results = {}
+    for loss in losses:
+        tries = 1 if loss == "targeted-dlr" else restarts
+        budget = {"eps": eps, "steps": steps, "restarts": tries, "targets": targets}
+        configs: dict[str, AnyAttack] = {
+            OURS: ApgdConfig.model_validate({**budget, "source": "defence", "loss": loss}),
+            THEIRS: AutoAttackConfig.model_validate({**budget, "version": "custom", "attacks": (PARTS[loss],)}),
+        }
+        results[loss] = {
+            name: attack(defence, images, labels, config, batch=batch, seed=seed) for name, config in configs.items()
+        }
+    return results
+
+
+def pass_ratio(results: dict[str, Result]) -> float:
+    """All passes of ours, verdicts included, over the steps of the package's."""
+    ours, theirs = results[OURS], results[THEIRS]
+    return (sum(ours.steps) + ours.others) / max(1, sum(theirs.steps))
+
+
+def prepare(defence: Defence, data: str, count: int, seed: int, device: str) -> tuple[Tensor, Tensor, int]:
+    """Of `count` images drawn from `data`, those that are right when clean, with labels; and how many were drawn."""
+    loaded = load_data(data, "test")
+    rng = torch.Generator().manual_seed(seed)
+    chosen = torch.randperm(len(loaded), generator=rng)[:count]
+    images = to_float(loaded.pixels(chosen)).to(device)
+    with torch.no_grad():
+        logits = [defence.combine(defence.readouts(x, SilentNoise())) for x in images.split(250)]
+    answers = torch.cat(logits).argmax(1)
+    own = tuple(loaded.class_names) == tuple(defence.class_names)
+    labels = loaded.labels[chosen].to(device) if own else answers
+    right = answers == labels
+    return images[right], labels[right], len(chosen)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.apgd_passes", description=__doc__.split("\n")[0])
+    parser.add_argument("--model", default="crossmax-cifar10")
+    parser.add_argument("--data", default="synthetic", help="folder:PATH, cifar10... or synthetic")
+    parser.add_argument("-n", type=int, default=1000, help="images, of which those that are right when clean count")
+    parser.add_argument("--loss", nargs="*", choices=PARTS, default=["ce", "dlr"])
+    parser.add_argument("--eps", type=float, default=8 / 255)
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--restarts", type=int, default=1)
+    parser.add_argument("--targets", type=int, default=9, help="classes that the targeted loss aims at")
+    parser.add_argument("--batch", type=int, default=250)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args(arguments)
+
+    model = load_model(options.model, options.device).with_noise("off")
+    images, labels, drawn = prepare(model, options.data, options.n, options.seed, options.device)
+    results = compare(
+        model,
+        images,
+        labels,
+        losses=options.loss,
+        eps=options.eps,
+        steps=options.steps,
+        restarts=options.restarts,
+        targets=options.targets,
+        batch=options.batch,
+        seed=options.seed,
+    )
+    rows: list[tuple[str, ...]] = [("loss, attack", "robust", "steps fwd", "steps bwd", "other fwd", "s", "passes")]
+    for loss, found in results.items():
+        for name, result in found.items():
+            passes = f"{pass_ratio(found):.1%}" if name == OURS else "100.0%"
+            counts = (result.steps.forward, result.steps.backward, result.others)
+            cells = [f"{result.standing}/{result.n}", *map(str, counts), f"{result.seconds:.1f}", passes]
+            rows.append((f"{loss}, {name}", *cells))
+    described = machine()
+    print(f"{options.model}, {options.data}: {len(labels)} of {drawn} images are right when clean, {options.device}")
+    print(", ".join(f"{key} {value}" for key, value in described.items()), end="\n\n")
+    print(table(rows))
+    print(f"\npasses: all of ours over the steps of the package's; the aim is at most {AIM:.0%}")
+    if options.json:
+        settings = {name: value for name, value in vars(options).items() if name != "json"}
+        figures = {
+            loss: {
+                **{name: result.as_json() for name, result in found.items()},
+                "pass_ratio": pass_ratio(found),
+                "standing_difference": found[OURS].standing - found[THEIRS].standing,
+            }
+            for loss, found in results.items()
+        }
+        write_json(options.json, {"settings": settings, "drawn": drawn, "machine": described, "results": figures})
+
+
+if __name__ == "__main__":
+    main()

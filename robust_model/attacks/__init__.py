@@ -1,0 +1,69 @@
+"""Attacks on classifiers. `AnyAttack` is the configuration of one; `run_attack` runs it."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from robust_model.attacks.apgd import ApgdConfig, apgd
+from robust_model.attacks.autoattack import AutoAttackConfig, autoattack
+from robust_model.attacks.base import (
+    AttackBase,
+    AttackFunction,
+    AttackOutcome,
+    Defence,
+    Judge,
+    PassCount,
+    project,
+    source_of,
+)
+from robust_model.attacks.gradients import GradientConfig
+from robust_model.attacks.losses import attack_loss
+from robust_model.attacks.pgd import AttackConfig, PgdConfig, adaptive_suite, pgd
+from robust_model.attacks.square import SquareConfig, square
+from robust_model.noise import Noise
+
+AnyAttack = Annotated[PgdConfig | ApgdConfig | SquareConfig | AutoAttackConfig, Field(discriminator="kind")]
+
+ATTACKS: dict[str, AttackFunction] = {"pgd": pgd, "apgd": apgd, "square": square, "autoattack": autoattack}
+
+
+def run_attack(
+    defence: Defence,
+    images: Tensor,
+    labels: Tensor,
+    config: AnyAttack,
+    *,
+    rng: torch.Generator,
+    noise: Noise,
+    judge: Judge,
+    before: AttackOutcome | None = None,
+) -> Iterator[AttackOutcome]:
+    """Attack clean images [B, 3, H, W] with labels [B] as `config` says (see `AttackFunction`)."""
+    attack = ATTACKS[config.kind]
+    return attack(defence, images, labels, config, rng=rng, noise=noise, judge=judge, before=before)
+
+
+__all__ = [
+    "ATTACKS",
+    "AnyAttack",
+    "ApgdConfig",
+    "AttackBase",
+    "AttackConfig",
+    "AttackFunction",
+    "AttackOutcome",
+    "AutoAttackConfig",
+    "Defence",
+    "GradientConfig",
+    "Judge",
+    "PassCount",
+    "PgdConfig",
+    "SquareConfig",
+    "adaptive_suite",
+    "attack_loss",
+    "project",
+    "run_attack",
+    "source_of",
+]
