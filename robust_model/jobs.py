@@ -1,15 +1,18 @@
 """Training and evaluation as jobs: the same for the app's queue and for the command line."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from generator.errors import StudioError
 from generator.protocols import JobContext
-from robust_model.ensemble import SelfEnsemble
-from robust_model.evaluate import EvalConfig, EvalProgress, evaluate_model
-from robust_model.run import ResumableRun, TrainProgress
+from robust_model.data import LabelledImages
+from robust_model.evaluation.config import EvalConfig, EvalProgress
+from robust_model.evaluation.engine import evaluate_model
+from robust_model.run import TrainingRun, TrainProgress
+from robust_model.subjects import EvaluatedModel
 
 CHECKPOINT_SECONDS = 120.0
 """How much of a training run a power cut may cost."""
@@ -27,18 +30,31 @@ def validated(kind: type[Config], settings: object) -> Config:
         raise StudioError(f"The setting '{place}' is not valid: {first['msg']}.") from error
 
 
-def evaluate_job(context: JobContext, config: EvalConfig, model: SelfEnsemble) -> dict[str, Any]:
-    """Evaluate a model, and return the report; "complete" in it says whether it was stopped early."""
+def evaluate_job(
+    context: JobContext,
+    config: EvalConfig,
+    model: EvaluatedModel,
+    folder: Path | None = None,
+    *,
+    data: LabelledImages | None = None,
+) -> dict[str, Any]:
+    """Evaluate a model, and return the report; "complete" in it says whether it was stopped early.
+
+    What is found is kept in `folder`, from where the same evaluation, or one with more attacks, goes on. `data` are
+    images to take in place of those that the configuration names.
+    """
 
     def report(progress: EvalProgress) -> None:
         context.progress(progress.done, progress.total, progress.message)
 
-    return evaluate_model(config, model, on_progress=report, should_stop=lambda: context.stop_requested)
+    return evaluate_model(
+        config, model, folder, data=data, on_progress=report, should_stop=lambda: context.stop_requested
+    )
 
 
 def train_job(
     context: JobContext,
-    run: ResumableRun[Any],
+    run: TrainingRun,
     *,
     checkpoint_every_s: float = CHECKPOINT_SECONDS,
     on_epoch: Callable[[dict[str, Any]], None] = lambda _epoch: None,

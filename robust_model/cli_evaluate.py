@@ -1,0 +1,237 @@
+"""The commands about evaluations: `python -m robust_model evaluate | compare | model-info`."""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from generator.devices import choose_device
+from generator.errors import StudioError
+from generator.protocols import Foreground
+from robust_model.card import write_card
+from robust_model.checkpoint import write_atomically
+from robust_model.commands import EXIT_INTERRUPTED, add_threads, read_settings, set_threads
+from robust_model.evaluation.config import EvalConfig, evaluation_data
+from robust_model.evaluation.cost import estimate
+from robust_model.evaluation.suites import SUITES
+from robust_model.jobs import evaluate_job, validated
+from robust_model.provenance import command_line
+from robust_model.reports import compare, model_info, render_html, render_markdown
+from robust_model.subjects import Subject, load_subject
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+_SETTINGS = (
+    *("data", "count", "size", "match", "steps", "restarts", "eot", "draws", "noise", "aggregator", "attack_all"),
+    *("cascade", "sweep", "samples", "batch", "seed"),
+)
+_PLACES = ("--out", "--json", "--html", "--markdown")
+"""Options that say where results go: no part of the command that makes them again."""
+
+
+def add_parsers(commands: Commands) -> None:
+    """Add these commands to a command line's."""
+    _add_evaluate(commands)
+    several = commands.add_parser("compare", help="several reports side by side: what differs by more than chance")
+    several.add_argument("reports", nargs="+", type=Path, metavar="REPORT.json")
+    several.add_argument("--markdown", type=Path, help="write the tables here as Markdown")
+    info = commands.add_parser("model-info", help="a report as RobustBench's model_info (deterministic models)")
+    info.add_argument("report", type=Path, metavar="REPORT.json")
+    info.add_argument("--name", required=True, help="the paper's title, or what the model is known by")
+    info.add_argument("--authors", required=True)
+    info.add_argument("--architecture", required=True)
+    info.add_argument("--link", default="")
+    info.add_argument("--venue", default="Unpublished")
+    info.add_argument("--additional-data", action="store_true", help="trained with more than the data set's own images")
+
+
+def _add_evaluate(commands: Commands) -> None:
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="clean accuracy, accuracy by layer, and what is left under attacks",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Attacks a model and reports what stands.",
+        epilog="suites:\n" + "\n".join(f"  {name:<20} {suite.description}" for name, suite in SUITES.items()),
+    )
+    defaults = EvalConfig(model="", data="")
+    evaluate.add_argument(
+        "model",
+        help="a model's name, the folder of an exported one, ensemble:NAME+NAME, torchvision:NAME, timm:NAME, "
+        "robustbench:NAME, or MODULE:FUNCTION (of yours, in this folder; returns a network, or (network, class names))",
+    )
+    what = evaluate.add_argument_group("what is evaluated")
+    what.add_argument("--data", default="cifar10", help="as for train; the test split is used (default: %(default)s)")
+    what.add_argument("-n", "--count", type=int, default=defaults.count, help="images, 0 = all (default: %(default)s)")
+    what.add_argument("--size", type=int, default=0, help="side at which a class folder is read (default: the model's)")
+    what.add_argument(
+        "--match",
+        choices=("name", "order"),
+        default=defaults.match,
+        help="the data's classes are the model's by their names, or by their order (default: %(default)s)",
+    )
+    what.add_argument("--noise", choices=("model", "off", "fresh"), default=defaults.noise)
+    what.add_argument("--aggregator", default="", help="combine the predictors in another way than the model's own")
+
+    how = evaluate.add_argument_group("how it is attacked")
+    how.add_argument(
+        "--suite",
+        action="append",
+        choices=sorted(SUITES),
+        help="a list of attacks, see below; may be repeated (default: adaptive)",
+    )
+    how.add_argument("--attacks", type=Path, metavar="FILE", help="a list of attacks as JSON, in place of suites")
+    how.add_argument("--eps", type=float, default=8, help="L-inf budget in grey levels of 255 (default: %(default)s)")
+    how.add_argument("--steps", type=int, default=defaults.steps, help="default: %(default)s")
+    how.add_argument("--restarts", type=int, default=defaults.restarts, help="default: %(default)s")
+    how.add_argument("--eot", type=int, default=defaults.eot, help="passes per gradient, where noise is on")
+    how.add_argument("--draws", type=int, default=defaults.draws, help="votes per verdict, where noise is on")
+    how.add_argument(
+        "--attack-all",
+        action=argparse.BooleanOptionalAction,
+        default=defaults.attack_all,
+        help="attack also images that only a minority of the draws gets right (default: yes)",
+    )
+    how.add_argument("--cascade", action="store_true", help="each attack meets only what those before it left: cheaper")
+    how.add_argument(
+        "--sweep",
+        type=int,
+        default=0,
+        metavar="N",
+        help="accuracy against eps, steps and EOT on N images (default: 0)",
+    )
+    how.add_argument("--batch", type=int, default=defaults.batch)
+    how.add_argument("--seed", type=int, default=defaults.seed)
+    evaluate.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
+    add_threads(evaluate)
+
+    where = evaluate.add_argument_group("where results go")
+    where.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="keep everything here while it runs: after a kill the same command goes on, and with more suites it goes "
+        "on from what is broken already",
+    )
+    where.add_argument("--samples", type=int, default=defaults.samples, help="pictures kept per attack")
+    where.add_argument("--json", type=Path, help="write the report here")
+    where.add_argument("--html", type=Path, help="write the report here as a page of its own")
+    where.add_argument("--markdown", type=Path, help="write the report's table here")
+    where.add_argument("--save", action="store_true", help="keep the report with the model and renew its card")
+    where.add_argument("--estimate", action="store_true", help="say what it would cost at most, and end")
+
+
+def configuration(args: argparse.Namespace) -> EvalConfig:
+    """The configuration that the arguments of `evaluate` stand for. Raises StudioError."""
+    settings = {name: getattr(args, name) for name in _SETTINGS}
+    if args.suite:
+        settings["suites"] = args.suite
+    if args.attacks is not None:
+        settings["attacks"] = read_settings(args.attacks)
+    return validated(EvalConfig, {**settings, "model": Path(args.model).name, "eps": args.eps / 255})
+
+
+def run_evaluate(args: argparse.Namespace, argv: Sequence[str], foreground: Foreground) -> int:
+    """Evaluate, say what came of it, and write what was asked for; returns the exit code. Raises StudioError."""
+    set_threads(args.threads)
+    device = choose_device(args.device)
+    config = configuration(args)
+    subject = load_subject(args.model, device)
+    config = config.model_copy(update={"model": subject.name})
+    if args.save and subject.folder is None:
+        raise StudioError(f"'{subject.name}' is no exported model, with which a report could be kept: use --json FILE.")
+    if args.estimate:
+        data = evaluation_data(config, subject.model.config.image_size)
+        print(estimate(subject.model, config, data).text())
+        return 0
+    with tempfile.TemporaryDirectory(prefix="evaluation-") as scratch:
+        folder = args.out or (Path(scratch) if args.html else None)  # a page shows pictures, which lie in the folder
+        report = foreground.run(
+            "evaluate", device, lambda context: evaluate_job(context, config, subject.model, folder)
+        )
+        if report is None:
+            kept = f"what was finished is kept in '{args.out}'" if args.out else "nothing was kept"
+            print(f"Interrupted; {kept}.", file=sys.stderr)
+            return EXIT_INTERRUPTED
+        report["command"] = command_line("robust_model", recorded(argv))
+        # A folder's place on this machine is not part of the result.
+        report["config"]["data"] = report["data"]["source"]
+        print(summary(report))
+        _write(args, report, folder, subject)
+    return 0 if report["complete"] else EXIT_INTERRUPTED
+
+
+def recorded(argv: Sequence[str]) -> list[str]:
+    """The words of the command that makes the report again: without those that say where it goes."""
+    words, skip = [], False
+    for word in argv:
+        if skip:
+            skip = False
+        elif word in _PLACES:
+            skip = True
+        elif word != "--save" and word.partition("=")[0] not in _PLACES:
+            words.append(word)
+    return words
+
+
+def _write(args: argparse.Namespace, report: dict[str, Any], folder: Path | None, subject: Subject) -> None:
+    if args.out:
+        _write_json(args.out / "report.json", report)
+    alone = {**report, "samples": []}  # without the folder there are no pictures
+    if args.json:
+        _write_json(args.json, alone)
+    if args.html:
+        write_atomically(args.html, render_html(report, folder).encode())
+    if args.markdown:
+        write_atomically(args.markdown, render_markdown(report).encode())
+    if args.save and subject.folder is not None:
+        _write_json(subject.folder / "evaluation.json", alone)
+        write_card(subject.folder)
+
+
+def _write_json(path: Path, report: dict[str, Any]) -> None:
+    write_atomically(path, json.dumps(report, separators=(",", ":")).encode())
+
+
+def summary(report: dict[str, Any]) -> str:
+    """The report as a few lines of text."""
+
+    def figure(name: str, value: dict[str, Any]) -> str:
+        low, high = value["ci95"]
+        return f"{name:<34} {value['accuracy']:6.1%}  ({low:.1%} to {high:.1%}, n = {value['n']})"
+
+    lines = [figure("clean", report["clean"])]
+    lines += [figure(f"  {name}", value) for name, value in report["clean_by_readout"].items()]
+    for attack in report["attacks"]:
+        lines.append(figure(attack["name"], attack))
+        if "autoattack" in attack:
+            own, again = attack["autoattack"]["own_accuracy"], attack["autoattack"]["rescored_accuracy"]
+            lines.append(f"  by AutoAttack's own count {own:.1%}, re-scored by majority {again:.1%}")
+    if report["worst_case"]:
+        lines.append(figure("worst case per image", report["worst_case"]))
+    if not report["complete"]:
+        lines.append("Stopped early: only images that met every attack are counted.")
+    lines += [f"Sign of gradient masking: {f['sign']}. {f['evidence']}" for f in report["findings"] if _found(f)]
+    return "\n".join([*lines, *report["warnings"]])
+
+
+def _found(finding: dict[str, Any]) -> bool:
+    return bool(finding["verdict"] == "found")
+
+
+def run_compare(args: argparse.Namespace) -> int:
+    """Compare reports; returns the exit code. Raises StudioError."""
+    comparison = compare([read_settings(path) for path in args.reports])
+    print(comparison.text())
+    if args.markdown:
+        write_atomically(args.markdown, comparison.markdown().encode())
+    return 0
+
+
+def run_model_info(args: argparse.Namespace) -> int:
+    """Print a report as RobustBench's form; returns the exit code. Raises StudioError."""
+    names = ("name", "authors", "architecture", "link", "venue", "additional_data")
+    found = model_info(read_settings(args.report), **{name: getattr(args, name) for name in names})
+    print(json.dumps(found, indent=2))
+    return 0

@@ -1,0 +1,55 @@
+"""From passes to accuracies: votes, majorities, intervals, and the ways to count a model that answers at random."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from robust_model.attacks import Defence
+from robust_model.noise import Noise
+
+
+def wilson(successes: int, total: int, z: float = 1.96) -> tuple[float, float]:
+    """The 95 % Wilson score interval of a proportion (Wilson 1927)."""
+    if total == 0:
+        return (0.0, 1.0)
+    p = successes / total
+    centre = (p + z * z / (2 * total)) / (1 + z * z / total)
+    half = z / (1 + z * z / total) * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
+    return (max(0.0, centre - half), min(1.0, centre + half))
+
+
+def proportion(mask: Tensor) -> dict[str, Any]:
+    """An accuracy with its count and interval, from a bool tensor [n]."""
+    right, total = int(mask.sum()), len(mask)
+    return {"accuracy": right / max(1, total), "correct": right, "n": total, "ci95": list(wilson(right, total))}
+
+
+@torch.no_grad()
+def answers(defence: Defence, images: Tensor, noise: Noise, draws: int) -> Tensor:
+    """The class that each read-out, and last the defence, names in each of `draws` passes: int64 [K, B, N + 1]."""
+    rows = []
+    for _ in range(draws):
+        logits = defence.readouts(images, noise)
+        rows.append(torch.cat([logits, defence.combine(logits)[:, None]], dim=1).argmax(2))
+    return torch.stack(rows)
+
+
+def majority(found: Tensor, classes: int) -> Tensor:
+    """The class named most often over the first axis (of equally many, the lowest): int64 [K, ...] to [...]."""
+    return torch.nn.functional.one_hot(found, classes).sum(0).argmax(-1)
+
+
+def by_draws(right: Tensor) -> dict[str, Any]:
+    """The ways to count images that are right in some draws: from bool [n, K], for a model that answers at random.
+
+    `one_draw` counts the first pass alone, as AutoAttack does; `mean` is the accuracy expected of one pass;
+    `every_draw` counts images that are right in all of them (the worst of K). The majority is counted elsewhere.
+    """
+    return {
+        "draws": right.shape[1],
+        "one_draw": proportion(right[:, 0]),
+        "mean": float(right.float().mean()) if right.numel() else 0.0,
+        "every_draw": proportion(right.all(1)),
+    }

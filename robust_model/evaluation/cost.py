@@ -1,0 +1,87 @@
+"""What an evaluation would cost at most, before it begins."""
+
+import time
+from typing import NamedTuple
+
+import torch
+
+from robust_model.attacks import PassCount
+from robust_model.data import LabelledImages, to_float
+from robust_model.evaluation.config import EvalConfig, choose
+from robust_model.evaluation.engine import attacks_of, configured
+from robust_model.evaluation.plan import extend, generator_of
+from robust_model.evaluation.units import noise_from
+from robust_model.subjects import EvaluatedModel
+
+MEASURED = 32
+"""How many images the passes are timed on."""
+
+
+class CostEstimate(NamedTuple):
+    """Passes of one image, and the seconds that they take, if every image were right when clean and none ever broke.
+
+    That is an upper bound: images that are wrong are not attacked, and broken ones are attacked no further. Not in it
+    are the verdicts on images that an attack's own pass got wrong (`draws` passes each).
+    """
+
+    forward: int
+    backward: int
+    seconds: float
+    images: int
+
+    def text(self) -> str:
+        """The estimate in a sentence."""
+        return (
+            f"At most about {self.forward:,} forward and {self.backward:,} backward passes of one image, "
+            f"{duration(self.seconds)} on this machine, for {self.images:,} images that never break; images that break "
+            "leave early."
+        )
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words, in the unit that fits."""
+    for size, unit in ((3600.0, "hours"), (60.0, "minutes")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
+def passes_of(model: EvaluatedModel, config: EvalConfig, n: int) -> PassCount:
+    """The passes for `n` images that never break, on a model that is `configured`."""
+    draws = config.draws if model.random else 1
+    plan = extend((), attacks_of(model, config), config.cascade)
+    per_image = sum((planned.config.cost() for planned in plan), PassCount(0, 0))
+    return (per_image + PassCount(draws * (1 + len(plan)), 0)) * n
+
+
+def estimate(model: EvaluatedModel, config: EvalConfig, data: LabelledImages) -> CostEstimate:
+    """The cost of evaluating on `data`, with the passes timed on one small batch. Raises StudioError."""
+    model = configured(model, config)
+    images, _indices = choose(data, config.count, config.seed)
+    passes = passes_of(model, config, len(images))
+    forward, backward = measure(model, images, min(MEASURED, config.batch))
+    seconds = passes.forward * forward + passes.backward * backward
+    return CostEstimate(passes.forward, passes.backward, seconds, len(images))
+
+
+def measure(model: EvaluatedModel, data: LabelledImages, batch: int) -> tuple[float, float]:
+    """Seconds that one image takes forward, and backward on top of that; the better of two tries after a first one."""
+    device = next(iter(model.state_dict().values()), torch.empty(0)).device
+    images = to_float(data.images[:batch]).to(device)
+    noise = noise_from(model, generator_of("cost"))
+
+    def once(*, backward: bool) -> float:
+        leaf = images.clone().requires_grad_(backward)
+        started = time.perf_counter()
+        with torch.set_grad_enabled(backward):
+            logits = model.readouts(leaf, noise)
+            if backward and logits.requires_grad:
+                torch.autograd.grad(logits.sum(), leaf)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return time.perf_counter() - started
+
+    once(backward=True)
+    forward = min(once(backward=False) for _ in range(2)) / max(1, len(images))
+    both = min(once(backward=True) for _ in range(2)) / max(1, len(images))
+    return forward, max(0.0, both - forward)

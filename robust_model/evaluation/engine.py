@@ -1,0 +1,281 @@
+"""The evaluation: clean answers, then every attack on every batch, each a unit of work that is kept when finished.
+
+The headline is the worst case per image over all attacks, judged by the majority of `draws` passes (one pass for a
+deterministic model). Images are met in an order drawn from the seed, so that what is known at any time is an unbiased
+estimate. Every unit draws from a generator of its own: a killed evaluation goes on to the same report.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from generator.errors import StudioError
+from robust_model.attacks import AnyAttack, AttackOutcome
+from robust_model.checkpoint import save_tensors, write_atomically
+from robust_model.data import LabelledImages
+from robust_model.evaluation.config import EvalConfig, EvalProgress, check_classes, choose, evaluation_data
+from robust_model.evaluation.curves import CURVES, curve_unit
+from robust_model.evaluation.diagnostics import diagnose
+from robust_model.evaluation.journal import Entry, Identity, Journal, data_digest, tensors_digest
+from robust_model.evaluation.plan import generator_of
+from robust_model.evaluation.report import Setting, build_report
+from robust_model.evaluation.results import Results
+from robust_model.evaluation.suites import Budget, suite_attacks
+from robust_model.evaluation.units import (
+    Batch,
+    Bench,
+    Task,
+    attack_entry,
+    attack_unit,
+    clean_unit,
+    get_last,
+    noise_from,
+)
+from robust_model.subjects import EvaluatedModel
+
+REPORT_SECONDS = 2.0
+"""How old the partial report in the folder may be."""
+DIAGNOSED = 250
+"""At how many images, right when clean, the gradient is looked at."""
+
+
+class _StoppedError(Exception):
+    """The evaluation was asked to stop."""
+
+
+def configured(model: EvaluatedModel, config: EvalConfig) -> EvaluatedModel:
+    """The model with the noise and the aggregator that `config` asks for. Raises StudioError."""
+    if config.noise != "model":
+        model = model.with_noise(config.noise)
+    if config.aggregator:
+        model = model.with_aggregator(config.aggregator)
+    return model
+
+
+def attacks_of(model: EvaluatedModel, config: EvalConfig) -> tuple[AnyAttack, ...]:
+    """The attacks that `config` stands for, on a model that is `configured`. Raises StudioError."""
+    if not config.attacks:
+        eot = config.eot if model.random else 1  # averaging equal gradients buys nothing
+        return suite_attacks(config.suites, Budget(config.eps, config.steps, config.restarts, eot), model)
+    for attack in config.attacks:
+        if attack.eps != config.eps:
+            raise StudioError(
+                f"The attack '{attack.name}' has another eps than the evaluation ({attack.eps:g}, not {config.eps:g}): "
+                "a worst case needs one budget."
+            )
+    return config.attacks
+
+
+class Evaluation:
+    """One evaluation of one model; `run` returns the report.
+
+    With a `folder` every finished unit of work is kept there. The same evaluation goes on from it, to the report it
+    would have come to undisturbed (but for seconds); one with more attacks goes on from its results. Raises StudioError
+    if the folder holds another evaluation, or the data has other classes.
+    """
+
+    def __init__(
+        self,
+        model: EvaluatedModel,
+        config: EvalConfig,
+        data: LabelledImages,
+        folder: Path | None = None,
+        *,
+        on_progress: Callable[[EvalProgress], None] = lambda _: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        check_classes(data, model.class_names, config.match)
+        self.model, self.config = configured(model, config), config
+        self.on_progress, self.should_stop = on_progress, should_stop
+        self.data, self.indices = choose(data, config.count, config.seed)
+        self.device = next(iter(self.model.state_dict().values()), torch.empty(0)).device
+        draws = config.draws if self.model.random else 1
+        self.journal = Journal(folder)
+        self.plan = self.journal.open(config, self._identity(), attacks_of(self.model, config))
+        self.bench = Bench(self.model, self.data, self.indices, self.device, draws, config.seed, self.journal)
+        self.results = Results(self.data.labels, len(self.model.readout_names), draws, len(self.model.class_names))
+        self.further: dict[str, Any] = {}
+        self.weights = [sum(planned.config.cost()) for planned in self.plan]
+        self.total = max(1, len(self.data) * (draws + sum(self.weights)))
+        self.done, self.scale = 0.0, 1.0
+        self.written_at = -REPORT_SECONDS
+
+    def _identity(self) -> Identity:
+        return Identity(
+            model=tensors_digest(self.model.state_dict(), self.model.config.model_dump_json()),
+            data=data_digest(self.data),
+            **self.config.model_dump(include={"eps", "draws", "batch", "seed", "attack_all"}),
+        )
+
+    def run(self) -> dict[str, Any]:
+        """Evaluate; a stop between two steps returns what is finished, marked `complete: false`."""
+        complete = False
+        try:
+            self._clean()
+            self._attack()
+            self._look_further()
+            complete = True
+        except _StoppedError:
+            pass
+        report = self._report(complete)
+        if self.journal.folder is not None:
+            self._write_adversarial(self.journal.folder)
+            self._write(self.journal.folder, report)
+        return report
+
+    # ------------------------------------------------------------------ units of work
+
+    def _clean(self) -> None:
+        for number, rows in enumerate(torch.arange(len(self.data)).split(self.config.batch)):
+            if number and self.should_stop():
+                raise _StoppedError
+            self.results.add_clean(rows, clean_unit(self.bench, number, rows))
+            accuracy = float(self.results.clean.sum()) / int(self.results.seen.sum())
+            self._progress(len(rows) * self.bench.draws, f"clean accuracy {accuracy:.1%}")
+
+    def _order(self) -> Tensor:
+        """The order in which images are met: indices, drawn from the seed."""
+        return torch.randperm(len(self.data), generator=generator_of(self.config.seed, "order"))
+
+    def _batches(self) -> list[Batch]:
+        """The images that are attacked, in batches, in an order drawn from the seed."""
+        n, results, order = len(self.data), self.results, self._order()
+        worthwhile = results.clean_right.any(1) if self.config.attack_all else results.clean
+        chunks = torch.nonzero(worthwhile[order]).squeeze(1).split(self.config.batch)
+        ends = [int(chunk[-1]) + 1 for chunk in chunks[:-1]] + [n]
+        return [
+            Batch(number, order[chunk], order[start:end])
+            for number, (chunk, start, end) in enumerate(zip(chunks, [0, *ends], ends, strict=False))
+        ]
+
+    def _attack(self) -> None:
+        batches = self._batches()
+        self.results.begin_attacks(self.plan)
+        # What is left of the total belongs to the images that are attacked, by the attacks' costs.
+        work = sum(len(batch.rows) for batch in batches) * sum(self.weights)
+        self.scale = (self.total - self.done) / max(1, work)
+        for batch in batches:
+            for index in range(len(self.plan)):
+                self._meet(batch, index, f"batch {batch.number + 1} of {len(batches)}, {self.plan[index].name}")
+
+    def _meet(self, batch: Batch, index: int, where: str) -> None:
+        """Attack number `index` meets a batch, if it has not yet."""
+        share = len(batch.rows) * self.weights[index] * self.scale
+        entry = self.journal.get(attack_entry(index, batch.number))
+        if entry is None:
+            entry = self._attack_now(batch, index, share, where)
+        self.results.add_attack(index, batch.covered, entry)
+        if self.plan[index].continues:
+            self.journal.drop(f"last-{attack_entry(index - 1, batch.number)}")
+        self._progress(share, f"{where}: {self._worst_so_far()}")
+
+    def _attack_now(self, batch: Batch, index: int, share: float, where: str) -> Entry:
+        planned, known = self.plan[index], self.results.attacks
+        rows = batch.rows
+        if planned.cumulative:
+            rows = rows[~self.results.broken(known[:index])[rows]]
+        task = Task(
+            index,
+            planned,
+            batch.number,
+            rows,
+            new=~self.results.broken(known)[rows],
+            samples=max(0, self.config.samples - len(known[index].samples)),
+            follows=get_last(self.journal, index - 1, batch.number) if planned.continues else None,
+            followed=index + 1 < len(self.plan) and self.plan[index + 1].continues,
+        )
+        units = planned.config.units
+
+        def on_step(count: int, outcome: AttackOutcome) -> None:
+            if self.should_stop():
+                raise _StoppedError
+            left = len(rows) - int(outcome.broken.sum())
+            message = f"{where}: {left} of {len(rows)} images still stand; {self._worst_so_far()}"
+            self._say(self.done + share * min(1.0, count / units), message)
+
+        return attack_unit(self.bench, task, on_step)
+
+    def _look_further(self) -> None:
+        """What tells of masked gradients: the gradient at some images that are right when clean, and the curves."""
+        order = self._order()
+        right = self.results.clean[order]
+        entry = self.journal.get("diagnostics")
+        if entry is None and bool(right.any()):
+            images, labels = self.bench.images(order[right][:DIAGNOSED])
+            rng = generator_of(self.config.seed, "diagnostics")
+            noise = noise_from(self.model, rng)
+            facts = diagnose(self.model, images, labels, batch=self.config.batch, noise=noise, rng=rng)
+            entry = self.journal.put("diagnostics", {}, facts)
+        self.further |= {"diagnostics": entry.facts} if entry else {}
+        n = min(self.config.sweep, len(order))
+        for name in CURVES if n else ():
+
+            def on_progress(done: int, total: int, message: str, name: str = name) -> None:
+                self._say(self.done, f"{name}, step {done} of {total}: {message}")
+
+            curves = curve_unit(self.bench, self.config, name, order[:n], right[:n], on_progress, self.should_stop)
+            if curves is None:
+                raise _StoppedError
+            self.further[name] = curves.facts
+
+    # ------------------------------------------------------------------ what is said and written
+
+    def _worst_so_far(self) -> str:
+        counted = self.results.counted
+        if not bool(counted.any()):
+            return "no image has met every attack yet"
+        standing = self.results.clean & ~self.results.broken(self.results.attacks)
+        return f"worst case so far {float(standing[counted].float().mean()):.1%} of {int(counted.sum())}"
+
+    def _progress(self, share: float, message: str) -> None:
+        self.done = min(float(self.total), self.done + share)
+        self._say(self.done, message)
+
+    def _say(self, done: float, message: str) -> None:
+        progress = EvalProgress(int(done), self.total, message)
+        self.on_progress(progress)
+        if self.journal.folder is not None and time.monotonic() - self.written_at >= REPORT_SECONDS:
+            self._write(self.journal.folder, {**self._report(complete=False), "progress": progress._asdict()})
+
+    def _report(self, complete: bool) -> dict[str, Any]:
+        setting = Setting(self.config, self.model, self.data, self.indices, str(self.device))
+        return build_report(setting, self.results, self.further, complete=complete)
+
+    def _write(self, folder: Path, report: dict[str, Any]) -> None:
+        write_atomically(folder / "report.json", json.dumps(report, separators=(",", ":")).encode())
+        self.written_at = time.monotonic()
+
+    def _write_adversarial(self, folder: Path) -> None:
+        """Bring the adversarial images together, one for each broken image: the first that was found."""
+        found: dict[str, list[Tensor]] = {"rows": [], "images": [], "attack": []}
+        for batch in self._batches() if bool(self.results.seen.all()) else []:
+            for index in range(len(self.plan)):
+                entry = self.journal.get(attack_entry(index, batch.number))
+                if entry is not None:
+                    found["rows"].append(entry.tensors["found"])
+                    found["images"].append(entry.tensors["images"])
+                    found["attack"].append(torch.full_like(entry.tensors["found"], index))
+        if found["rows"]:
+            tensors = {name: torch.cat(parts) for name, parts in found.items()}
+            tensors["indices"] = torch.tensor(self.indices)[tensors.pop("rows")]
+            facts = {"attacks": [planned.name for planned in self.plan], "data": self.data.source}
+            save_tensors(folder / "adversarial.safetensors", tensors, facts)
+
+
+def evaluate_model(
+    config: EvalConfig,
+    model: EvaluatedModel,
+    folder: Path | None = None,
+    *,
+    data: LabelledImages | None = None,
+    on_progress: Callable[[EvalProgress], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """Evaluate `model` on `config.data`'s test split (or `data`); returns the report as plain JSON types."""
+    images = data or evaluation_data(config, model.config.image_size)
+    return Evaluation(model, config, images, folder, on_progress=on_progress, should_stop=should_stop).run()

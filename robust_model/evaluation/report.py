@@ -1,0 +1,132 @@
+"""The report of an evaluation, as plain JSON types; its schema is `robust_model/reports/report.schema.json`."""
+
+import platform
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from robust_model.data import LabelledImages
+from robust_model.evaluation.accounting import by_draws, proportion
+from robust_model.evaluation.config import EvalConfig
+from robust_model.evaluation.masking import findings
+from robust_model.evaluation.results import AttackResults, Results
+from robust_model.subjects import EvaluatedModel
+
+SCHEMA = 2
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What was evaluated on what, for the report: `model` as it was configured, `indices` the places in the split."""
+
+    config: EvalConfig
+    model: EvaluatedModel
+    data: LabelledImages
+    indices: list[int]
+    device: str
+
+
+def build_report(setting: Setting, results: Results, further: dict[str, Any], *, complete: bool) -> dict[str, Any]:
+    """The report of what is known. Every figure counts the images that it is known of: all of them once complete.
+
+    Attack by attack: `accuracy` and its interval count images that stand, right when clean and not broken, judged while
+    the attack ran; `rescored` judges the images that it returned again, by fresh draws; `accounting` counts these in
+    other ways (see `by_draws`), for a random model. The worst case is per image over all attacks. `further`: the parts
+    that tell of masked gradients (`diagnostics`, `sweep`, `convergence`), as far as there are any.
+    """
+    named, seen, clean, counted = results.named, results.seen, results.clean, results.counted
+    names = setting.model.readout_names
+    standing = clean & ~results.broken(results.attacks)
+    met = [attack for attack in results.attacks if bool(attack.met.any())]
+    draws = results.answers.shape[0]
+    report: dict[str, Any] = {
+        "schema": SCHEMA,
+        "complete": complete,
+        "config": setting.config.model_dump(mode="json"),
+        "suites": [] if setting.config.attacks else list(setting.config.suites),
+        "data": {
+            "source": setting.data.source,
+            "n": len(setting.data),
+            "indices": setting.indices,
+            "class_names": list(setting.model.class_names),
+        },
+        "defence": {
+            "aggregator": setting.model.config.aggregator,
+            "voters": setting.model.voting(torch.zeros(1, len(names), 1)).shape[1],
+            "noise": "fresh" if setting.model.random else "off",
+            "draws": draws,
+        },
+        "clean": proportion(clean[seen]),
+        "clean_by_readout": {name: proportion((named[:, i] == results.labels)[seen]) for i, name in enumerate(names)},
+        "attacks": [_attack(attack, results, clean) for attack in met],
+        "worst_case": proportion(standing[counted]) if bool(counted.any()) else None,
+        "accounting": _accounting(results, counted) if setting.model.random else None,
+        "per_image": {
+            "label": results.labels.tolist(),
+            "clean": clean.tolist(),
+            "counted": counted.tolist(),
+            "standing": {attack.planned.name: (clean & ~attack.broken).tolist() for attack in met},
+        },
+        "passes": results.passes._asdict(),
+        "seconds": round(results.seconds, 1),
+        "versions": {"torch": torch.__version__, "python": platform.python_version()},
+        "device": setting.device,
+        "warnings": _warnings(setting, results),
+        "samples": [sample for attack in met for sample in attack.samples],
+    }
+    report |= further
+    return {**report, "findings": findings(report) if met else []}
+
+
+def _attack(attack: AttackResults, results: Results, clean: Tensor) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "name": attack.planned.name,
+        "config": attack.planned.config.model_dump(mode="json"),
+        **proportion((clean & ~attack.broken)[attack.met]),
+        "cumulative": attack.planned.cumulative,
+        "attacked": attack.attacked,
+        "rescored": proportion((clean & attack.rescored)[attack.met]),
+        "passes": attack.passes._asdict(),
+        "seconds": round(attack.seconds, 1),
+        "distance_max": attack.distance_max,
+    }
+    if results.answers.shape[0] > 1:
+        entry["accounting"] = by_draws(attack.right[attack.met])
+    if any("own_correct" in extra for extra in attack.extras):
+        own = sum(int(extra["own_correct"]) for extra in attack.extras)
+        entry["autoattack"] = {
+            "own_accuracy": own / max(1, int(attack.met.sum())),
+            "rescored_accuracy": entry["rescored"]["accuracy"],
+            "warnings": _lines(attack.extras, "warnings"),
+        }
+    return entry
+
+
+def _lines(extras: list[dict[str, Any]], name: str) -> list[str]:
+    """The different lines that batches report under `name`, in the order in which they first came."""
+    return list(dict.fromkeys(line for extra in extras for line in str(extra.get(name, "")).splitlines() if line))
+
+
+def _accounting(results: Results, counted: Tensor) -> dict[str, Any] | None:
+    """A random model's other figures: clean, and the worst case over all attacks; None while there are none."""
+    if not bool(counted.any()):
+        return None
+    rescored = results.rescored(results.attacks)
+    worst = by_draws(results.worst_right(results.attacks)[counted])
+    del worst["one_draw"]  # the worst of several attacks has no first draw
+    return {
+        "clean": by_draws(results.clean_right[results.seen]),
+        "worst_case": {**worst, "rescored": proportion(rescored[counted])},
+    }
+
+
+def _warnings(setting: Setting, results: Results) -> list[str]:
+    found = []
+    if not setting.model.random and setting.model.with_noise("fresh").random:
+        found.append("The network was trained with random draws; evaluated here with their centre (deterministic).")
+    clean = results.clean_right[results.seen].any(1)
+    if len(clean) and not bool(clean.any()):
+        found.append("The model gets no image right: nothing could be attacked.")
+    return found

@@ -1,0 +1,127 @@
+"""What is known of every image so far: collected from the finished units of work, read by the report."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from robust_model.attacks import PassCount
+from robust_model.evaluation.accounting import majority
+from robust_model.evaluation.journal import Entry
+from robust_model.evaluation.plan import PlannedAttack
+
+
+@dataclass
+class AttackResults:
+    """What one attack did to the n images.
+
+    `met` [n]: those whose batch it has finished (attacked or not); `broken` [n]: by it (a cumulative one: by it or
+    before it); `rescored` [n]: still right by the majority of fresh draws on the image that the attack returned;
+    `right` [n, K]: right in each of these draws. Images that it did not attack keep what was known of them.
+    """
+
+    planned: PlannedAttack
+    met: Tensor
+    broken: Tensor
+    rescored: Tensor
+    right: Tensor
+    attacked: int = 0
+    passes: PassCount = field(default_factory=lambda: PassCount(0, 0))
+    seconds: float = 0.0
+    distance_max: float = 0.0
+    samples: list[dict[str, Any]] = field(default_factory=list)
+    extras: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Results:
+    """Clean answers, then attack by attack, batch by batch. All tensors are on the CPU."""
+
+    def __init__(self, labels: Tensor, readouts: int, draws: int, classes: int) -> None:
+        n = len(labels)
+        self.labels, self.classes = labels, classes
+        self.answers = torch.zeros(draws, n, readouts + 1, dtype=torch.int64)
+        self.seen = torch.zeros(n, dtype=torch.bool)
+        self.clean_passes, self.clean_seconds = PassCount(0, 0), 0.0
+        self.attacks: list[AttackResults] = []
+
+    def add_clean(self, rows: Tensor, entry: Entry) -> None:
+        """Take in the clean answers [K, b, N + 1] of the images `rows`."""
+        self.answers[:, rows] = entry.tensors["answers"].long()
+        self.seen[rows] = True
+        self.clean_passes += PassCount(*entry.facts["passes"])
+        self.clean_seconds += entry.facts["seconds"]
+
+    @property
+    def named(self) -> Tensor:
+        """The class that each read-out and the defence name by majority: int64 [n, N + 1]."""
+        return majority(self.answers, self.classes)
+
+    @property
+    def clean(self) -> Tensor:
+        """Which images the defence gets right by majority: bool [n]."""
+        return (self.named[:, -1] == self.labels) & self.seen
+
+    @property
+    def clean_right(self) -> Tensor:
+        """Which of the clean draws are right: bool [n, K]."""
+        return (self.answers[:, :, -1] == self.labels).T
+
+    def begin_attacks(self, plan: tuple[PlannedAttack, ...]) -> None:
+        """The clean answers are complete: make room for the attacks."""
+        clean, right = self.clean, self.clean_right
+        nothing = torch.zeros_like(clean)
+        self.attacks = [
+            AttackResults(planned, nothing.clone(), nothing.clone(), clean.clone(), right.clone()) for planned in plan
+        ]
+
+    def add_attack(self, index: int, covered: Tensor, entry: Entry) -> None:
+        """Take in one batch of attack number `index`, with which it has met the images `covered` (indices)."""
+        result, tensors = self.attacks[index], entry.tensors
+        if result.planned.cumulative:  # what it did not attack is as those before it left it
+            before = self.attacks[:index]
+            result.broken[covered] = self.broken(before)[covered]
+            result.rescored[covered] = self.rescored(before)[covered]
+            result.right[covered] = self.worst_right(before)[covered]
+        rows = tensors["rows"]
+        result.met[covered] = True
+        result.broken[rows] = tensors["broken"]
+        result.rescored[rows] = tensors["rescored"]
+        result.right[rows] = tensors["right"]
+        result.attacked += len(rows)
+        result.passes += PassCount(*entry.facts["passes"])
+        result.seconds += entry.facts["seconds"]
+        result.distance_max = max(result.distance_max, entry.facts["distance_max"])
+        result.samples += entry.facts["samples"]
+        result.extras.append(entry.facts["extra"])
+
+    @property
+    def counted(self) -> Tensor:
+        """Which images every attack has met: bool [n]."""
+        met = [attack.met for attack in self.attacks]
+        return torch.stack(met).all(0) if met else torch.zeros_like(self.seen)
+
+    def broken(self, attacks: Sequence[AttackResults]) -> Tensor:
+        """Which images at least one of these attacks has broken: bool [n]."""
+        return torch.stack([torch.zeros_like(self.seen), *(attack.broken for attack in attacks)]).any(0)
+
+    def rescored(self, attacks: Sequence[AttackResults]) -> Tensor:
+        """Which images are right, clean and on what each of these attacks returned, by fresh draws: bool [n]."""
+        return torch.stack([self.clean, *(attack.rescored for attack in attacks)]).all(0)
+
+    def worst_right(self, attacks: Sequence[AttackResults]) -> Tensor:
+        """Of each image, the draws on whichever of the clean image and these attacks' has fewest right: bool [n, K]."""
+        every = torch.stack([self.clean_right, *(attack.right for attack in attacks)])
+        worst = every.sum(2).argmin(0)
+        return every[worst, torch.arange(every.shape[1])]
+
+    @property
+    def passes(self) -> PassCount:
+        """All passes of one image, forward and backward."""
+        return sum((attack.passes for attack in self.attacks), self.clean_passes)
+
+    @property
+    def seconds(self) -> float:
+        """The time that the finished units of work took."""
+        return self.clean_seconds + sum(attack.seconds for attack in self.attacks)

@@ -1,0 +1,215 @@
+"""Units of work: one batch answered when clean, or met by one attack. Each is kept whole, and repeats exactly."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from robust_model.attacks import AttackOutcome, Defence, PassCount, run_attack
+from robust_model.data import LabelledImages, to_float
+from robust_model.evaluation.accounting import answers, majority
+from robust_model.evaluation.journal import Entry, Journal
+from robust_model.evaluation.plan import PlannedAttack, generator_of
+from robust_model.evaluation.samples import save_samples
+from robust_model.noise import FreshNoise, Noise, SilentNoise
+
+
+def noise_from(defence: Defence, rng: torch.Generator) -> Noise:
+    """Fresh noise from `rng` for a random defence, none for a deterministic one."""
+    return FreshNoise(rng) if defence.random else SilentNoise()
+
+
+@dataclass
+class Referee:
+    """Answers for the defended model by the majority of `draws` passes, and counts them."""
+
+    defence: Defence
+    draws: int
+    noise: Noise
+    passes: PassCount = field(default_factory=PassCount)
+
+    def answers(self, images: Tensor) -> Tensor:
+        """The class that each read-out, and last the defence, names in each draw: int64 [K, B, N + 1]."""
+        self.passes += PassCount(self.draws * len(images), 0)
+        return answers(self.defence, images, self.noise, self.draws)
+
+    def named(self, images: Tensor) -> Tensor:
+        """The class that each of them names most often: int64 [B, N + 1]."""
+        return majority(self.answers(images), len(self.defence.class_names))
+
+    def stands(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Whether the defended answer is still right: bool [B]."""
+        return self.named(images)[:, -1] == labels
+
+    def in_words(self, images: Tensor) -> list[dict[str, str]]:
+        """The name of the class that each read-out and the "defence" name, for each image."""
+        names = (*self.defence.readout_names, "defence")
+        classes = self.defence.class_names
+        return [
+            {name: classes[answer] for name, answer in zip(names, row, strict=True)}
+            for row in self.named(images).tolist()
+        ]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all units of one evaluation share: the defence, the data with their `places` in the split, the journal."""
+
+    defence: Defence
+    data: LabelledImages
+    places: list[int]
+    device: torch.device
+    draws: int
+    seed: int
+    journal: Journal
+
+    def images(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The images [B, 3, H, W] and labels [B] at `rows` (indices), on the device."""
+        return to_float(self.data.images[rows]).to(self.device), self.data.labels[rows].to(self.device)
+
+    def referee(self, *place: object) -> Referee:
+        """One whose draws belong to this place in the evaluation."""
+        return Referee(self.defence, self.draws, noise_from(self.defence, generator_of(self.seed, *place)))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images to attack: their `rows` in the data. With them all images `covered` are done with: those in between need
+    no attack."""
+
+    number: int
+    rows: Tensor
+    covered: Tensor
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """Which `rows` of the data an attack met, and where its restarts ended: what another attack continues from."""
+
+    rows: Tensor
+    last: list[Tensor]
+
+    def only(self, rows: Tensor) -> AttackOutcome:
+        """The part for `rows`, all of them among its own."""
+        place = (self.rows == rows[:, None]).int().argmax(1)
+        last = [iterate[place.to(iterate.device)] for iterate in self.last]
+        return AttackOutcome(torch.zeros(len(rows), dtype=torch.bool), torch.empty(0), last=last)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Attack number `index`, `planned`, on the images `rows` of batch `batch`.
+
+    `follows` is the attack before, for one that continues it. Adversarial images are kept of the `rows` that are `new`
+    (bool): nothing has broken them before. Up to `samples` of them become pictures. `followed`: the next attack
+    continues this one, so that its last iterates are kept as well.
+    """
+
+    index: int
+    planned: PlannedAttack
+    batch: int
+    rows: Tensor
+    new: Tensor
+    samples: int
+    follows: Attacked | None = None
+    followed: bool = False
+
+
+def attack_entry(index: int, batch: int) -> str:
+    """The journal's name for what attack number `index` did to a batch."""
+    return f"attack-{index:02d}-{batch:05d}"
+
+
+def keep_last(journal: Journal, index: int, batch: int, attacked: Attacked) -> None:
+    """Keep where the restarts of attack number `index` ended, until the one that continues it is done."""
+    tensors = {f"{number:03d}": iterate for number, iterate in enumerate(attacked.last)}
+    journal.put(f"last-{attack_entry(index, batch)}", {"rows": attacked.rows, **tensors}, {})
+
+
+def get_last(journal: Journal, index: int, batch: int) -> Attacked | None:
+    """What `keep_last` has kept, if it has."""
+    entry = journal.get(f"last-{attack_entry(index, batch)}")
+    if entry is None:
+        return None
+    return Attacked(entry.tensors["rows"], [entry.tensors[name] for name in sorted(entry.tensors) if name != "rows"])
+
+
+def clean_unit(bench: Bench, number: int, rows: Tensor) -> Entry:
+    """The clean answers of batch `number`: kept, or else found and kept."""
+    name = f"clean-{number:05d}"
+    kept = bench.journal.get(name)
+    if kept is not None:
+        return kept
+    started, referee = time.monotonic(), bench.referee(number, "clean")
+    found = referee.answers(bench.images(rows)[0])
+    facts = {"passes": referee.passes, "seconds": time.monotonic() - started}
+    return bench.journal.put(name, {"answers": found.to(torch.int16)}, facts)
+
+
+def attack_unit(bench: Bench, task: Task, on_step: Callable[[int, AttackOutcome], None]) -> Entry:
+    """Attack a batch and keep what comes of it.
+
+    `on_step` hears how often the attack has yielded, and its outcome; it may raise to end it: nothing is kept then.
+    """
+    started, config = time.monotonic(), task.planned.config
+    place = (task.batch, config.model_dump_json())
+    images, labels = bench.images(task.rows)
+    rng = generator_of(bench.seed, *place)
+    noise = noise_from(bench.defence, rng)
+    referee = Referee(bench.defence, bench.draws, noise)
+    outcome = AttackOutcome.untouched(images)
+    if len(images):
+        before = None if task.follows is None else task.follows.only(task.rows)
+        running = run_attack(
+            bench.defence, images, labels, config, rng=rng, noise=noise, judge=referee.stands, before=before
+        )
+        for count, outcome in enumerate(running, start=1):
+            on_step(count, outcome)
+    distance = float((outcome.images - images).abs().max()) if len(images) else 0.0
+    assert distance <= config.eps + 1e-6, f"left the ball: {distance} > {config.eps}"
+
+    again = bench.referee(*place, "again")
+    answered = again.answers(outcome.images)[:, :, -1]
+    broken = outcome.broken.cpu()
+    found = broken & task.new
+    tensors = {
+        "rows": task.rows,
+        "broken": broken,
+        "rescored": (majority(answered, len(bench.defence.class_names)) == labels),
+        "right": (answered == labels).T,
+        "found": task.rows[found],
+        "images": outcome.images[found.to(images.device)],
+    }
+    shown = torch.nonzero(broken).squeeze(1)[: task.samples].to(images.device)
+    pictures = _pictures(bench, task, images[shown], outcome.images[shown], task.rows[shown.cpu()].tolist())
+    facts = {
+        "passes": outcome.passes + referee.passes + again.passes,
+        "seconds": time.monotonic() - started,
+        "distance_max": distance,
+        "samples": pictures,
+        "extra": outcome.extra,
+    }
+    if task.followed:  # before the entry: where that is, this is
+        keep_last(bench.journal, task.index, task.batch, Attacked(task.rows, outcome.last))
+    return bench.journal.put(attack_entry(task.index, task.batch), tensors, facts)
+
+
+def _pictures(bench: Bench, task: Task, clean: Tensor, adversarial: Tensor, rows: list[int]) -> list[dict[str, Any]]:
+    """Some adversarial examples as pictures in the evaluation's folder, if it has one."""
+    if bench.journal.folder is None:
+        return []
+    names = bench.defence.class_names
+    return save_samples(
+        bench.journal.folder,
+        task.index,
+        task.planned.name,
+        [bench.places[row] for row in rows],
+        clean,
+        adversarial,
+        [names[int(bench.data.labels[row])] for row in rows],
+        task.planned.config.eps,
+        bench.referee(task.batch, task.index, "samples").in_words,
+    )

@@ -1,0 +1,132 @@
+"""Any network of one output as a defence that can be attacked and evaluated."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from generator.errors import StudioError
+from robust_model.noise import FreshNoise, Noise
+from robust_model.stack import MultiResolutionStack, StackConfig
+
+
+class PlainConfig(BaseModel):
+    """A classifier of one output. Frozen, validated, JSON.
+
+    `image_size` is the side of the images that it sees (0: they are not scaled); `mean` and `std` normalise each
+    channel.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    class_names: tuple[str, ...] = Field(min_length=2)
+    image_size: int = Field(0, ge=0)
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    @property
+    def aggregator(self) -> str:
+        """The one output is the answer."""
+        return "last"
+
+
+class PlainDefence(nn.Module):
+    """Any network from images [B, 3, H, W] in [0, 1] to logits [B, C], as a defence of one predictor.
+
+    Images are scaled to `config.image_size` (antialiased bilinear) and normalised, differentiably. Two passes over one
+    image say whether the network is random. A random one draws from PyTorch's global generator: at every pass it
+    finds that seeded from the given noise, and it is put back afterwards, so that evaluations repeat. The noise of an
+    image then belongs to its batch: frozen noise is frozen for as long as no image leaves the batch.
+    """
+
+    readout_names = ("output",)
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, config: PlainConfig) -> None:
+        super().__init__()
+        self.network, self.config = network.eval().requires_grad_(False), config
+        self.class_names = config.class_names
+        self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(config.std).view(1, 3, 1, 1), persistent=False)
+        # Draws that are a seed: noise is what a stack samples, and this one samples a number in [0, 1).
+        self.seeds = MultiResolutionStack(StackConfig(size=1, resolutions=(1,), noise="uniform", noise_low=1.0))
+        self.random = False
+
+    def probed(self) -> "PlainDefence":
+        """Find out whether the network is random, and whether it answers as it should; returns itself.
+
+        Raises StudioError.
+        """
+        side = self.config.image_size or 32
+        images = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0)).to(self.mean)
+        noise = FreshNoise(torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            try:
+                first, second = (self.readouts(images, noise) for _ in range(2))
+            except (RuntimeError, TypeError, ValueError) as error:
+                raise StudioError(
+                    f"The model '{self.config.name}' cannot take images [2, 3, {side}, {side}]: {error}."
+                ) from error
+        wanted = (2, 1, len(self.class_names))
+        if tuple(first.shape) != wanted:
+            raise StudioError(
+                f"The model '{self.config.name}' answers two images with {tuple(first[:, 0].shape)} numbers, where "
+                f"{wanted[2]} classes need {(2, wanted[2])}."
+            )
+        # A GPU may add in another order each time; noise that is a defence is far larger.
+        self.random = bool((first - second).abs().max() > 1e-5 * first.abs().max())
+        return self
+
+    def readouts(self, images: Tensor, noise: Noise | None = None) -> Tensor:
+        """The logits [B, 1, C]."""
+        side = self.config.image_size
+        if side and images.shape[2:] != (side, side):
+            images = F.interpolate(images, size=(side, side), mode="bilinear", align_corners=False, antialias=True)
+        x = (images - self.mean) / self.std
+        if noise is None:
+            return self._logits(x)
+        with torch.random.fork_rng([images.device] if images.is_cuda else []):
+            self._seed(noise, len(images), images.device)
+            return self._logits(x)
+
+    def _logits(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.network(x)
+        return logits[:, None].float()
+
+    def _seed(self, noise: Noise, batch: int, device: torch.device) -> None:
+        draws = noise(self.seeds, batch)
+        assert draws.low is not None
+        seed = int(draws.low[0][0, 0, 0, 0].double() * 2**24)
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            torch.cuda.default_generators[device.index or 0].manual_seed(seed)
+
+    def forward(self, images: Tensor, noise: Noise | None = None) -> Tensor:
+        """The logits [B, C]."""
+        return self.readouts(images, noise)[:, 0]
+
+    def voting(self, logits: Tensor) -> Tensor:
+        """The one predictor's logits: [B, 1, C]."""
+        return logits
+
+    def combine(self, logits: Tensor) -> Tensor:
+        """The one predictor's logits [B, 1, C] as the answer's [B, C]."""
+        return logits[:, 0]
+
+    def with_noise(self, noise: Literal["off", "fresh"]) -> "PlainDefence":
+        """This network as it is: only the noise that it has by itself. StudioError if that is to be switched off."""
+        if noise == "off" and self.random:
+            raise StudioError(
+                f"The model '{self.config.name}' is random by itself; its noise can't be switched off from here."
+            )
+        return self
+
+    def with_aggregator(self, aggregator: str) -> "PlainDefence":
+        """A StudioError: there is nothing to combine."""
+        raise StudioError(
+            f"The model '{self.config.name}' has one output; there is nothing to combine by '{aggregator}'."
+        )

@@ -1,0 +1,150 @@
+"""A report's numbers in words: what the HTML page, the Markdown table and the comparison all say alike."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from generator.errors import StudioError
+from robust_model.evaluation.masking import findings
+from robust_model.evaluation.signs import kind_of
+
+SCHEMA_PATH = Path(__file__).with_name("report.schema.json")
+WORST_CASE = "worst case over all attacks"
+NOTHING = "–"
+
+
+def readable(report: Mapping[str, Any]) -> dict[str, Any]:
+    """The report with everything that renderers ask for; one of schema 1 is brought to the form of schema 2.
+
+    What schema 1 never recorded (backward passes, distances, samples) stays absent. Raises StudioError for anything
+    that is no evaluation report.
+    """
+    missing = {"schema", "config", "data", "defence", "clean", "attacks", "per_image"} - report.keys()
+    if missing:
+        raise StudioError(
+            f"This is no evaluation report: it lacks {', '.join(sorted(missing))}. Give the JSON that "
+            "`python -m robust_model evaluate --json FILE` writes."
+        )
+    if report["schema"] not in (1, 2):
+        raise StudioError(
+            f"This report has schema {report['schema']}, and this program reads 1 and 2: use the program that wrote "
+            "it, or evaluate again."
+        )
+    full = {"suites": [], "samples": [], "warnings": [], "versions": {}, "worst_case": None, **report}
+    full["findings"] = report.get("findings") or findings(full)
+    if isinstance(full.get("passes"), int):
+        full["passes"] = {"forward": full["passes"]}
+    return full
+
+
+def percent(share: float) -> str:
+    """A share in [0, 1] as per cent, with one decimal."""
+    return f"{share:.1%}"
+
+
+def interval(figure: Mapping[str, Any]) -> str:
+    """The 95 % interval of a proportion."""
+    low, high = figure["ci95"]
+    return f"{low * 100:.1f} to {percent(high)}"
+
+
+def budget(eps: float) -> str:
+    """An L-inf budget in grey levels of 255."""
+    return f"{eps * 255:.3g}/255"
+
+
+def count(number: int | None) -> str:
+    """A whole number with a comma at the thousands; nothing for None."""
+    return NOTHING if number is None else f"{number:,}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as the largest two units that say something."""
+    if seconds is None:
+        return NOTHING
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def effort(attack: Mapping[str, Any]) -> str:
+    """How hard an attack tried, from its configuration."""
+    config = attack["config"]
+    units = {"steps": "step", "queries": "query", "restarts": "restart", "targets": "target", "repeats": "repeat"}
+    plural = {"query": "queries"}
+    parts = [
+        f"{config[key]:,} {word if config[key] == 1 else plural.get(word, word + 's')}"
+        for key, word in units.items()
+        if isinstance(config.get(key), int)
+    ]
+    parts += [f"EOT {config['eot']}"] if config.get("eot", 1) > 1 else []
+    parts += [f"version {config['version']}"] if "version" in config else []
+    return ", ".join(parts)
+
+
+def named(attack: Mapping[str, Any]) -> str:
+    """An attack's name, marked where its accuracy is that after all before it."""
+    return str(attack["name"]) + (" (after those above)" if attack.get("cumulative") else "")
+
+
+def passes(figure: Mapping[str, Any] | None) -> str:
+    """Forward and backward passes of one image."""
+    if not figure:
+        return NOTHING
+    backward = figure.get("backward")
+    return count(figure["forward"]) + (f" + {count(backward)}" if backward is not None else "")
+
+
+def setting(report: Mapping[str, Any]) -> str:
+    """What was evaluated on what, in a line."""
+    defence = report["defence"]
+    noise = f"noise on, majority of {defence['draws']} draws" if defence["noise"] != "off" else "deterministic"
+    return (
+        f"{report['data']['n']:,} images of {report['data']['source']}, L∞ {budget(report['config']['eps'])}, {noise}"
+    )
+
+
+def autoattack_lines(report: Mapping[str, Any]) -> list[tuple[str, float, float]]:
+    """(attack, AutoAttack's own accuracy, the same images re-scored by majority) of every AutoAttack in the report."""
+    return [
+        (a["name"], a["autoattack"]["own_accuracy"], a["autoattack"]["rescored_accuracy"])
+        for a in report["attacks"]
+        if a.get("autoattack")
+    ]
+
+
+def caveats(report: Mapping[str, Any]) -> list[str]:
+    """What the numbers do not say, for this report."""
+    config, defence = report["config"], report["defence"]
+    said = [
+        "The worst case is an upper bound: a stronger attack can only lower it. No evaluation by attacks proves that "
+        "an image cannot be broken.",
+        f"Only changes of at most {budget(config['eps'])} in each colour value of each pixel were tried: nothing is "
+        "said of other norms, larger changes, patches, rotations, blur or weather.",
+        f"The 95 % intervals (Wilson) are those of drawing {report['data']['n']:,} images; another training run of the "
+        "same recipe would differ by more than that may suggest. All attacks met the same images, so their intervals "
+        "overlap even where one attack is certainly stronger.",
+    ]
+    if not report.get("complete", True):
+        said.insert(0, "The evaluation is not complete: only images that met every attack count in the worst case.")
+    if defence["noise"] != "off":
+        said.append(
+            f"The defence answers at random. An image counts as broken when most of {defence['draws']} fresh passes "
+            "are wrong: someone who may ask again and again breaks more, and one who has a single try breaks fewer."
+        )
+    if any(attack.get("cumulative") for attack in report["attacks"]):
+        said.append(
+            "Attacks marked “after those above” met only images that the attacks before them had left standing: their "
+            "accuracy is what is left after all of them, and no measure of their own strength."
+        )
+    if any(kind_of(attack) == "autoattack" for attack in report["attacks"]):
+        said.append(
+            "AutoAttack's own figure counts an image as broken after a single wrong answer. Re-scored figures ask "
+            "again, with fresh draws; AutoAttack returns the clean image wherever it did not succeed."
+        )
+    if report["samples"]:
+        said.append("The sample images are the first that each attack broke, not typical ones.")
+    return said

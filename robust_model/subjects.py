@@ -1,0 +1,227 @@
+"""What can be evaluated: our models, ensembles of them, other people's by name, and a user's own.
+
+A name is one of ours (or the folder of an exported model), or `KIND:REST` with a kind of `LOADERS`, or
+`MODULE:FUNCTION`, a function of the user's that returns a network.
+"""
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, Self
+
+import torch
+from torch import nn
+
+from generator import torchvision_cure  # noqa: F401  (before torchvision is imported)
+from generator.errors import StudioError
+from robust_model.attacks import Defence
+from robust_model.data import CIFAR10_CLASSES
+from robust_model.ensemble import Ensemble, SelfEnsemble
+from robust_model.plain import PlainConfig, PlainDefence
+from robust_model.registry import find_model, load_model
+
+
+class Settings(Protocol):
+    """How a model was made, as far as an evaluation asks."""
+
+    @property
+    def aggregator(self) -> str: ...
+
+    @property
+    def image_size(self) -> int: ...
+
+    def model_dump_json(self) -> str: ...
+
+
+class EvaluatedModel(Defence, Protocol):
+    """What an evaluation needs besides what attacks need. `SelfEnsemble`, `Ensemble` and `PlainDefence` are such."""
+
+    @property
+    def config(self) -> Settings: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def with_noise(self, noise: Literal["off", "fresh"]) -> Self:
+        """This model with its noise switched off, or drawn anew at every pass (if it has any)."""
+
+    def with_aggregator(self, aggregator: str) -> Self:
+        """This model with its predictors combined in another way."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model to evaluate: `name` as it is recorded, and the `folder` of an exported model of ours."""
+
+    name: str
+    model: EvaluatedModel
+    folder: Path | None = None
+
+
+def load_subject(name: str, device: str = "cpu", folders: Sequence[Path] = ()) -> Subject:
+    """The model `name` on `device`, in eval mode, ready to be attacked.
+
+    Raises StudioError with what to do where there is no such model, a library is missing, or nothing can be downloaded.
+    """
+    kind, colon, rest = name.partition(":")
+    if not colon or (Path(name) / "config.json").exists():
+        info = find_model(name, folders)
+        return Subject(info.name, load_model(name, device, folders), info.folder)
+    if kind in LOADERS:
+        return Subject(_plain(name), LOADERS[kind](rest, device, folders))
+    return Subject(_plain(name), _own(kind, rest, device))
+
+
+def _plain(name: str) -> str:
+    """The name without folders of this machine."""
+    kind, _, rest = name.partition(":")
+    return f"{kind}:{'+'.join(Path(part).name for part in rest.split('+'))}"
+
+
+def _ensemble(rest: str, device: str, folders: Sequence[Path]) -> EvaluatedModel:
+    members = []
+    for name in rest.split("+"):
+        member = load_model(name, device, folders)
+        if not isinstance(member, SelfEnsemble):
+            raise StudioError(f"'{name}' is an ensemble itself: an ensemble is made of self-ensembles.")
+        members.append(member)
+    return Ensemble(members).eval()
+
+
+def _finish(network: nn.Module, config: PlainConfig, device: str) -> PlainDefence:
+    defence = PlainDefence(network, config)
+    defence.to(device)
+    return defence.probed()
+
+
+def _refuse_download(name: str, error: Exception) -> StudioError:
+    return StudioError(
+        f"The weights of '{name}' are not here and could not be downloaded ({error}). With a network, run this again; "
+        "without one, put them where the library keeps its weights, or write a function that builds the model and give "
+        "it as MODULE:FUNCTION."
+    )
+
+
+def _numbered(count: int) -> tuple[str, ...]:
+    return tuple(f"class {number}" for number in range(count))
+
+
+def _torchvision(name: str, device: str, _folders: Sequence[Path]) -> EvaluatedModel:
+    from torchvision import models
+
+    if name not in models.list_models(module=models):
+        raise StudioError(f"torchvision has no classifier '{name}'; see torchvision.models.list_models().")
+    weights: Any = models.get_model_weights(name).DEFAULT
+    try:
+        network = models.get_model(name, weights=weights)
+    except (OSError, RuntimeError) as error:
+        raise _refuse_download(f"torchvision:{name}", error) from error
+    seen = weights.transforms()
+    config = PlainConfig(
+        name=f"torchvision:{name}",
+        class_names=_distinct(weights.meta["categories"]),
+        image_size=seen.crop_size[0],
+        mean=tuple(seen.mean),
+        std=tuple(seen.std),
+    )
+    return _finish(network, config, device)
+
+
+def _distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """The names, numbered where one is there twice (ImageNet has two cranes)."""
+    return tuple(f"{name} {names[:i].count(name) + 1}" if name in names[:i] else name for i, name in enumerate(names))
+
+
+def _timm(name: str, device: str, _folders: Sequence[Path]) -> EvaluatedModel:
+    timm: Any = importlib.import_module("timm")
+    if not timm.is_model(name):
+        raise StudioError(f"timm has no model '{name}'; see timm.list_models(pretrained=True).")
+    try:
+        network = timm.create_model(name, pretrained=True)
+    except (OSError, RuntimeError) as error:  # so do its downloads end that fail
+        raise _refuse_download(f"timm:{name}", error) from error
+    seen = timm.data.resolve_model_data_config(network)
+    config = PlainConfig(
+        name=f"timm:{name}",
+        class_names=_timm_classes(network),
+        image_size=seen["input_size"][1],
+        mean=seen["mean"],
+        std=seen["std"],
+    )
+    return _finish(network, config, device)
+
+
+def _timm_classes(network: Any) -> tuple[str, ...]:
+    """ImageNet's class folders (n01440764...) where the network was trained on it, else numbers."""
+    data: Any = importlib.import_module("timm.data")
+    subset = data.infer_imagenet_subset(network)
+    if not subset:
+        return _numbered(network.num_classes)
+    return tuple(data.ImageNetInfo(subset).label_names())
+
+
+def _robustbench(rest: str, device: str, _folders: Sequence[Path]) -> EvaluatedModel:
+    dataset, slash, name = rest.partition("/")
+    if not slash:
+        dataset, name = "cifar10", rest
+    sizes = {"cifar10": (32, CIFAR10_CLASSES), "cifar100": (32, _numbered(100)), "imagenet": (224, _numbered(1000))}
+    if dataset not in sizes:
+        raise StudioError(f"RobustBench has no data set '{dataset}' here: use {', '.join(sizes)}, as in cifar10/NAME.")
+    try:
+        utils = importlib.import_module("robustbench.utils")
+    except ImportError as error:
+        raise StudioError(
+            "RobustBench is not installed. Run: pip install git+https://github.com/RobustBench/robustbench.git"
+        ) from error
+    try:
+        network = utils.load_model(model_name=name, dataset=dataset, threat_model="Linf")
+    except KeyError as error:
+        raise StudioError(f"RobustBench has no model '{name}' for {dataset} and the L-inf norm.") from error
+    except (OSError, RuntimeError) as error:
+        raise _refuse_download(f"robustbench:{rest}", error) from error
+    size, classes = sizes[dataset]
+    return _finish(network, PlainConfig(name=f"robustbench:{rest}", class_names=classes, image_size=size), device)
+
+
+def _own(module: str, function: str, device: str) -> EvaluatedModel:
+    name = f"{module}:{function}"
+    try:
+        make = getattr(importlib.import_module(module), function)
+    except ModuleNotFoundError as error:
+        raise StudioError(
+            f"There is no module '{error.name}' for the model '{name}'. Run the command in the folder where it lies, "
+            f"or use one of {', '.join(f'{kind}:NAME' for kind in LOADERS)}."
+        ) from error
+    except (AttributeError, ValueError) as error:
+        raise StudioError(f"The module '{module}' has no function '{function}'.") from error
+    made = make()
+    network, names = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
+    if not isinstance(network, nn.Module):
+        raise StudioError(
+            f"'{name}' returned {type(network).__name__}, not a torch.nn.Module, or (module, class names)."
+        )
+    network = network.to(device)
+    classes = tuple(str(word) for word in names) if names is not None else _numbered(_outputs(network, name, device))
+    return _finish(network, PlainConfig(name=name, class_names=classes), device)
+
+
+def _outputs(network: nn.Module, name: str, device: str) -> int:
+    """How many logits the network has, from one image of 32 x 32 pixels."""
+    with torch.no_grad(), torch.random.fork_rng():
+        try:
+            logits = network.eval()(torch.full((1, 3, 32, 32), 0.5, device=device))
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise StudioError(
+                f"The model '{name}' cannot take images of 32 x 32 pixels: {error}. Let the function return (module, "
+                "class names), and the module scale its images."
+            ) from error
+    return int(logits.shape[-1])
+
+
+LOADERS: dict[str, Callable[[str, str, Sequence[Path]], EvaluatedModel]] = {
+    "ensemble": _ensemble,
+    "torchvision": _torchvision,
+    "timm": _timm,
+    "robustbench": _robustbench,
+}
+"""Kinds of models by the word before the colon: each loads what comes after it."""

@@ -1,0 +1,356 @@
+"""Masks planted on a small trained network: each must be caught and named, and the bare network must fall to zero."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from robust_model.attacks import Defence, PgdConfig, SquareConfig, run_attack
+from robust_model.data import synthetic, to_float
+from robust_model.evaluation.accounting import answers, majority, proportion
+from robust_model.evaluation.masking import SIGNS, Finding, findings, verdict
+from robust_model.evaluation.significance import fisher, fisher_greater, mcnemar, mcnemar_greater
+from robust_model.evaluation.sweep import Ladder, SweepConfig, examine
+from robust_model.noise import FreshNoise, Noise, SilentNoise
+
+EPS = 12 / 255
+COUNT, SIZE = 24, 12
+
+
+def pictures(split: Any, count: int) -> tuple[Tensor, Tensor]:
+    """Gratings of so little contrast that a small change of every pixel outweighs them: images and labels."""
+    data = synthetic(split, count, classes=4, size=SIZE)
+    return 0.5 + 0.15 * (to_float(data.images) - 0.5), data.labels
+
+
+class Bare(nn.Module):
+    """A trained network as a defence of one predictor, open to every attack."""
+
+    class_names = ("a", "b", "c", "d")
+    readout_names: tuple[str, ...] = ("output",)
+    random = False
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def logits(self, images: Tensor) -> Tensor:
+        out: Tensor = self.network((images - 0.5) / 0.05)
+        return out
+
+    def readouts(self, images: Tensor, noise: Noise | None = None) -> Tensor:
+        return self.logits(images)[:, None]
+
+    def voting(self, logits: Tensor) -> Tensor:
+        return logits
+
+    def combine(self, logits: Tensor) -> Tensor:
+        return logits[:, -1]
+
+
+class Rounded(Bare):
+    """Rounds its input to 8 bits: the gradient is zero wherever it is defined."""
+
+    def logits(self, images: Tensor) -> Tensor:
+        return super().logits((images * 255).round() / 255)
+
+
+class Loud(Bare):
+    """Divides its logits by a temperature of 1e-4: cross-entropy is 0 to the last bit, and so is its gradient."""
+
+    def logits(self, images: Tensor) -> Tensor:
+        return super().logits(images) / 1e-4
+
+
+class Blinking(Bare):
+    """Shows its network a random quarter of the pixels; `frozen`: always the same one to whom wants gradients."""
+
+    random = True
+
+    def __init__(self, network: nn.Module, frozen: bool = True) -> None:
+        super().__init__(network)
+        self.frozen, self.rng = frozen, torch.Generator().manual_seed(1)
+
+    def logits(self, images: Tensor) -> Tensor:
+        rng = torch.Generator().manual_seed(7) if self.frozen and images.requires_grad else self.rng
+        keep = torch.rand((len(images), 1, *images.shape[2:]), generator=rng) < 0.25
+        return super().logits(torch.where(keep, images, torch.tensor(0.5)))
+
+
+class Detached(Bare):
+    """Answers by a branch that passes no gradient; a weak decoy with its own idea of the way passes one instead."""
+
+    readout_names = ("decoy", "final")
+
+    def readouts(self, images: Tensor, noise: Noise | None = None) -> Tensor:
+        weights = torch.randn(len(self.class_names), 3 * SIZE * SIZE, generator=torch.Generator().manual_seed(3))
+        return torch.stack([1e-3 * images.flatten(1) @ weights.T, self.logits(images)], dim=1)
+
+    def combine(self, logits: Tensor) -> Tensor:
+        return logits[:, 1].detach() + logits[:, 0]
+
+
+class _Flip(torch.autograd.Function):
+    """The identity, whose gradient changes its sign from pixel to pixel and from point to point."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return gradient * torch.sin(1e4 * x).sign()
+
+
+class Shattered(Bare):
+    """The sign of its gradient depends on the last digits of its input."""
+
+    def logits(self, images: Tensor) -> Tensor:
+        flipped: Tensor = _Flip.apply(images)
+        return super().logits(flipped)
+
+
+MASKS: dict[str, Callable[[nn.Module], Defence]] = {
+    "zero gradient": Rounded,
+    "saturated loss": Loud,
+    "frozen noise": Blinking,
+    "transfer beats direct": Detached,
+    "shattered gradient": Shattered,
+}
+
+
+@pytest.fixture(scope="session")
+def network() -> nn.Module:
+    """Trained on gratings with some of their pixels missing: right on all of them, and robust to nothing."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        net = nn.Sequential(
+            *(nn.Conv2d(3, 12, 3, 2, 1), nn.SiLU(), nn.Conv2d(12, 24, 3, 2, 1), nn.SiLU()),
+            *(nn.Flatten(), nn.Linear(24 * (SIZE // 4) ** 2, 4)),
+        )
+    images, labels = pictures("train", 256)
+    rng = torch.Generator().manual_seed(0)
+    optimiser = torch.optim.Adam(net.parameters(), 5e-3)
+    for _ in range(60):
+        some = torch.randint(256, (64,), generator=rng)
+        share = 0.25 + 0.75 * torch.rand(64, 1, 1, 1, generator=rng)
+        keep = torch.rand(64, 1, SIZE, SIZE, generator=rng) < share
+        seen = torch.where(keep, images[some] - 0.5, torch.tensor(0.0)) / 0.05
+        loss = F.cross_entropy(net(seen), labels[some])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return net.eval().requires_grad_(False)
+
+
+def evaluated(defence: Defence) -> dict[str, Any]:
+    """A report of a few cheap attacks, examined for masks."""
+    images, labels = pictures("test", COUNT)
+    rng = torch.Generator().manual_seed(0)
+    noise: Noise = FreshNoise(rng) if defence.random else SilentNoise()
+    draws = 5 if defence.random else 1
+
+    def stands(x: Tensor, y: Tensor) -> Tensor:
+        return majority(answers(defence, x, noise, draws), 4)[:, -1] == y
+
+    common = {"eps": EPS, "steps": 10, "restarts": 1}
+    attacks = [PgdConfig(source="defence", loss=loss, **common) for loss in ("ce", "margin")]
+    attacks += [PgdConfig(source=f"predictor {i}", loss="margin", **common) for i in range(len(defence.readout_names))]
+    every = [*attacks, SquareConfig(eps=EPS, queries=120, repeats=draws)]
+    clean = stands(images, labels)
+    standing = {}
+    for config in every:
+        *_, last = run_attack(defence, images, labels, config, rng=rng, noise=noise, judge=stands)
+        standing[config.name] = clean & ~last.broken
+    worst = torch.stack(list(standing.values())).all(0)
+    report = {
+        "schema": 2,
+        "defence": {"noise": "fresh" if defence.random else "off", "draws": draws},
+        "clean": proportion(clean),
+        "clean_by_readout": dict.fromkeys(defence.readout_names, proportion(clean)),
+        "attacks": [
+            {"name": c.name, "config": c.model_dump(mode="json"), **proportion(standing[c.name])} for c in every
+        ],
+        "worst_case": proportion(worst),
+        "per_image": {
+            "clean": clean.tolist(),
+            "counted": [True] * COUNT,
+            "standing": {name: mask.tolist() for name, mask in standing.items()},
+        },
+    }
+    sweep = SweepConfig(
+        attack=PgdConfig(loss="margin", eps=EPS, steps=10, restarts=1),
+        sources=("defence",),
+        eps=(6 / 255, EPS, 128 / 255),
+        steps=(5, 10, 20),
+        eot=(1, 2),
+    )
+    return examine(report, lambda: Ladder(defence, images, labels, clean, stands, noise, rng), sweep)
+
+
+def found(report: dict[str, Any]) -> set[str]:
+    return {finding["sign"] for finding in report["findings"] if finding["verdict"] == "found"}
+
+
+def paper(standing: dict[str, list[int]], configs: dict[str, dict[str, Any]], n: int = 50) -> dict[str, Any]:
+    """A report on n images, all right when clean; `standing` names those (by number) that each attack leaves."""
+    rows = {name: [i in left for i in range(n)] for name, left in standing.items()}
+    attacks = [
+        {"name": name, "config": {"kind": "pgd", **configs[name]}, **configs[name].get("entry", {})}
+        for name in standing
+    ]
+    worst = sum(all(column) for column in zip(*rows.values(), strict=True)) if rows else n
+    return {
+        "schema": 2,
+        "defence": {"aggregator": "crossmax-median", "voters": 3, "noise": "off", "draws": 1},
+        "clean_by_readout": {"one": {}, "two": {}, "three": {}},
+        "attacks": attacks,
+        "worst_case": {"n": n, "correct": worst},
+        "per_image": {"clean": [True] * n, "counted": [True] * n, "standing": rows},
+    }
+
+
+def by_sign(report: dict[str, Any]) -> dict[str, Finding]:
+    return {finding["sign"]: finding for finding in findings(report)}
+
+
+def curve(axis: str, *points: tuple[float, int], source: str = "defence") -> dict[str, Any]:
+    """A sweep or a convergence of one curve, on 100 images: (value, how many are right)."""
+    rows = [{"value": value, "correct": right, "accuracy": right / 100, "n": 100} for value, right in points]
+    return {"clean_correct": 90, "curves": [{"name": "c", "axis": axis, "config": {"source": source}, "points": rows}]}
+
+
+def test_an_undefended_network_falls_to_zero_and_shows_no_sign(network: nn.Module) -> None:
+    report = evaluated(Bare(network))
+    assert report["clean"]["accuracy"] > 0.95
+    assert report["worst_case"]["correct"] == 0
+    assert report["sweep"]["curves"][0]["points"][-1]["correct"] == 0
+    assert found(report) == set(), report["findings"]
+    assert verdict(report).startswith("No sign of gradient masking in 7 tests")
+
+
+def test_honest_noise_shows_no_sign_of_frozen_noise(network: nn.Module) -> None:
+    report = evaluated(Blinking(network, frozen=False))
+    assert not found(report) & {"frozen noise", "zero gradient", "saturated loss", "shattered gradient"}
+
+
+@pytest.mark.parametrize("sign", MASKS)
+def test_a_planted_mask_is_caught_and_named(network: nn.Module, sign: str) -> None:
+    report = evaluated(MASKS[sign](network))
+    assert report["clean"]["accuracy"] > 0.9
+    assert sign in found(report), report["findings"]
+    assert sign in verdict(report)
+    others = found(report) & {"zero gradient", "saturated loss", "frozen noise"} - {sign}
+    assert not others, "another mask was named"
+    if sign != "frozen noise":  # whose fresh noise would take more queries
+        assert report["worst_case"]["accuracy"] < 0.5, report["attacks"]
+
+
+def test_a_mask_that_square_sees_through_is_named_so(network: nn.Module) -> None:
+    assert "black box beats white box" in found(evaluated(Rounded(network)))
+
+
+DIRECT, OTHER = {"source": "defence"}, {"source": "mean"}
+
+
+def test_transfer_is_compared_on_the_same_images() -> None:
+    configs = {"direct": DIRECT, "mean": OTHER}
+    beaten = by_sign(paper({"direct": list(range(40)), "mean": list(range(5, 30))}, configs))["transfer beats direct"]
+    # 15 images fall only to the transfer (0-4 and 30-39), none only to the direct attack: p = 2^-15.
+    assert beaten["verdict"] == "found"
+    assert (beaten["numbers"]["only_transfer"], beaten["numbers"]["only_direct"]) == (15, 0)
+    assert beaten["numbers"]["p"] == pytest.approx(2**-15)
+    # Six more are too few for chance, whatever their share.
+    few = by_sign(paper({"direct": list(range(40)), "mean": list(range(34))}, configs))["transfer beats direct"]
+    assert few["verdict"] == "not found"
+    assert few["numbers"]["p"] == pytest.approx(2**-6)
+
+
+def test_what_is_no_transfer_is_not_taken_for_one() -> None:
+    left = {"direct": list(range(40)), "other": []}
+    for config in (
+        {"source": "crossmax-median"},  # the defence's own aggregator
+        {"source": "defence", "continues": True},
+        {"source": "mean", "entry": {"cumulative": True}},
+    ):
+        sign = by_sign(paper(left, {"direct": DIRECT, "other": config}))["transfer beats direct"]
+        assert sign["verdict"] != "found", config
+    frozen = {"source": "defence", "noise_over_steps": "frozen"}
+    assert by_sign(paper(left, {"direct": DIRECT, "other": frozen}))["transfer beats direct"]["verdict"] == "found"
+    one = paper(left, {"direct": DIRECT, "other": OTHER})
+    one["clean_by_readout"] = {"output": {}}  # the mean of one predictor is the predictor
+    assert by_sign(one)["transfer beats direct"]["verdict"] == "not tested"
+
+
+def test_a_cumulative_square_gets_credit_only_for_its_own() -> None:
+    square = {"kind": "square", "entry": {"cumulative": True}}
+    configs = {"direct": DIRECT, "square": square}
+    inherited = paper({"direct": list(range(20)), "square": list(range(18))}, configs)
+    assert by_sign(inherited)["black box beats white box"]["numbers"]["only_black_box"] == 2
+    own = paper({"direct": list(range(20)), "square": list(range(10))}, configs)
+    assert by_sign(own)["black box beats white box"]["verdict"] == "found"
+
+
+@pytest.mark.parametrize(
+    ("sweep", "wanted"),
+    [
+        (curve("eps", (0, 90), (0.5, 8)), "found"),
+        (curve("eps", (0, 90), (0.5, 1)), "not found"),
+        (curve("eps", (0, 90), (0.1, 0)), "not found"),
+        (curve("eps", (0, 90), (0.1, 30)), "not tested"),
+        (curve("eps", (0, 90), (0.5, 8), source="mean"), "not tested"),
+    ],
+)
+def test_the_sweep_must_reach_zero(sweep: dict[str, Any], wanted: str) -> None:
+    report = paper({}, {}) | {"sweep": sweep}
+    assert by_sign(report)["accuracy does not reach zero"]["verdict"] == wanted
+
+
+@pytest.mark.parametrize(
+    ("points", "wanted"),
+    [
+        (((10, 60), (20, 53)), "found"),  # 7 more: p = 2^-7
+        (((10, 60), (20, 54)), "not found"),
+        (((10, 60), (20, 40), (40, 40)), "not found"),
+        (((10, 0),), "not found"),
+        (((10, 60),), "not tested"),
+    ],
+)
+@pytest.mark.parametrize(("axis", "sign"), [("steps", "more steps keep helping"), ("eot", "more EOT keeps helping")])
+def test_more_effort_should_change_nothing(axis: str, sign: str, points: Any, wanted: str) -> None:
+    report = paper({}, {}) | {"convergence": curve(axis, *points)}
+    assert by_sign(report)[sign]["verdict"] == wanted
+
+
+def test_autoattack_is_held_against_the_worst_case() -> None:
+    own = {"own_accuracy": 0.8, "rescored_accuracy": 0.9, "warnings": []}
+    configs = {"AutoAttack": {"kind": "autoattack", "entry": {"autoattack": own}}, "mean": OTHER}
+    sign = by_sign(paper({"AutoAttack": list(range(45)), "mean": list(range(10))}, configs))["AutoAttack overestimates"]
+    assert sign["verdict"] == "found"
+    assert sign["numbers"]["worst_case"] == pytest.approx(0.2)
+    sign = by_sign(paper({"AutoAttack": list(range(45)), "mean": list(range(38))}, configs))["AutoAttack overestimates"]
+    assert sign["verdict"] == "not found"
+
+
+def test_nothing_is_concluded_from_nothing() -> None:
+    report = paper({}, {})
+    every = by_sign(report)
+    assert set(every) == set(SIGNS)
+    assert {finding["verdict"] for finding in every.values()} == {"not tested"}
+    assert verdict(report).startswith("Gradient masking was not tested.")
+
+
+def test_exact_tests_by_hand() -> None:
+    assert mcnemar_greater(3, 1) == pytest.approx(5 / 16)  # (4 + 1) of 16
+    assert mcnemar(3, 1) == pytest.approx(10 / 16)
+    assert mcnemar(0, 0) == 1
+    assert mcnemar(5, 5) == 1
+    # A lady tasting tea: 3 of 4 and 1 of 4. One-sided 17/70, two-sided 34/70.
+    assert fisher_greater(3, 4, 1, 4) == pytest.approx(17 / 70)
+    assert fisher(3, 4, 1, 4) == pytest.approx(34 / 70)
+    assert mcnemar_greater(900, 700) < 1e-6
