@@ -1,0 +1,26 @@
+"""The paper's analyses as commands: `python -m robust_model analyse KIND MODEL` measures, tabulates and plots.
+
+An analysis is one entry of `ANALYSES`: what it is told, how it measures, and how its report becomes a table and a
+figure.
+"""
+
+from typing import Any
+
+from robust_model.analyses.base import Analysis, Material, Measured, Monitor, Stopped, Table
+from robust_model.analyses.classes import CLASSES
+from robust_model.analyses.crossmax import CROSSMAX
+from robust_model.analyses.gallery import GALLERY
+from robust_model.analyses.layers import LAYERS
+from robust_model.analyses.sweep import SWEEP
+from robust_model.analyses.transfer import TRANSFER
+
+__all__ = ["ANALYSES", "Analysis", "Material", "Measured", "Monitor", "Stopped", "Table"]
+
+ANALYSES: dict[str, Analysis[Any]] = {
+    "layers": LAYERS,
+    "transfer": TRANSFER,
+    "crossmax": CROSSMAX,
+    "sweep": SWEEP,
+    "classes": CLASSES,
+    "gallery": GALLERY,
+}

@@ -1,0 +1,112 @@
+"""What a model believes its classes look like: all of them on one sheet, as the generator draws them.
+
+The figure of arXiv 2408.05446, section 5 (class images by gradient ascent), drawn with the generator's presets.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from PIL import Image
+from pydantic import Field
+
+from generator.image import quantise, to_pil
+from generator.presets import DEFAULT_PRESET, from_preset
+from generator.protocols import Classifier
+from generator.synthesis import synthesise
+from robust_model.analyses import plotting
+from robust_model.analyses.base import Analysis, AnalysisConfig, Material, Measured, Monitor, Stopped, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLUMNS = 10
+NOTES = (
+    "Pictures start from noise and follow the gradients of this model alone; nothing was copied and no generator was "
+    "trained. The same seed draws them again.",
+    "Below each name: the probability that the model gives its class on these pictures, saved with 8 bits (one pass, "
+    "the mean over the pictures).",
+)
+
+
+class ClassesConfig(AnalysisConfig):
+    """The class images of `model` by the generator's `preset`, `images` of each class (seeds `seed`, `seed` + 1, ...).
+
+    `steps` 0: the preset's.
+    """
+
+    preset: str = DEFAULT_PRESET["class"]
+    images: int = Field(2, ge=1, le=16)
+    steps: int = Field(0, ge=0)
+
+
+def measure(config: ClassesConfig, material: Material, monitor: Monitor) -> Measured:
+    """Draw every class; a stop keeps those that are finished."""
+    (name, model), *_ = material.models
+    assert isinstance(model, Classifier)  # every network of ours is: what is loaded is a torch module
+    changes: dict[str, Any] = {"steps": config.steps} if config.steps else {}
+    recipes = [
+        from_preset(
+            "class", config.preset, classes=(c,), models=(name,), images=config.images, seed=config.seed, **changes
+        )
+        for c in model.class_names
+    ]
+    monitor.begin(sum(recipe.steps for recipe in recipes))
+    drawn: list[dict[str, Any]] = []
+    pictures: dict[str, Image.Image] = {}
+    try:
+        for number, (title, recipe) in enumerate(zip(model.class_names, recipes, strict=True)):
+            synthesis = synthesise(recipe, {name: model}, device=material.device)
+            for _ in synthesis.steps:
+                monitor.at(monitor.done + 1, f"Drawing '{title}', class {number + 1} of {len(recipes)}")
+            with torch.no_grad():
+                images = quantise(synthesis.prior.render())
+                probability = model(images).softmax(1)[:, number].mean()
+            files = [f"class-{number:03d}-{i + 1}.png" for i in range(len(images))]
+            pictures |= zip(files, to_pil(images), strict=True)
+            drawn.append({"class": title, "probability": float(probability), "pictures": files})
+    except Stopped:
+        if not drawn:
+            raise
+        monitor.complete = False
+    result = {
+        "classes": len(recipes),
+        "drawn": drawn,
+        "recipe": recipes[0].model_dump(mode="json", exclude={"classes"}),
+    }
+    return Measured(result, NOTES, pictures)
+
+
+def tabulate(report: dict[str, Any]) -> Table:
+    """A row per class."""
+    rows = (
+        (c["class"], plotting.percent(c["probability"]), ", ".join(c["pictures"])) for c in report["result"]["drawn"]
+    )
+    return Table(("class", "probability", "pictures"), tuple(rows))
+
+
+def draw(report: dict[str, Any], pictures: Mapping[str, Image.Image]) -> "Figure":
+    """The sheet: the classes in the model's order, the pictures of one below each other."""
+    drawn = report["result"]["drawn"]
+    columns = min(COLUMNS, len(drawn))
+    each = len(drawn[0]["pictures"])
+    rows = -(-len(drawn) // columns)
+    height = each + 0.5  # of one row: its pictures, and the name above them
+    sheet = plotting.Sheet(columns, rows * height, unit=1.1)
+    for number, entry in enumerate(drawn):
+        x, y = number % columns, number // columns * height
+        sheet.text(x + 0.48, y + 0.24, entry["class"], size=8.5, anchor="center")
+        sheet.text(x + 0.48, y + 0.4, f"{entry['probability']:.0%}", size=7, anchor="center", colour=plotting.GREY)
+        for i, picture in enumerate(entry["pictures"]):
+            sheet.picture(pictures[picture], x, y + 0.48 + i, 0.96)
+    return sheet.finish("What the model believes its classes look like", report)
+
+
+CLASSES = Analysis(
+    "Class images",
+    "what the model believes its classes look like: all of them on one sheet",
+    ClassesConfig,
+    measure,
+    draw,
+    tabulate,
+)
