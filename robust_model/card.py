@@ -9,11 +9,15 @@ import torch
 from generator.errors import StudioError
 from robust_model.calibration import fit_temperature
 from robust_model.checkpoint import file_digest, load_tensors, save_tensors, write_atomically
-from robust_model.ensemble import ModelConfig
+from robust_model.ensemble import EnsembleConfig, ModelConfig
+from robust_model.hub import front_matter
 from robust_model.jobs import validated
+from robust_model.pipeline import read_phases
 from robust_model.presets import PRESETS
-from robust_model.provenance import provenance_lines
+from robust_model.provenance import provenance_lines, without_places
 from robust_model.registry import ExportedModel
+from robust_model.reports import readable
+from robust_model.reports.words import effort, named
 from robust_model.training import Run, TrainConfig
 
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
@@ -29,14 +33,17 @@ def export(
     calibrate: bool = False,
     voters: int | None = None,
     mirror: bool | None = None,
+    licence: str = "unknown",
 ) -> Path:
     """Write the run's (averaged) weights, configuration and card to the folder `out`; returns it.
 
     `voters` and `mirror` replace what the configuration says about the answer: how many predictors take part in it, and
-    whether the mirror image is asked too. With `calibrate` the
-    answer's temperature is fitted to the run's held-out images, for which its data are loaded.
+    whether the mirror image is asked too. With `calibrate` the answer's temperature is fitted to the run's held-out
+    images, for which its data are loaded. Of a run of several phases the last is exported, which must have begun.
     """
-    tensors, facts = load_tensors(run / "checkpoint.safetensors")
+    phases = read_phases(run)
+    folder = run if phases is None else run / list(phases.phases)[-1]
+    tensors, facts = load_tensors(folder / "checkpoint.safetensors")
     config = TrainConfig.model_validate(facts["config"])
     prefix = "average." if config.ema else "model."
     kind = DTYPES[dtype]
@@ -47,15 +54,15 @@ def export(
     }
     save_tensors(out / "model.safetensors", weights, {"dtype": dtype})
     provenance = run / "provenance.json"
-    recipe = config.model_dump(mode="json", exclude={"model"})
-    # A folder's place on the machine that trained is nobody's business; its name says which data it was.
-    if recipe["data"].startswith("folder:"):
-        recipe["data"] = "folder:" + Path(recipe["data"].removeprefix("folder:")).name
+    recipe = _recipe(config)
+    if phases is not None:
+        earlier = list(phases.phases.items())[:-1]
+        recipe["phases_before"] = {name: _recipe(phase) for name, phase in earlier}
     model = config.model
     changes = {name: value for name, value in (("voters", voters), ("mirror", mirror)) if value is not None}
     model = validated(ModelConfig, {**model.model_dump(), **changes})
     if calibrate:
-        scores, labels = Run(config, run).held_out_answers(model)
+        scores, labels = Run(config, folder).held_out_answers(model)
         model = model.model_copy(update={"temperature": round(fit_temperature(scores, labels), 4)})
     exported = ExportedModel(
         title=title,
@@ -63,20 +70,28 @@ def export(
         model=model,
         training={**recipe, "step": facts["step"], "steps": facts["steps"], "stored_as": dtype},
         provenance=json.loads(provenance.read_text()) if provenance.exists() else {},
+        license=licence,
     )
     write_atomically(out / "config.json", (exported.model_dump_json(indent=2) + "\n").encode())
     write_card(out)
     return out
 
 
+def _recipe(config: TrainConfig) -> dict[str, Any]:
+    """What a run was told, but for its network. Folders are shortened to their names: they say which data it was."""
+    recipe: dict[str, Any] = without_places(config.model_dump(mode="json", exclude={"model"}))
+    return recipe
+
+
 def write_card(folder: Path) -> None:
     """(Re)write the card of an exported model from its configuration and its `evaluation*.json` reports."""
     exported = ExportedModel.model_validate_json((folder / "config.json").read_text(encoding="utf-8"))
-    lines = [f"# {exported.title}", "", exported.description, ""]
+    reports = [json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("evaluation*.json"))]
+    lines = [front_matter(exported.title, exported.license, exported.training, reports)]
+    lines += [f"# {exported.title}", "", exported.description, ""]
     lines += _network(exported, folder) + _training(exported)
-    reports = sorted(folder.glob("evaluation*.json"))
-    for path in reports:
-        lines += _evaluation(json.loads(path.read_text(encoding="utf-8")))
+    for report in reports:
+        lines += _evaluation(report)
     if not reports:
         lines += ["## Measured", "", "Nothing yet: run `python -m robust_model evaluate --save`.", ""]
     write_atomically(folder / "README.md", "\n".join(lines).encode())
@@ -86,19 +101,33 @@ def _network(exported: ExportedModel, folder: Path) -> list[str]:
     model, weights = exported.model, folder / "model.safetensors"
     tensors, _ = load_tensors(weights)
     count = sum(t.numel() for t in tensors.values() if t.is_floating_point())
+    lines = ["## Network", ""]
+    if isinstance(model, EnsembleConfig):
+        lines.append(f"- An ensemble of {len(model.members)}, whose answers are combined by {model.aggregator}:")
+        for number, member in enumerate(model.members, start=1):
+            lines += [f"- Member {number}:", *(f"  {line}" for line in _self_ensemble(member))]
+    else:
+        lines += _self_ensemble(model)
     return [
-        "## Network",
+        *lines,
+        f"- {count:,} numbers, {weights.stat().st_size / 1e6:.1f} MB, stored as "
+        f"{exported.training.get('stored_as', '?')}",
+        f"- Classes: {', '.join(model.class_names)}",
+        f"- Revision (SHA-256 of the weights): {file_digest(weights)}",
         "",
-        f"- Backbone: {model.backbone}, widths {list(model.widths)}, blocks {list(model.blocks)}; {count:,} numbers, "
-        f"{weights.stat().st_size / 1e6:.1f} MB, stored as {exported.training.get('stored_as', '?')}",
+    ]
+
+
+def _self_ensemble(model: ModelConfig) -> list[str]:
+    own = model.backbone == "cifar-resnet"
+    shape = f", widths {list(model.widths)}, blocks {list(model.blocks)}" if own else f" at {model.input_size} pixels"
+    return [
+        f"- Backbone: {model.backbone}{shape}",
         f"- Sees: resolutions {list(model.stack.resolutions)} stacked as {model.stack.channels} channels",
         f"- Read-outs: depths {list(model.readout_depths)} and the final head; the answer combines the "
         f"{model.voters or len(model.readout_depths) + 1} deepest by {model.aggregator}",
         *(["- Every image is seen with its mirror image; each read-out's logits are the mean"] if model.mirror else []),
         f"- Random draws at inference: {model.inference_noise}; temperature of the answer: {model.temperature:g}",
-        f"- Classes: {', '.join(model.class_names)}",
-        f"- Revision (SHA-256 of the weights): {file_digest(weights)}",
-        "",
     ]
 
 
@@ -111,33 +140,47 @@ def _training(exported: ExportedModel) -> list[str]:
 
 
 def _evaluation(report: dict[str, Any]) -> list[str]:
-    config = report["config"]
+    """The section on an evaluation (a report of schema 1 or 2)."""
+    full = readable(report)
+    config, defence = full["config"], full["defence"]
 
     def row(name: str, figure: dict[str, Any]) -> str:
         low, high = figure["ci95"]
         return f"| {name} | {figure['accuracy']:.1%} | {low:.1%} to {high:.1%} | {figure['correct']} of {figure['n']} |"
 
     lines = [
-        f"## Measured on {report['data']['source']}",
+        f"## Measured on {full['data']['source']}",
         "",
-        f"`{report.get('command', 'python -m robust_model evaluate')}`",
+        f"`{full.get('command', 'python -m robust_model evaluate')}`",
         "",
-        f"L-inf {config['eps'] * 255:.3g}/255, seed {config['seed']}, noise {report['defence']['noise']}, answer by "
-        f"{report['defence']['aggregator']} of the {report['defence']['voters']} deepest predictors; "
-        f"{report['passes']:,} forward passes of one image.",
+        f"L-inf {config['eps'] * 255:.3g}/255, seed {config['seed']}, noise {defence['noise']}, answer by "
+        f"{defence['aggregator']} of the {defence['voters']} deepest predictors; {spent(full['passes'])} of one image.",
         "",
         "| | accuracy | 95 % interval | images |",
         "| --- | --- | --- | --- |",
-        row("clean", report["clean"]),
-        *(row(f"clean, {name}", figure) for name, figure in report["clean_by_readout"].items()),
-        *(
-            row(f"{a['name']}, {a['config']['steps']} steps, {a['config']['restarts']} restarts", a)
-            for a in report["attacks"]
-        ),
+        row("clean", full["clean"]),
+        *(row(f"clean, {name}", figure) for name, figure in full["clean_by_readout"].items()),
     ]
-    if report["worst_case"]:
-        lines.append(row("**worst case per image over all attacks**", report["worst_case"]))
-    return [*lines, "", *(f"- Warning: {w}" for w in report["warnings"]), ""]
+    for attack in full["attacks"]:
+        how = effort(attack)
+        lines.append(row(f"{named(attack)}, {how}" if how else named(attack), attack))
+        if attack.get("autoattack"):
+            own = attack["autoattack"]["own_accuracy"]
+            lines.append(f"| {attack['name']}, by its own count | {own:.1%} | | |")
+    if full["worst_case"]:
+        lines.append(row("**worst case per image over all attacks**", full["worst_case"]))
+    found = [f"- Sign of gradient masking: {f['sign']}. {f['evidence']}" for f in full["findings"] if _is_found(f)]
+    return [*lines, "", *found, *(f"- Warning: {w}" for w in full["warnings"]), ""]
+
+
+def _is_found(finding: dict[str, Any]) -> bool:
+    return bool(finding["verdict"] == "found")
+
+
+def spent(passes: dict[str, int]) -> str:
+    """The passes in words; reports of schema 1 counted the forward ones only."""
+    backward = f" and {passes['backward']:,} backward" if "backward" in passes else ""
+    return f"{passes['forward']:,} forward{backward} passes"
 
 
 def preset_texts(name: str) -> tuple[str, str]:

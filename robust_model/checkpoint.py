@@ -44,7 +44,8 @@ def file_digest(path: Path) -> str:
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Write `tensors` with `facts` (JSON) in the header, atomically."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomically(path, save(plain, {"facts": json.dumps(facts)}))
+    # "format" is what readers on the Hugging Face hub ask for.
+    write_atomically(path, save(plain, {"format": "pt", "facts": json.dumps(facts)}))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -57,6 +58,18 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise StudioError(f"There is no checkpoint at '{path}'.") from None
     except (SafetensorError, json.JSONDecodeError, OSError) as error:
         raise StudioError(f"The checkpoint '{path}' cannot be read ({error}); fetch or write it anew.") from error
+
+
+def load_facts(path: Path) -> dict[str, Any]:
+    """The facts that `save_tensors` wrote beside the tensors, which are not read."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts: dict[str, Any] = json.loads((file.metadata() or {}).get("facts", "{}"))
+    except FileNotFoundError:
+        raise StudioError(f"There is no checkpoint at '{path}'.") from None
+    except (SafetensorError, json.JSONDecodeError, OSError) as error:
+        raise StudioError(f"The checkpoint '{path}' cannot be read ({error}); fetch or write it anew.") from error
+    return facts
 
 
 def pack_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

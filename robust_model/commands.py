@@ -1,17 +1,34 @@
 """What the command lines that train share: settings from files and flags, and a run in the foreground."""
 
+import argparse
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from generator.errors import StudioError
 from generator.protocols import Foreground, JobContext
 from robust_model.jobs import train_job
-from robust_model.run import ResumableRun
+from robust_model.run import TrainingRun
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
+
+
+def add_threads(command: argparse.ArgumentParser) -> None:
+    """Add the option of how many threads to compute with."""
+    command.add_argument("--threads", type=int, metavar="N", help="CPU threads to compute with (default: PyTorch's)")
+
+
+def set_threads(count: int | None) -> None:
+    """Compute with so many threads from here on (None: as before). Raises StudioError."""
+    if count is None:
+        return
+    if count < 1:
+        raise StudioError(f"--threads must be at least 1, not {count}.")
+    torch.set_num_threads(count)
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -40,26 +57,39 @@ def change_setting(settings: dict[str, Any], assignment: str) -> None:
         place[key] = text
 
 
-def train_in_foreground(
-    run: ResumableRun[Any], device: str, foreground: Foreground, *, checkpoint_every_s: float
-) -> int:
-    """Train until the end or Ctrl-C, say how far it came, and return the exit code."""
-    print(f"Training in '{run.folder}' on {device}: step {run.step} of {run.steps}.", file=sys.stderr)
+def train_in_foreground(run: TrainingRun, device: str, foreground: Foreground, *, checkpoint_every_s: float) -> int:
+    """Train until the end or Ctrl-C, say how far it came, and return the exit code.
+
+    Of several processes that train together, the first one speaks.
+    """
+    leads = run.world.leads
+
+    def say(text: str) -> None:
+        if leads:
+            print(text, file=sys.stderr)
+
+    say(f"Training in '{run.folder}' on {device}: step {run.step} of {run.steps}.")
 
     def work(context: JobContext) -> dict[str, Any]:
         return train_job(
             context,
             run,
             checkpoint_every_s=checkpoint_every_s,
-            on_epoch=lambda epoch: foreground.say(", ".join(f"{name} {value:.4g}" for name, value in epoch.items())),
+            on_epoch=lambda epoch: foreground.say(", ".join(map(_told, epoch.items()))) if leads else None,
         )
 
-    result = foreground.run("train", device, work)
+    result = foreground.run("train", device, work, quiet=not leads)
     if result is None:
-        print("Interrupted; what came after the last checkpoint is thrown away.", file=sys.stderr)
+        say("Interrupted; what came after the last checkpoint is thrown away.")
     else:
-        print(f"{'Done' if result['complete'] else 'Stopped'} at step {result['step']} of {result['steps']}.")
+        if leads:
+            print(f"{'Done' if result['complete'] else 'Stopped'} at step {result['step']} of {result['steps']}.")
         if result["complete"]:
             return 0
-    print(f"Go on with: python -m {run.command} train --resume {run.folder}", file=sys.stderr)
+    say(f"Go on with: python -m {run.command} train --resume {run.folder}")
     return EXIT_INTERRUPTED
+
+
+def _told(fact: tuple[str, Any]) -> str:
+    name, value = fact
+    return f"{name} {value}" if isinstance(value, str) else f"{name} {value:.4g}"

@@ -24,6 +24,18 @@ Split = Literal["train", "test"]
 CIFAR10_CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
+CIFAR100_CLASSES = (
+    "apple", "aquarium_fish", "baby", "bear", "beaver", "bed", "bee", "beetle", "bicycle", "bottle", "bowl", "boy",
+    "bridge", "bus", "butterfly", "camel", "can", "castle", "caterpillar", "cattle", "chair", "chimpanzee", "clock",
+    "cloud", "cockroach", "couch", "crab", "crocodile", "cup", "dinosaur", "dolphin", "elephant", "flatfish",
+    "forest", "fox", "girl", "hamster", "house", "kangaroo", "keyboard", "lamp", "lawn_mower", "leopard", "lion",
+    "lizard", "lobster", "man", "maple_tree", "motorcycle", "mountain", "mouse", "mushroom", "oak_tree", "orange",
+    "orchid", "otter", "palm_tree", "pear", "pickup_truck", "pine_tree", "plain", "plate", "poppy", "porcupine",
+    "possum", "rabbit", "raccoon", "ray", "road", "rocket", "rose", "sea", "seal", "shark", "shrew", "skunk",
+    "skyscraper", "snail", "snake", "spider", "squirrel", "streetcar", "sunflower", "sweet_pepper", "table", "tank",
+    "telephone", "television", "tiger", "tractor", "train", "trout", "tulip", "turtle", "wardrobe", "whale",
+    "willow_tree", "wolf", "woman", "worm",
+)  # fmt: skip
 _ANY_SIDE = LoadLimits(min_side=1)
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
@@ -40,6 +52,10 @@ class LabelledImages:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def pixels(self, indices: Tensor) -> Tensor:
+        """The images at `indices` (int64), uint8 [n, 3, H, W]."""
+        return self.images[indices]
+
     def subset(self, indices: Tensor) -> "LabelledImages":
         """The images at `indices` (int64), in that order."""
         return LabelledImages(self.images[indices], self.labels[indices], self.class_names, self.source)
@@ -55,11 +71,66 @@ def to_float(images: Tensor) -> Tensor:
     return images.float().div_(255)
 
 
-def class_folder(root: Path, split: Split, size: int = 32) -> LabelledImages:
-    """Read `root/<split>/<class>/*` (also `<class>/images/*`), classes and files in alphabetical order.
+@dataclass(frozen=True)
+class LabelledFiles:
+    """Labelled images that stay on the disk and are read when they are asked for: for sets too large for memory.
 
-    Hidden files and folders are passed over. Images of another size are scaled to `size` x `size`.
+    `size`: the side of what they are made to (see `centre_square`). `labels` int64 [N], as in `LabelledImages`.
     """
+
+    files: tuple[Path, ...]
+    labels: Tensor
+    class_names: tuple[str, ...]
+    source: str
+    size: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def pixels(self, indices: Tensor) -> Tensor:
+        """The images at `indices` (int64), uint8 [n, 3, S, S]. StudioError for a file that cannot be read."""
+        found = np.empty((len(indices), 3, self.size, self.size), dtype=np.uint8)
+
+        def read(place: int) -> None:
+            rgb = centre_square(_read_image(self.files[int(indices[place])]), self.size)
+            found[place] = np.asarray(rgb).transpose(2, 0, 1)
+
+        with ThreadPoolExecutor() as pool:
+            for _ in pool.map(read, range(len(indices))):
+                pass
+        return torch.from_numpy(found)
+
+    def subset(self, indices: Tensor) -> "LabelledFiles":
+        """The images at `indices` (int64), in that order."""
+        files = tuple(self.files[i] for i in indices.tolist())
+        return LabelledFiles(files, self.labels[indices], self.class_names, self.source, self.size)
+
+    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Float images [<= size, 3, S, S] in [0, 1] and labels, in order."""
+        for indices in torch.arange(len(self)).split(size):
+            yield to_float(self.pixels(indices)), self.labels[indices]
+
+
+LabelledSet = LabelledImages | LabelledFiles
+
+
+def centre_square(picture: Image.Image, size: int) -> Image.Image:
+    """The middle of a picture at `size` x `size`: what remains of its longer side is cut off (bicubic, antialiased)."""
+    side = min(picture.size)
+    left, top = (picture.width - side) // 2, (picture.height - side) // 2
+    square = picture.crop((left, top, left + side, top + side))
+    return square if side == size else square.resize((size, size), Image.Resampling.BICUBIC)
+
+
+def _read_image(path: Path) -> Image.Image:
+    try:
+        return load_image(path, limits=_ANY_SIDE)
+    except ImageError as error:
+        raise StudioError(f"Cannot use '{path}': {error} Repair or remove that file.") from error
+
+
+def _class_names(root: Path, split: Split) -> tuple[str, ...]:
+    folder = root / split
     folder = root / split
     if not folder.is_dir():
         raise StudioError(
@@ -69,6 +140,12 @@ def class_folder(root: Path, split: Split, size: int = 32) -> LabelledImages:
     classes = tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "."))
     if len(classes) < 2:
         raise StudioError(f"'{folder}' needs at least two class folders; it has {len(classes)}.")
+    return classes
+
+
+def _class_files(root: Path, split: Split) -> tuple[list[Path], list[int], tuple[str, ...]]:
+    """The files of `root/<split>/<class>/` at any depth, their labels, and the classes."""
+    folder, classes = root / split, _class_names(root, split)
     files: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
@@ -81,14 +158,19 @@ def class_folder(root: Path, split: Split, size: int = 32) -> LabelledImages:
             )
         files += found
         labels += [label] * len(found)
+    return files, labels, classes
 
+
+def class_folder(root: Path, split: Split, size: int = 32) -> LabelledImages:
+    """Read `root/<split>/<class>/*` (also `<class>/images/*`), classes and files in alphabetical order.
+
+    Hidden files and folders are passed over. Images of another size are scaled to `size` x `size`.
+    """
+    files, labels, classes = _class_files(root, split)
     pixels = np.empty((len(files), 3, size, size), dtype=np.uint8)
 
     def read(index: int) -> None:
-        try:
-            rgb = load_image(files[index], limits=_ANY_SIDE)
-        except ImageError as error:
-            raise StudioError(f"Cannot use '{files[index]}': {error} Repair or remove that file.") from error
+        rgb = _read_image(files[index])
         if rgb.size != (size, size):
             rgb = rgb.resize((size, size), Image.Resampling.BICUBIC)
         pixels[index] = np.asarray(rgb).transpose(2, 0, 1)
@@ -97,6 +179,12 @@ def class_folder(root: Path, split: Split, size: int = 32) -> LabelledImages:
         for _ in pool.map(read, range(len(files))):
             pass
     return LabelledImages(torch.from_numpy(pixels), torch.tensor(labels), classes, f"folder:{root.name}/{split}")
+
+
+def class_files(root: Path, split: Split, size: int) -> LabelledFiles:
+    """The same folder as `class_folder` reads, left on the disk: each image's middle square at `size` x `size`."""
+    files, labels, classes = _class_files(root, split)
+    return LabelledFiles(tuple(files), torch.tensor(labels), classes, f"files:{root.name}/{split}", size)
 
 
 def torchvision_cifar(name: str, split: Split, root: Path) -> LabelledImages:
@@ -132,13 +220,33 @@ def synthetic(split: Split, count: int = 512, classes: int = 4, size: int = 32, 
     return LabelledImages(pixels, labels, tuple(f"grating {c}" for c in range(classes)), f"synthetic:{seed}/{split}")
 
 
-def load_data(spec: str, split: Split, *, root: Path = Path("data")) -> LabelledImages:
-    """Load what `spec` names: "cifar10", "cifar100", "folder:PATH" or "synthetic[:COUNT]"."""
+def load_data(spec: str, split: Split, *, root: Path = Path("data"), size: int = 32) -> LabelledImages:
+    """Load what `spec` names: "cifar10", "cifar100", "folder:PATH" or "synthetic[:COUNT]".
+
+    A folder's images are scaled to `size`; the other sets are 32 pixels a side.
+    """
     kind, _, rest = spec.partition(":")
     if kind == "folder" and rest:
-        return class_folder(Path(rest), split)
+        return class_folder(Path(rest), split, size)
     if spec in ("cifar10", "cifar100"):
         return torchvision_cifar(spec, split, root)
     if kind == "synthetic" and (not rest or rest.isdecimal()):
         return synthetic(split, int(rest) if rest else 512)
-    raise StudioError(f"Unknown data '{spec}': use cifar10, cifar100, folder:PATH or synthetic:COUNT.")
+    raise StudioError(f"Unknown data '{spec}': use cifar10, cifar100, folder:PATH, files:PATH or synthetic:COUNT.")
+
+
+def training_data(spec: str, size: int) -> LabelledSet:
+    """The training split of what `spec` names, at `size`: also "files:PATH", a class folder that stays on the disk."""
+    kind, _, rest = spec.partition(":")
+    if kind == "files" and rest:
+        return class_files(Path(rest), "train", size)
+    return load_data(spec, "train", size=size)
+
+
+def class_names_of(spec: str) -> tuple[str, ...]:
+    """The classes of what `spec` names, without reading its images. Raises StudioError."""
+    kind, _, rest = spec.partition(":")
+    if kind in ("folder", "files") and rest:
+        return _class_names(Path(rest), "train")
+    known = {"cifar10": CIFAR10_CLASSES, "cifar100": CIFAR100_CLASSES}
+    return known[spec] if spec in known else load_data(spec, "train").class_names

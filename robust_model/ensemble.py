@@ -5,16 +5,15 @@ Source: arXiv 2408.05446, section 3.2. All predictors come from one forward pass
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from generator.errors import StudioError
 from robust_model.crossmax import AGGREGATORS, find_aggregator
+from robust_model.model_config import EnsembleConfig, ModelConfig
 from robust_model.networks import (
     READOUTS,
     Chain,
@@ -24,114 +23,29 @@ from robust_model.networks import (
     timm_resnet,
     torchvision_resnet,
 )
-from robust_model.stack import MultiResolutionStack, StackConfig, StackDraws
+from robust_model.noise import FreshNoise, FrozenNoise, Noise, SilentNoise
+from robust_model.stack import MultiResolutionStack, StackDraws
+
+__all__ = [
+    "Ensemble",
+    "EnsembleConfig",
+    "FreshNoise",
+    "FrozenNoise",
+    "ModelConfig",
+    "Noise",
+    "SelfEnsemble",
+    "SilentNoise",
+]
 
 
-class ModelConfig(BaseModel):
-    """Everything needed to build the network again. Frozen, validated, JSON.
-
-    `backbone` is "cifar-resnet" (with `widths` and `blocks`), "torchvision:NAME" or "timm:NAME"; `input_size` is
-    the side that the backbone sees (the stack is scaled up to it, bicubic); `readout_depths` are depths of the
-    chain (see `networks`); the last predictor is always the backbone's own linear head, on top of them. `mean` and
-    `std` normalise each RGB triple. `inference_noise` says what a plain call does: "off" (the centre of every
-    distribution, so that the model is deterministic) or "fresh" (new random numbers at each call). The answer combines
-    the `voters` deepest predictors (0: all) by `aggregator`, and is divided by `temperature` (see `calibration`), which
-    changes probabilities and no decision. With `mirror` every predictor's logits are the mean over the image and its
-    mirror image, so that the two are answered alike; a pass then costs two.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    class_names: tuple[str, ...]
-    stack: StackConfig = StackConfig()
-    backbone: str = "cifar-resnet"
-    widths: tuple[int, ...] = (64, 128, 256)
-    blocks: tuple[int, ...] = (1, 2, 3)
-    input_size: int = Field(32, ge=8)
-    readout_depths: tuple[int, ...] = ()
-    readout: Literal["pooled", "flattened"] = "pooled"
-    aggregator: str = "last"
-    voters: int = Field(0, ge=0)
-    mirror: bool = False
-    inference_noise: Literal["off", "fresh"] = "off"
-    temperature: float = Field(1.0, gt=0)
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-
-    @property
-    def readout_names(self) -> tuple[str, ...]:
-        """The predictors' names, in the order of the logits."""
-        return (*(f"layer {depth}" for depth in self.readout_depths), "final")
-
-    @model_validator(mode="after")
-    def _check(self) -> "ModelConfig":
-        if len(self.class_names) < 2:
-            raise ValueError("a classifier needs at least two classes")
-        if len(set(self.class_names)) < len(self.class_names):
-            raise ValueError("every class needs a name of its own")
-        if not self.widths or len(self.widths) != len(self.blocks) or min(*self.widths, *self.blocks) < 1:
-            raise ValueError(f"widths {self.widths} and blocks {self.blocks} must be equally many positive numbers")
-        if min(self.std) <= 0:
-            raise ValueError(f"the standard deviations must be positive: {self.std}")
-        if list(self.readout_depths) != sorted(set(self.readout_depths)):
-            raise ValueError(f"read-out depths must increase: {self.readout_depths}")
-        predictors = len(self.readout_depths) + 1
-        if self.voters > predictors:
-            raise ValueError(f"{self.voters} voters are more than the {predictors} predictors there are")
-        find_aggregator(self.aggregator, predictors=self.voters or predictors)
-        return self
-
-
-class Noise(Protocol):
-    """Where a pass gets its random numbers from."""
-
-    def __call__(self, stack: MultiResolutionStack, batch: int) -> StackDraws: ...
-
-
-@dataclass(frozen=True)
-class SilentNoise:
-    """No randomness: the centre of every distribution."""
-
-    def __call__(self, stack: MultiResolutionStack, batch: int) -> StackDraws:
-        return stack.centre(batch)
-
-
-@dataclass(frozen=True)
-class FreshNoise:
-    """New random numbers at every pass and for every image (with `shared`: one draw per pass for all images)."""
-
-    rng: torch.Generator
-    shared: bool = False
-
-    def __call__(self, stack: MultiResolutionStack, batch: int) -> StackDraws:
-        return stack.sample(batch, self.rng, shared=self.shared)
-
-
-@dataclass(frozen=True)
-class FrozenNoise:
-    """The same random numbers at every pass: image i of a batch always gets draw i of `seed`.
-
-    That holds for batches of any size: the draws are made image by image.
-    """
-
-    seed: int
-    shared: bool = False
-
-    def __call__(self, stack: MultiResolutionStack, batch: int) -> StackDraws:
-        rng = torch.Generator().manual_seed(self.seed)
-        if self.shared:
-            return stack.sample(batch, rng, shared=True)
-        return StackDraws.concatenate([stack.sample(1, rng) for _ in range(batch)])
-
-
-def _build_chain(config: ModelConfig, pretrained: bool) -> Chain:
+def _build_chain(config: ModelConfig, pretrained: bool, file: str) -> Chain:
     kind, _, name = config.backbone.partition(":")
     if config.backbone == "cifar-resnet":
         return cifar_resnet(config.stack.channels, config.widths, config.blocks)
     if kind == "torchvision":
-        return torchvision_resnet(name, config.stack.channels, pretrained)
+        return torchvision_resnet(name, config.stack.channels, pretrained, file)
     if kind == "timm":
-        return timm_resnet(name, config.stack.channels, pretrained)
+        return timm_resnet(name, config.stack.channels, pretrained, file)
     raise StudioError(
         f"Unknown backbone '{config.backbone}': use cifar-resnet, torchvision:NAME or timm:NAME (a ResNet)."
     )
@@ -159,20 +73,23 @@ class SelfEnsemble(nn.Module):
 
     Images may have any height and width: they are scaled to the stack's size (antialiased bilinear, so that the
     result stays in [0, 1]) differentiably. The initial weights come from `seed`; the model also owns a generator for
-    its "fresh" noise, seeded with it. `pretrained` starts a torchvision or timm backbone from its own weights.
+    its "fresh" noise, seeded with it. `pretrained` starts a torchvision or timm backbone from its own weights, which
+    the library fetches, or which are read from `pretrained_file`.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, config: ModelConfig, *, pretrained: bool = False, seed: int = 0) -> None:
+    def __init__(
+        self, config: ModelConfig, *, pretrained: bool = False, pretrained_file: str = "", seed: int = 0
+    ) -> None:
         super().__init__()
         self.config = config
         self.class_names = config.class_names
         self.stack = MultiResolutionStack(config.stack)
         with torch.random.fork_rng(devices=[]):  # initialisers know only the global generator: lend it, give it back
             torch.default_generator.manual_seed(seed)
-            self.chain = _build_chain(config, pretrained)
+            self.chain = _build_chain(config, pretrained, pretrained_file)
             self.depths = _all_depths(config, self.chain)
             self.heads = _build_heads(config, self.chain, self.depths)
         self.readout_names = config.readout_names
@@ -200,24 +117,40 @@ class SelfEnsemble(nn.Module):
         stacked: Tensor = self.stack(small, (noise or self.default_noise())(self.stack, len(small)))
         return stacked
 
+    @property
+    def random(self) -> bool:
+        """Whether two plain calls on one image may differ."""
+        return self.config.inference_noise == "fresh" and self.config.stack.random
+
     def readouts(self, images: Tensor, noise: Noise | None = None) -> Tensor:
-        """The logits [B, N, C] of all predictors, deepest last, in one forward pass."""
-        small = self.resize(images)
-        draws = (noise or self.default_noise())(self.stack, len(small))
+        """The logits [B, N, C] of all predictors, deepest last, in one forward pass.
+
+        Two with `separate_final_pass`.
+        """
+        small, noise = self.resize(images), noise or self.default_noise()
+        draws = noise(self.stack, len(small))
+        if not self.config.separate_final_pass:
+            return self._look(small, draws, range(len(self.heads)))
+        readouts, final = range(len(self.heads) - 1), range(len(self.heads) - 1, len(self.heads))
+        parts = [self._look(small, draws, readouts)] if readouts else []
+        return torch.cat([*parts, self._look(small, noise(self.stack, len(small)), final)], dim=1)
+
+    def _look(self, small: Tensor, draws: StackDraws, which: range) -> Tensor:
+        """The logits [B, n, C] of some of the predictors in one pass over images [B, 3, S, S]."""
         if not self.config.mirror:
-            return self._predict(self.stack(small, draws))
+            return self._predict(self.stack(small, draws), which)
         both = torch.cat([small, small.flip(3)])  # with the same draws: image i's random numbers stay its own
-        logits = self._predict(self.stack(both, StackDraws.concatenate([draws, draws])))
+        logits = self._predict(self.stack(both, StackDraws.concatenate([draws, draws])), which)
         return logits.view(2, len(small), *logits.shape[1:]).mean(dim=0)
 
-    def _predict(self, x: Tensor) -> Tensor:
-        """All predictors' logits [B, N, C] from the stack [B, 3R, S, S]."""
+    def _predict(self, x: Tensor, which: range) -> Tensor:
+        """The logits [B, n, C] of the predictors `which` from the stack [B, 3R, S, S]."""
         if self.config.input_size != self.config.stack.size:
             side = self.config.input_size
             x = F.interpolate(x, size=(side, side), mode="bicubic", align_corners=False)
         x = ((x - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-        found = self.chain(x, self.depths)
-        return torch.stack([head(act).float() for head, act in zip(self.heads, found, strict=True)], dim=1)
+        found = self.chain(x, [self.depths[n] for n in which])
+        return torch.stack([self.heads[n](act).float() for n, act in zip(which, found, strict=True)], dim=1)
 
     def forward(self, images: Tensor, noise: Noise | None = None) -> Tensor:
         """The answer [B, C]: the voters combined by the configured aggregator, over the temperature."""
@@ -273,22 +206,72 @@ class Ensemble(nn.Module):
     """Several self-ensembles as one classifier: their answers combined by CrossMax with the median.
 
     Source: arXiv 2408.05446, section 4 ("ensemble of 3 self-ensembles"). The members must know the same classes.
-    Each member draws its own noise, unless a pass is given one.
+    Each member draws its own noise, unless a pass is given one. Its predictors are the members.
     """
 
-    def __init__(self, members: Sequence[SelfEnsemble], aggregator: str = "crossmax-median") -> None:
+    def __init__(
+        self, members: Sequence[SelfEnsemble], aggregator: str = "crossmax-median", temperature: float = 1.0
+    ) -> None:
         super().__init__()
         if not members or any(m.class_names != members[0].class_names for m in members):
             raise StudioError("An ensemble needs members that know the same classes in the same order.")
         self.members = nn.ModuleList(members)
         self.class_names = members[0].class_names
         self.aggregator = find_aggregator(aggregator, len(members))
-        self.readout_names = tuple(f"member {i}" for i in range(1, len(members) + 1))
+        self.config = EnsembleConfig(
+            members=tuple(member.config for member in members), aggregator=aggregator, temperature=temperature
+        )
+        self.readout_names = self.config.readout_names
+
+    @classmethod
+    def of(cls, config: EnsembleConfig) -> "Ensemble":
+        """The ensemble that `config` describes, whose weights are to be loaded: member i begins with seed i."""
+        members = [SelfEnsemble(member, seed=seed) for seed, member in enumerate(config.members)]
+        return cls(members, config.aggregator, config.temperature)
+
+    @property
+    def random(self) -> bool:
+        """Whether two plain calls on one image may differ."""
+        return any(member.random for member in self._members())
 
     def readouts(self, images: Tensor, noise: Noise | None = None) -> Tensor:
         """The members' answers, [B, N, C]."""
         return torch.stack([member(images, noise) for member in self.members], dim=1)
 
+    def voting(self, logits: Tensor) -> Tensor:
+        """Of the members' logits [B, N, C], those that take part in the answer: all."""
+        return logits
+
+    def combine(self, logits: Tensor) -> Tensor:
+        """The decision [B, C] from the members' logits [B, N, C]; `forward` divides it by the temperature."""
+        return self.aggregator(logits)
+
     def forward(self, images: Tensor, noise: Noise | None = None) -> Tensor:
         """The answer [B, C]."""
-        return self.aggregator(self.readouts(images, noise))
+        return self.combine(self.readouts(images, noise)) / self.config.temperature
+
+    def on(self, device: str | torch.device) -> "Ensemble":
+        """Move to `device`, in the memory format that convolutions are fastest in; returns itself."""
+        for member in self._members():
+            member.on(device)
+        return self
+
+    def with_noise(self, noise: Literal["off", "fresh"]) -> "Ensemble":
+        """This ensemble, sharing its weights, whose members have another `inference_noise`."""
+        return self._of([member.with_noise(noise) for member in self._members()])
+
+    def with_aggregator(self, aggregator: str) -> "Ensemble":
+        """This ensemble, sharing its weights, with its members combined in another way."""
+        return self._of(self._members(), aggregator)
+
+    def with_seed(self, seed: int) -> "Ensemble":
+        """This ensemble, sharing its weights, whose members draw fresh noise from generators of their own."""
+        numbers = torch.randint(2**62, (len(self.members),), generator=torch.Generator().manual_seed(seed)).tolist()
+        return self._of([member.with_seed(number) for member, number in zip(self._members(), numbers, strict=True)])
+
+    def _members(self) -> list[SelfEnsemble]:
+        return [member for member in self.members if isinstance(member, SelfEnsemble)]
+
+    def _of(self, members: Sequence[SelfEnsemble], aggregator: str = "") -> "Ensemble":
+        other = Ensemble(members, aggregator or self.config.aggregator, self.config.temperature)
+        return other.train(self.training)

@@ -3,19 +3,25 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from robust_model.data import CIFAR10_CLASSES
+from robust_model import paper
+from robust_model.data import CIFAR10_CLASSES, class_names_of
 from robust_model.ensemble import ModelConfig
+from robust_model.pipeline import PipelineConfig
 from robust_model.stack import STACKS
 from robust_model.training import TrainConfig
 
 
 @dataclass(frozen=True)
 class TrainPreset:
-    """A named run: what it makes (texts for the model list) and its configuration for a data set."""
+    """A named run: what it makes (texts for the model list), its configuration for a data set, and which one it takes.
+
+    `data` is taken unless another is named; "" asks for one.
+    """
 
     title: str
     description: str
-    make: Callable[[str], TrainConfig]
+    make: Callable[[str], TrainConfig | PipelineConfig]
+    data: str = "cifar10"
 
 
 def _crossmax_cifar10(data: str) -> TrainConfig:
@@ -65,6 +71,51 @@ def _demo(data: str) -> TrainConfig:
     )
 
 
+def _plain_cifar10(data: str) -> TrainConfig:
+    return TrainConfig(
+        model=ModelConfig(
+            class_names=CIFAR10_CLASSES,
+            stack=STACKS["paper"],
+            readout_depths=(2, 3, 4, 5, 6, 7),
+            aggregator="crossmax-top3",
+            inference_noise="fresh",
+        ),
+        data=data,
+        epochs=8,
+        bf16=True,
+        label_smoothing=0.1,
+    )
+
+
+def _pretrain_small(data: str) -> TrainConfig:
+    return TrainConfig(
+        model=ModelConfig(class_names=class_names_of(data), stack=STACKS["clean"]),
+        data=data,
+        phase="backbone",
+        epochs=6,
+        bf16=True,
+        label_smoothing=0.1,
+    )
+
+
+def _pretrain_resnet(data: str) -> TrainConfig:
+    return TrainConfig(
+        model=ModelConfig(
+            class_names=class_names_of(data),
+            stack=STACKS["single"],
+            backbone="torchvision:resnet152",
+            input_size=paper.INPUT_SIZE,
+        ),
+        data=data,
+        phase="backbone",
+        epochs=20,
+        learning_rate=0.1,
+        weight_decay=1e-4,
+        label_smoothing=0.1,
+        bf16=True,
+    )
+
+
 PRESETS: dict[str, TrainPreset] = {
     "crossmax-cifar10": TrainPreset(
         "Robust CrossMax, CIFAR-10",
@@ -82,5 +133,63 @@ PRESETS: dict[str, TrainPreset] = {
         "Demo on synthetic gratings",
         "A tiny network on the synthetic set; trains in seconds. Use with --data synthetic:512.",
         _demo,
+    ),
+    "crossmax-plain-cifar10": TrainPreset(
+        "CrossMax without adversarial training, CIFAR-10",
+        "The paper's stack, noise and CrossMax on the small network, trained plainly and random at every pass: what "
+        "standard attacks make of it, and what is left under adaptive ones, are two different numbers.",
+        _plain_cifar10,
+    ),
+    "pretrain-small": TrainPreset(
+        "The small backbone, pretrained",
+        "The small network on a class folder of one's own (Tiny-ImageNet at 32 pixels), for others to start from: "
+        "train --preset crossmax-cifar10 --set start_from=RUN.",
+        _pretrain_small,
+        data="",
+    ),
+    "pretrain-resnet152": TrainPreset(
+        "ResNet152, pretrained",
+        "torchvision's ResNet152 (or another: model.backbone) from scratch on a class folder of one's own, where "
+        "ImageNet's weights cannot be had: train --preset paper-cifar10 --set start_from=RUN.",
+        _pretrain_resnet,
+        data="",
+    ),
+    "paper-cifar10": TrainPreset(
+        "ResNet152 self-ensemble, CIFAR-10",
+        "The classifier of arXiv 2408.05446: a ResNet152 pretrained on ImageNet sees four resolutions at once, is read "
+        "out at seven layers, and CrossMax takes the third highest of eight opinions.",
+        paper.cifar,
+    ),
+    "paper-cifar100": TrainPreset(
+        "ResNet152 self-ensemble, CIFAR-100",
+        "The classifier of arXiv 2408.05446: a ResNet152 pretrained on ImageNet sees four resolutions at once, is read "
+        "out at seven layers, and CrossMax takes the third highest of eight opinions.",
+        paper.cifar,
+        data="cifar100",
+    ),
+    "paper-cifar10-light": TrainPreset(
+        "ResNet152 self-ensemble with light adversarial training, CIFAR-10",
+        "As paper-cifar10; the backbone is finetuned against single-step attacks.",
+        paper.cifar_light,
+    ),
+    "paper-cifar100-light": TrainPreset(
+        "ResNet152 self-ensemble with light adversarial training, CIFAR-100",
+        "As paper-cifar100; the backbone is finetuned against single-step attacks.",
+        paper.cifar_light,
+        data="cifar100",
+    ),
+    "paper-cifar100-literal": TrainPreset(
+        "ResNet152 self-ensemble exactly as in the notebook, CIFAR-100",
+        "As paper-cifar100, without what makes it cheaper: a pass for each read-out, BatchNorm statistics that move, a "
+        "pass of its own for the final head. Slow, for comparison.",
+        paper.literal,
+        data="cifar100",
+    ),
+    "paper-imagenet": TrainPreset(
+        "ResNet152 self-ensemble, ImageNet",
+        "The paper's ImageNet setting: six resolutions from 224 to 7, noise 0.5, shifts of up to 42 pixels. Takes a "
+        "class folder that stays on the disk: --data files:PATH.",
+        paper.imagenet,
+        data="",
     ),
 }

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -10,13 +11,20 @@ from typing import Any
 import torch
 from pydantic import BaseModel
 
+from generator.errors import StudioError
 from robust_model.checkpoint import file_digest, write_atomically
-from robust_model.run import ResumableRun
-from robust_model.transfer import weights_in
+from robust_model.distributed import current
+from robust_model.run import TrainingRun
+from robust_model.transfer import last_phase, weights_in
+
+_LEAD = re.compile(r"((?:[^/]*[:=])?)(.*)", re.DOTALL)
+"""What stands before a path in a word, as in `folder:` or `pretrained_file=`, and the path."""
 
 
-def record_provenance(run: ResumableRun[Any], command: str, device: str, data: str) -> None:
+def record_provenance(run: TrainingRun, command: str, device: str, data: str) -> None:
     """Write down where a run comes from (`provenance.json`), and what was changed when it was resumed."""
+    if not run.world.leads:
+        return
     path = run.folder / "provenance.json"
     if not path.exists():
         facts = {**circumstances(command, device), "data": data}
@@ -34,11 +42,12 @@ def record_provenance(run: ResumableRun[Any], command: str, device: str, data: s
 
 def circumstances(command: str, device: str) -> dict[str, Any]:
     """By which command, code, versions and machine something is made, here and now."""
+    together = f"{current().size} processes of " if current().size > 1 else ""
     return {
         "command": command,
         "commit": _commit(),
         "versions": f"torch {torch.__version__}, Python {platform.python_version()}",
-        "machine": f"{device}, {torch.get_num_threads()} threads, {platform.machine()}",
+        "machine": f"{device}, {together}{torch.get_num_threads()} threads, {platform.machine()}",
     }
 
 
@@ -64,31 +73,54 @@ def provenance_lines(facts: dict[str, Any]) -> list[str]:
 
 
 def _parents(config: BaseModel) -> list[dict[str, Any]]:
-    """The models that a run starts from and is taught by, as its configuration names them."""
-    start = getattr(config, "start_from", "")
-    places = [("Started from", start)] if start else []
-    places += [("Taught by", teacher) for teacher in getattr(config, "teachers", ())]
-    return [{"role": role, **_parent(Path(place))} for role, place in places]
+    """The models that a run (or any phase of it) starts from and is taught by, as its configuration names them."""
+    found = []
+    for phase in getattr(config, "phases", {"": config}).values():
+        start, file = getattr(phase, "start_from", ""), getattr(phase, "pretrained_file", "")
+        if start and not start.startswith("phase:"):
+            found.append({"role": "Started from", **_parent(Path(start))})
+        if file and not start:
+            found.append({"role": "Pretrained weights", **_parent(Path(file))})
+        found += [{"role": "Taught by", **_parent(Path(teacher))} for teacher in getattr(phase, "teachers", ())]
+    return found
 
 
 def _parent(place: Path) -> dict[str, Any]:
-    """A run or an exported model: its name, the digest of its weights, and where it comes from itself."""
-    folder, weights = (place, weights_in(place)) if place.is_dir() else (place.parent, place)
-    own = folder / "provenance.json"
+    """A run, an exported model or a file of weights: its name, their digest, and where it comes from itself."""
+    folder, weights = (place, weights_in(last_phase(place))) if place.is_dir() else (place.parent, place)
+    if not weights.exists():
+        raise StudioError(f"There are no weights at '{weights}'.")
+    own, described = folder / "provenance.json", folder / "config.json"
+    facts = {}
     if own.exists():  # a run; an exported model keeps the same facts in its configuration
         facts = json.loads(own.read_text(encoding="utf-8"))
-    else:
-        facts = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("provenance", {})
-    return {"name": folder.name, "revision": file_digest(weights), "provenance": facts}
+    elif described.exists():
+        facts = json.loads(described.read_text(encoding="utf-8")).get("provenance", {})
+    name = folder.name if described.exists() else place.name
+    return {"name": name, "revision": file_digest(weights), "provenance": facts}
+
+
+def without_places(recipe: Any) -> Any:
+    """A recipe (JSON) with every path shortened to its last name: where things lay on one machine is not part of it."""
+    match recipe:
+        case dict():
+            return {key: without_places(value) for key, value in recipe.items()}
+        case list():
+            return [without_places(value) for value in recipe]
+        case str() if "/" in recipe:
+            return _shortened(recipe)
+    return recipe
+
+
+def _shortened(word: str) -> str:
+    """`--key=kind:some/folder/name` as `--key=kind:name`."""
+    head, tail = _LEAD.fullmatch(word).groups()  # type: ignore[union-attr]  # it matches every word
+    return f"{head}{Path(tail).name}" if "/" in tail else word
 
 
 def command_line(module: str, argv: list[str]) -> str:
     """The command as a person would type it; folders are shortened to their names."""
-    words = []
-    for word in argv:
-        head, colon, tail = word.rpartition(":")
-        words.append(f"{head}{colon}{Path(tail).name}" if "/" in tail else word)
-    return shlex.join(["python", "-m", module, *words])
+    return shlex.join(["python", "-m", module, *map(_shortened, argv)])
 
 
 def _commit() -> str:

@@ -1,4 +1,4 @@
-"""The models that can be chosen: those shipped in `assets/`, and any folder that `export` wrote.
+"""The models that can be chosen: those shipped in `assets/`, any folder that `export` wrote, and the hub's.
 
 A model is a folder with `config.json` (an `ExportedModel`), `model.safetensors` and a card, `README.md`.
 """
@@ -14,21 +14,23 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from generator.errors import StudioError
 from robust_model.checkpoint import file_digest, load_tensors, load_weights
-from robust_model.ensemble import ModelConfig, SelfEnsemble
+from robust_model.ensemble import Ensemble, EnsembleConfig, ModelConfig, SelfEnsemble
+from robust_model.hub import PREFIX, fetch, without_front_matter
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
 
 class ExportedModel(BaseModel):
-    """What `config.json` holds: the network, its texts, and how it came to be."""
+    """What `config.json` holds: the network (or several, as one model), its texts, and how it came to be."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     title: str
     description: str
-    model: ModelConfig
+    model: ModelConfig | EnsembleConfig
     training: dict[str, Any] = {}
     provenance: dict[str, Any] = {}
+    license: str = "unknown"
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def describe(folder: Path) -> ModelInfo:
         why_not="" if weights.exists() else f"Its weights are missing: put model.safetensors into '{folder}'.",
         class_names=exported.model.class_names,
         revision=file_digest(weights) if weights.exists() else "",
-        card=card.read_text(encoding="utf-8") if card.exists() else "",
+        card=without_front_matter(card.read_text(encoding="utf-8")) if card.exists() else "",
     )
 
 
@@ -92,7 +94,9 @@ def list_models(folders: Sequence[Path] = ()) -> list[ModelInfo]:
 
 
 def find_model(name: str, folders: Sequence[Path] = ()) -> ModelInfo:
-    """The model called `name`, or at the path `name` (a folder that `export` wrote)."""
+    """The model called `name`, or at the path `name` (a folder that `export` wrote), or on the hub (`hf-hub:...`)."""
+    if name.startswith(PREFIX):
+        return describe(fetch(name))
     models = list_models(folders)
     for info in models:
         if info.name == name:
@@ -103,12 +107,13 @@ def find_model(name: str, folders: Sequence[Path] = ()) -> ModelInfo:
     raise StudioError(f"There is no model '{name}'. Available: {known}; or give the folder of an exported model.")
 
 
-def load_model(name: str, device: str = "cpu", folders: Sequence[Path] = ()) -> SelfEnsemble:
+def load_model(name: str, device: str = "cpu", folders: Sequence[Path] = ()) -> SelfEnsemble | Ensemble:
     """Load the model `name` onto `device`: float32, eval mode, no gradients for its weights."""
     info = find_model(name, folders)
     if not info.ready:
         raise StudioError(f"The model '{name}' is not ready. {info.why_not}")
-    model = SelfEnsemble(read_exported(info.folder).model)
+    config = read_exported(info.folder).model
+    model = Ensemble.of(config) if isinstance(config, EnsembleConfig) else SelfEnsemble(config)
     tensors, _ = load_tensors(info.folder / "model.safetensors")
     load_weights(model, tensors, f"'{info.folder.name}'")
     return model.on(device).eval().requires_grad_(False)
@@ -119,10 +124,10 @@ class ModelPool:
 
     def __init__(self, folders: Sequence[Path] = (), capacity: int = 4) -> None:
         self.folders, self.capacity = tuple(folders), capacity
-        self._loaded: OrderedDict[tuple[str, str, str], SelfEnsemble] = OrderedDict()
+        self._loaded: OrderedDict[tuple[str, str, str], SelfEnsemble | Ensemble] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, name: str, device: str = "cpu") -> SelfEnsemble:
+    def get(self, name: str, device: str = "cpu") -> SelfEnsemble | Ensemble:
         """The model `name` on `device`, loaded on first use. Never change it: others are using it."""
         with self._lock:
             key = (name, find_model(name, self.folders).revision, device)

@@ -2,7 +2,8 @@
 
 A run is a folder: `config.json`, `checkpoint.safetensors` (everything needed to go on), `log.jsonl` (one line
 per epoch). Every random number of step i comes from generators seeded by (seed, i), so a run that is killed and
-resumed repeats the undisturbed one exactly.
+resumed repeats the undisturbed one exactly. Of several processes that train together (see `distributed`) the first
+one writes.
 """
 
 import json
@@ -12,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from pydantic import BaseModel, ValidationError
@@ -28,6 +29,7 @@ from robust_model.checkpoint import (
     unpack_optimiser,
     write_atomically,
 )
+from robust_model.distributed import World, current
 from robust_model.train_parts import one_cycle
 
 Config = TypeVar("Config", bound=BaseModel)
@@ -46,6 +48,39 @@ class TrainProgress:
     learning_rate: float
     eta_s: float
     epoch: dict[str, Any] | None = None
+
+
+class TrainingRun(Protocol):
+    """What can be trained in the foreground or as a job: one run, or several one after another."""
+
+    command: str
+    """The command that resumes it, for messages: `python -m {command} train --resume ...`."""
+    folder: Path
+    changed: bool
+    world: World
+
+    @property
+    def config(self) -> BaseModel:
+        """What it was told."""
+
+    @property
+    def step(self) -> int:
+        """How many of the `steps` are done."""
+
+    @property
+    def steps(self) -> int: ...
+
+    def save(self) -> None:
+        """Write down where it is."""
+
+    def run(
+        self,
+        on_progress: Callable[[TrainProgress], None] = ...,
+        should_stop: Callable[[], bool] = ...,
+        *,
+        checkpoint_every_s: float = ...,
+    ) -> bool:
+        """Train to the end or until `should_stop`; True if it is complete."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +106,15 @@ class ResumableRun(ABC, Generic[Config]):
 
     model: Any
     optimiser: torch.optim.Optimizer
+    step: int
     steps: int
     steps_per_epoch: int
+    device: torch.device
 
     def __init__(self, config: Config, folder: Path, schedule: Schedule, seed: int) -> None:
         self.config, self.folder, self.schedule, self.seed = config, folder, schedule, seed
         self.step = 0
+        self.world = current()
         self.changed = False
         self.average: dict[str, Tensor] | None = None
         self.epoch_loss = (0.0, 0)  # the sum of this epoch's losses so far, and their number
@@ -99,7 +137,7 @@ class ResumableRun(ABC, Generic[Config]):
         self.average = {k: v.detach().clone() for k, v in self._weights().items()} if self.schedule.ema else None
         if self.checkpoint.exists():
             self._restore()
-        else:
+        elif self.world.leads:
             write_atomically(self.folder / "config.json", self.config.model_dump_json(indent=2).encode())
 
     def _weights(self) -> dict[str, Tensor]:
@@ -140,7 +178,7 @@ class ResumableRun(ABC, Generic[Config]):
         total, count = facts.get("epoch_loss", self.epoch_loss)
         self.epoch_loss = (total, count)
         self.changed = theirs != self.config
-        if self.changed:
+        if self.changed and self.world.leads:
             write_atomically(self.folder / "config.json", self.config.model_dump_json(indent=2).encode())
 
     def save(self) -> None:
@@ -174,8 +212,8 @@ class ResumableRun(ABC, Generic[Config]):
         return torch.Generator().manual_seed(seed)
 
     def _finite(self, loss: Tensor) -> float:
-        """The loss as a number; anything else is an error."""
-        value = float(loss.detach())
+        """The loss as a number, the mean over all processes; anything else is an error."""
+        value = float(self.world.mean(loss))
         if not math.isfinite(value):
             raise self._diverged(f"the loss is {value}")
         return value
@@ -192,6 +230,7 @@ class ResumableRun(ABC, Generic[Config]):
         """Move the weights down the loss's gradient (whose norm is at most `clip`, if given), and the average along."""
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        self.world.average_gradients([p for group in self.optimiser.param_groups for p in group["params"]])
         if clip:
             nn.utils.clip_grad_norm_(self.model.parameters(), clip)
         self.optimiser.step()
@@ -221,28 +260,33 @@ class ResumableRun(ABC, Generic[Config]):
 
         The checkpoint is written at every epoch's end, after `checkpoint_every_s` seconds, and on return.
         """
-        discard_drafts(self.folder)
+        leads = self.world.leads
+        if leads:
+            discard_drafts(self.folder)
         started, first, saved_at, saved_step = time.monotonic(), self.step, time.monotonic(), -1
-        while self.step < self.steps and not should_stop():
+        while self.step < self.steps and not self.world.any(should_stop(), self.device):
             value = self.train_step()
             self.epoch_loss = (self.epoch_loss[0] + value, self.epoch_loss[1] + 1)
             epoch = None
             if self.step % self.steps_per_epoch == 0 or self.step == self.steps:
                 epoch = self._end_epoch()
-            if epoch is not None or time.monotonic() - saved_at >= checkpoint_every_s:
+            if leads and (epoch is not None or time.monotonic() - saved_at >= checkpoint_every_s):
                 self.save()
                 saved_at, saved_step = time.monotonic(), self.step
             eta = (time.monotonic() - started) / (self.step - first) * (self.steps - self.step)
             on_progress(TrainProgress(self.step, self.steps, value, self._rate(), eta, epoch))
-        if saved_step != self.step:
+        if leads and saved_step != self.step:
             self.save()
+        self.world.wait()  # what is written is there for all, and for what comes next
         return self.step >= self.steps
 
     def _end_epoch(self) -> dict[str, Any]:
-        """Measure and log the epoch that ends here, and begin the next."""
+        """Measure and log the epoch that ends here (the first process does), and begin the next."""
         total, count = self.epoch_loss
-        epoch = {"epoch": self.step / self.steps_per_epoch, "loss": total / count, **self.measure()}
-        self._log(epoch)  # before the checkpoint: a run killed between the two writes the line again
+        epoch: dict[str, Any] = {"epoch": self.step / self.steps_per_epoch, "loss": total / count}
+        if self.world.leads:
+            epoch |= self.measure()
+            self._log(epoch)  # before the checkpoint: a run killed between the two writes the line again
         self.epoch_loss = (0.0, 0)
         return epoch
 

@@ -1,10 +1,14 @@
-"""Averages of weights: several exported models of one architecture as one model of the same cost.
+"""Several exported models as one: the average of their weights, or an ensemble of them.
 
+An average costs what one model costs, and takes models of one architecture.
 Source: "Model soups" (Wortsman et al. 2022, arXiv 2203.05482): networks fine-tuned from one start lie in one basin of
 the loss, where the mean of their weights is often better than each. Networks that were trained from different starts
 do not, and their average is as good as random: measure it before you use it. BatchNorm's running statistics are
 averaged like the weights (as a moving average of weights does it); they are not those of the averaged network, only
 close to them where the parents are close.
+
+An ensemble (arXiv 2408.05446, section 4: of self-ensembles, their answers combined by CrossMax with the median) costs
+what its members cost together, and takes any that know the same classes. It is exported with all their weights.
 """
 
 from collections.abc import Sequence
@@ -19,7 +23,7 @@ from robust_model.calibration import fit_temperature
 from robust_model.card import DTYPES, write_card
 from robust_model.checkpoint import load_tensors, load_weights, save_tensors, write_atomically
 from robust_model.commands import read_settings
-from robust_model.ensemble import SelfEnsemble
+from robust_model.ensemble import Ensemble, EnsembleConfig, SelfEnsemble
 from robust_model.jobs import validated
 from robust_model.provenance import circumstances
 from robust_model.registry import ExportedModel, ModelInfo, find_model, read_exported
@@ -57,33 +61,90 @@ def average(
 
     tensors = _mean([load_tensors(info.folder / "model.safetensors")[0] for info in models], shares, models)
     config = exported[0].model
+    if isinstance(config, EnsembleConfig):
+        raise StudioError("Ensembles are not averaged: average their members, and make an ensemble of the averages.")
     if calibrate is not None:
         model = SelfEnsemble(config)
         load_weights(model, tensors, "the average")
         config = config.model_copy(update={"temperature": _temperature(model.eval(), calibrate)})
-    kind = DTYPES[dtype]
-    stored = {n: t.to(kind) if t.is_floating_point() else t for n, t in tensors.items()}
-    save_tensors(out / "model.safetensors", stored, {"dtype": dtype})
     parents = [
         {"name": info.name, "revision": info.revision, "weight": share}
         for info, share in zip(models, shares, strict=True)
     ]
-    result = ExportedModel(
-        title=title or exported[0].title,
-        description=description or exported[0].description,
-        model=config,
-        training={
-            "average_of": [{**p, "training": e.training} for p, e in zip(parents, exported, strict=True)],
-            "stored_as": dtype,
-        },
-        provenance={
-            **circumstances(command, "cpu"),
-            "parents": [{**p, "provenance": e.provenance} for p, e in zip(parents, exported, strict=True)],
-        },
+    return _write(
+        out,
+        tensors,
+        ExportedModel(
+            title=title or exported[0].title,
+            description=description or exported[0].description,
+            model=config,
+            training={"average_of": _with(parents, "training", exported), "stored_as": dtype},
+            provenance={**circumstances(command, "cpu"), "parents": _with(parents, "provenance", exported)},
+            license=_licence(exported),
+        ),
+        dtype,
     )
-    write_atomically(out / "config.json", (result.model_dump_json(indent=2) + "\n").encode())
+
+
+def export_ensemble(
+    names: Sequence[str],
+    out: Path,
+    *,
+    command: str,
+    title: str,
+    description: str = "",
+    aggregator: str = "crossmax-median",
+    dtype: str = "float16",
+) -> Path:
+    """Write to the folder `out` an ensemble of exported self-ensembles (names or folders); returns it.
+
+    It holds all the members' weights, and loads as one model. Raises StudioError for members that are ensembles
+    themselves or know other classes, and for an aggregator that can't combine so few.
+    """
+    models = [find_model(name) for name in names]
+    exported = [read_exported(info.folder) for info in models]
+    tensors: dict[str, Tensor] = {}
+    for number, info in enumerate(models):
+        own, _facts = load_tensors(info.folder / "model.safetensors")
+        tensors |= {f"members.{number}.{name}": tensor for name, tensor in own.items()}
+    settings = {"members": [e.model.model_dump(mode="json") for e in exported], "aggregator": aggregator}
+    if any(isinstance(e.model, EnsembleConfig) for e in exported):
+        raise StudioError("One of these is an ensemble itself: an ensemble is made of self-ensembles.")
+    config = validated(EnsembleConfig, settings)
+    load_weights(Ensemble.of(config), tensors, "the members")  # refuses now what could never be loaded
+    parents = [{"name": info.name, "revision": info.revision} for info in models]
+    return _write(
+        out,
+        tensors,
+        ExportedModel(
+            title=title,
+            description=description,
+            model=config,
+            training={"ensemble_of": _with(parents, "training", exported), "stored_as": dtype},
+            provenance={**circumstances(command, "cpu"), "parents": _with(parents, "provenance", exported)},
+            license=_licence(exported),
+        ),
+        dtype,
+    )
+
+
+def _write(out: Path, tensors: dict[str, Tensor], exported: ExportedModel, dtype: str) -> Path:
+    kind = DTYPES[dtype]
+    stored = {n: t.to(kind) if t.is_floating_point() else t for n, t in tensors.items()}
+    save_tensors(out / "model.safetensors", stored, {"dtype": dtype})
+    write_atomically(out / "config.json", (exported.model_dump_json(indent=2) + "\n").encode())
     write_card(out)
     return out
+
+
+def _with(parents: Sequence[dict[str, Any]], field: str, exported: Sequence[ExportedModel]) -> list[dict[str, Any]]:
+    return [{**parent, field: getattr(e, field)} for parent, e in zip(parents, exported, strict=True)]
+
+
+def _licence(exported: Sequence[ExportedModel]) -> str:
+    """What all of them have, if it is one licence."""
+    found = {e.license for e in exported}
+    return found.pop() if len(found) == 1 else "other"
 
 
 def _shares(weights: Sequence[float], count: int) -> list[float]:

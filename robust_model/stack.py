@@ -113,6 +113,16 @@ class StackDraws:
     low: tuple[Tensor, ...] | None
     high: Tensor | None
 
+    def part(self, which: slice) -> "StackDraws":
+        """The draws of some of the images."""
+        return StackDraws(
+            self.shifts[which],
+            self.contrast[which],
+            self.grey[which],
+            None if self.low is None else tuple(noise[which] for noise in self.low),
+            None if self.high is None else self.high[which],
+        )
+
     @staticmethod
     def concatenate(draws: Sequence["StackDraws"]) -> "StackDraws":
         """The draws of several batches (of one stack) as those of one batch, in order."""

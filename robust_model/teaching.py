@@ -13,7 +13,7 @@ from torch import Tensor
 
 from generator.errors import StudioError
 from robust_model.checkpoint import load_tensors, save_tensors
-from robust_model.data import LabelledImages, to_float
+from robust_model.data import LabelledSet
 from robust_model.ensemble import SelfEnsemble, SilentNoise
 from robust_model.transfer import donor_config, take_weights
 
@@ -21,7 +21,7 @@ BATCH = 500
 
 
 def kept_soft_labels(
-    file: Path, teachers: Sequence[str], images: LabelledImages, device: torch.device, *, bf16: bool
+    file: Path, teachers: Sequence[str], images: LabelledSet, device: torch.device, *, bf16: bool
 ) -> Tensor:
     """`soft_labels`, from `file` if it is there, else kept there: a run that goes on needs no teachers any more."""
     if file.exists():
@@ -32,7 +32,7 @@ def kept_soft_labels(
 
 
 @torch.no_grad()
-def soft_labels(teachers: Sequence[str], images: LabelledImages, device: torch.device, *, bf16: bool) -> Tensor:
+def soft_labels(teachers: Sequence[str], images: LabelledSet, device: torch.device, *, bf16: bool) -> Tensor:
     """The teachers' common answer to the images: probabilities [n, C], float32, on the CPU.
 
     The softmax of the mean, over teachers, of each one's mean logits of the predictors that take part in its
@@ -42,10 +42,10 @@ def soft_labels(teachers: Sequence[str], images: LabelledImages, device: torch.d
     total = torch.zeros(len(images), len(images.class_names))
     for teacher in teachers:
         model = _load(Path(teacher), images.class_names).place(device)
-        for start in range(0, len(images), BATCH):
-            x = to_float(images.images[start : start + BATCH]).to(device)
+        for number, (x, _labels) in enumerate(images.batches(BATCH)):
+            start = number * BATCH
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                logits = model.voting(model.readouts(x, SilentNoise()))
+                logits = model.voting(model.readouts(x.to(device), SilentNoise()))
             total[start : start + BATCH] += logits.float().mean(1).cpu() / len(teachers)
     return total.softmax(1)
 

@@ -16,14 +16,21 @@ class TrainConfig(BaseModel):
 
     `phase`: "joint" trains backbone and read-outs together with `readout_weights` (one per predictor, the last
     is the backbone's own head); "backbone" trains the backbone through its own head alone; "readouts" trains all
-    read-outs in one pass over a frozen backbone, whose BatchNorm statistics do not move. `start_from` is the folder
-    of a run or an exported model whose weights are taken over; "readouts" needs one. `learning_rate` is the
-    peak of a one-cycle schedule (linear up over the `warmup` fraction, linear down to zero; `warmup` = -1: constant).
-    `eps` is the adversary's L-inf budget in [0, 1] pixel units; `ema` the decay of the weights' moving average,
-    which is what is exported (0: none). `teachers` are folders of runs or of exported models: with the weight
-    `teacher_weight`, what they say of the clean image takes the place of its label (see `teaching`). `holdout`
-    training images, chosen by `seed`, are kept for selection, and never trained on (a run that starts from
-    another's weights should have its seed, or the holdout is not new to it).
+    read-outs (or those at `trained_readouts`) in one pass over a frozen backbone, each by its own loss. There
+    `backbone_mode` "eval" keeps the backbone's BatchNorm statistics still, and "train" normalises by the batch and
+    lets them move. `start_from` is the folder of a run or an exported model whose weights are taken over ("phase:NAME":
+    that phase of the same pipeline); "readouts" needs one. Without it, `pretrained` starts a torchvision or timm
+    backbone from its library's weights, read from `pretrained_file` if that is given, else from the library's cache or
+    the network. `learning_rate` is the peak of a one-cycle schedule (linear up over the `warmup` fraction, linear down
+    to zero; `warmup` = -1: constant). `eps` is the adversary's L-inf budget in [0, 1] pixel units; `ema` the decay of
+    the weights' moving average, which is what is exported (0: none). `teachers`
+    are folders of runs or of exported models: with the weight `teacher_weight`, what they say of the clean image takes
+    the place of its label (see `teaching`). `holdout` training images, chosen by `seed`, are
+    kept for selection, and never trained on (a run that starts from another's weights should have its seed, or the
+    holdout is not new to it). `batch` is that of all processes together; an epoch's last, incomplete one is left out.
+
+    `bf16` computes in bfloat16 where that is safe (autocast); `compile` compiles the backbone (torch.compile), which
+    pays on a GPU; `checkpointing` trades a third more time for much less memory (see `networks.Chain`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,6 +40,9 @@ class TrainConfig(BaseModel):
     phase: Literal["joint", "backbone", "readouts"] = "joint"
     start_from: str = ""
     pretrained: bool = False
+    pretrained_file: str = ""
+    trained_readouts: tuple[int, ...] = ()
+    backbone_mode: Literal["eval", "train"] = "eval"
     epochs: float = Field(28, gt=0)
     batch: int = Field(256, ge=2)
     optimiser: Literal["sgd", "adam"] = "sgd"
@@ -51,6 +61,8 @@ class TrainConfig(BaseModel):
     shift: int = Field(4, ge=0)
     ema: float = Field(0.998, ge=0, lt=1)
     bf16: bool = False
+    compile: bool = False
+    checkpointing: bool = False
     holdout: int = Field(1000, ge=0)
     seed: int = 0
 
@@ -69,13 +81,25 @@ class TrainConfig(BaseModel):
             raise ValueError(
                 "the phase 'readouts' leaves the backbone as it is: give start_from, a run that trained it"
             )
+        if not set(self.trained_readouts) <= set(self.model.readout_depths):
+            raise ValueError(f"trained read-outs {self.trained_readouts} are not all among {self.model.readout_depths}")
+        if self.phase != "readouts" and (self.trained_readouts or self.backbone_mode == "train"):
+            raise ValueError("trained_readouts and backbone_mode belong to the phase 'readouts'")
+        if self.pretrained_file and not self.pretrained:
+            raise ValueError("a pretrained_file is for a pretrained network: set pretrained=true as well")
         return self
 
     def loss_weights(self) -> tuple[float, ...]:
-        """The weight of each predictor's loss in this phase."""
-        readouts = len(self.model.readout_depths)
+        """The weight of each predictor's loss in this phase.
+
+        They sum to one where predictors share what is trained; read-outs over a frozen backbone share nothing, and
+        each has its loss whole, as if it were trained alone.
+        """
+        depths = self.model.readout_depths
         if self.phase == "backbone":
-            return (*[0.0] * readouts, 1.0)
+            return (*[0.0] * len(depths), 1.0)
         if self.phase == "readouts":
-            return (*[1.0] * readouts, 0.0)
-        return self.readout_weights or tuple([1.0] * (readouts + 1))
+            chosen = self.trained_readouts or depths
+            return (*[float(depth in chosen) for depth in depths], 0.0)
+        weights = self.readout_weights or tuple([1.0] * (len(depths) + 1))
+        return tuple(weight / sum(weights) for weight in weights)

@@ -53,3 +53,21 @@ def still_statistics(model: nn.Module) -> Iterator[None]:
     finally:
         for norm, track in zip(norms, tracked, strict=True):
             norm.track_running_stats = track
+
+
+@contextmanager
+def unmoved_statistics(model: nn.Module) -> Iterator[None]:
+    """Within, forward passes in train mode go through the motions of moving the running statistics, by nothing.
+
+    For passes that must save the very same tensors as one before them (see `networks.Chain`), which
+    `still_statistics` would not.
+    """
+    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm in norms:
+        norm.momentum, norm.num_batches_tracked = 0.0, None
+    try:
+        yield
+    finally:
+        for norm, (momentum, count) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, count

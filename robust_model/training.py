@@ -9,13 +9,14 @@ from torch import Tensor
 from generator.errors import StudioError
 from robust_model.adversary import ADVERSARIES
 from robust_model.checkpoint import load_weights
-from robust_model.data import LabelledImages, load_data, to_float
+from robust_model.data import LabelledSet, to_float, training_data
+from robust_model.distributed import PartOfNoise, share_batch_norm
 from robust_model.ensemble import FreshNoise, ModelConfig, SelfEnsemble
 from robust_model.run import ResumableRun, Schedule, TrainProgress
 from robust_model.teaching import kept_soft_labels
 from robust_model.train_config import CHANGEABLE, TrainConfig
 from robust_model.train_parts import augment, still_statistics
-from robust_model.transfer import take_weights
+from robust_model.transfer import start_folder, take_weights
 
 __all__ = ["Run", "TrainConfig", "TrainProgress"]
 
@@ -23,60 +24,100 @@ __all__ = ["Run", "TrainConfig", "TrainProgress"]
 class Run(ResumableRun[TrainConfig]):
     """One training run in `folder`; made anew, or continued from the folder's checkpoint.
 
-    `data` is what `config.data` names, for a caller who already holds it. One process at a time works in a folder.
+    `data` is what `config.data` names, for a caller who already holds it. One process at a time works in a folder, or
+    several that train together. `fresh` names what a run that has just started from other weights did not find there.
     """
 
     changeable = CHANGEABLE
     command = "robust_model"
 
-    def __init__(self, config: TrainConfig, folder: Path, *, device: str = "cpu", data: LabelledImages | None = None):
+    def __init__(
+        self,
+        config: TrainConfig,
+        folder: Path,
+        *,
+        device: str = "cpu",
+        data: LabelledSet | None = None,
+    ) -> None:
         schedule = Schedule(config.learning_rate, config.warmup, config.ema)
         super().__init__(config, folder, schedule, config.seed)
+        self.fresh: tuple[str, ...] = ()
         self.device = torch.device(device)
-        images = load_data(config.data, "train") if data is None else data
+        images = training_data(config.data, config.model.stack.size) if data is None else data
+        self.check_data(config, images)
+        order = torch.randperm(len(images), generator=torch.Generator().manual_seed(config.seed))
+        self.held_out = images.subset(order[: config.holdout])
+        self.images = images.subset(order[config.holdout :])
+        self.steps_per_epoch = len(self.images) // config.batch
+        self.steps = steps_of(config, len(images))
+
+        self.world.part(config.batch)  # refuses now what can't be divided
+        self.model = self._make_model()
+        self.soft: Tensor | None = None
+        if config.teachers:
+            file = folder / "soft_labels.safetensors"
+            with self.world.one_after_the_other():
+                self.soft = kept_soft_labels(file, config.teachers, self.images, self.device, bf16=config.bf16)
+        self.optimiser = self._make_optimiser()
+        self._begin()
+
+    @staticmethod
+    def check_data(config: TrainConfig, images: LabelledSet) -> None:
+        """Refuse images of other classes than the model's, or too few. Raises StudioError."""
         if images.class_names != config.model.class_names:
             raise StudioError(
                 f"The data has {len(images.class_names)} classes, the model {len(config.model.class_names)}: they must "
                 f"be the same, in the same order. The data's are {_few(images.class_names)}; the model's are "
                 f"{_few(config.model.class_names)}."
             )
-        order = torch.randperm(len(images), generator=torch.Generator().manual_seed(config.seed))
         if len(images) - config.holdout < config.batch:
             raise StudioError(
                 f"{len(images)} images are too few for a batch of {config.batch} and a holdout of {config.holdout}; "
                 "lower one of the two."
             )
-        self.held_out = images.subset(order[: config.holdout])
-        self.images = images.subset(order[config.holdout :])
-        self.steps_per_epoch = len(self.images) // config.batch
-        self.steps = max(1, round(config.epochs * self.steps_per_epoch))
 
+    def describe_data(self) -> str:
+        """The images that the run is trained on, for its card."""
+        return describe_data(self.config, len(self.images) + len(self.held_out), self.images.source)
+
+    def _make_model(self) -> SelfEnsemble:
+        config = self.config
         # A run that goes on has its own weights: whatever it began with need not be there any more.
         begins = not self.checkpoint.exists()
-        self.model = SelfEnsemble(config.model, pretrained=config.pretrained and begins, seed=config.seed)
+        with self.world.one_after_the_other():
+            model = SelfEnsemble(
+                config.model,
+                pretrained=begins and config.pretrained and not config.start_from,
+                pretrained_file=config.pretrained_file,
+                seed=config.seed,
+            )
         if config.start_from and begins:
-            self._start_from(Path(config.start_from))
-        self.model.place(self.device)
-        self.soft: Tensor | None = None
-        if config.teachers:
-            file = folder / "soft_labels.safetensors"
-            self.soft = kept_soft_labels(file, config.teachers, self.images, self.device, bf16=config.bf16)
-        self.optimiser = self._make_optimiser()
-        self._begin()
+            self._start_from(model)
+        model.place(self.device)
+        if self.world.size > 1:
+            share_batch_norm(model, self.device)
+        model.chain.checkpointing = config.checkpointing
+        if config.compile:
+            model.chain.compile()
+        return model
 
-    def _start_from(self, place: Path) -> None:
-        """Take over the weights at `place` (see `transfer`)."""
-        fresh = take_weights(self.model, place)
-        if self.config.phase == "readouts" and "final" in fresh:
+    def _start_from(self, model: SelfEnsemble) -> None:
+        """Take over the weights that the configuration names (see `transfer`)."""
+        place = start_folder(self.config.start_from, self.folder)
+        self.fresh = take_weights(model, place)
+        lacking = [word for name, word in (("stem", "stem"), ("final", "head")) if name in self.fresh]
+        if self.config.phase == "readouts" and lacking:
             raise StudioError(
-                f"'{place}' has no head for these classes, and the phase 'readouts' does not train one: start from a "
-                "run on the same classes."
+                f"'{place}' has no {' and no '.join(lacking)} for this network (other classes, or another "
+                "stack), and the phase 'readouts' does not train one: start from a run on the same."
             )
 
     def _make_optimiser(self) -> torch.optim.Optimizer:
         config = self.config
         chain = list(self.model.chain.parameters())
-        readouts = [p for head in self.model.heads[:-1] for p in head.parameters()]
+        trained = config.trained_readouts or config.model.readout_depths
+        pairs = zip(config.model.readout_depths, self.model.heads[:-1], strict=True)
+        readouts = [p for depth, head in pairs for p in head.parameters() if depth in trained]
         own = list(self.model.heads[-1].parameters())
         chosen = {"joint": chain + readouts + own, "backbone": chain + own, "readouts": readouts}[config.phase]
         for parameter in self.model.parameters():
@@ -93,13 +134,15 @@ class Run(ResumableRun[TrainConfig]):
         return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0)
 
     def _batch(self) -> tuple[Tensor, Tensor]:
+        """This process's part of the step's batch."""
         epoch, at = divmod(self.step, self.steps_per_epoch)
         order = torch.randperm(len(self.images), generator=self._generator(epoch))
         indices = order[at * self.config.batch : (at + 1) * self.config.batch]
         pixels = augment(
-            self.images.images[indices], self.config.shift, self.config.flip, self._generator(self.step, 0)
+            self.images.pixels(indices), self.config.shift, self.config.flip, self._generator(self.step, 0)
         )
-        return to_float(pixels).to(self.device), self._targets(indices).to(self.device)
+        mine = self.world.part(self.config.batch)
+        return to_float(pixels[mine]).to(self.device), self._targets(indices[mine]).to(self.device)
 
     def _targets(self, indices: Tensor) -> Tensor:
         """The labels [B] of some images or, with teachers, the probabilities [B, C] that take their place."""
@@ -113,30 +156,43 @@ class Run(ResumableRun[TrainConfig]):
         """One step; returns its mean loss. A loss that is not finite is an error; the weights then stay as they are."""
         config, model = self.config, self.model
         images, targets = self._batch()
-        weights = config.loss_weights()
-        noise = FreshNoise(self._generator(self.step, 1))
+        noise = PartOfNoise(FreshNoise(self._noise_generator()), self.world)
         model.train()
         if config.phase == "readouts":
-            model.chain.eval()
+            self._freeze_norms()
 
         def loss(x: Tensor) -> Tensor:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=config.bf16):
                 logits = model.readouts(x, noise)
             terms = [
                 w * F.cross_entropy(logits[:, n], targets, label_smoothing=config.label_smoothing, reduction="none")
-                for n, w in enumerate(weights)
+                for n, w in enumerate(config.loss_weights())
                 if w
             ]
-            return torch.stack(terms).sum(0) / sum(weights)
+            return torch.stack(terms).sum(0)
 
         with still_statistics(model):
             adversary = ADVERSARIES[config.adversary]
-            images = adversary(loss, images, config.eps, config.adversary_steps, self._generator(self.step, 2))
+            # The starts of all but the first process come from generators of their own.
+            rng = self._generator(self.step, 2, *([self.world.rank] if self.world.rank else []))
+            images = adversary(loss, images, config.eps, config.adversary_steps, rng)
         self._set_rate()
         total = loss(images).mean()
         value = self._finite(total)
         self._update(total)
         return value
+
+    def _noise_generator(self) -> torch.Generator:
+        """That of the step's draws, on the device: the stack of large images takes too many for the CPU."""
+        seed = self._generator(self.step, 1).initial_seed()
+        return torch.Generator(self.device).manual_seed(seed)
+
+    def _freeze_norms(self) -> None:
+        """Whatever the phase "readouts" does not train keeps its statistics (the backbone's: see `backbone_mode`)."""
+        if self.config.backbone_mode == "eval":
+            self.model.chain.eval()
+        for weight, head in zip(self.config.loss_weights(), self.model.heads, strict=True):
+            head.train(weight > 0)
 
     def exportable(self) -> SelfEnsemble:
         """A copy of the network with the averaged weights (the current ones without an average), in eval mode."""
@@ -175,10 +231,20 @@ class Run(ResumableRun[TrainConfig]):
 
 
 @torch.no_grad()
-def answers(model: SelfEnsemble, images: LabelledImages) -> Tensor:
+def answers(model: SelfEnsemble, images: LabelledSet) -> Tensor:
     """A network's answers [n, C] to all the images, on the CPU and before any temperature."""
     found = [model.combine(model.readouts(batch.to(model.mean.device))).cpu() for batch, _labels in images.batches(250)]
     return torch.cat(found) if found else torch.zeros(0, len(model.class_names))
+
+
+def steps_of(config: TrainConfig, images: int) -> int:
+    """The steps of a run on so many images, the held-out ones included."""
+    return max(1, round(config.epochs * ((images - config.holdout) // config.batch)))
+
+
+def describe_data(config: TrainConfig, images: int, source: str) -> str:
+    """The images of a run in words, the held-out ones being among the `images` from `source`."""
+    return f"{source}, {images - config.holdout} images trained on, {config.holdout} held out"
 
 
 def _few(names: tuple[str, ...]) -> str:

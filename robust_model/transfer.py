@@ -1,4 +1,4 @@
-"""Starting from another run's weights: the backbone whole, and every predictor that means the same."""
+"""Starting from another run's weights: the backbone, and every predictor that means the same."""
 
 import json
 from pathlib import Path
@@ -10,22 +10,31 @@ from generator.errors import StudioError
 from robust_model.checkpoint import load_tensors, load_weights
 from robust_model.ensemble import ModelConfig, SelfEnsemble
 
+STEM = "stages.0.0.weight"
+"""The first convolution of a chain: the only weight whose shape depends on how many channels the stack has."""
+
 
 def take_weights(model: SelfEnsemble, place: Path) -> tuple[str, ...]:
     """Copy into `model` the weights at `place`: the folder of a run or an exported model, or the file in it.
 
-    The backbone must fit in every tensor. A predictor is taken over if it reads the same depth for the same classes
-    (the backbone's own head from the backbone's own head, whatever stands before it); of a run with a moving average
-    that average is taken. Returns the names of the predictors that found nothing and stay as they are.
+    Of a run of several phases its last one that has begun is taken. The backbone must fit in every tensor, but for the
+    stem's convolution where the donor's stack has another number of channels (an image's three, of ordinary
+    pretraining). A predictor is taken over if it reads the same depth for the same classes (the backbone's own head
+    from the backbone's own head, whatever stands before it); of a run with a moving average that average is taken.
+    Returns what found nothing and stays as it is: the names of predictors, and "stem".
     """
+    place = last_phase(place)
     folder, file = (place, weights_in(place)) if place.is_dir() else (place.parent, place)
     tensors = _plain_names(load_tensors(file)[0])
     donor = donor_config(folder)
 
-    load_weights(model.chain, _part(tensors, "chain."), f"'{place}'")
+    chain, fresh = _part(tensors, "chain."), []
+    if STEM in chain and donor.stack.channels != model.config.stack.channels:
+        chain[STEM] = model.chain.state_dict()[STEM]
+        fresh.append("stem")
+    load_weights(model.chain, chain, f"'{place}'")
     same_classes = donor.class_names == model.class_names
     index_of = {name: index for index, name in enumerate(donor.readout_names)}
-    fresh = []
     for name, head in zip(model.readout_names, model.heads, strict=True):
         found = _part(tensors, f"heads.{index_of[name]}.") if same_classes and name in index_of else {}
         own = head.state_dict()
@@ -34,6 +43,22 @@ def take_weights(model: SelfEnsemble, place: Path) -> tuple[str, ...]:
         else:
             fresh.append(name)
     return tuple(fresh)
+
+
+def start_folder(start_from: str, run: Path) -> Path:
+    """Where the weights are that a run in the folder `run` starts from: of "phase:NAME", the folder NAME beside it."""
+    kind, _, phase = start_from.partition(":")
+    return run.parent / phase if kind == "phase" and phase else Path(start_from)
+
+
+def last_phase(place: Path) -> Path:
+    """The folder of the last phase that has a checkpoint, if `place` is a run of several phases; else `place`."""
+    try:
+        phases = json.loads((place / "config.json").read_text(encoding="utf-8"))["phases"]
+        begun = [place / name for name in phases if (place / name / "checkpoint.safetensors").exists()]
+    except (OSError, KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError):
+        return place  # whatever is wrong with it is said when it is read
+    return begun[-1] if begun else place
 
 
 def weights_in(folder: Path) -> Path:

@@ -21,6 +21,12 @@ def _percent(figure: dict[str, Any]) -> str:
     return f"{figure['accuracy']:.1%} ({low:.1%} to {high:.1%})"
 
 
+def _suites(report: dict[str, Any]) -> str:
+    """The suites, where they are others than the adaptive one; reports of schema 1 know only that."""
+    suites = report.get("suites", ["adaptive"])
+    return "" if suites == ["adaptive"] else f"; suites {', '.join(suites)}"
+
+
 def table(assets: Path) -> str:
     """The table of every shipped model that has a report, with the command that made it."""
     rows, commands = [], []
@@ -36,7 +42,7 @@ def table(assets: Path) -> str:
         )
         commands.append(
             f"`{report['command']}` ({report['data']['source']}, L-inf {config['eps'] * 255:.3g}/255, "
-            f"{config['steps']} steps, {config['restarts']} restarts or more)"
+            f"{config['steps']} steps, {config['restarts']} restarts or more{_suites(report)})"
         )
     header = (
         "| model | weights | clean | worst case under the adaptive suite | images |\n| --- | --- | --- | --- | --- |"

@@ -69,6 +69,63 @@ def test_evaluate_saves_the_report_and_renews_the_card(model_folder: Path, capsy
     assert str(model_folder.parent.parent) not in (model_folder / "config.json").read_text()
 
 
+def test_evaluate_writes_what_is_asked_for_and_goes_on_from_its_folder(
+    model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["evaluate", str(model_folder), *DATA, "-n", "12", "--steps", "2", "--restarts", "1", "--suite", "quick"]
+    places = [
+        "--json",
+        str(tmp_path / "r.json"),
+        "--html",
+        str(tmp_path / "r.html"),
+        "--markdown",
+        str(tmp_path / "r.markdown"),
+    ]
+    assert main([*words, "--out", str(tmp_path / "run"), *places]) == 0
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["command"] == (
+        "python -m robust_model evaluate demo --data synthetic:256 -n 12 --steps 2 --restarts 1 --suite quick"
+    )
+    assert [a["name"] for a in report["attacks"]] == ["mean/margin"] and report["suites"] == ["quick"]
+    assert "worst case" in (tmp_path / "r.markdown").read_text() and "<html" in (tmp_path / "r.html").read_text()
+    kept = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert kept["worst_case"] == report["worst_case"]
+    assert all((tmp_path / "run" / sample["adversarial"]).is_file() for sample in kept["samples"])
+    capsys.readouterr()
+
+    assert main([*words, "--suite", "adaptive", "--out", str(tmp_path / "run")]) == 0
+    assert "defence/margin (continued)" in capsys.readouterr().out
+    more = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert more["attacks"][0] == kept["attacks"][0] and more["attacks"][1]["cumulative"]
+    assert more["worst_case"]["correct"] <= kept["worst_case"]["correct"]
+    assert main([*words, "--seed", "1", "--out", str(tmp_path / "run")]) == 2
+    assert "holds an evaluation with other values of" in capsys.readouterr().err
+
+    reports = [str(tmp_path / "r.json"), str(tmp_path / "run" / "report.json")]
+    assert main(["compare", *reports]) == 0
+    assert "worst case" in capsys.readouterr().out
+
+
+def test_the_cost_is_told_before_anything_runs(model_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["evaluate", str(model_folder), *DATA, "-n", "100", "--suite", "quick", "--estimate"]
+    assert main(words) == 0
+    # 100 images: clean, 21 passes of 20 steps (and as many backward), and the verdict on what is left.
+    assert "At most about 2,300 forward and 2,100 backward passes" in capsys.readouterr().out
+
+
+def test_a_list_of_attacks_from_a_file(model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    attacks = [{"kind": "square", "queries": 3, "eps": 4 / 255}, {"kind": "pgd", "steps": 2, "eps": 4 / 255}]
+    (tmp_path / "attacks.json").write_text(json.dumps(attacks))
+    words = ["evaluate", str(model_folder), *DATA, "-n", "6", "--attacks", str(tmp_path / "attacks.json")]
+    assert main([*words, "--eps", "4", "--cascade"]) == 0
+    assert "Square" in capsys.readouterr().out
+    assert main(words) == 2
+    assert "another eps" in capsys.readouterr().err
+    (tmp_path / "attacks.json").write_text('[{"kind": "magic"}]')
+    assert main(words) == 2
+    assert "'attacks.0' is not valid" in capsys.readouterr().err
+
+
 def test_two_runs_make_the_same_weights(tmp_path: Path) -> None:
     for name in ("a", "b"):
         assert main(["train", "--preset", "demo", *DATA, *QUICK, "--out", str(tmp_path / name)]) == 0
@@ -165,7 +222,7 @@ def test_ctrl_c_in_an_evaluation(
                 os.kill(os.getpid(), signal.SIGINT)
             yield outcome
 
-    monkeypatch.setattr("robust_model.evaluate.run_attack", attack)
+    monkeypatch.setattr("robust_model.evaluation.units.run_attack", attack)
     report = tmp_path / "report.json"
     words = ["evaluate", str(model_folder), *DATA, "-n", "16", "--steps", "3", "--restarts", "1", "--json", str(report)]
     assert main(words) == 130
@@ -199,6 +256,9 @@ def test_threads_are_set(tmp_path: Path, capsys: pytest.CaptureFixture[str], mon
         (["train", "--preset", "crossmax-cifar10", *DATA], "The data has 4 classes, the model 10"),
         (["train", "--resume", "no/such/run"], "Cannot read the configuration"),
         (["evaluate", "no-such-model", *DATA], "There is no model 'no-such-model'"),
+        (["evaluate", "no_such_module:f", *DATA], "no module 'no_such_module'"),
+        (["evaluate", "ensemble:crossmax-cifar10+undefended-cifar10", *DATA, "--save"], "no exported model"),
+        (["compare", "no-such-report.json", "other.json"], "Cannot read"),
         (["export", "no/such/run", "out"], "no checkpoint"),
     ],
 )

@@ -283,6 +283,25 @@ def test_configuration_survives_json() -> None:
     assert ModelConfig.model_validate_json(SMALL.model_dump_json()) == SMALL
 
 
+def test_random_says_whether_calls_may_differ() -> None:
+    assert not small().random
+    assert small(inference_noise="fresh").random
+    assert not small(inference_noise="fresh", stack=STACKS["single"].model_dump()).random
+
+
+def test_the_final_head_may_have_a_pass_and_noise_of_its_own() -> None:
+    both = small(separate_final_pass=True)
+    images = pictures()
+    draws = FreshNoise(torch.Generator().manual_seed(3))
+    first, second = draws(both.stack, 2), draws(both.stack, 2)
+    found = both.readouts(images, FreshNoise(torch.Generator().manual_seed(3)))
+    plain = small()
+    assert torch.equal(found[:, :-1], plain.readouts(images, lambda *_: first)[:, :-1])
+    assert torch.equal(found[:, -1], plain.readouts(images, lambda *_: second)[:, -1])
+    alone = small(separate_final_pass=True, readout_depths=(), aggregator="last")
+    assert alone.readouts(images).shape == (2, 1, 3)
+
+
 # --- ensembles
 
 

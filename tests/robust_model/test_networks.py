@@ -1,6 +1,7 @@
 """Backbones as chains: depths, equality with the original networks, stems and read-outs."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from generator import torchvision_cure  # noqa: F401  (before torchvision and timm are imported)
 from generator.errors import StudioError
+from robust_model.checkpoint import save_tensors
 from robust_model.networks import (
     READOUTS,
     Chain,
@@ -18,6 +20,7 @@ from robust_model.networks import (
     timm_resnet,
     torchvision_resnet,
 )
+from robust_model.weight_files import read_weights
 
 
 class Counted(nn.Module):
@@ -121,6 +124,45 @@ def test_missing_pretrained_weights_get_a_sentence(monkeypatch: pytest.MonkeyPat
         with pytest.raises(StudioError, match=f"weights of '{name}' .*no route to host.*without pretrained"):
             torchvision_resnet(name, 12, pretrained=True)
         assert asked.pop() == models.get_model_weights(name)[f"IMAGENET1K_{version}"]
+
+
+def test_weights_from_a_file_must_be_of_that_network(tmp_path: Path) -> None:
+    from torchvision import models
+
+    network = models.resnet18(num_classes=5)
+    file = tmp_path / "weights.safetensors"
+    save_tensors(file, network.state_dict(), {})
+    chain = torchvision_resnet("resnet18", 3, pretrained=True, file=str(file))
+    assert torch.equal(chain.get_parameter("stages.0.0.weight"), network.conv1.weight)
+    assert torch.equal(chain.get_parameter("stages.8.conv2.weight"), network.layer4[1].conv2.weight)
+    assert torch.equal(
+        timm_resnet("resnet18", 3, pretrained=True, file=str(file)).stages[8].conv2.weight,
+        network.layer4[1].conv2.weight,
+    )
+    with pytest.raises(StudioError, match=r"does not hold the weights of 'resnet34': \d+ of \d+ do not fit"):
+        torchvision_resnet("resnet34", 3, pretrained=True, file=str(file))
+
+
+@pytest.mark.parametrize("content", [b"nonsense", b""])
+def test_files_that_hold_no_weights_get_a_sentence(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "weights.pth").write_bytes(content)
+    with pytest.raises(StudioError, match="cannot be read"):
+        read_weights(tmp_path / "weights.pth")
+
+
+def test_checkpointing_changes_no_number() -> None:
+    """Neither outputs, nor gradients, nor running statistics, which the second computation must not move again."""
+    found = []
+    for checkpointing in (False, True):
+        torch.manual_seed(0)
+        chain = cifar_resnet(3, (8, 16), (1, 1)).train()
+        chain.checkpointing = checkpointing
+        x = torch.rand(4, 3, 16, 12, generator=torch.Generator().manual_seed(1)).requires_grad_()
+        outputs = chain(x, (1, 3, 4))
+        sum(output.square().mean() for output in outputs).backward()
+        found.append([*outputs, x.grad, *(p.grad for p in chain.parameters()), *chain.buffers()])
+    for plain, cheap in zip(*found, strict=True):
+        assert torch.equal(plain, cheap)
 
 
 # --- the small network

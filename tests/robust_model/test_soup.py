@@ -1,4 +1,4 @@
-"""Averages of weights: by hand on stored tensors, with both provenances, and refusals in words."""
+"""Averages of weights and ensembles: by hand on stored tensors, with all provenances, and refusals in words."""
 
 import json
 from pathlib import Path
@@ -12,9 +12,10 @@ from robust_model import cli
 from robust_model.calibration import fit_temperature
 from robust_model.card import write_card
 from robust_model.checkpoint import load_tensors, save_tensors
-from robust_model.ensemble import ModelConfig, SelfEnsemble
-from robust_model.registry import ExportedModel, load_model
-from robust_model.soup import average
+from robust_model.crossmax import AGGREGATORS
+from robust_model.ensemble import Ensemble, ModelConfig, SelfEnsemble, SilentNoise
+from robust_model.registry import ExportedModel, describe, load_model
+from robust_model.soup import average, export_ensemble
 from robust_model.training import Run, TrainConfig
 
 MODEL = ModelConfig(
@@ -50,6 +51,7 @@ def test_every_tensor_is_the_weighted_mean_and_the_card_names_both(tmp_path: Pat
     assert [(p["name"], p["weight"]) for p in facts["provenance"]["parents"]] == [("a", 0.75), ("b", 0.25)]
     assert [p["training"] for p in facts["training"]["average_of"]] == [{"seed": 1}, {"seed": 2}]
     card = (tmp_path / "out" / "README.md").read_text()
+    assert "license: unknown" in card
     for line in ("- Command: `python -m robust_model average a b out", "  - Command: `train 1`", "  - Data: data 2"):
         assert line in card
     assert str(tmp_path) not in card
@@ -63,7 +65,7 @@ def test_an_average_can_be_averaged_and_equal_models_stay_what_they_are(tmp_path
     first, last = (load_tensors(folder / "model.safetensors")[0] for folder in (a, twice))
     torch.testing.assert_close(first, last)
     card = (twice / "README.md").read_text()
-    assert card.startswith("# New") and "    - Command: `train 1`" in card
+    assert "\n# New\n" in card and "    - Command: `train 1`" in card
 
 
 def test_what_cannot_be_averaged_is_said(tmp_path: Path) -> None:
@@ -94,3 +96,47 @@ def test_the_temperature_is_fitted_to_a_runs_held_out_images(tmp_path: Path) -> 
     expected = round(fit_temperature(scores, labels), 4)
     assert expected != 1
     assert load_model(str(tmp_path / "out")).config.temperature == expected
+
+
+# --- ensembles
+
+
+def test_an_ensemble_is_exported_and_loads_as_one_model(tmp_path: Path) -> None:
+    members = [exported(tmp_path / name, seed, temperature=seed) for seed, name in enumerate(("a", "b"), start=1)]
+    members.append(exported(tmp_path / "c", 3, widths=(8, 24), stack={"noise_low": 0.3}, inference_noise="fresh"))
+    out, names = str(tmp_path / "out"), [str(member) for member in members]
+    words = ["export-ensemble", *names, out, "--title", "Three", "--aggregator", "crossmax-top2", "--dtype", "float32"]
+    assert cli.main(words, foreground=Terminal()) == 0
+    model = load_model(out)
+    assert isinstance(model, Ensemble) and not any(p.requires_grad for p in model.parameters())
+    assert model.readout_names == ("member 1", "member 2", "member 3")
+    images = torch.rand(2, 3, 40, 24)
+    answers = torch.stack([load_model(name)(images, SilentNoise()) for name in names], dim=1)
+    torch.testing.assert_close(model.readouts(images, SilentNoise()), answers)
+    torch.testing.assert_close(model(images, SilentNoise()), AGGREGATORS["crossmax-top2"](answers))
+    assert model.voting(answers) is answers
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "# Three" in card and "Member 3" in card and "widths [8, 24]" in card and "Made of 'b'" in card
+    info = describe(tmp_path / "out")
+    assert info.ready and info.class_names == MODEL.class_names and info.revision
+
+    assert model.random and not model.with_noise("off").random
+    quiet = model.with_noise("off")
+    torch.testing.assert_close(quiet(images), model(images, SilentNoise()))
+    first, again, other = (model.with_seed(seed).readouts(images) for seed in (5, 5, 6))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    torch.testing.assert_close(quiet.with_aggregator("mean")(images), answers.mean(1))
+
+
+def test_ensembles_that_cannot_be_exported(tmp_path: Path) -> None:
+    a, b = exported(tmp_path / "a", 1), exported(tmp_path / "b", 2, class_names=("w", "x", "y", "z"))
+    with pytest.raises(StudioError, match="same classes"):
+        export_ensemble([str(a), str(b)], tmp_path / "out", command="", title="")
+    with pytest.raises(StudioError, match="at least 3 predictors"):
+        export_ensemble([str(a), str(a)], tmp_path / "out", command="", title="", aggregator="crossmax-top3")
+    two = export_ensemble([str(a), str(a)], tmp_path / "two", command="", title="")
+    with pytest.raises(StudioError, match="an ensemble itself"):
+        export_ensemble([str(two), str(a)], tmp_path / "out", command="", title="")
+    with pytest.raises(StudioError, match="Ensembles are not averaged"):
+        average([str(two), str(two)], tmp_path / "out", command="")
+    assert not (tmp_path / "out").exists()

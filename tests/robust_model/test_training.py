@@ -249,7 +249,7 @@ def test_other_classes_take_the_backbone_only(finished: Path, tmp_path: Path) ->
     assert take_weights(SelfEnsemble(renamed), finished) == ("layer 1", "layer 2", "final")
     data = synthetic("train", 56)
     data = LabelledImages(data.images, data.labels, renamed.class_names, "here")
-    with pytest.raises(StudioError, match="has no head for these classes"):
+    with pytest.raises(StudioError, match="has no head for this network"):
         Run(config(model=renamed, phase="readouts", start_from=str(finished)), tmp_path, data=data)
 
 
@@ -371,7 +371,8 @@ def test_configuration_errors(changes: dict[str, object], words: str) -> None:
 
 
 def test_loss_weights_of_the_phases() -> None:
-    assert config().loss_weights() == (1, 1, 1)
-    assert config(readout_weights=(0.1, 0.2, 0.3)).loss_weights() == (0.1, 0.2, 0.3)
+    assert config().loss_weights() == pytest.approx((1 / 3, 1 / 3, 1 / 3))
+    assert config(readout_weights=(0.1, 0.2, 0.3)).loss_weights() == pytest.approx((1 / 6, 1 / 3, 1 / 2))
     assert config(phase="backbone").loss_weights() == (0, 0, 1)
     assert config(phase="readouts", start_from="x").loss_weights() == (1, 1, 0)
+    assert config(phase="readouts", start_from="x", trained_readouts=(2,)).loss_weights() == (0, 1, 0)
