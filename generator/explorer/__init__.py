@@ -1,0 +1,1 @@
+"""What an attack did to which model: victims, transfer and survival tables, batches over folders."""

@@ -1,0 +1,123 @@
+"""Folders in, a folder out: attack many photos, measure what came out, and report it; it goes on where it was ended.
+
+The folder holds plan.json (which attacks), a folder for each attack with the pictures and their records,
+answers.jsonl (what the victims said), and the report: report.json, rows.csv and report.html.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from generator.errors import StudioError
+from generator.explorer.attacking import Attacked, AttackPlan, attack_photos
+from generator.explorer.names import Names
+from generator.explorer.report import Report, to_csv, write_text
+from generator.explorer.report_html import to_html
+from generator.explorer.store import VerdictStore
+from generator.explorer.survival import SAVED
+from generator.explorer.transfer import Case, compare
+from generator.explorer.victims import Victim
+from generator.protocols import JobContext
+from generator.recipe import Recipe
+from generator.synthesis import Model
+
+PLAN, ANSWERS = "plan.json", "answers.jsonl"
+REPORT_JSON, ROWS_CSV, REPORT_HTML = "report.json", "rows.csv", "report.html"
+
+
+@dataclass(frozen=True, eq=False)
+class Measuring:
+    """With whom to measure, and what.
+
+    Attributes:
+        victims: are asked in this order.
+        survivals: names in `SURVIVALS` of what happens to the files.
+        names: which classes are the same.
+        left_out: photos that nothing is made of, with a sentence on why, for the report.
+    """
+
+    victims: Sequence[Victim]
+    survivals: Sequence[str] = (SAVED,)
+    names: Names = field(default_factory=Names)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+
+def run_batch(
+    context: JobContext, plan: AttackPlan, models: Mapping[str, Model], measuring: Measuring
+) -> tuple[Report, dict[str, Any]]:
+    """Attack, measure and report; return the report, and it as JSON with what was done in this run.
+
+    Run again with the same plan it goes on where it was ended, and measures with further victims. Asked to stop, it
+    reports the pictures that were measured by then. StudioError if the folder holds other attacks, or every photo
+    failed.
+    """
+    check_plan(plan.folder, plan.attacks)
+    attacked = attack_photos(context, plan, models)
+    if attacked.failed and not attacked.cases and not attacked.stopped:
+        first = next(iter(attacked.failed.values()))
+        raise StudioError(f"None of the {len(plan.photos)} photos could be attacked. {first}")
+    return _measure(context, plan.folder, plan.attacks, attacked, measuring)
+
+
+def measure_cases(
+    context: JobContext, cases: Sequence[Case], folder: Path, measuring: Measuring
+) -> tuple[Report, dict[str, Any]]:
+    """Measure and report pictures that are there already, whoever made them; otherwise as `run_batch`."""
+    return _measure(context, folder, {}, Attacked(list(cases)), measuring)
+
+
+def _measure(
+    context: JobContext, folder: Path, attacks: Mapping[str, Recipe], attacked: Attacked, measuring: Measuring
+) -> tuple[Report, dict[str, Any]]:
+    store = VerdictStore(folder / ANSWERS)
+    compared = compare(
+        attacked.cases,
+        measuring.victims,
+        survivals=measuring.survivals,
+        names=measuring.names,
+        store=store,
+        on_progress=context.progress,
+        should_stop=lambda: context.stop_requested,
+    )
+    report = Report(
+        recipes=attacks,
+        victims=measuring.victims,
+        survivals=measuring.survivals,
+        cases=attacked.cases,
+        comparison=compared,
+        failed=attacked.failed,
+        left_out=measuring.left_out,
+        stopped=attacked.stopped or compared.stopped,
+    )
+    found = report.to_json(folder)
+    save_report(report, found, folder)
+    return report, {**found, "stopped": report.stopped, "made": attacked.made, "asked": store.asked}
+
+
+def save_report(report: Report, found: Mapping[str, Any], folder: Path) -> None:
+    """Save a report, which `found` is as JSON, in its three forms. Raises StudioError."""
+    write_text(folder / REPORT_JSON, json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(folder / ROWS_CSV, to_csv(report))
+    write_text(folder / REPORT_HTML, to_html(report))
+
+
+def check_plan(folder: Path, attacks: Mapping[str, Recipe]) -> None:
+    """Write down which attacks a folder is for; StudioError if it is for the same by name with other recipes."""
+    path = folder / PLAN
+    try:
+        written = json.loads(path.read_text(encoding="utf-8"))["attacks"] if path.exists() else {}
+        before = {name: Recipe(**fields) for name, fields in written.items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise StudioError(f"The plan '{path}' cannot be read ({error}). Name a new folder.") from error
+    for name, recipe in attacks.items():
+        if before.get(name, recipe) != recipe:
+            raise StudioError(
+                f"The folder '{folder}' holds the attack '{name}' by another recipe. Repeat that one to go on with it, "
+                "or name a new folder."
+            )
+    together = {**before, **attacks}
+    if together != before:
+        recipes = {name: json.loads(recipe.to_json()) for name, recipe in together.items()}
+        write_text(path, json.dumps({"attacks": recipes}, indent=1) + "\n")

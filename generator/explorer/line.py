@@ -1,0 +1,88 @@
+"""What a victim says along the straight line from a photo to its attacked picture, before and beyond."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from generator.explorer.verdicts import Verdict
+from generator.explorer.victims import Victim
+
+FROM, TO = -0.5, 2.0
+POINTS = 51
+"""Points from `FROM` to `TO`, both included: every 0.05, so that the photo (0) and the attacked picture (1) are hit."""
+_HALVINGS = 12
+
+
+@dataclass(frozen=True)
+class Point:
+    """What the victim says at t: 0 is the photo, 1 the attacked picture."""
+
+    t: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Where the answer changes from one label to another, between two points where the labels are as said."""
+
+    t: float
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """The answers along a line, in the order of t, and where they change."""
+
+    points: tuple[Point, ...]
+    crossings: tuple[Crossing, ...]
+
+
+def default_positions() -> tuple[float, ...]:
+    """Return the t of all points, rounded to what is written: 0 and 1 are exact."""
+    step = (TO - FROM) / (POINTS - 1)
+    return tuple(round(FROM + step * index, 6) for index in range(POINTS))
+
+
+def between(photo: Tensor, attacked: Tensor, t: float) -> Tensor:
+    """Return photo + t (attacked - photo), cut to [0, 1]: [1, 3, H, W]. At 0 and 1 the two are returned exactly."""
+    return torch.lerp(photo, attacked, t).clamp(0, 1)
+
+
+def along(
+    victim: Victim, photo: Tensor, attacked: Tensor, positions: Sequence[float] | None = None, *, refine: bool = True
+) -> Line:
+    """Ask a victim along the line from a photo to an attacked picture, each [1, 3, H, W] in [0, 1].
+
+    `positions` must increase; by default `default_positions`. With `refine` each change of the answer between two
+    neighbouring points is narrowed down by halving, to 1/4096 of their distance, and otherwise said to be half-way.
+    Of several changes between two neighbouring points only one is found. The pictures in between are not rounded to
+    8 bit, and beyond 1 the change is larger than the budget. ValueError for images that are not of one size.
+    """
+    if photo.shape != attacked.shape or len(photo) != 1:
+        raise ValueError(f"a line needs two images of one size, not {list(photo.shape)} and {list(attacked.shape)}")
+    chosen = default_positions() if positions is None else tuple(positions)
+    if any(later <= earlier for earlier, later in pairwise(chosen)):
+        raise ValueError("positions on a line must increase")
+
+    def look(t: float) -> Verdict:
+        return victim.look(between(photo, attacked, t))[0]
+
+    points = tuple(Point(t, look(t)) for t in chosen)
+    crossings = []
+    for left, right in pairwise(points):
+        if left.verdict.label == right.verdict.label:
+            continue
+        low, high, said = left.t, right.t, right.verdict.label
+        for _ in range(_HALVINGS if refine else 0):
+            middle = (low + high) / 2
+            label = look(middle).label
+            if label == left.verdict.label:
+                low = middle
+            else:
+                high, said = middle, label
+        crossings.append(Crossing((low + high) / 2, left.verdict.label, said))
+    return Line(points, tuple(crossings))

@@ -1,0 +1,209 @@
+"""Victims: whatever answers a question about a picture, and is to be fooled, or not."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeGuard, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from generator.explorer.labels import LabelList
+from generator.explorer.verdicts import Verdicts, verdict_from
+from generator.protocols import Classifier, Encoder, LayeredClassifier
+from generator.readout import ANSWER, MEAN, read_out
+from generator.synthesis import Model, SeededClassifier, stream
+
+DRAWS = 8
+"""Passes over which the answer of a victim that draws random numbers is averaged."""
+_PROBE = (32, 40)
+
+
+@runtime_checkable
+class Victim(Protocol):
+    """Whatever says what a picture shows."""
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """What it is, such as "classifier"."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Differs between victims that may answer differently: what was stored under another is not its own."""
+        ...
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The answers that it chooses from; () for one that answers in its own words."""
+        ...
+
+    def look(self, images: Tensor, /) -> Verdicts:
+        """Say what images [B, 3, H, W] in [0, 1] show. The same for the same images, whatever was asked before."""
+        ...
+
+
+@runtime_checkable
+class ScoringVictim(Victim, Protocol):
+    """A victim whose scores can be followed back to the pixels."""
+
+    def logits(self, images: Tensor, /) -> Tensor:
+        """Map images [B, 3, H, W] in [0, 1] to logits [B, C] of its labels, differentiably."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ClassifierVictim:
+    """A classifier as a victim; made by `classifier_victim`. One that draws random numbers starts anew at each look."""
+
+    name: str
+    classifier: Classifier
+    identity: str
+    draws: int = 1
+    device: torch.device | str = "cpu"
+    kind: str = "classifier"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of its classes."""
+        return tuple(self.classifier.class_names)
+
+    @torch.no_grad()
+    def look(self, images: Tensor, /) -> Verdicts:
+        """Say what images [B, 3, H, W] show: probabilities averaged over `draws` passes; and every read-out."""
+        placed = images.to(self.device)
+        judge = _started(self.classifier)
+        passes = torch.stack([judge(placed) for _ in range(self.draws)])
+        if not _is_layered(judge):
+            return tuple(verdict_from(passes[:, i], self.labels) for i in range(len(images)))
+        layers = torch.stack([judge.readouts(placed) for _ in range(self.draws)])
+        return tuple(
+            verdict_from(passes[:, i], self.labels, layers[:, i], judge.readout_names) for i in range(len(images))
+        )
+
+    def logits(self, images: Tensor, /) -> Tensor:
+        """Map images [B, 3, H, W] to logits [B, C], in one pass."""
+        return _started(self.classifier)(images.to(self.device))
+
+    def through(self, readout: str) -> "ClassifierVictim":
+        """Return the same network seen through a read-out: "answer", "mean" (of all), or one by its name.
+
+        StudioError if there is no such read-out.
+        """
+        if readout == ANSWER:
+            return self
+        seen = read_out(self.classifier, readout)
+        return ClassifierVictim(f"{self.name} ({readout})", seen, f"{self.identity}:{readout}", self.draws, self.device)
+
+
+@dataclass(frozen=True, eq=False)
+class ZeroShotVictim:
+    """A CLIP model that chooses among labels or captions (Radford et al., arXiv 2103.00020, section 3.1).
+
+    A label's direction is the mean of the unit embeddings of its texts; logits are the cosines to these directions
+    times the model's learned scale. Made by `zero_shot_victim`.
+    """
+
+    name: str
+    encoder: Encoder
+    labels: tuple[str, ...]
+    directions: Tensor
+    identity: str
+    device: torch.device | str = "cpu"
+    kind: str = "zero-shot"
+
+    @torch.no_grad()
+    def look(self, images: Tensor, /) -> Verdicts:
+        """Say which of the labels fits images [B, 3, H, W] best."""
+        return tuple(verdict_from(row[None], self.labels) for row in self.logits(images))
+
+    def logits(self, images: Tensor, /) -> Tensor:
+        """Map images [B, 3, H, W] to logits [B, C] of the labels."""
+        seen = self.encoder.encode_images(images.to(self.device))
+        return self.encoder.logit_scale * seen @ self.directions.to(seen).T
+
+
+@torch.no_grad()
+def classifier_victim(name: str, classifier: Classifier, device: torch.device | str = "cpu") -> ClassifierVictim:
+    """Return a classifier on `device` as a victim.
+
+    Two passes over a fixed picture tell whether it draws random numbers, and then its answers are means over
+    `DRAWS` passes; the first of them is its fingerprint, so that another model, or the same with other weights,
+    has another identity.
+    """
+    probe = _probe(device)
+    judge = _started(classifier)
+    first, second = judge(probe), judge(probe)
+    draws = 1 if torch.equal(first, second) else DRAWS
+    return ClassifierVictim(name, classifier, _identity("classifier", classifier.class_names, first), draws, device)
+
+
+@torch.no_grad()
+def zero_shot_victim(
+    name: str, encoder: Encoder, label_list: LabelList, device: torch.device | str = "cpu"
+) -> ZeroShotVictim:
+    """Return a CLIP model on `device` as a victim that chooses from a list; its name is "model=list".
+
+    StudioError for a label without anything to read.
+    """
+    directions = []
+    for label in label_list.labels:
+        embedded = encoder.encode_text(label_list.texts(label))
+        directions.append(torch.nn.functional.normalize(embedded.mean(dim=0), dim=0))
+    stacked = torch.stack(directions)
+    scored = encoder.logit_scale * encoder.encode_images(_probe(device)) @ stacked.to(device).T
+    identity = _identity("zero-shot", label_list.labels, scored)
+    return ZeroShotVictim(f"{name}={label_list.name}", encoder, label_list.labels, stacked, identity, device)
+
+
+def victim_of(
+    name: str, model: Model, label_list: LabelList | None, device: torch.device | str = "cpu"
+) -> ClassifierVictim | ZeroShotVictim:
+    """Return a model as a victim; an encoder needs a list of labels (ValueError), a classifier has its own."""
+    if not isinstance(model, Encoder):
+        return classifier_victim(name, model, device)
+    if label_list is None:
+        raise ValueError(f"the encoder '{name}' needs a list of labels to be a victim")
+    return zero_shot_victim(name, model, label_list, device)
+
+
+def guiding(victim: ScoringVictim) -> ScoringVictim:
+    """Return the victim as gradients should see it: a layered classifier through the mean of its read-outs.
+
+    CrossMax sets the winner's score to zero, where its gradient vanishes (see `generator.readout`).
+    """
+    if isinstance(victim, ClassifierVictim) and _is_layered(victim.classifier):
+        return victim.through(MEAN)
+    return victim
+
+
+def _started(classifier: Classifier) -> Classifier:
+    """The classifier at the start of its random numbers, if it draws any that can be started."""
+    if isinstance(classifier, SeededClassifier):
+        return classifier.with_seed(stream(0, "victim").initial_seed())
+    return classifier
+
+
+def _is_layered(classifier: Classifier) -> TypeGuard[LayeredClassifier]:
+    """Whether it has several read-outs: one alone is the answer itself."""
+    return isinstance(classifier, LayeredClassifier) and len(classifier.readout_names) > 1
+
+
+def _probe(device: torch.device | str) -> Tensor:
+    """A fixed picture with edges and gradients, for telling models apart."""
+    height, width = _PROBE
+    rows = torch.linspace(0, 1, height)[:, None].expand(height, width)
+    columns = torch.linspace(0, 1, width)[None].expand(height, width)
+    checks = ((torch.arange(height)[:, None] // 4 + torch.arange(width)[None] // 4) % 2).float()
+    return torch.stack([rows, columns, checks])[None].to(device)
+
+
+def _identity(kind: str, labels: Sequence[str], logits: Tensor) -> str:
+    digest = hashlib.sha256("\n".join([kind, *labels]).encode())
+    digest.update(logits.detach().float().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

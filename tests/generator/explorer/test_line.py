@@ -1,0 +1,42 @@
+import pytest
+import torch
+
+from generator.explorer.line import along, between, default_positions
+from generator.explorer.victims import classifier_victim
+from tests.generator.standins import Colours, rng
+
+
+def test_positions_hit_the_photo_and_the_picture() -> None:
+    positions = default_positions()
+    assert positions[0] == -0.5 and positions[-1] == 2.0 and {0.0, 1.0} <= set(positions)
+
+
+def test_the_ends_are_exact() -> None:
+    a, b = (torch.rand(1, 3, 12, 20, generator=rng(seed)) for seed in (0, 1))
+    assert torch.equal(between(a, b, 0.0), a) and torch.equal(between(a, b, 1.0), b)
+    beyond = between(a, b, 2.0)
+    torch.testing.assert_close(beyond, (2 * b - a).clamp(0, 1))
+    assert beyond.min() >= 0 and beyond.max() <= 1
+
+
+def test_a_crossing_by_hand() -> None:
+    """Red falls from 0.7 and green rises from 0.3, so they meet half-way between photo and picture."""
+    photo = torch.tensor([0.7, 0.3, 0.1]).view(1, 3, 1, 1).expand(1, 3, 10, 14).contiguous()
+    attacked = photo.flip(1).roll(-1, 1)
+    attacked = torch.tensor([0.3, 0.7, 0.1]).view(1, 3, 1, 1).expand_as(photo).contiguous()
+    victim = classifier_victim("c", Colours())
+    line = along(victim, photo, attacked)
+    assert [p.verdict.label for p in line.points if p.t in (-0.5, 0.0, 1.0, 2.0)] == ["red", "red", "green", "green"]
+    (crossing,) = line.crossings
+    assert (crossing.before, crossing.after) == ("red", "green") and crossing.t == pytest.approx(0.5, abs=1e-3)
+    (coarse,) = along(victim, photo, attacked, (0.0, 0.8), refine=False).crossings
+    assert coarse.t == pytest.approx(0.4)
+    assert line.points[10].verdict == victim.look(photo)[0] and line.points[10].t == 0.0
+
+
+def test_what_is_no_line_is_refused() -> None:
+    victim, photo = classifier_victim("c", Colours()), torch.zeros(1, 3, 9, 9)
+    with pytest.raises(ValueError, match="one size"):
+        along(victim, photo, torch.zeros(1, 3, 9, 8))
+    with pytest.raises(ValueError, match="increase"):
+        along(victim, photo, photo, (0.0, 0.0))
