@@ -1,7 +1,7 @@
 """AutoAttack, by its authors' package (pyautoattack 0.2.0), without its side effects.
 
-Source: Croce & Hein 2020 (arXiv 2003.01690), https://github.com/fra31/auto-attack. What its code does, by reading it and,
-for all but the first and the last, by the tests that hold the cures:
+Source: Croce & Hein 2020 (arXiv 2003.01690), https://github.com/fra31/auto-attack. What its code does, by reading it
+and, for all but the first and the last, by the tests that hold the cures:
 
 - Resuming from a state file raises (the set of attacks is written as one string). No state file is used here.
 - A check ends with `sys.settrace(None)`, and counts calls in a table of the module that is never reset, so that one
