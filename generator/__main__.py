@@ -8,9 +8,10 @@ from app.data_dir import choose_data_dir
 from app.jobs import Terminal
 from generator.cli import main
 from generator.cli_making import ModelListing
+from generator.encoders.names import FOLDER_PREFIX, HUB_PREFIX
 from generator.encoders.pool import EncoderPool
 from generator.errors import StudioError
-from generator.protocols import JobContext
+from generator.protocols import Classifier, JobContext
 from generator.synthesis import Model
 from robust_model.registry import list_models, load_model
 
@@ -30,11 +31,23 @@ class Models:
         classifiers = {info.name for info in list_models()}
         if name in classifiers or (Path(name) / "config.json").is_file():
             return load_model(name, device)
+        if _is_subject(name):
+            from robust_model.subjects import load_subject  # here, since it brings all that evaluations need
+
+            subject = load_subject(name, device).model
+            assert isinstance(subject, Classifier)  # a network that can be called, whatever kind it is
+            return subject
         names = [info.name for info in self.list()]
         near = difflib.get_close_matches(name, names, n=1)
         if name not in names and near and not set(name) & set("/:"):  # neither a path nor a place on the network
             raise StudioError(f"There is no model '{name}'. Did you mean '{near[0]}'?")
         return self._encoders.get(name, device, context)
+
+
+def _is_subject(name: str) -> bool:
+    """Whether a name has the form KIND:NAME or MODULE:FUNCTION of other people's classifiers."""
+    kind, colon, _ = name.partition(":")
+    return bool(colon) and "/" not in kind and not name.startswith((FOLDER_PREFIX, HUB_PREFIX))
 
 
 def run() -> int:

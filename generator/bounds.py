@@ -9,7 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from torch import Tensor
 from generator.errors import StudioError
 
 HALF_A_GREY_LEVEL = 0.5 / 255
+Norm = Literal["none", "linf", "l2"]
 
 
 class Bound(ABC):
@@ -30,6 +31,11 @@ class Bound(ABC):
     def shape(self) -> tuple[int, ...] | None:
         """The shape [B or 1, 3, H, W] of the image it refers to, if there is one."""
         return None
+
+    @property
+    def norm(self) -> Norm:
+        """How the distance from that image is limited."""
+        return "none"
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Self:  # noqa: ARG002 -- nothing to move here
         """The same bound, its tensors on another device and in another dtype."""
@@ -83,7 +89,7 @@ def _check_unit_range(what: str, values: Tensor, channels: int) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class _Anchored(Bound):
+class Anchored(Bound):
     """Round an image [B or 1, 3, H, W] in [0, 1], which every X of the batch, or each its own, refers to."""
 
     image: Tensor
@@ -108,7 +114,7 @@ def unbounded(image: Tensor, margin: float = STANDARD_MARGIN) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class FromImage(_Anchored):
+class FromImage(Anchored):
     """Any image, starting from the given one: (1 + tanh(base + X)) / 2 with base = atanh(2 image - 1).
 
     The image is first clamped to [margin, 1 - margin], since 0 and 1 lie at infinity. At the standard margin,
@@ -132,7 +138,7 @@ class FromImage(_Anchored):
 
 
 @dataclass(frozen=True, eq=False)
-class LinfBall(_Anchored):
+class LinfBall(Anchored):
     """No value further than eps from the image's: clamp(image + eps tanh X, 0, 1), 0 < eps <= 1."""
 
     eps: float
@@ -145,13 +151,17 @@ class LinfBall(_Anchored):
                 "Eight grey levels are 8/255 = 0.0314."
             )
 
+    @property
+    def norm(self) -> Norm:
+        return "linf"
+
     def apply(self, x: Tensor) -> Tensor:
         reach = max(0.0, self.eps - torch.finfo(x.dtype).eps)  # adding to the image rounds by half of this
         return (self.image + reach * x.tanh()).clamp(0, 1)
 
 
 @dataclass(frozen=True, eq=False)
-class L2Ball(_Anchored):
+class L2Ball(Anchored):
     """Each image within Euclidean distance eps of its centre: clamp(image + eps X tanh|X| / |X|, 0, 1).
 
     |X| is the norm over all pixels and channels of one image, and so is eps > 0, in units of the pixel range.
@@ -167,6 +177,10 @@ class L2Ball(_Anchored):
                 f"The L2 budget must be a finite number above 0, not {self.eps}: the Euclidean length of the "
                 "change over all pixels, each in [0, 1]."
             )
+
+    @property
+    def norm(self) -> Norm:
+        return "l2"
 
     def apply(self, x: Tensor) -> Tensor:
         square = x.flatten(1).square().sum(1).view(-1, 1, 1, 1)
@@ -220,6 +234,10 @@ class Masked(Bound):
     @property
     def shape(self) -> tuple[int, ...]:
         return (max(shape[0] for shape in self._shapes), *self.image.shape[1:])
+
+    @property
+    def norm(self) -> Norm:
+        return self.inner.norm
 
     @property
     def on_grey(self) -> Bound:

@@ -1,4 +1,4 @@
-"""The command line: `python -m generator text | class | attack | presets | models | show`.
+"""The command line: `python -m generator text | class | attack | batch | transfer | presets | models | show`.
 
 Every field of a recipe is a flag; defaults come from presets, and from the recipe for what those leave open.
 Models, and the runner of foreground jobs, are handed in from outside (see `main`): this package knows neither.
@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from generator.cli_making import EXIT_INTERRUPTED, ListModels, LoadModel, ModelListing, make
 from generator.errors import StudioError
+from generator.explorer import cli as explorer
 from generator.memory import OUT_OF_MEMORY, is_out_of_memory
 from generator.presets import DEFAULT_PRESET, preset_fields, presets_of
 from generator.protocols import Foreground
@@ -41,6 +42,8 @@ def main(argv: Sequence[str], *, load_model: LoadModel, list_models: ListModels,
         match arguments.command:
             case "text" | "class" | "attack":
                 return make(arguments, load_model, list_models, foreground)
+            case "batch" | "transfer":
+                return explorer.run(arguments, load_model, list_models, foreground)
             case "presets":
                 _print_presets()
             case "models":
@@ -71,8 +74,15 @@ def _parser() -> argparse.ArgumentParser:
         "attack", help="change a photo so that models see something else", allow_abbrev=False
     )
     attacked.add_argument("photo", help="the photo to change")
+    attacked.add_argument(
+        "--target",
+        dest="target_file",
+        metavar="PHOTO",
+        help="picture whose embedding is to be matched, in the eyes of the CLIP models",
+    )
     for task, command in (("text", drawn), ("class", classes), ("attack", attacked)):
         _add_making(command, task)
+    explorer.add_parsers(commands)
     commands.add_parser("presets", help="list the presets")
     commands.add_parser("models", help="list the models")
     shown = commands.add_parser("show", help="print the recipe that a picture carries")

@@ -20,12 +20,14 @@ from generator.loop import Step
 from generator.presets import preset_fields
 from generator.production import Outputs, output_paths, produce_job
 from generator.protocols import Foreground, JobContext
-from generator.recipe import Recipe
-from generator.recipe_fields import given_fields
+from generator.recipe import RECIPE_VERSION, Recipe
+from generator.recipe_fields import cli_fields, given_fields
 from generator.synthesis import Model, Synthesis
 
 EXIT_INTERRUPTED = 130
 _PICTURE_FILES = ("source_file", "target_file", "style_file", "mask_file")
+_MOMENTA = {"mi-fgsm": 1.0}
+"""Momenta of update rules where no flag gives one; 0 for the others."""
 _SECONDS_BETWEEN_PROMPTS = 3.0
 _LONGEST_NAME = 60
 
@@ -68,7 +70,7 @@ def make(arguments: argparse.Namespace, load_model: LoadModel, list_models: List
     """Make what the arguments of a command describe, and return the exit code."""
     pictures = _pictures(arguments)
     compared = None if arguments.spectrum_photo is None else to_tensor(load_image(arguments.spectrum_photo))
-    recipe = _recipe(arguments, list_models(), pictures)
+    recipe = read_recipe(arguments, arguments.command, list_models(), pictures)
     outputs = _outputs(arguments, recipe)
     recorder = Recorder() if arguments.video is not None and not recipe.prompt_to else None
     finished: list[Synthesis] = []
@@ -82,7 +84,7 @@ def make(arguments: argparse.Namespace, load_model: LoadModel, list_models: List
     def work(context: JobContext) -> dict[str, Any]:
         context.progress(0, recipe.steps, "Loading the models")
         models = {name: load_model(name, context.device, context) for name in recipe.models}
-        made = _with_revisions(recipe, list_models())  # those of models that were not here before
+        made = with_revisions(recipe, list_models())  # those of models that were not here before
         result = produce_job(
             context, made, models, outputs=outputs, pictures=pictures, on_step=watch, on_done=finished.append
         )
@@ -105,7 +107,8 @@ def make(arguments: argparse.Namespace, load_model: LoadModel, list_models: List
 def _pictures(arguments: argparse.Namespace) -> Pictures:
     """Read the pictures that the arguments name. What is transparent in a mask stays as it is."""
     if arguments.command == "attack":
-        return Pictures(source=to_tensor(load_image(arguments.photo)))
+        target = None if arguments.target_file is None else to_tensor(load_image(arguments.target_file))
+        return Pictures(source=to_tensor(load_image(arguments.photo)), target=target)
     if arguments.command == "class":
         return Pictures()
     source, target, style = (
@@ -116,9 +119,8 @@ def _pictures(arguments: argparse.Namespace) -> Pictures:
     return Pictures(source, target, style, mask)
 
 
-def _recipe(arguments: argparse.Namespace, models: Sequence[ModelListing], pictures: Pictures) -> Recipe:
+def read_recipe(arguments: argparse.Namespace, task: str, models: Sequence[ModelListing], pictures: Pictures) -> Recipe:
     """Put together the picture's own recipe or the defaults, a preset, and what the flags say."""
-    task: str = arguments.command
     fields: dict[str, Any] = {}
     if arguments.origin is not None:
         origin = Recipe.from_png(arguments.origin)
@@ -134,19 +136,26 @@ def _recipe(arguments: argparse.Namespace, models: Sequence[ModelListing], pictu
         fields |= {"objective": "leave", "classes": ()}  # unless a flag names one: the model's own first
     if getattr(arguments, "norm", None) == "none":
         fields |= {"norm": "none", "eps": 0.0}
-    if task == "text":  # a picture can stand for a prompt; those of the origin are compared later
+    if getattr(arguments, "optimiser", "sgd") != "sgd":  # the momentum of a preset is that of sgd
+        fields["momentum"] = _MOMENTA.get(arguments.optimiser, 0.0)
+    if task != "class":  # a picture can stand for a prompt; those of the origin are compared later
         fields = {**pictures.digests(), **{name: value for name, value in fields.items() if value != ""}}
-    recipe = Recipe(**(fields | given_fields(arguments, task)))
-    with_revisions = _with_revisions(recipe, models)
+    given = given_fields(arguments, task)
+    if task == "attack" and given.keys() - {field.name for field in cli_fields("class")}:
+        fields["version"] = RECIPE_VERSION  # what older ones do not know
+    if {"steps", "optimiser"} & given.keys():
+        fields["planned_steps"] = 0
+    recipe = Recipe(**(fields | given))
+    revised = with_revisions(recipe, models)
     if not hasattr(arguments, "models") and any(
         then and now and not (then.startswith(now) or now.startswith(then))
-        for then, now in zip(recorded, with_revisions.revisions, strict=False)
+        for then, now in zip(recorded, revised.revisions, strict=False)
     ):
         _say(arguments, "Note: a model has changed since that picture was made; it will not come out the same.")
-    return with_revisions
+    return revised
 
 
-def _with_revisions(recipe: Recipe, models: Sequence[ModelListing]) -> Recipe:
+def with_revisions(recipe: Recipe, models: Sequence[ModelListing]) -> Recipe:
     """Return the recipe with the revisions of its models, as far as they are known."""
     by_name = {model.name: model.revision for model in models}
     revisions = tuple(by_name.get(name, "") for name in recipe.models)

@@ -9,6 +9,8 @@ from generator.errors import StudioError
 from generator.guidance import Pictures
 from generator.operators import Size
 from generator.recipe import Recipe
+from generator.recipe_checks import PICTURES, TASK_WORDS
+from generator.recipe_schema import PROJECTED
 
 AUTO_RESOLUTIONS = "auto"
 AUTO_FINEST = {"class": 40, "attack": 128, "text": 224}
@@ -59,6 +61,8 @@ def fill_in(recipe: Recipe, source: Tensor | None = None, others: Pictures | Non
         _check_edit(recipe, pictures)
         if pictures.source is not None:
             changes["colour"] = "rgb"
+    if recipe.optimiser in PROJECTED and not recipe.planned_steps:
+        changes["planned_steps"] = recipe.steps
     if recipe.resolutions == AUTO_RESOLUTIONS:
         kind = "attack" if pictures.source is not None else recipe.task  # a photo may be large
         changes["resolutions"] = _written(auto_resolutions(kind, size))
@@ -80,7 +84,8 @@ def _checked_digests(recipe: Recipe, pictures: Pictures) -> dict[str, object]:
     for field in fields(pictures):
         expected, found = getattr(recipe, field.name), digests.get(field.name, "")
         word = _PICTURE_WORDS[field.name]
-        if expected and getattr(pictures, field.name) is None and recipe.task == "text":
+        needed = recipe.task == "text" or field.name != "source"
+        if expected and getattr(pictures, field.name) is None and needed:
             raise StudioError(f"This recipe was made with a {word}: give it, too.")
         if expected and found and expected != found:
             raise StudioError(
@@ -102,8 +107,8 @@ def _size_of(source: Tensor, recipe: Recipe) -> Size:
 def _check_picture(name: str, picture: Tensor | None, recipe: Recipe) -> None:
     if picture is None:
         return
-    if recipe.task != "text":
-        raise StudioError(f"A {_PICTURE_WORDS[name]} is for pictures of a text only: leave it out.")
+    if recipe.task not in PICTURES[name]:
+        raise StudioError(f"A {_PICTURE_WORDS[name]} is for {TASK_WORDS[PICTURES[name]]} only: leave it out.")
     if picture.ndim != 4 or picture.shape[:2] != (1, 3):
         raise StudioError(f"The {_PICTURE_WORDS[name]} must be [1, 3, H, W], not {list(picture.shape)}.")
 

@@ -1,4 +1,6 @@
-"""What leads a picture of a text: the prompts and pictures of a recipe, as aims in the space of each encoder."""
+"""What leads pictures of a text, and attacks on CLIP models: the prompts, captions and pictures of a recipe, as aims
+in the space of each encoder.
+"""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,8 +16,21 @@ from generator.prompts import Prompt, is_drawable, parse_prompts
 from generator.protocols import Encoder
 from generator.recipe import Recipe
 from generator.recipe_schema import NEGATIVE_WEIGHT
-from generator.similarity import SCORES, Aim, EmbeddingObjective, Score, aim_at, direction, slerp
+from generator.similarity import (
+    SCORES,
+    Aim,
+    Directions,
+    EmbeddingObjective,
+    OwnCaption,
+    ScoreKind,
+    ViewedPicture,
+    aim_at,
+    direction,
+    slerp,
+)
+from generator.views import parse_views
 
+_SIGNS = {"negative": -1.0, "caption": 0.0}
 _POSSESSIVE = re.compile(r"['’]s(?!\w)")
 
 
@@ -49,10 +64,17 @@ class Guides:
     unwanted: tuple[Prompt, ...] = ()
     towards: tuple[Prompt, ...] = ()
     against: tuple[Prompt, ...] = ()
+    captions: tuple[Prompt, ...] = ()
 
     def by_role(self) -> dict[str, tuple[Prompt, ...]]:
         """Return the prompts by the name of what they are there for."""
-        roles = {"prompt": self.wanted, "prompt_to": self.towards, "negative": self.unwanted, "against": self.against}
+        roles = {
+            "prompt": self.wanted,
+            "prompt_to": self.towards,
+            "negative": self.unwanted,
+            "against": self.against,
+            "caption": self.captions,
+        }
         return {role: prompts for role, prompts in roles.items() if prompts}
 
 
@@ -63,7 +85,7 @@ def read_guides(recipe: Recipe) -> Guides:
     if not recipe.prompt_to:
         unwanted = (*(Prompt(text, -weight) for text, weight in wanted if weight < 0), *unwanted)
         wanted = tuple(prompt for prompt in wanted if prompt.weight > 0)
-    return Guides(wanted, unwanted, _parsed(recipe.prompt_to), _parsed(recipe.against))
+    return Guides(wanted, unwanted, _parsed(recipe.prompt_to), _parsed(recipe.against), _parsed(recipe.captions))
 
 
 def _parsed(line: str, default: float = 1.0) -> tuple[Prompt, ...]:
@@ -71,32 +93,57 @@ def _parsed(line: str, default: float = 1.0) -> tuple[Prompt, ...]:
 
 
 @torch.no_grad()
-def guide(recipe: Recipe, encoder: Encoder, pictures: Pictures) -> EmbeddingObjective:
+def guide(
+    recipe: Recipe, encoder: Encoder, pictures: Pictures, rng: torch.Generator | None = None
+) -> EmbeddingObjective:
     """Return what the recipe asks of images in the eyes of one encoder. Embeddings are made here, once.
 
-    Its terms are, as far as the recipe has them, "prompt", "negative", "target" and "style"; a score that has
-    rivals takes the negative prompts as such, and they are no term.
+    Its terms are, as far as the recipe has them, "prompt", "negative", "own caption", "target" and "style"; a score
+    that has rivals takes the negative prompts as such, and they are no term. A target picture under random views
+    is seen anew in every step: these are drawn from `rng`, which a recipe with such views needs.
     """
     guides, kind = read_guides(recipe), SCORES[recipe.score]
     rivals = (*guides.unwanted, *guides.against) if kind.has_rivals else ()
     score = kind.make(_embed(encoder, rivals), torch.tensor(_weights(rivals)), encoder.logit_scale)
     aims: list[Aim] = []
     if guides.towards:
-        aims.append(_way(encoder, guides, recipe.images, score))
+        ends = [direction(_embed(encoder, side), _weights(side)) for side in (guides.wanted, guides.towards)]
+        way = slerp(ends[0], ends[1], recipe.images)[:, None]  # of weight 1 whatever those of their parts
+        aims.append(Directions("prompt", 1.0, way, torch.ones(1), score, kind.most))
     elif guides.wanted:
-        aims.append(aim_at("prompt", _embed(encoder, guides.wanted), _weights(guides.wanted), score))
+        aims.append(aim_at("prompt", _embed(encoder, guides.wanted), _weights(guides.wanted), score, kind.most))
     if guides.unwanted and not kind.has_rivals:
         away = [-weight for weight in _weights(guides.unwanted)]
-        aims.append(aim_at("negative", _embed(encoder, guides.unwanted), away, score))
+        aims.append(aim_at("negative", _embed(encoder, guides.unwanted), away, score, kind.most))
+    if guides.captions and pictures.source is not None:
+        captions = _embed(encoder, guides.captions)
+        aims.append(OwnCaption(recipe.caption_weight, captions, _own(encoder, captions, pictures.source)))
     for name, picture, weight in _to_match(recipe, pictures):
-        aims.append(aim_at(name, encoder.encode_images(picture), [weight], kind.of_pictures))
+        aims.append(_match(name, picture, weight, encoder, kind, recipe.target_views if name == "target" else "", rng))
     return EmbeddingObjective(encoder, aims)
 
 
-def _way(encoder: Encoder, guides: Guides, count: int, score: Score) -> Aim:
-    """Return the aim of `count` images on the way between two prompts, of weight 1 whatever those of their parts."""
-    ends = [direction(_embed(encoder, side), _weights(side)) for side in (guides.wanted, guides.towards)]
-    return Aim("prompt", 1.0, slerp(ends[0], ends[1], count)[:, None], torch.ones(1), score)
+def _match(
+    name: str,
+    picture: Tensor,
+    weight: float,
+    encoder: Encoder,
+    kind: ScoreKind,
+    views: str,
+    rng: torch.Generator | None,
+) -> Aim:
+    """Return the aim at a picture, under random views if there are any."""
+    if not views:
+        return aim_at(name, encoder.encode_images(picture), [weight], kind.of_pictures, kind.most_of_pictures)
+    if rng is None:
+        raise ValueError("views of a target picture need a random generator")
+    score, most = kind.of_pictures, kind.most_of_pictures
+    return ViewedPicture(name, weight, encoder, picture, parse_views(views), rng, score, most)
+
+
+def _own(encoder: Encoder, captions: Tensor, source: Tensor) -> Tensor:
+    """Return which caption [B] lies nearest to each photo."""
+    return (encoder.encode_images(source) @ captions.to(source).mT).argmax(dim=1)
 
 
 def _embed(encoder: Encoder, prompts: Sequence[Prompt]) -> Tensor:
@@ -187,13 +234,14 @@ def _named(names: Sequence[str]) -> str:
 def cosines(recipe: Recipe, encoder: Encoder, pictures: Pictures, images: Tensor) -> list[dict[str, object]]:
     """Return the cosine of each image [B, 3, H, W] to everything that the recipe names, as JSON.
 
-    One entry for each prompt or picture: its "role" ("prompt", "negative", ..., "target", "style"), its "text"
-    (None for a picture), its "weight" (below 0 where the picture is led away), and its "cosines" [B].
+    One entry for each prompt or picture: its "role" ("prompt", "negative", ..., "caption", "target", "style"), its
+    "text" (None for a picture), its "weight" (below 0 where the picture is led away, 0 for captions, of which it
+    depends on the photo which one is left), and its "cosines" [B].
     """
     entries: list[tuple[str, str | None, float, Tensor]] = []
     for role, prompts in read_guides(recipe).by_role().items():
         for prompt, embedding in zip(prompts, _embed(encoder, prompts), strict=True):
-            weight = -prompt.weight if role == "negative" else prompt.weight
+            weight = _SIGNS.get(role, 1.0) * prompt.weight
             entries.append((role, prompt.text, weight, embedding))
     for role, picture, weight in _to_match(recipe, pictures):
         entries.append((role, None, weight, encoder.encode_images(picture)[0]))

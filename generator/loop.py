@@ -14,6 +14,7 @@ from generator.errors import StudioError
 from generator.objectives import Objective, total
 from generator.optimisers import Optimiser
 from generator.prior import Prior
+from generator.projected import WatchesLosses
 from generator.views import View
 
 MAX_BATCH = 256
@@ -88,7 +89,8 @@ def optimise(
 
     Each step renders the B images, scores them under `views_per_step` random views (each member of the
     objective under views of its own), and lets the optimiser move the prior down the gradient of the sum over
-    images of the mean over views; so images do not influence each other. Raises DivergedError, without taking
+    images of the mean over views; so images do not influence each other. An optimiser that goes by losses is told
+    the totals, and the objective hears all of them. Raises DivergedError, without taking
     the update, when a loss or a gradient is not finite.
     """
     good: Tensor | None = None
@@ -103,6 +105,9 @@ def optimise(
         if not gradient.isfinite().all():
             raise _diverged(index, good, index - 1)
         torch.autograd.backward([images], [gradient], inputs=prior.leaves())
+        objective.hear(losses)
+        if isinstance(optimiser, WatchesLosses):
+            optimiser.observe(losses["total"])
         optimiser.step()
         step = Step(index, steps, {name: loss.tolist() for name, loss in losses.items()}, prior)
         yield step
@@ -118,12 +123,12 @@ def score(
 
     Returns the terms by name and their weighted sum "total", each the mean [B] over the views, and the
     gradient [B, 3, H, W] of the total. Each member of the objective sees views of its own. Views that it has
-    prepared to one size go through it together, up to MAX_BATCH images at a time.
+    prepared to one size go through it together, up to MAX_BATCH images at a time. A view may show several copies of
+    all images, one after the other: their mean counts.
     """
     images = images.detach().requires_grad_()
     losses: dict[str, Tensor] = {}
     gradient = torch.zeros_like(images)
-    together = max(1, MAX_BATCH // len(images))
     for member in objective.members():
         for drawn in _turns(views, images):
             by_size: dict[torch.Size, list[Tensor]] = {}
@@ -131,13 +136,15 @@ def score(
                 seen = member.prepare(view(images, rng))
                 by_size.setdefault(seen.shape, []).append(seen)
             for seen_alike in by_size.values():
+                shown = views * (len(seen_alike[0]) // len(images))
+                together = max(1, MAX_BATCH // len(seen_alike[0]))
                 for start in range(0, len(seen_alike), together):
                     terms = member.evaluate(torch.cat(seen_alike[start : start + together]))
                     weighted = total(terms)
-                    gradient += torch.autograd.grad(weighted.sum() / views, images)[0]
+                    gradient += torch.autograd.grad(weighted.sum() / shown, images)[0]
                     values = {term.name: term.value for term in terms} | {"total": weighted}
                     for name, value in values.items():
-                        per_image = value.detach().view(-1, len(images)).sum(dim=0) / views
+                        per_image = value.detach().view(-1, len(images)).sum(dim=0) / shown
                         losses[name] = losses[name] + per_image if name in losses else per_image
     losses["total"] = losses.pop("total")  # the last, after the terms of all members
     return losses, gradient

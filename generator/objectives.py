@@ -9,6 +9,7 @@ Rows of targets repeat: an objective with T rows also takes k T images, as k vie
 (image 0..T-1 of the first view, then of the second, ...), which is how the loop scores many views at once.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -25,7 +26,8 @@ class Term(NamedTuple):
     """One named part of a loss: the loss is the sum over its terms of weight times value."""
 
     name: str
-    weight: float
+    weight: float | Tensor
+    """One number, or one for each image [B]."""
     value: Tensor
     """[B], unweighted."""
 
@@ -64,6 +66,14 @@ class Objective(ABC):
     def members(self) -> "tuple[Objective, ...]":
         """Return the summands that are to be scored under random views of their own."""
         return (self,)
+
+    @property
+    def least(self) -> float:
+        """A value that the loss is never below; minus infinity where there is none."""
+        return -math.inf
+
+    def hear(self, losses: Mapping[str, Tensor]) -> None:  # noqa: B027 -- most objectives do not change
+        """Hear the losses [B] of a step by name, means over its views, before the next step is taken."""
 
     def __mul__(self, factor: float) -> "Objective":
         """Return this objective with all its weights multiplied."""
@@ -115,6 +125,11 @@ class Scaled(Objective):
         terms = self.objective.evaluate(images)
         return tuple(term._replace(weight=self.factor * term.weight) for term in terms)
 
+    @property
+    def least(self) -> float:
+        """That of the objective, scaled; none for what is turned round."""
+        return self.factor * self.objective.least if self.factor > 0 else -math.inf
+
     def prepare(self, images: Tensor) -> Tensor:
         """Return what the objective takes."""
         return self.objective.prepare(images)
@@ -129,6 +144,11 @@ class Labelled(Objective):
     def evaluate(self, images: Tensor) -> tuple[Term, ...]:
         """Return the terms under their longer names."""
         return tuple(term._replace(name=f"{self.label}: {term.name}") for term in self.objective.evaluate(images))
+
+    @property
+    def least(self) -> float:
+        """That of the objective."""
+        return self.objective.least
 
     def prepare(self, images: Tensor) -> Tensor:
         """Return what the objective takes."""
@@ -145,7 +165,9 @@ class Ensemble(Objective):
         """Take an objective for each model, by the name that its terms are labelled with."""
         if not objectives:
             raise StudioError("There is nobody to ask: choose at least one model.")
-        self.objectives = tuple(Labelled(name, objective) for name, objective in objectives.items())
+        self.objectives: tuple[Objective, ...] = tuple(
+            Labelled(name, objective) for name, objective in objectives.items()
+        )
 
     def evaluate(self, images: Tensor) -> tuple[Term, ...]:
         """Return the terms of all models, as they see the same images."""
@@ -244,6 +266,11 @@ class CrossEntropy(Objective):
         targets = rows_for(self.targets, len(images)).to(logits)
         return (Term("cross-entropy", 1.0, functional.cross_entropy(logits, targets, reduction="none")),)
 
+    @property
+    def least(self) -> float:
+        """0."""
+        return 0.0
+
 
 KAPPA = 50.0
 """How far a margin is pushed by default: the confidence of the Carlini-Wagner loss as Madry et al. attack."""
@@ -271,6 +298,11 @@ class Margin(Objective):
         others = logits.masked_fill(targets > 0, -torch.inf).amax(dim=1)
         return (Term("margin", 1.0, (others - (targets * logits).sum(dim=1)).clamp(min=-self.kappa)),)
 
+    @property
+    def least(self) -> float:
+        """Minus kappa."""
+        return -self.kappa
+
 
 class LeaveClass(Objective):
     """The untargeted margin: max(z_s - max_{c != s} z_c, -kappa). Negative once the source class has lost."""
@@ -290,6 +322,11 @@ class LeaveClass(Objective):
         source = logits.masked_fill(~sources, 0).sum(dim=1)
         others = logits.masked_fill(sources, -torch.inf).amax(dim=1)
         return (Term("margin", 1.0, (source - others).clamp(min=-self.kappa)),)
+
+    @property
+    def least(self) -> float:
+        """Minus kappa."""
+        return -self.kappa
 
 
 ObjectiveFactory = Callable[[Classifier, Tensor, Tensor | None], Objective]

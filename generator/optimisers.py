@@ -7,18 +7,21 @@ the image gradient g_t, a layer's gradient is T_r g_t for the fixed linear map T
 
 with v <- m v + g_t and G <- G - lr v: by induction, from v = G = 0. The picture moves by X <- X - lr K(v), and
 K(v) <- m K(v) + K(g_t), so that a step applies K once, to g_t. Adam divides by a root of squares of each
-layer's own gradient, which is not linear, and needs the layers.
+layer's own gradient, which is not linear, and needs the layers. Rules of attacks are in `generator.projected`.
 """
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from generator.errors import StudioError
-from generator.prior import ImageSpacePrior, LayeredPrior, Prior
+from generator.pixel import PixelPrior
+from generator.prior import ImageSpacePrior, LayeredPrior, Prior, forget, gathered
+from generator.projected import SCHEDULES, AutoPGD, ProjectedDescent
 
 
 class Optimiser(Protocol):
@@ -41,7 +44,7 @@ class ImageSpaceSGD:
         self._velocity: tuple[Tensor, Tensor] | None = None  # v and K(v)
 
     def step(self) -> None:
-        (gradient,) = _gathered(self._prior)
+        (gradient,) = gathered(self._prior)
         move = self._prior.move(gradient)
         if self._momentum:
             if self._velocity is None:
@@ -53,45 +56,69 @@ class ImageSpaceSGD:
         self._prior.descend(gradient, move, self._lr)
 
     def zero_grad(self) -> None:
-        _forget(self._prior)
+        forget(self._prior)
 
 
 class LayerOptimiser:
-    """An optimiser of `torch.optim` on the layers."""
+    """An optimiser of `torch.optim` on the layers, which are brought back into their budget if they have one."""
 
     def __init__(self, prior: LayeredPrior, torch_optimiser: torch.optim.Optimizer) -> None:
         self._prior, self._torch_optimiser = prior, torch_optimiser
 
     def step(self) -> None:
-        _gathered(self._prior)
+        gathered(self._prior)
         self._torch_optimiser.step()
+        self._prior.project()
 
     def zero_grad(self) -> None:
-        _forget(self._prior)
+        forget(self._prior)
 
 
-def _gathered(prior: Prior) -> list[Tensor]:
-    gradients = [leaf.grad for leaf in prior.leaves() if leaf.grad is not None]
-    if len(gradients) != len(prior.leaves()):
-        raise RuntimeError("No gradient has reached the prior: call backward on a loss of render() first.")
-    return gradients
+@dataclass(frozen=True)
+class Settings:
+    """What an update rule is told: see `make_optimiser`."""
+
+    lr: float
+    momentum: float = 0.0
+    steps: int = 1
+    schedule: str = "constant"
 
 
-def _forget(prior: Prior) -> None:
-    for leaf in prior.leaves():
-        leaf.grad = None
-
-
-def _sgd(prior: Prior, lr: float, momentum: float) -> Optimiser:
+def _sgd(prior: Prior, settings: Settings) -> Optimiser:
+    if settings.momentum == 1:
+        raise StudioError("The momentum of sgd must be below 1: lower it, or choose mi-fgsm.")
     if isinstance(prior, ImageSpacePrior):
-        return ImageSpaceSGD(prior, lr=lr, momentum=momentum)
-    return LayerOptimiser(_layered("sgd", prior), torch.optim.SGD(prior.leaves(), lr=lr, momentum=momentum))
+        return ImageSpaceSGD(prior, lr=settings.lr, momentum=settings.momentum)
+    layered, lr = _layered("sgd", prior), settings.lr * prior.unit
+    return LayerOptimiser(layered, torch.optim.SGD(layered.leaves(), lr=lr, momentum=settings.momentum))
 
 
-def _adam(prior: Prior, lr: float, momentum: float) -> Optimiser:
-    if momentum:
-        raise StudioError("Adam has a momentum of its own: set the momentum to 0, or choose sgd.")
-    return LayerOptimiser(_layered("adam", prior), torch.optim.Adam(prior.leaves(), lr=lr))
+def _adam(prior: Prior, settings: Settings) -> Optimiser:
+    _no_momentum("Adam", settings)
+    layered = _layered("adam", prior)
+    return LayerOptimiser(layered, torch.optim.Adam(layered.leaves(), lr=settings.lr * prior.unit))
+
+
+def _pgd(prior: Prior, settings: Settings) -> Optimiser:
+    _no_momentum("pgd", settings)
+    return ProjectedDescent(_layered("pgd", prior), SCHEDULES[settings.schedule](settings.lr, settings.steps))
+
+
+def _mi_fgsm(prior: Prior, settings: Settings) -> Optimiser:
+    step_size = SCHEDULES[settings.schedule](settings.lr, settings.steps)
+    return ProjectedDescent(_layered("mi-fgsm", prior), step_size, settings.momentum)
+
+
+def _apgd(prior: Prior, settings: Settings) -> Optimiser:
+    _no_momentum("apgd", settings)
+    if not isinstance(prior, PixelPrior) or prior.bound.norm == "none":
+        raise StudioError("The update rule apgd needs single pixels and a budget, as it starts with twice that.")
+    return AutoPGD(prior, settings.steps)
+
+
+def _no_momentum(name: str, settings: Settings) -> None:
+    if settings.momentum:
+        raise StudioError(f"{name} has a momentum of its own or none: set the momentum to 0, or choose sgd or mi-fgsm.")
 
 
 def _layered(name: str, prior: Prior) -> LayeredPrior:
@@ -100,19 +127,36 @@ def _layered(name: str, prior: Prior) -> LayeredPrior:
     return prior
 
 
-OPTIMISERS: dict[str, Callable[[Prior, float, float], Optimiser]] = {"sgd": _sgd, "adam": _adam}
+OPTIMISERS: dict[str, Callable[[Prior, Settings], Optimiser]] = {
+    "sgd": _sgd,
+    "adam": _adam,
+    "pgd": _pgd,
+    "mi-fgsm": _mi_fgsm,
+    "apgd": _apgd,
+}
 
 
-def make_optimiser(name: str, prior: Prior, lr: float, momentum: float = 0.0, normalise: bool = False) -> Optimiser:
+def make_optimiser(
+    name: str,
+    prior: Prior,
+    lr: float,
+    momentum: float = 0.0,
+    normalise: bool = False,
+    *,
+    steps: int = 1,
+    schedule: str = "constant",
+) -> Optimiser:
     """An optimiser of a prior.
 
     Args:
-        name: a key of OPTIMISERS. "adam" works on a `LayeredPrior` only.
+        name: a key of OPTIMISERS. All but "sgd" work on a `LayeredPrior` only, and "apgd" on a `PixelPrior`.
         prior: what it moves; its `normalise_gradient` is set to `normalise`.
         lr: learning rate > 0. With `normalise` and no momentum: the root mean square change of X in one step
-            of sgd.
-        momentum: of sgd, 0 <= momentum < 1 (no dampening, not Nesterov's).
+            of sgd, in the prior's unit. "apgd" takes steps of its own.
+        momentum: of sgd, 0 <= momentum < 1 (no dampening, not Nesterov's); of mi-fgsm, 0 <= momentum <= 1.
         normalise: see `Prior.normalise_gradient`.
+        steps: that are going to be taken, or planned: schedules and "apgd" go by it.
+        schedule: a key of SCHEDULES, for pgd and mi-fgsm.
 
     Raises StudioError where these do not fit together.
     """
@@ -120,8 +164,10 @@ def make_optimiser(name: str, prior: Prior, lr: float, momentum: float = 0.0, no
         raise StudioError(f"There is no optimiser {name!r}; choose one of {', '.join(OPTIMISERS)}.")
     if not (lr > 0 and math.isfinite(lr)):
         raise StudioError(f"The learning rate must be a finite number above 0, not {lr}.")
-    if not 0 <= momentum < 1:
-        raise StudioError(f"The momentum must be at least 0 and below 1, not {momentum}.")
-    optimiser = OPTIMISERS[name](prior, lr, momentum)
+    if not 0 <= momentum <= 1:
+        raise StudioError(f"The momentum must be at least 0 and at most 1, not {momentum}.")
+    if steps < 1 or schedule not in SCHEDULES:
+        raise StudioError(f"A plan needs at least one step and a schedule from {', '.join(SCHEDULES)}.")
+    optimiser = OPTIMISERS[name](prior, Settings(lr, momentum, steps, schedule))
     prior.normalise_gradient = normalise
     return optimiser

@@ -80,6 +80,14 @@ class Prior(ABC):
         """Ascending."""
         return self.operator.resolutions
 
+    @property
+    def unit(self) -> float:
+        """How far, in X, a step of size 1 leads: X is measured in the bound's own units, unless a prior says else."""
+        return 1.0
+
+    def project(self) -> None:  # noqa: B027 -- most bounds hold by construction
+        """Bring the leaves back to where they may be, if something else but the bound limits them."""
+
     @abstractmethod
     def leaves(self) -> list[Tensor]:
         """The tensors that `render` is differentiable in, and whose `.grad` an optimiser reads."""
@@ -182,6 +190,10 @@ class LayeredPrior(Prior):
     def _layer(self, index: int) -> Tensor:
         return self._parameters[index].detach().clone()
 
+    def length(self, directions: Sequence[Tensor]) -> Tensor:
+        """How far [B, 1, 1, 1] the picture goes if each layer moves by its direction: the root mean square in X."""
+        return self.operator.up(directions).square().mean((1, 2, 3), keepdim=True).sqrt()
+
 
 class ImageSpacePrior(Prior):
     """X itself is the leaf; the state is G, which only `descend` moves, linearly in gradients.
@@ -241,6 +253,20 @@ class ImageSpacePrior(Prior):
     def _started(self, index: int, move: Tensor) -> Tensor:
         start = self._start.get(self.resolutions[index])
         return move if start is None else move + start
+
+
+def gathered(prior: Prior) -> list[Tensor]:
+    """The gradients that the leaves have gathered. RuntimeError if none has reached one of them."""
+    gradients = [leaf.grad for leaf in prior.leaves() if leaf.grad is not None]
+    if len(gradients) != len(prior.leaves()):
+        raise RuntimeError("No gradient has reached the prior: call backward on a loss of render() first.")
+    return gradients
+
+
+def forget(prior: Prior) -> None:
+    """Drop the gradients that the leaves have gathered."""
+    for leaf in prior.leaves():
+        leaf.grad = None
 
 
 PRIORS: dict[Form, type[Prior]] = {"layered": LayeredPrior, "image_space": ImageSpacePrior}

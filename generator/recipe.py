@@ -14,9 +14,9 @@ from pydantic import ValidationError, field_validator, model_validator
 
 from generator.errors import StudioError
 from generator.image import METADATA_KEY, read_metadata
-from generator.recipe_checks import check_budget, check_targets, check_text, check_version
+from generator.recipe_checks import check_budget, check_rule, check_targets, check_tasks, check_text, check_version
 from generator.recipe_errors import sentences
-from generator.recipe_schema import RECIPE_VERSION, TASK_DEFAULTS, RecipeSchema
+from generator.recipe_schema import AIMS, RECIPE_VERSION, TASK_DEFAULTS, RecipeSchema
 
 __all__ = ["MAX_JSON_LENGTH", "RECIPE_VERSION", "Recipe", "RecipeError"]
 
@@ -59,7 +59,10 @@ class Recipe(RecipeSchema):
         if not isinstance(fields, dict):
             return fields
         task = fields.get("task")
-        return {**TASK_DEFAULTS.get(task, {}), **fields} if isinstance(task, str) else fields
+        if not isinstance(task, str):
+            return fields
+        aims_elsewhere = task == "attack" and any(fields.get(name) for name in AIMS)
+        return {**TASK_DEFAULTS.get(task, {}), **({"classes": ()} if aims_elsewhere else {}), **fields}
 
     @field_validator("size", mode="before")
     @classmethod
@@ -72,7 +75,7 @@ class Recipe(RecipeSchema):
 
     @field_validator(
         *("weights", "tolerance", "momentum", "start_std", "eps"),
-        *("class_weight", "target_weight", "style_weight", "margin"),
+        *("class_weight", "target_weight", "style_weight", "margin", "caption_weight"),
     )
     @classmethod
     def _no_negative_zero(cls, value: Any) -> Any:  # -0.0 == 0.0, but their JSON differs
@@ -83,16 +86,22 @@ class Recipe(RecipeSchema):
         check_version(self.version)
         check_targets(self)
         check_budget(self)
+        check_tasks(self)
         check_text(self)
-        if self.optimiser == "adam" and self.momentum > 0:
-            raise ValueError("momentum belongs to sgd: set momentum to 0 with adam.")
+        check_rule(self)
         return self
 
     def with_changes(self, **fields: Any) -> Self:
-        """A recipe with some fields changed, validated anew; new models drop the revisions of the old."""
+        """A recipe with some fields changed, validated anew.
+
+        New models drop the revisions of the old, and more steps than were planned a plan for fewer.
+        """
         models = fields.get("models", self.models)
         if "revisions" not in fields and models not in (self.models, list(self.models)):
             fields["revisions"] = ()
+        steps = fields.get("steps", self.steps)
+        if "planned_steps" not in fields and isinstance(steps, int) and steps > self.planned_steps:
+            fields["planned_steps"] = 0
         return type(self)(**(self.model_dump() | fields))
 
     def to_json(self) -> str:

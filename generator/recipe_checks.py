@@ -3,10 +3,11 @@
 import math
 
 from generator.prompts import Prompt, PromptError, parse_prompts
-from generator.recipe_schema import NEGATIVE_WEIGHT, RECIPE_VERSION, TEXT_ONLY, RecipeSchema
+from generator.recipe_schema import AIMS, NEGATIVE_WEIGHT, PROJECTED, RECIPE_VERSION, RecipeSchema
 
-PICTURES = ("target", "style", "mask")
-"""Fields with the digests of pictures that only a picture of a text can have."""
+PICTURES = {"target": ("text", "attack"), "style": ("text",), "mask": ("text",)}
+"""The tasks that the digests of pictures beside the source belong to."""
+TASK_WORDS = {("text",): "pictures of a text", ("attack",): "attacks", ("text", "attack"): "texts and attacks"}
 
 
 def check_version(version: object) -> None:
@@ -31,7 +32,8 @@ def check_targets(recipe: RecipeSchema) -> None:
         )
     if recipe.objective == "leave" and recipe.task != "attack":
         raise ValueError("objective 'leave' needs a photo to start from: choose another, or make an attack.")
-    if not recipe.classes and recipe.objective != "leave" and recipe.task != "text":
+    guided = recipe.task == "text" or is_guided(recipe)
+    if not recipe.classes and recipe.objective != "leave" and not guided:
         raise ValueError("classes is empty: name at least one class.")
     if not recipe.weights:
         return
@@ -66,21 +68,40 @@ def check_budget(recipe: RecipeSchema) -> None:
         raise ValueError(f"eps must be above 0 with norm 'l2', not {recipe.eps:g}.")
 
 
-def check_text(recipe: RecipeSchema) -> None:
-    """Check the fields of a picture of a text, and that no other recipe has any."""
-    if recipe.task != "text":
-        _check_no_text(recipe)
-        return
-    if recipe.version < 2:
+def is_guided(recipe: RecipeSchema) -> bool:
+    """Whether the recipe has something to ask CLIP models for."""
+    return any(getattr(recipe, name) for name in AIMS)
+
+
+def check_tasks(recipe: RecipeSchema) -> None:
+    """Check that no field is set that means nothing to the task, or to recipes of this version."""
+    if recipe.task == "text" and recipe.version < 2:
         raise ValueError(f"version {recipe.version} of the recipe knows no task 'text': make it version 2.")
+    for name, field in type(recipe).model_fields.items():
+        marks = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+        tasks = PICTURES.get(name) or marks.get("tasks")
+        if not isinstance(tasks, tuple) or getattr(recipe, name) == field.default:
+            continue
+        if recipe.task not in tasks:
+            raise ValueError(f"{name} is for {TASK_WORDS[tasks]}: leave it out, or make the task '{tasks[0]}'.")
+        if recipe.version < 2:
+            raise ValueError(f"version {recipe.version} of the recipe knows no {name}: make it version 3.")
+
+
+def check_text(recipe: RecipeSchema) -> None:
+    """Check what CLIP models are asked for, in pictures of a text and in attacks."""
+    if recipe.task == "class":
+        return
     _check_prompts(recipe)
     _check_pictures(recipe)
-    if bool(recipe.classes) != (recipe.class_weight > 0):
+    if recipe.task == "text" and bool(recipe.classes) != (recipe.class_weight > 0):
         raise ValueError(
             "class_weight is 0, so the classes count nothing: make it larger, or name no classes."
             if recipe.classes
             else "class_weight needs classes: name at least one, or set class_weight to 0."
         )
+    if recipe.class_weight > 0 and not recipe.classes and recipe.objective != "leave":
+        raise ValueError("class_weight needs classes: name at least one, or set class_weight to 0.")
     if recipe.model_weights and len(recipe.model_weights) != len(recipe.models):
         raise ValueError(
             f"model_weights needs one number per model or none, not {len(recipe.model_weights)} for "
@@ -90,10 +111,30 @@ def check_text(recipe: RecipeSchema) -> None:
         raise ValueError("model_weights must all be above 0 and not too large: leave a model out to give it no share.")
 
 
-def _check_no_text(recipe: RecipeSchema) -> None:
-    for name, field in type(recipe).model_fields.items():
-        if (field.json_schema_extra == TEXT_ONLY or name in PICTURES) and getattr(recipe, name) != field.default:
-            raise ValueError(f"{name} is for pictures of a text: leave it out, or make the task 'text'.")
+def check_rule(recipe: RecipeSchema) -> None:
+    """Check the update rule, and what goes with it."""
+    rule = recipe.optimiser
+    if recipe.momentum > 0 and rule not in ("sgd", "mi-fgsm"):
+        raise ValueError(f"momentum belongs to sgd and mi-fgsm: set momentum to 0 with {rule}.")
+    if recipe.momentum == 1 and rule == "sgd":
+        raise ValueError("momentum must be at least 0 and below 1 with sgd, not 1.")
+    if rule in PROJECTED and recipe.task != "attack":
+        raise ValueError(f"optimiser {rule!r} is for attacks on a photo: use 'sgd' or 'adam'.")
+    if rule == "apgd" and (recipe.perturbation != "pixel" or recipe.norm == "none"):
+        raise ValueError("optimiser 'apgd' starts with 2 eps: it needs perturbation 'pixel' and norm 'linf' or 'l2'.")
+    if rule in PROJECTED and recipe.form == "image_space":
+        raise ValueError(f"form 'image_space' is for optimiser 'sgd': use 'layered' or 'auto' with {rule}.")
+    if recipe.step_schedule != "constant" and rule not in ("pgd", "mi-fgsm"):
+        raise ValueError(f"step_schedule {recipe.step_schedule!r} is for pgd and mi-fgsm: use 'constant' with {rule}.")
+    if recipe.planned_steps and recipe.planned_steps < recipe.steps:
+        raise ValueError(
+            f"planned_steps is {recipe.planned_steps}, fewer than the {recipe.steps} steps: set it to 0 to plan anew."
+        )
+    if recipe.weighting == "dynamic" and recipe.objective == "logit" and recipe.classes:
+        raise ValueError(
+            "weighting 'dynamic' needs objectives that can be reached: use 'cross_entropy', 'margin' or 'leave', not "
+            "'logit'."
+        )
 
 
 def _check_prompts(recipe: RecipeSchema) -> None:
@@ -104,7 +145,10 @@ def _check_prompts(recipe: RecipeSchema) -> None:
         *_positive("against", _read("against", recipe.against)),
     ]
     _read("prompt_to", recipe.prompt_to)
-    if not prompt and not (recipe.target or recipe.style):
+    for caption in _read("captions", recipe.captions):
+        if caption.weight != 1:
+            raise ValueError(f"captions have no weights of their own ({caption.text[:40]!r}): use caption_weight.")
+    if recipe.task == "text" and not prompt and not (recipe.target or recipe.style):
         raise ValueError(
             "prompt is empty: say what the picture should show, for example 'a frog', or give a target or style "
             "picture."
@@ -144,3 +188,5 @@ def _check_pictures(recipe: RecipeSchema) -> None:
     for picture, weight in ((recipe.target, "target_weight"), (recipe.style, "style_weight")):
         if picture and getattr(recipe, weight) == 0:
             raise ValueError(f"{weight} is 0, so that picture counts nothing: give it a weight, or leave it out.")
+    if recipe.target_views and not recipe.target:
+        raise ValueError("target_views are of the target picture: give one, or leave them out.")

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from generator.errors import StudioError
 from generator.recipe import Recipe
-from generator.recipe_schema import FILLED_IN, TEXT_ONLY
+from generator.recipe_schema import FILLED_IN
 
 _SINGULAR = {"classes": "--class", "models": "--model"}
 """Flags that most often get one value have a second name."""
@@ -38,12 +38,19 @@ class RecipeField:
 def cli_fields(task: str = "class") -> list[RecipeField]:
     """All fields that a user sets for a task, in the order of the recipe; not those which the program fills in.
 
-    The tasks "class" and "attack" share their fields, and "text" has these and more.
+    Pictures of a class have what all tasks have; "text" and "attack" have more. Choices are those of the task.
     """
-    hidden = (FILLED_IN,) if task == "text" else (FILLED_IN, TEXT_ONLY)
-    return [
-        _describe(name, field) for name, field in Recipe.model_fields.items() if field.json_schema_extra not in hidden
-    ]
+    return [_describe(name, field, task) for name, field in Recipe.model_fields.items() if _belongs(field, task)]
+
+
+def _belongs(field: FieldInfo, task: str) -> bool:
+    marks = _marks(field)
+    return marks != FILLED_IN and task in marks.get("tasks", (task,))
+
+
+def _marks(field: FieldInfo) -> Mapping[str, Any]:
+    """What the schema says of a field beside its type."""
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
 
 def add_arguments(
@@ -105,13 +112,14 @@ def _fractions(value: Any) -> Any:
         raise StudioError(f"'{value}' is no number: write 0.03 or 8/255.") from None
 
 
-def _describe(name: str, field: FieldInfo) -> RecipeField:
+def _describe(name: str, field: FieldInfo, task: str) -> RecipeField:
     annotation: Any = field.annotation
     several = get_origin(annotation) is tuple
     if several:
         annotation = get_args(annotation)[0]
         annotation = getattr(annotation, "__origin__", annotation)  # the type below its limits
     choices = get_args(annotation) if get_origin(annotation) is Literal else ()
+    others = {value for of, values in _marks(field).get("choices_of", {}).items() if of != task for value in values}
     return RecipeField(
         name=name,
         flag="--" + name.replace("_", "-"),
@@ -119,7 +127,7 @@ def _describe(name: str, field: FieldInfo) -> RecipeField:
         several=several,
         default=field.get_default(),
         help=field.description or "",
-        choices=choices,
+        choices=tuple(choice for choice in choices if choice not in others),
         minimum=_limit(field, "ge", "gt"),
         maximum=_limit(field, "le", "lt"),
     )

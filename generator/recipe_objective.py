@@ -12,6 +12,8 @@ from generator.objectives import OBJECTIVES, Ensemble, Objective, mean, mixture
 from generator.protocols import Classifier, Encoder
 from generator.readout import read_out
 from generator.recipe import Recipe
+from generator.recipe_checks import is_guided
+from generator.weighting import DynamicEnsemble
 
 Model = Classifier | Encoder
 
@@ -40,13 +42,22 @@ def sorted_models(recipe: Recipe, models: Mapping[str, Model]) -> tuple[dict[str
         raise StudioError(f"The model '{missing[0]}' is not loaded. Choose from {', '.join(models)}.")
     encoders = {name: model for name in recipe.models if isinstance(model := models[name], Encoder)}
     classifiers = {name: model for name in recipe.models if not isinstance(model := models[name], Encoder)}
-    if recipe.task != "text":
-        if encoders:
-            raise StudioError(
-                f"The model '{next(iter(encoders))}' compares pictures with texts and knows no classes: use it for a "
-                "text, or choose another model."
-            )
-        return classifiers, encoders
+    if recipe.task == "text":
+        _check_text(recipe, classifiers, encoders)
+    elif encoders and not (recipe.task == "attack" and is_guided(recipe)):
+        remedy = (
+            "give the attack a prompt, captions or a target picture" if recipe.task == "attack" else "use it for a text"
+        )
+        raise StudioError(
+            f"The model '{next(iter(encoders))}' compares pictures with texts and knows no classes: {remedy}, or "
+            "choose another model."
+        )
+    elif recipe.task == "attack":
+        _check_attack(recipe, classifiers, encoders)
+    return classifiers, encoders
+
+
+def _check_text(recipe: Recipe, classifiers: Mapping[str, Classifier], encoders: Mapping[str, Encoder]) -> None:
     if not encoders:
         raise StudioError("A text needs a model that reads it: choose a CLIP model, such as 'tiny-clip'.")
     if classifiers and not recipe.classes:
@@ -56,28 +67,51 @@ def sorted_models(recipe: Recipe, models: Mapping[str, Model]) -> tuple[dict[str
         )
     if recipe.classes and not classifiers:
         raise StudioError("The recipe names classes, but none of its models knows any: add a classifier.")
-    return classifiers, encoders
+
+
+def _check_attack(recipe: Recipe, classifiers: Mapping[str, Classifier], encoders: Mapping[str, Encoder]) -> None:
+    if is_guided(recipe) and not encoders:
+        raise StudioError(
+            "The attack has a prompt, captions or a target picture, but none of its models reads texts: add a CLIP "
+            "model, such as 'tiny-clip'."
+        )
+    if classifiers and not recipe.classes and recipe.objective != "leave":
+        raise StudioError(
+            f"The model '{next(iter(classifiers))}' knows classes, and no texts: name a class for it, choose the "
+            "objective 'leave', or leave it out."
+        )
+    if (recipe.classes or recipe.class_weight > 0) and not classifiers:
+        raise StudioError("The attack is about classes, but none of its models knows any: add a classifier.")
 
 
 def objective_of(
-    recipe: Recipe, classifiers: Mapping[str, Classifier], encoders: Mapping[str, Encoder], pictures: Pictures
+    recipe: Recipe,
+    classifiers: Mapping[str, Classifier],
+    encoders: Mapping[str, Encoder],
+    pictures: Pictures,
+    rngs: Mapping[str, torch.Generator] | None = None,
 ) -> Objective:
     """Return the objective of a recipe: that of its only model, or the weighted sum of those of several.
 
-    Encoders share the weight 1 among themselves, and classifiers share theirs: 1, or the class weight of a text.
+    Encoders share the weight 1 among themselves, and classifiers share theirs: the class weight, or 1 in a recipe
+    without one. `rngs` are the generators of the views of a target picture, one for each encoder by its name.
     """
     asked: dict[str, Objective] = {name: _about_classes(recipe, model, pictures) for name, model in classifiers.items()}
-    asked |= {name: guide(recipe, encoder, pictures) for name, encoder in encoders.items()}
+    asked |= {name: guide(recipe, encoder, pictures, (rngs or {}).get(name)) for name, encoder in encoders.items()}
     if recipe.version == 1:  # all models saw the same views, and the mean of their terms was shown
         return mean(list(asked.values()))
     weights = dict(zip(recipe.models, recipe.model_weights or [1.0] * len(recipe.models), strict=True))
-    class_weight = recipe.class_weight if recipe.task == "text" else 1.0
+    class_weight = recipe.class_weight or 1.0
     factors: dict[str, float] = {}
     for names, share in ((classifiers, class_weight), (encoders, 1.0)):
         together = sum(weights[name] for name in names)
         factors |= {name: share * weights[name] / together for name in names}
     weighted = {name: factors[name] * asked[name] for name in recipe.models}
-    return next(iter(asked.values())) if len(asked) == 1 else Ensemble(weighted)
+    if len(asked) == 1:
+        return next(iter(asked.values()))
+    if recipe.weighting == "dynamic":
+        return DynamicEnsemble(weighted, [list(classifiers), list(encoders)])
+    return Ensemble(weighted)
 
 
 def _about_classes(recipe: Recipe, classifier: Classifier, pictures: Pictures) -> Objective:

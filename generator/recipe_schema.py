@@ -1,216 +1,53 @@
 """The fields of a recipe: their types, ranges and defaults, and what each is for, in words.
 
-A description serves as the help of a flag and as the tooltip of a widget.
+A description serves as the help of a flag and as the tooltip of a widget. The fields of all tasks are in
+`generator.recipe_common`; here are those of pictures of a text, and of attacks.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from generator.prompts import SYNTAX
+from generator.recipe_common import (
+    AIMS,
+    ATTACK_ONLY,
+    FILLED_IN,
+    GUIDED,
+    PROJECTED,
+    RECIPE_VERSION,
+    TASK_DEFAULTS,
+    TEXT_ONLY,
+    CommonFields,
+)
 
-RECIPE_VERSION = 2
-"""2 knows pictures of a text. Recipes of version 1 mean what they meant: see `Recipe.version`."""
+__all__ = [
+    "AIMS",
+    "ATTACK_ONLY",
+    "FILLED_IN",
+    "GUIDED",
+    "MAX_PROMPT_LENGTH",
+    "NEGATIVE_WEIGHT",
+    "PROJECTED",
+    "RECIPE_VERSION",
+    "TASK_DEFAULTS",
+    "TEXT_ONLY",
+    "RecipeSchema",
+]
+
 MAX_PROMPT_LENGTH = 2000
 NEGATIVE_WEIGHT = 0.3
 """The weight of a negative prompt that has none of its own, as in Direct Ascent Synthesis (arXiv 2502.07753)."""
-FILLED_IN: dict[str, Any] = {"filled_in": True}  # marks fields that the program fills in: no flags, no widgets
-TEXT_ONLY: dict[str, Any] = {"task": "text"}  # marks fields that mean nothing to the other tasks
-
-TASK_DEFAULTS: Mapping[str, Mapping[str, Any]] = {"text": {"models": ("tiny-clip",), "classes": ()}}
-"""Defaults of a task where they are not the field's own."""
-
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-Side = Annotated[int, Field(ge=8, le=4096)]
 
 
-class RecipeSchema(BaseModel):
+class RecipeSchema(CommonFields):
     """All fields of a `Recipe`, which adds that they fit together."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
-
-    version: int = Field(
-        RECIPE_VERSION,
-        description="Version of the recipe's format. In version 1 all models of a picture see the same views.",
-        json_schema_extra=FILLED_IN,
-    )
-    task: Literal["class", "attack", "text"] = Field(
-        "class",
-        description=(
-            "What to make: 'class' draws a picture of a class from nothing, 'attack' edits a photo so that "
-            "models see something else, 'text' draws what a prompt says, from nothing or from a photo."
-        ),
-    )
-    models: tuple[Name, ...] = Field(
-        ("crossmax-cifar10",),
-        min_length=1,
-        max_length=16,
-        description=(
-            "Models that judge the picture, by their names in the model list; a text needs a CLIP model. Several "
-            "models count equally unless they have weights, and each sees random views of its own."
-        ),
-    )
-    revisions: tuple[Annotated[str, Field(pattern="^[0-9a-f]{0,64}$")], ...] = Field(
-        (),
-        description="Start of the SHA-256 of each model's weights, filled in by the program.",
-        json_schema_extra=FILLED_IN,
-    )
-    classes: tuple[Name, ...] = Field(
-        ("frog",),
-        max_length=64,
-        description=(
-            "Class or classes that the picture should show, by name or number. Several make a mixture. With "
-            "the objective 'leave': the class to get away from; none given means the model's own first "
-            "prediction. A picture of a text takes classes only with a class weight, for the classifiers among "
-            "its models."
-        ),
-    )
-    weights: tuple[float, ...] = Field(
-        (),
-        description=(
-            "Share of each class in a mixture, one number per class, for example 0.7 0.3. None given means "
-            "equal shares. Negative numbers lead away from a class (objective 'logit' only)."
-        ),
-    )
-    objective: Literal["logit", "cross_entropy", "margin", "leave"] = Field(
-        "logit",
-        description=(
-            "What is optimised: 'logit' raises the score of the classes, 'cross_entropy' brings the "
-            "probabilities to the mixture, 'margin' lifts the class just above the best other one, 'leave' "
-            "only gets away from the original class (attacks)."
-        ),
-    )
-    readout: Name = Field(
-        "mean",
-        description=(
-            "Which read-out of a model with several the picture is made for: 'mean' (the mean of all), 'answer' "
-            "(the model's own combined answer), or the name of one, for example 'final'."
-        ),
-    )
-    size: tuple[Side, Side] = Field(
-        (160, 160),
-        description=(
-            "Height and width of the canvas in pixels, 8 to 4096; one number makes a square. Where there is a photo "
-            "to start from, the canvas has its size."
-        ),
-    )
-    resolutions: str = Field(
-        "1..40",
-        min_length=1,
-        max_length=400,
-        description=(
-            "Resolutions that the picture is built from, in cells along its longer side: '1..40' (all), "
-            "'1..224:4' (every fourth), 'pow2', 'all', '8,16,32', a mix separated by commas, or 'auto'. Fewer "
-            "high ones make a smoother picture."
-        ),
-    )
-    colour: Literal["rgb", "decorrelated"] = Field(
-        "rgb",
-        description=(
-            "Colour space of the layers: 'rgb', or 'decorrelated', in which brightness and colours vary as "
-            "they do in natural pictures (only for pictures from nothing; from a photo, a text uses 'rgb')."
-        ),
-    )
-    form: Literal["auto", "layered", "image_space"] = Field(
-        "auto",
-        description=(
-            "How the layers are held: 'layered' keeps every resolution, 'image_space' keeps one tensor and "
-            "is faster where it applies, 'auto' chooses."
-        ),
-    )
-    tolerance: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description=(
-            "Relative error allowed when many resolutions are computed as a few matrix products, 0 to below "
-            "1, for example 0.01; 0 is exact. Larger is faster."
-        ),
-    )
-    optimiser: Literal["sgd", "adam"] = Field(
-        "sgd", description="Optimiser of the picture: 'sgd' (gradient descent) or 'adam'."
-    )
-    momentum: float = Field(0.0, ge=0, lt=1, description="Momentum of sgd, 0 to below 1, for example 0.9. 0 with adam.")
-    learning_rate: float = Field(
-        0.05,
-        gt=0,
-        description="Size of a step, above 0. With a normalised gradient it is the distance moved per step.",
-    )
-    normalise: bool = Field(
-        True,
-        description=(
-            "Scale every image's gradient so that a step moves the picture by the learning rate (root mean "
-            "square, before squashing to [0, 1]), whatever the model, canvas and resolutions."
-        ),
-    )
-    steps: int = Field(80, ge=1, le=100_000, description="Number of optimisation steps, 1 to 100000.")
-    views: str = Field(
-        "crop:0.8-1.0 | noise:0.05",
-        min_length=1,
-        max_length=400,
-        description=(
-            "Random changes that the model sees the picture under, applied from left to right, for example "
-            "'crop:0.8-1.0 | noise:0.05 | flip', or 'window:224 | uniform:0.2' for windows of 224 pixels. They keep "
-            "the picture from depending on single pixels."
-        ),
-    )
-    views_per_step: int = Field(
-        2,
-        ge=1,
-        le=1024,
-        description="Random views averaged in each step, 1 to 1024. More is steadier and slower.",
-    )
-    start_std: float = Field(
-        0.1,
-        ge=0,
-        le=10,
-        description=(
-            "Standard deviation of the random coarse pattern to start from, 0 to 10; 0 starts from plain "
-            "grey or, where there is a photo, from the photo itself."
-        ),
-    )
-    images: int = Field(
-        1,
-        ge=1,
-        le=64,
-        description=(
-            "Number of pictures, 1 to 64, each from its own random start; between two prompts, the number of "
-            "pictures on the way, both ends included."
-        ),
-    )
-    seed: int = Field(
-        0,
-        ge=0,
-        le=2**53 - 1,
-        description="Seed of all random numbers, a whole number from 0. Same seed, same picture.",
-    )
-    norm: Literal["none", "linf", "l2"] = Field(
-        "none",
-        description=(
-            "How the distance from the photo is limited: 'linf' the change of every single value, 'l2' the "
-            "length of the whole change, 'none' not at all."
-        ),
-    )
-    eps: float = Field(
-        0.0,
-        ge=0,
-        description=(
-            "Largest distance from the photo, with values counted from 0 to 1: for linf above 0 and at most "
-            "1, for example 0.0314 (8/255); for l2 above 0, for example 0.5; for norm 'none' it is 0."
-        ),
-    )
-    source: str = Field(
-        "",
-        max_length=128,
-        description="Digest of the pixels of the photo to start from, filled in by the program.",
-        json_schema_extra=FILLED_IN,
-    )
     prompt: str = Field(
         "",
         max_length=MAX_PROMPT_LENGTH,
         description=f"What the picture should show, in words, for example 'a frog'. {SYNTAX}",
-        json_schema_extra=TEXT_ONLY,
+        json_schema_extra=GUIDED,
     )
     negative: str = Field(
         "",
@@ -219,7 +56,7 @@ class RecipeSchema(BaseModel):
             "What the picture should not show, for example 'text | double exposure': prompts that it is led away "
             f"from, written like the prompt. A part without a weight has {NEGATIVE_WEIGHT:g}."
         ),
-        json_schema_extra=TEXT_ONLY,
+        json_schema_extra=GUIDED,
     )
     prompt_to: str = Field(
         "",
@@ -237,7 +74,7 @@ class RecipeSchema(BaseModel):
             "angle between them (harder pull from far away), 'contrastive' by how much better this prompt fits "
             "than the ones it stands against. Pictures to match are compared by cosine or angle."
         ),
-        json_schema_extra=TEXT_ONLY,
+        json_schema_extra=GUIDED,
     )
     against: str = Field(
         "",
@@ -246,7 +83,7 @@ class RecipeSchema(BaseModel):
             "Other prompts that the score 'contrastive' compares with, for example 'a toad | a lizard | a leaf', "
             "written like the prompt; the negative prompts are among them. A larger weight makes a stronger rival."
         ),
-        json_schema_extra=TEXT_ONLY,
+        json_schema_extra=GUIDED,
     )
     model_weights: tuple[float, ...] = Field(
         (),
@@ -254,7 +91,7 @@ class RecipeSchema(BaseModel):
             "Share of each model, one number above 0 per model, for example 2 1; CLIP models share among "
             "themselves, and so do classifiers. None given means equal shares."
         ),
-        json_schema_extra=TEXT_ONLY,
+        json_schema_extra=GUIDED,
     )
     class_weight: float = Field(
         0.0,
@@ -262,9 +99,9 @@ class RecipeSchema(BaseModel):
         le=100,
         description=(
             "Weight of what the classifiers among the models want (the classes), beside prompts of weight 1, 0 to "
-            "100. 0 without classes."
+            "100. 0 without classes; in an attack, 0 counts as 1."
         ),
-        json_schema_extra=TEXT_ONLY,
+        json_schema_extra=GUIDED,
     )
     target: str = Field(
         "",
@@ -280,7 +117,7 @@ class RecipeSchema(BaseModel):
             "Weight of the target picture, whose embedding is to be matched, beside prompts of weight 1, -10 to "
             "10; below 0 leads away from it. Counts only with a target picture."
         ),
-        json_schema_extra=TEXT_ONLY,
+        json_schema_extra=GUIDED,
     )
     style: str = Field(
         "",
@@ -319,4 +156,66 @@ class RecipeSchema(BaseModel):
         False,
         description="Make a picture whose edges fit together, so that it can be laid side by side as a tile.",
         json_schema_extra=TEXT_ONLY,
+    )
+    captions: str = Field(
+        "",
+        max_length=MAX_PROMPT_LENGTH,
+        description=(
+            "Captions, one of which tells what the photo shows, for example 'a frog | a ship | a dog'. The attack "
+            "leads away from the one that each CLIP model finds nearest to the photo, below the best of the others; "
+            "a single one is the photo's caption whatever models find."
+        ),
+        json_schema_extra=ATTACK_ONLY,
+    )
+    caption_weight: float = Field(
+        1.0,
+        gt=0,
+        le=10,
+        description=(
+            "Weight of leaving the photo's own caption, beside prompts of weight 1, above 0 and at most 10. Counts "
+            "only with captions."
+        ),
+        json_schema_extra=ATTACK_ONLY,
+    )
+    target_views: str = Field(
+        "",
+        max_length=400,
+        description=(
+            "Random changes that the target picture is seen under, drawn anew for every view, for example "
+            "'crop:0.5-0.9', which with the same views of the photo matches crops with crops (M-Attack, arXiv "
+            "2503.10635). Nothing shows it as it is."
+        ),
+        json_schema_extra=ATTACK_ONLY,
+    )
+    perturbation: Literal["layers", "pixel"] = Field(
+        "layers",
+        description=(
+            "What an attack changes: 'layers' of many resolutions that add up to the change, or every 'pixel' by "
+            "itself, as most published attacks do."
+        ),
+        json_schema_extra=ATTACK_ONLY,
+    )
+    step_schedule: Literal["constant", "cosine"] = Field(
+        "constant",
+        description=(
+            "How the steps of pgd and mi-fgsm change on the way: 'constant', or 'cosine' (they shrink to 0 along half "
+            "a cosine)."
+        ),
+        json_schema_extra=ATTACK_ONLY,
+    )
+    planned_steps: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="Steps that the step sizes were planned for, filled in by the program where they depend on it.",
+        json_schema_extra=FILLED_IN,
+    )
+    weighting: Literal["fixed", "dynamic"] = Field(
+        "fixed",
+        description=(
+            "Whether the shares of several models are 'fixed', or 'dynamic': those that have come least near to what "
+            "is wanted of them gain weight from step to step (the inverse training rates of GradNorm, arXiv "
+            "1711.02257)."
+        ),
+        json_schema_extra=ATTACK_ONLY,
     )

@@ -11,6 +11,7 @@ The spherical distance is half the square of the angle: its slope grows with it,
 fades as both lie at right angles. The contrastive one is the cross-entropy of the prompt against its rivals.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -22,6 +23,7 @@ from torch.nn import functional
 from generator.errors import StudioError
 from generator.objectives import Objective, Term, rows_for
 from generator.protocols import Encoder
+from generator.views import View
 
 Score = Callable[[Tensor, Tensor], Tensor]
 """(cosines c [B, N], embeddings u [B, D] of the images) -> distances [B, N]."""
@@ -63,19 +65,28 @@ class ScoreKind:
 
     Attributes:
         make: from the embeddings [M, D] of rivals, their odds [M] and the model's logit scale to the score of texts.
+        most: the largest distance that it gives.
         has_rivals: whether negative prompts are rivals of the others, rather than terms of their own.
         of_pictures: the score of pictures to match, which are far nearer to images than any text is.
+        most_of_pictures: the largest distance of those.
     """
 
     make: Callable[[Tensor, Tensor, float], Score]
+    most: float = 2.0
     has_rivals: bool = False
     of_pictures: Score = cosine
+    most_of_pictures: float = 2.0
 
 
 SCORES: Mapping[str, ScoreKind] = {
     "cosine": ScoreKind(lambda _rivals, _odds, _scale: cosine),
-    "spherical": ScoreKind(lambda _rivals, _odds, _scale: spherical, of_pictures=spherical),
-    "contrastive": ScoreKind(Contrastive, has_rivals=True),
+    "spherical": ScoreKind(
+        lambda _rivals, _odds, _scale: spherical,
+        most=math.pi**2 / 2,
+        of_pictures=spherical,
+        most_of_pictures=math.pi**2 / 2,
+    ),
+    "contrastive": ScoreKind(Contrastive, most=math.inf, has_rivals=True),
 }
 """Every score by its name in a recipe."""
 
@@ -89,16 +100,39 @@ class FittingEncoder(Encoder, Protocol):
         ...
 
 
+class Aim(Protocol):
+    """What images are led to, or with a weight below 0 away from."""
+
+    @property
+    def name(self) -> str:
+        """Of its term."""
+        ...
+
+    @property
+    def weight(self) -> float:
+        """Of its term."""
+        ...
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The least and the largest distance that there can be."""
+        ...
+
+    def distance(self, embeddings: Tensor) -> Tensor:
+        """Return the distance [B] of images with these embeddings [B, D]; its rows repeat as those of objectives."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
-class Aim:
-    """What images are led to, or with a weight below 0 away from.
+class Directions:
+    """Fixed directions in the space of an encoder: an `Aim`.
 
     Attributes:
-        name: of its term.
-        weight: of its term.
+        name, weight: of its term.
         directions: [T, N, D], of length 1; one row for all images, or one for each.
         shares: [N], adding up to 1: how much each of the N directions counts.
         score: how near images are.
+        most: the largest distance that the score gives.
     """
 
     name: str
@@ -106,12 +140,91 @@ class Aim:
     directions: Tensor
     shares: Tensor
     score: Score = cosine
+    most: float = 2.0
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """From 0."""
+        return 0.0, self.most
 
     def distance(self, embeddings: Tensor) -> Tensor:
         """Return the mean distance [B] of images with these embeddings [B, D]."""
         directions = rows_for(self.directions.to(embeddings), len(embeddings))
         cosines = (embeddings[:, None] * directions).sum(dim=2)
         return self.score(cosines, embeddings) @ self.shares.to(embeddings)
+
+
+@dataclass(frozen=True, eq=False)
+class ViewedPicture:
+    """A picture under random views, drawn anew for every image that is compared with it: an `Aim`.
+
+    Local crops of the image meet local crops of the target: random crop matching of M-Attack (Li et al., arXiv
+    2503.10635), whose views of both are crops of 0.5 to 0.9 of the sides. Averaged over several views in a step, it
+    is the multi-crop alignment of its successors.
+
+    Attributes:
+        name, weight: of its term.
+        encoder: that sees the picture.
+        picture: [1, 3, H, W] in [0, 1].
+        view: of the picture, which gives one image for each image.
+        rng: the generator of the views.
+        score: how near images are.
+        most: the largest distance that the score gives.
+    """
+
+    name: str
+    weight: float
+    encoder: Encoder
+    picture: Tensor
+    view: View
+    rng: torch.Generator
+    score: Score = cosine
+    most: float = 2.0
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """From 0."""
+        return 0.0, self.most
+
+    def distance(self, embeddings: Tensor) -> Tensor:
+        """Return the distance [B] of each image to a view of the picture."""
+        with torch.no_grad():
+            seen = self.view(self.picture.expand(len(embeddings), -1, -1, -1), self.rng)
+            directions = self.encoder.encode_images(seen).to(embeddings)
+        if len(directions) != len(embeddings):
+            raise StudioError("The views of the target picture show several copies of it: leave 'si' out of them.")
+        return self.score((embeddings * directions).sum(dim=1, keepdim=True), embeddings)[:, 0]
+
+
+@dataclass(frozen=True, eq=False)
+class OwnCaption:
+    """The caption that tells what a photo shows, to be left for others: an `Aim`.
+
+    The distance is c_s - max over j other than s of c_j, with c the cosines to the captions and s the photo's own;
+    below 0 another caption fits better. A single caption has no others, and the distance is its cosine.
+
+    Attributes:
+        weight: of its term.
+        captions: [N, D], of length 1.
+        own: the photo's own caption for each image [T].
+    """
+
+    weight: float
+    captions: Tensor
+    own: Tensor
+    name: str = "own caption"
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """That of cosines, or of their differences."""
+        return (-1.0, 1.0) if len(self.captions) == 1 else (-2.0, 2.0)
+
+    def distance(self, embeddings: Tensor) -> Tensor:
+        """Return the lead [B] of the photo's own caption."""
+        cosines = embeddings @ self.captions.to(embeddings).mT
+        own = functional.one_hot(rows_for(self.own, len(embeddings)), len(self.captions)).bool().to(cosines.device)
+        lead = cosines.masked_fill(~own, 0).sum(dim=1)
+        return lead if len(self.captions) == 1 else lead - cosines.masked_fill(own, -torch.inf).amax(dim=1)
 
 
 class EmbeddingObjective(Objective):
@@ -132,11 +245,18 @@ class EmbeddingObjective(Objective):
         embeddings = self.encoder.encode_images(images)
         return tuple(Term(aim.name, aim.weight, aim.distance(embeddings)) for aim in self.aims)
 
+    @property
+    def least(self) -> float:
+        """The sum of the least terms."""
+        return sum(aim.weight * aim.range[0 if aim.weight > 0 else 1] for aim in self.aims)
 
-def aim_at(name: str, directions: Tensor, weights: Sequence[float], score: Score = cosine) -> Aim:
+
+def aim_at(
+    name: str, directions: Tensor, weights: Sequence[float], score: Score = cosine, most: float = 2.0
+) -> Directions:
     """Return the aim at directions [N, D] whose term is worth sum_n w_n d_n; all weights have the same sign."""
     shares = torch.tensor(weights, dtype=torch.float64)
-    return Aim(name, shares.sum().item(), directions[None], (shares / shares.sum()).to(directions), score)
+    return Directions(name, shares.sum().item(), directions[None], (shares / shares.sum()).to(directions), score, most)
 
 
 def direction(embeddings: Tensor, weights: Sequence[float]) -> Tensor:

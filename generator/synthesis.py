@@ -1,13 +1,14 @@
 """From a recipe to a running optimisation: prior, bound, objective, views and optimiser, all from one value.
 
 Random numbers come in separate streams, each derived from the recipe's seed: one for the start of every
-image, one for the views, one for each classifier that draws noise of its own. Image i of a batch starts
+image, one for the views, one for each classifier that draws noise of its own, and one for each encoder that sees a
+target picture under views. Image i of a batch starts
 exactly like a single image of seed + i. The views are drawn for the batch as a whole, so that it can be
 scored in one pass: from the first step on, an image of a batch and its single twin go different ways.
 """
 
 import hashlib
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Protocol, runtime_checkable
 
@@ -20,6 +21,7 @@ from generator.guidance import Pictures, reading_warnings, unknown_words
 from generator.loop import Step, optimise
 from generator.operators import parse_resolutions, resolution_operator
 from generator.optimisers import make_optimiser
+from generator.pixel import PixelBall, PixelPrior, pixel_noise
 from generator.prior import PRIORS, Prior, choose_form, random_start
 from generator.protocols import Classifier, Encoder
 from generator.recipe import Recipe
@@ -123,13 +125,18 @@ def synthesise(
     prior = _prior(recipe, pictures, device)
     with torch.no_grad():
         start = prior.render().detach().clone()
-    objective = objective_of(recipe, seeded, encoders, pictures)
+    if recipe.target_views:
+        parse_views(recipe.target_views)  # before anything is computed
+    rngs = {name: stream(recipe.seed, f"target {name}", device) for name in encoders}
+    objective = objective_of(recipe, seeded, encoders, pictures, rngs)
     optimiser = make_optimiser(
         recipe.optimiser,
         prior,
         recipe.learning_rate,
         momentum=recipe.momentum,
         normalise=recipe.normalise,
+        steps=recipe.planned_steps or recipe.steps,
+        schedule=recipe.step_schedule,
     )
     rng = stream(recipe.seed, "views", device)
     steps = optimise(
@@ -184,6 +191,21 @@ def bound_of(recipe: Recipe, source: Tensor | None, mask: Tensor | None = None) 
 
 
 def _prior(recipe: Recipe, pictures: Pictures, device: torch.device | str) -> Prior:
+    """Return what holds the pictures, and in an attack what their perturbation is made of."""
+    return PERTURBATIONS[recipe.perturbation](recipe, pictures, device)
+
+
+def _pixels(recipe: Recipe, pictures: Pictures, device: torch.device | str) -> Prior:
+    assert pictures.source is not None
+    bound = PixelBall(pictures.source.to(device), recipe.norm, recipe.eps)
+    start = None
+    if recipe.start_std > 0:
+        draws = [stream(recipe.seed + image, "start") for image in range(recipe.images)]
+        start = torch.cat([pixel_noise(bound, recipe.start_std, rng=rng) for rng in draws])
+    return PixelPrior(bound, batch=recipe.images, start=start)
+
+
+def _layers(recipe: Recipe, pictures: Pictures, device: torch.device | str) -> Prior:
     resolutions = parse_resolutions(recipe.resolutions, recipe.size)
     operator = resolution_operator(
         resolutions, recipe.size, tolerance=recipe.tolerance, device=device, wrap=recipe.tile
@@ -210,3 +232,10 @@ def _start(recipe: Recipe, resolutions: Sequence[int]) -> dict[int, Tensor]:
         for image in range(recipe.images)
     ]
     return {r: torch.cat([start[r] for start in starts]) for r in starts[0]}
+
+
+PERTURBATIONS: Mapping[str, Callable[[Recipe, Pictures, torch.device | str], Prior]] = {
+    "layers": _layers,
+    "pixel": _pixels,
+}
+"""What a picture is changed in, by its name in a recipe."""

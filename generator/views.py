@@ -6,10 +6,14 @@ Positions, flips, noise and qualities are drawn for each image of the batch; siz
 because a batch has one size. Nothing is clipped to [0, 1] after noise is added: clipping would stop the
 gradient exactly where the image touches black or white.
 
-Views have a compact text form, which is what a recipe holds: ``crop:0.8-1 | noise:0.05 | flip:0.5``.
+Views have a compact text form, which is what a recipe holds: ``crop:0.8-1 | noise:0.05 | flip:0.5``. Alternatives
+are joined by "or", and one of them is drawn at every call: ``jpeg:50-95 or blur:0-1.5 or identity``. With several
+views in a step, that is the expectation over transformations (EOT, Athalye et al., arXiv 1707.07397) through which an
+attack survives what happens to files. The views that make attacks transfer are in `generator.view_transfer`.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, Self
@@ -21,6 +25,7 @@ from torch.nn import functional
 from generator.errors import StudioError
 from generator.jpeg import jpeg
 from generator.view_text import NoArgument, OneNumber, OneRange, check_between, parse_whole_range, range_text
+from generator.view_transfer import DiverseInput, ScaleCopies, TranslationInvariance, gaussian
 from generator.view_windows import RandomCrop, RandomWindow, Roll, Shift, integers, uniform_between
 
 
@@ -165,34 +170,45 @@ class Jpeg:
 
 
 @dataclass(frozen=True)
-class Blur(OneNumber):
-    """A Gaussian blur of standard deviation `sigma` pixels; the edge is continued outwards."""
+class Blur(OneRange):
+    """A Gaussian blur of standard deviation `sigma_min` to `sigma_max` pixels; the edge is continued outwards."""
 
-    syntax: ClassVar[str] = "STANDARD DEVIATION in pixels, from 0 to 64"
-    sigma: float = 1.0
+    syntax: ClassVar[str] = "STANDARD DEVIATION or MIN-MAX in pixels, from 0 to 64"
+    sigma_min: float = 1.0
+    sigma_max: float = 1.0
 
     def __post_init__(self) -> None:
         """Check the width."""
-        check_between("blur", 0, 64, self.sigma)
+        check_between("blur", 0, 64, self.sigma_min, self.sigma_max)
 
-    def __call__(self, images: Tensor, _rng: Generator) -> Tensor:
-        """Blur images [B, 3, H, W], keeping their size."""
-        radius = math.ceil(3 * self.sigma)
+    def __call__(self, images: Tensor, rng: Generator) -> Tensor:
+        """Blur images [B, 3, H, W], keeping their size, with one width per call."""
+        fixed = self.sigma_min == self.sigma_max  # which draws nothing
+        sigma = self.sigma_min if fixed else uniform_between(self.sigma_min, self.sigma_max, rng)
+        radius = math.ceil(3 * sigma)
         if radius == 0:
             return images
-        offsets = torch.arange(-radius, radius + 1, dtype=images.dtype, device=images.device)
-        kernel = torch.exp(-0.5 * (offsets / self.sigma) ** 2)
-        kernel = (kernel / kernel.sum()).expand(3, 1, -1)
         padded = functional.pad(images, (radius, radius, radius, radius), mode="replicate")
-        rows = functional.conv2d(padded, kernel[:, :, :, None], groups=3)
-        return functional.conv2d(rows, kernel[:, :, None, :], groups=3)
+        return gaussian(padded, sigma, radius)
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of several views, drawn anew at every call with equal chances."""
+
+    views: tuple[TextView, ...]
+
+    def __call__(self, images: Tensor, rng: Generator) -> Tensor:
+        """Apply one of the views to all images [B, 3, H, W]."""
+        (choice,) = integers(0, len(self.views) - 1, 1, rng)
+        return self.views[choice](images, rng)
 
 
 @dataclass(frozen=True)
 class Compose:
     """One view after the other, from left to right; none at all is the identity."""
 
-    views: tuple[TextView, ...] = ()
+    views: tuple[TextView | OneOf, ...] = ()
 
     def __call__(self, images: Tensor, rng: Generator) -> Tensor:
         """Apply all views to images [B, 3, H, W]."""
@@ -212,6 +228,9 @@ VIEWS: Mapping[str, type[TextView]] = {
     "resize": Resize,
     "jpeg": Jpeg,
     "blur": Blur,
+    "di": DiverseInput,
+    "ti": TranslationInvariance,
+    "si": ScaleCopies,
     "identity": Identity,
 }
 """Every view by its name in the text form."""
@@ -220,27 +239,43 @@ VIEWS: Mapping[str, type[TextView]] = {
 def parse_views(text: str) -> Compose:
     """Read ``crop:0.8-1 | noise:0.05 | flip``: names from `VIEWS`, with their arguments, in order.
 
-    An empty text means no change at all. A StudioError names the part that is not understood.
+    ``a or b`` is one of several, drawn at every call. An empty text means no change at all. A StudioError names the
+    part that is not understood.
     """
     if not text.strip():
         return Compose()
-    views: list[TextView] = []
+    views: list[TextView | OneOf] = []
     for place, part in enumerate(text.split("|"), start=1):
-        name, _, argument = (piece.strip() for piece in part.partition(":"))
         where = f"In the views, part {place} ('{part.strip()}')"
-        if name not in VIEWS:
-            raise StudioError(f"{where}: there is no view '{name}'. Choose from {', '.join(VIEWS)}.")
-        try:
-            views.append(VIEWS[name].from_text(argument))
-        except StudioError as error:
-            after = VIEWS[name].syntax
-            hint = f" After '{name}:' write {after}." if after else ""
-            raise StudioError(f"{where}: {error}{hint}") from error
+        alternatives = [_parse_view(one, where) for one in _OR.split(part)]
+        views.append(OneOf(tuple(alternatives)) if len(alternatives) > 1 else alternatives[0])
     return Compose(tuple(views))
+
+
+_OR = re.compile(r"\s+or\s+")
+
+
+def _parse_view(text: str, where: str) -> TextView:
+    name, _, argument = (piece.strip() for piece in text.partition(":"))
+    if name not in VIEWS:
+        raise StudioError(f"{where}: there is no view '{name}'. Choose from {', '.join(VIEWS)}.")
+    try:
+        return VIEWS[name].from_text(argument)
+    except StudioError as error:
+        after = VIEWS[name].syntax
+        hint = f" After '{name}:' write {after}." if after else ""
+        raise StudioError(f"{where}: {error}{hint}") from error
 
 
 def format_views(views: Compose) -> str:
     """Write views so that `parse_views` gives equal ones."""
-    names = {view_type: name for name, view_type in VIEWS.items()}
-    parts = [(names[type(view)], view.to_text()) for view in views.views]
-    return " | ".join(f"{name}:{argument}" if argument else name for name, argument in parts)
+    return " | ".join(
+        " or ".join(map(_format_view, view.views)) if isinstance(view, OneOf) else _format_view(view)
+        for view in views.views
+    )
+
+
+def _format_view(view: TextView) -> str:
+    name = next(name for name, view_type in VIEWS.items() if view_type is type(view))
+    argument = view.to_text()
+    return f"{name}:{argument}" if argument else name

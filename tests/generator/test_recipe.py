@@ -56,6 +56,25 @@ def text_fields(draw: st.DrawFn, models: int, classes: list[str], norm: str, ima
 
 
 @st.composite
+def attack_fields(draw: st.DrawFn, models: int, optimiser: str) -> dict[str, Any]:
+    """The fields of an attack that pictures of a class do not have, as they can be beside any classes."""
+    target = draw(st.just("") | st.text("0123456789abcdef", min_size=64, max_size=64))
+    return {
+        "prompt": draw(st.just("") | lines.map(write_prompts)),
+        "captions": draw(st.sampled_from(["", "a frog", "a frog | a ship"])),
+        "caption_weight": draw(st.floats(0.1, 10)),
+        "target": target,
+        "target_views": draw(st.sampled_from(["", "crop:0.5-0.9"])) if target else "",
+        "model_weights": tuple(draw(st.lists(weights, min_size=models, max_size=models))),
+        "perturbation": "pixel" if optimiser == "apgd" else draw(st.sampled_from(["layers", "pixel"])),
+        "step_schedule": draw(st.sampled_from(["constant", "cosine"]))
+        if optimiser in ("pgd", "mi-fgsm")
+        else "constant",
+        "planned_steps": draw(st.sampled_from([0, 100_000])),
+    }
+
+
+@st.composite
 def recipes(draw: st.DrawFn) -> Recipe:
     """Any valid recipe."""
     task = draw(st.sampled_from(["class", "attack", "text"]))
@@ -68,9 +87,12 @@ def recipes(draw: st.DrawFn) -> Recipe:
     revision = st.text("0123456789abcdef", max_size=64)
     norm = draw(st.sampled_from(["none", "linf", "l2"])) if task != "class" else "none"
     largest = {"none": 0.0, "linf": 1.0, "l2": 1e6}[norm]
-    optimiser = draw(st.sampled_from(["sgd", "adam"]))
+    projected = ["pgd", "mi-fgsm", *(["apgd"] if norm != "none" else [])]
+    optimiser = draw(st.sampled_from(["sgd", "adam", *(projected if task == "attack" else [])]))
     images = draw(st.integers(1, 64))
     text = draw(text_fields(len(models), classes, norm, images)) if task == "text" else {}
+    if task == "attack":
+        text = draw(attack_fields(len(models), optimiser))
     return Recipe(
         task=task,
         objective=objective,
@@ -80,10 +102,10 @@ def recipes(draw: st.DrawFn) -> Recipe:
         revisions=tuple(draw(st.lists(revision, min_size=len(models), max_size=len(models)))),
         size=draw(st.tuples(st.integers(8, 4096), st.integers(8, 4096))),
         resolutions=draw(names),
-        form=draw(st.sampled_from(["auto", "layered", "image_space"])),
+        form=draw(st.sampled_from(["auto", "layered", *(["image_space"] if optimiser in ("sgd", "adam") else [])])),
         tolerance=draw(st.floats(0, 1, exclude_max=True)),
         optimiser=optimiser,
-        momentum=draw(st.floats(0, 1, exclude_max=True)) if optimiser == "sgd" else 0.0,
+        momentum=draw(st.floats(0, 1, exclude_max=True)) if optimiser in ("sgd", "mi-fgsm") else 0.0,
         learning_rate=draw(st.floats(0, exclude_min=True, allow_infinity=False)),
         normalise=draw(st.booleans()),
         steps=draw(st.integers(1, 100_000)),
@@ -102,6 +124,10 @@ def recipes(draw: st.DrawFn) -> Recipe:
 TEXT_FIELDS = {
     *("prompt", "negative", "prompt_to", "score", "against", "model_weights", "class_weight"),
     *("target_weight", "style_weight", "margin", "tile"),
+}
+ATTACK_FIELDS = {
+    *("prompt", "negative", "score", "against", "model_weights", "class_weight", "target_weight", "captions"),
+    *("caption_weight", "target_views", "perturbation", "step_schedule", "weighting"),
 }
 FIELDS_OF_VERSION_1 = {
     *("version", "task", "models", "revisions", "classes", "weights", "objective", "readout", "size", "resolutions"),
@@ -144,7 +170,8 @@ def test_a_recipe_cannot_be_changed_in_place() -> None:
         ({"learning_rate": math.inf}, "learning_rate must be a finite number, not inf."),
         ({"learning_rate": math.nan}, "learning_rate must be a finite number, not nan."),
         ({"learning_rate": "fast"}, "learning_rate must be a number, not 'fast'."),
-        ({"momentum": 1}, "momentum must be at least 0 and below 1, not 1."),
+        ({"momentum": 1}, "momentum must be at least 0 and below 1 with sgd, not 1."),
+        ({"momentum": 2}, "momentum must be at least 0 and at most 1, not 2."),
         ({"tolerance": -0.1}, "tolerance must be at least 0 and below 1, not -0.1."),
         ({"start_std": 11}, "start_std must be at least 0 and at most 10, not 11."),
         ({"normalise": "perhaps"}, "normalise must be true or false, not 'perhaps'."),
@@ -156,7 +183,7 @@ def test_a_recipe_cannot_be_changed_in_place() -> None:
         ({"views": "  "}, "views must have some text, not '  '."),
         ({"resolutions": ""}, "resolutions must have some text, not ''."),
         ({"resolutions": 40}, "resolutions must be text, not 40."),
-        ({"optimiser": "lion"}, "optimiser must be 'sgd' or 'adam', not 'lion'."),
+        ({"optimiser": "lion"}, "optimiser must be 'sgd', 'adam', 'pgd', 'mi-fgsm' or 'apgd', not 'lion'."),
         ({"classes": "frog"}, "classes must be a list, not 'frog'."),
         ({"classes": ()}, "classes is empty: name at least one class."),
         ({"classes": ("frog", " ")}, "classes (entry 2) must have some text, not ' '."),
@@ -175,7 +202,7 @@ def test_a_recipe_cannot_be_changed_in_place() -> None:
         ({"revisions": ("ab", "cd")}, "revisions needs one entry per model or none, not 2 for 1 models."),
         ({"revisions": ("XY",)}, "revisions (entry 1) must be made of hexadecimal digits, not 'XY'."),
         ({"objective": "leave"}, "objective 'leave' needs a photo to start from: choose another, or make an attack."),
-        ({"optimiser": "adam", "momentum": 0.9}, "momentum belongs to sgd: set momentum to 0 with adam."),
+        ({"optimiser": "adam", "momentum": 0.9}, "momentum belongs to sgd and mi-fgsm: set momentum to 0 with adam."),
         ({"eps": 0.1}, "eps must be 0 without a norm, not 0.1: choose norm 'linf' or 'l2'."),
         ({"norm": "l2", "eps": 1}, "norm 'l2' limits the distance from a photo: use 'none', or make an attack."),
         ({"task": "attack", "norm": "linf"}, "eps must be above 0 and at most 1 with norm 'linf', not 0."),
@@ -183,7 +210,7 @@ def test_a_recipe_cannot_be_changed_in_place() -> None:
         ({"task": "attack", "norm": "l2"}, "eps must be above 0 with norm 'l2', not 0."),
         ({"step": 5}, "'step' is not a field of a recipe: did you mean 'steps'?"),
         ({"sampler": "x"}, "'sampler' is not a field of a recipe: it may come from another program."),
-        ({"version": 0}, "version of the recipe must be from 1 to 2, not '0'."),
+        ({"version": 0}, "version of the recipe must be from 1 to 3, not '0'."),
         ({"steps": 0, "images": 0}, "steps must be at least 1 and at most 100000, not 0. images must be at"),
     ],
 )
@@ -251,7 +278,7 @@ def text(**fields: Any) -> dict[str, Any]:
         (text(margin=0.1, norm="linf", eps=0.1), "margin squeezes the photo, which norm 'linf' forbids"),
         (text(objective="leave"), "objective 'leave' needs a photo"),
         (text(version=1), "version 1 of the recipe knows no task 'text': make it version 2."),
-        ({"prompt": "a frog"}, "prompt is for pictures of a text: leave it out, or make the task 'text'."),
+        ({"prompt": "a frog"}, "prompt is for texts and attacks: leave it out, or make the task 'text'."),
         ({"tile": True}, "tile is for pictures of a text"),
         ({"task": "attack", "mask": "ab"}, "mask is for pictures of a text"),
         ({"task": "attack", "style_weight": 0.5}, "style_weight is for pictures of a text"),
@@ -365,10 +392,10 @@ def test_digest_is_short_and_tells_recipes_apart() -> None:
         ('{"3": {"class_type": "KSampler"}}', "another kind"),
         ('{"sampler": "DDIM", "seed": 1}', "'sampler' is not a field"),
         ('{"self": 1, "steps": 1}', "'self' is not a field"),
-        ('{"version": 3, "task": "video", "fps": 3}', "version 3 of the recipe is newer than this program"),
-        ('{"version": 0, "steps": 3}', "version of the recipe must be from 1 to 2"),
-        ('{"version": "new"}', "version of the recipe must be from 1 to 2"),
-        ('{"version": true}', "version of the recipe must be from 1 to 2"),
+        ('{"version": 4, "task": "video", "fps": 3}', "version 4 of the recipe is newer than this program"),
+        ('{"version": 0, "steps": 3}', "version of the recipe must be from 1 to 3"),
+        ('{"version": "new"}', "version of the recipe must be from 1 to 3"),
+        ('{"version": true}', "version of the recipe must be from 1 to 3"),
         ('{"version": 1, "steps": 0}', "steps must be"),
         ('{"version": 1, "learning_rate": NaN}', "learning_rate must be a finite number"),
         ('{"version": 1, "learning_rate": 1e999}', "learning_rate must be a finite number"),
@@ -475,10 +502,15 @@ def test_wrong_flags_have_the_sentence_of_the_recipe() -> None:
 
 def test_every_field_is_described(capsys: pytest.CaptureFixture[str]) -> None:
     fields = {field.name: field for field in cli_fields("text")}
-    assert set(Recipe.model_fields) - set(fields) == {"version", "revisions", "source", "target", "style", "mask"}
+    attack = {field.name: field for field in cli_fields("attack")}
+    filled_in = {"version", "revisions", "source", "target", "style", "mask", "planned_steps"}
+    assert set(Recipe.model_fields) - fields.keys() - attack.keys() == filled_in
     assert fields.keys() - {field.name for field in cli_fields()} == TEXT_FIELDS
-    assert cli_fields() == cli_fields("attack") == [field for field in fields.values() if field.name not in TEXT_FIELDS]
-    for field in fields.values():
+    assert attack.keys() - {field.name for field in cli_fields()} == ATTACK_FIELDS
+    assert cli_fields() == [field for field in fields.values() if field.name not in TEXT_FIELDS]
+    assert fields["optimiser"].choices == ("sgd", "adam")
+    assert attack["optimiser"].choices == ("sgd", "adam", "pgd", "mi-fgsm", "apgd")
+    for field in (*fields.values(), *attack.values()):
         assert len(field.help) > 30
         assert field.help.endswith(".")
         assert field.default == getattr(Recipe(), field.name)

@@ -10,7 +10,7 @@ from torch.nn import functional
 from generator.errors import StudioError
 from generator.loop import score as score_views
 from generator.objectives import Ensemble
-from generator.similarity import SCORES, Aim, Contrastive, EmbeddingObjective, aim_at, direction, slerp
+from generator.similarity import SCORES, Contrastive, Directions, EmbeddingObjective, aim_at, direction, slerp
 from generator.views import RandomCrop
 from tests.generator.standins import Words, rng
 
@@ -26,7 +26,7 @@ def score(name: str, rivals: Tensor = RIVALS, odds: float = 1.0, scale: float = 
 
 
 def distances(name: str, **options: float) -> list[float]:
-    return Aim("prompt", 1.0, EYE[None, :1], torch.ones(1), score(name, **options)).distance(IMAGES).tolist()
+    return Directions("prompt", 1.0, EYE[None, :1], torch.ones(1), score(name, **options)).distance(IMAGES).tolist()
 
 
 def test_scores_by_hand() -> None:
@@ -59,7 +59,7 @@ def test_contrastive_is_the_cross_entropy_of_each_prompt_against_the_rivals() ->
 @pytest.mark.parametrize("where", [0, 1, 2])
 def test_slopes_are_numbers_even_where_the_aim_is_reached_or_opposite(name: str, where: int) -> None:
     image = torch.stack([(EYE[0], -EYE[0], EYE[1])[where]]).requires_grad_()
-    aim = Aim("prompt", 1.0, EYE[None, :1], torch.ones(1), score(name))
+    aim = Directions("prompt", 1.0, EYE[None, :1], torch.ones(1), score(name))
     aim.distance(image).sum().backward()
     assert image.grad is not None and image.grad.isfinite().all()
 
@@ -73,7 +73,7 @@ def test_an_aim_weighs_its_directions() -> None:
 
 
 def test_directions_may_differ_between_the_images_and_repeat_for_their_views() -> None:
-    aim = Aim("prompt", 1.0, EYE[[0, 2], None], torch.ones(1))
+    aim = Directions("prompt", 1.0, EYE[[0, 2], None], torch.ones(1))
     once = aim.distance(IMAGES).tolist()
     assert once == pytest.approx([0.5, 1 - math.sqrt(0.5)])
     assert aim.distance(torch.cat([IMAGES, IMAGES.flip(0)])).tolist() == pytest.approx([*once, 1 - math.sqrt(0.5), 1])

@@ -10,6 +10,7 @@ from PIL import Image
 
 from generator.errors import StudioError
 from generator.jpeg import jpeg, quantisation_tables
+from generator.view_transfer import DiverseInput, ScaleCopies, TranslationInvariance
 from generator.views import (
     VIEWS,
     Blur,
@@ -18,6 +19,7 @@ from generator.views import (
     HorizontalFlip,
     Identity,
     Jpeg,
+    OneOf,
     RandomCrop,
     RandomWindow,
     Resize,
@@ -37,12 +39,15 @@ def pictures(batch: int = 3, height: int = 21, width: int = 37, seed: int = 5) -
     return torch.rand(batch, 3, height, width, generator=rng(seed))
 
 
+COPIES = {"si": 5}
+
+
 @pytest.mark.parametrize("name", VIEWS)
 class TestEveryView:
     def test_keeps_rank_type_batch_and_channels(self, name: str) -> None:
         result = VIEWS[name]()(pictures(), rng())
         assert result.dtype == torch.float32
-        assert result.ndim == 4 and result.shape[:2] == (3, 3)
+        assert result.ndim == 4 and result.shape[:2] == (3 * COPIES.get(name, 1), 3)
 
     def test_has_a_finite_gradient_for_every_image(self, name: str) -> None:
         images = pictures().requires_grad_()
@@ -71,7 +76,7 @@ class TestEveryView:
             parse_views(f"identity | {name}:soup")
 
     def test_single_pixel(self, name: str) -> None:
-        assert VIEWS[name]()(pictures(2, 1, 1), rng()).shape == (2, 3, 1, 1)
+        assert VIEWS[name]()(pictures(2, 1, 1), rng()).shape == (2 * COPIES.get(name, 1), 3, 1, 1)
 
 
 def test_crop_cuts_windows_of_the_image() -> None:
@@ -204,11 +209,11 @@ def test_resize_keeps_the_aspect_and_a_flat_image_flat() -> None:
 def test_blur_of_a_point_is_a_gaussian_and_keeps_the_sum() -> None:
     point = torch.zeros(2, 3, 21, 31)
     point[:, :, 10, 15] = 1
-    result = Blur(1.5)(point, rng())
+    result = Blur(1.5, 1.5)(point, rng())
     assert torch.allclose(result.sum(dim=(2, 3)), torch.ones(2, 3), atol=1e-5)
     ratio = result[0, 0, 10, 17] / result[0, 0, 10, 15]
     assert ratio.item() == pytest.approx(np.exp(-(2**2) / (2 * 1.5**2)), rel=1e-4)
-    assert torch.equal(Blur(0)(point, rng()), point)
+    assert torch.equal(Blur(0, 0)(point, rng()), point)
 
 
 class TestJpeg:
@@ -327,7 +332,13 @@ class TestText:
             st.one_of(
                 st.builds(GaussianNoise, st.floats(0, 10)),
                 st.builds(HorizontalFlip, st.floats(0, 1)),
-                st.builds(Blur, st.floats(0, 64)),
+                st.tuples(st.floats(0, 5), st.floats(5, 64)).map(lambda ends: Blur(*ends)),
+                st.builds(DiverseInput, st.floats(0, 1), st.floats(0.1, 4)),
+                st.builds(TranslationInvariance, st.integers(0, 64)),
+                st.builds(ScaleCopies, st.integers(1, 16)),
+                st.lists(st.sampled_from([Blur(), Roll(), Jpeg(3, 50)]), min_size=2, max_size=3).map(
+                    lambda views: OneOf(tuple(views))
+                ),
                 st.builds(Shift, st.integers(0, 100), st.booleans()),
                 st.builds(RandomWindow, st.integers(1, 5000), st.booleans()),
                 st.builds(Roll),

@@ -1,0 +1,214 @@
+"""Multi-resolution against pixel perturbations: which transfers better, at one budget, with one loss?
+
+    python -m benchmarks.transfer_perturbations --photos FOLDER --surrogates tiny-clip --victims crossmax-cifar10 \\
+        undefended-cifar10 --captions "an airplane | an automobile | a bird | a cat | a deer | a dog | a frog | a horse"
+
+Every method gets the same photos, surrogates, loss, norm, eps, steps, views (and their number), start (the photo
+itself) and seed. What differs is what the change is made of (layers of many resolutions, or pixels) and the update
+rule with its step, the first two rows being the plain pair: the same descent on either. Victims were not asked
+while the attack was made. Rates are counted on the saved 8-bit files; a photo counts for a victim as `generator.
+explorer` defines it, and the interval is Wilson's at 95 %. Surrogates stand in the table, too, marked with *.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from app.data_dir import choose_data_dir
+from benchmarks._harness import machine, table, write_json
+from generator.__main__ import Models
+from generator.encoders.pool import EncoderPool
+from generator.errors import StudioError
+from generator.explorer.intervals import Rate
+from generator.explorer.labels import captions, cifar10
+from generator.explorer.outcome import Question
+from generator.explorer.photos import find_photos
+from generator.explorer.transfer import Case, Comparison, cells_of, compare
+from generator.explorer.victims import Victim, victim_of
+from generator.image import load_image, save_png, to_tensor
+from generator.production import output_paths, produce
+from generator.prompts import parse_prompts
+from generator.protocols import Encoder
+from generator.recipe import Recipe
+from generator.synthesis import Model
+
+
+def methods(steps: int) -> dict[str, dict[str, Any]]:
+    """What is compared, as recipe fields: step sizes are those of the program's presets, or of the papers.
+
+    pgd takes 2.5 eps / steps (Madry et al., arXiv 1706.06083), mi-fgsm eps / steps with momentum 1 (Dong et al., arXiv
+    1710.06081), apgd its own. On layers a step of mi-fgsm is that of the presets, as X has no edge to be reached.
+    """
+    sgd: dict[str, Any] = {"optimiser": "sgd", "momentum": 0.9, "learning_rate": 0.05}
+    mi_fgsm: dict[str, Any] = {"optimiser": "mi-fgsm", "momentum": 1.0}
+    return {
+        "layers, sgd": {"perturbation": "layers", **sgd},
+        "pixel, sgd": {"perturbation": "pixel", **sgd},
+        "layers, adam": {"perturbation": "layers", "optimiser": "adam", "learning_rate": 0.05},
+        "pixel, adam": {"perturbation": "pixel", "optimiser": "adam", "learning_rate": 0.05},
+        "layers, mi-fgsm": {"perturbation": "layers", **mi_fgsm, "learning_rate": 0.05},
+        "pixel, mi-fgsm": {"perturbation": "pixel", **mi_fgsm, "learning_rate": 1 / steps},
+        "pixel, pgd": {"perturbation": "pixel", "optimiser": "pgd", "learning_rate": 2.5 / steps},
+        "pixel, apgd": {"perturbation": "pixel", "optimiser": "apgd"},
+    }
+
+
+@dataclass(frozen=True)
+class Quiet:
+    """A job's context for models that are loaded here."""
+
+    device: str
+    stop_requested: bool = False
+
+    def progress(self, *_report: object, **_more: object) -> None:
+        """Say nothing."""
+
+
+def common_fields(options: argparse.Namespace, models: Mapping[str, Model]) -> dict[str, Any]:
+    """The fields that all methods share. What is asked depends on the kinds of surrogates there are."""
+    encoders = [name for name in options.surrogates if isinstance(models[name], Encoder)]
+    asked: dict[str, Any] = {"classes": ()}
+    if encoders:
+        asked |= {"prompt": options.prompt} if options.target else {"captions": options.captions}
+    if len(encoders) < len(options.surrogates):
+        asked |= {"objective": "margin", "classes": (options.target,)} if options.target else {"objective": "leave"}
+    return {
+        "task": "attack",
+        "models": tuple(options.surrogates),
+        "norm": options.norm,
+        "eps": options.eps,
+        "steps": options.steps,
+        "views": options.views,
+        "views_per_step": options.views_per_step,
+        "resolutions": options.resolutions,
+        "start_std": 0.0,
+        "seed": options.seed,
+        **asked,
+    }
+
+
+def attack_all(
+    recipes: Mapping[str, Recipe], photos: Sequence[Path], models: Mapping[str, Model], folder: Path, options: Any
+) -> list[Case]:
+    """Attack every photo by every method, and return what was saved."""
+    targets = (options.target,) if options.target else ()
+    cases = []
+    for number, path in enumerate(photos):
+        source = to_tensor(load_image(path))
+        photo = folder / f"{number}.png"
+        save_png(source, photo)
+        for place, (name, recipe) in enumerate(recipes.items()):
+            outputs = output_paths(folder / f"{number}-{place}.png", 1)
+            produce(recipe, models, outputs=outputs, source=source, device=options.device)
+            cases.append(Case(path.name, name, photo, outputs.images[0], Question(targets=targets)))
+    return cases
+
+
+def victims_of(options: argparse.Namespace, models: Mapping[str, Model]) -> dict[str, Victim]:
+    """All models, surrogates first, by the name of their column. CLIP models choose among the captions."""
+    listed = [prompt.text for prompt in parse_prompts(options.captions)] if options.captions else []
+    labels = captions(listed) if listed else cifar10()
+    named = {f"{name}*": models[name] for name in options.surrogates} | {name: models[name] for name in options.victims}
+    return {name: victim_of(name, model, labels, options.device) for name, model in named.items()}
+
+
+def report(comparison: Comparison, names: Sequence[str], victims: Mapping[str, Victim]) -> dict[str, Any]:
+    """Rates by method and victim, over all held-out victims together, and mean distances."""
+    columns = {victim.name: column for column, victim in victims.items()}
+    found: dict[str, Any] = {}
+    for name in names:
+        rows = [row for row in comparison.rows if row.attack == name]
+        cells = {columns[cell.victim]: cell.rate for cell in cells_of(rows)}
+        held_out = [rate for column, rate in cells.items() if not column.endswith("*")]
+        together = Rate(sum(rate.successes for rate in held_out), sum(rate.total for rate in held_out))
+        distances = [value for (attack, _), value in comparison.distances.items() if attack == name]
+        found[name] = {
+            "rates": {column: rate.to_json() for column, rate in cells.items()},
+            "held_out": together.to_json(),
+            "linf": fmean(distance.linf for distance in distances),
+            "l2": fmean(distance.l2 for distance in distances),
+        }
+    return found
+
+
+def shown(rate: Mapping[str, Any]) -> str:
+    """A rate as a cell of the table: ``62 % [41, 79] of 21``."""
+    if rate["rate"] is None:
+        return "none of 0"
+    low, high = rate["ci95"]
+    return f"{100 * rate['rate']:.0f} % [{100 * low:.0f}, {100 * high:.0f}] of {rate['total']}"
+
+
+def run(options: argparse.Namespace, models: Mapping[str, Model]) -> tuple[str, dict[str, Any]]:
+    """Attack, look, and return the table with the figures in it."""
+    photos = find_photos([options.photos])[: options.limit or None]
+    fields = common_fields(options, models)
+    chosen = {name: own for name, own in methods(options.steps).items() if name in options.methods}
+    recipes = {name: Recipe(**(fields | own)) for name, own in chosen.items()}
+    victims = victims_of(options, models)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.out or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        comparison = compare(attack_all(recipes, photos, models, folder, options), list(victims.values()))
+    figures = report(comparison, list(recipes), victims)
+    rows = [["perturbation, rule", *victims, "all held out", "L-inf / 255", "L2"]]
+    for name, found in figures.items():
+        rates = [shown(found["rates"][column]) for column in victims]
+        rows.append([name, *rates, shown(found["held_out"]), f"{255 * found['linf']:.1f}", f"{found['l2']:.2f}"])
+    described = {name: recipe.model_dump(mode="json") for name, recipe in recipes.items()}
+    return table(rows), {"photos": [path.name for path in photos], "recipes": described, "results": figures}
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=Path, required=True, help="folder of photos")
+    parser.add_argument("--limit", type=int, default=0, help="take so many of them (default: all)")
+    parser.add_argument("--surrogates", nargs="+", default=["crossmax-cifar10"], help="models to attack with")
+    parser.add_argument("--victims", nargs="+", default=["undefended-cifar10", "tiny-clip"], help="held-out models")
+    parser.add_argument("--target", default="", help="class to reach (default: leave what each model sees)")
+    parser.add_argument("--prompt", default="", help="the target in words, for CLIP models among the surrogates")
+    parser.add_argument("--captions", default="", help="what CLIP models choose from, 'a | b' (default: CIFAR-10)")
+    parser.add_argument("--methods", nargs="+", default=list(methods(1)), choices=list(methods(1)))
+    parser.add_argument("--norm", choices=("linf", "l2"), default="linf")
+    parser.add_argument("--eps", type=float, default=8 / 255, help="default: 8/255")
+    parser.add_argument("--steps", type=int, default=80)
+    parser.add_argument("--views", default="crop:0.8-1 | noise:0.02")
+    parser.add_argument("--views-per-step", type=int, default=2)
+    parser.add_argument("--resolutions", default="auto", help="of the layers")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--out", type=Path, help="keep the pictures in this folder")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    options = parser.parse_args(arguments)
+    options.captions = options.captions or " | ".join(cifar10().labels)
+    both = set(options.surrogates) & set(options.victims)
+    if both:
+        parser.error(f"'{min(both)}' is a surrogate and a victim: victims are held out.")
+    return options
+
+
+def main() -> None:
+    """Measure, print a table, and write the figures if asked to."""
+    options = parse()
+    data = choose_data_dir()
+    pool, context = Models(EncoderPool((data.models,), cache_dir=data.downloads)), Quiet(options.device)
+    try:
+        loaded = {name: pool.load(name, options.device, context) for name in (*options.surrogates, *options.victims)}
+        printed, figures = run(options, loaded)
+    except StudioError as error:
+        raise SystemExit(str(error)) from None
+    print(printed)
+    if options.json:
+        settings = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
+        write_json(options.json, {"machine": machine(), "settings": settings, **figures})
+
+
+if __name__ == "__main__":
+    main()
