@@ -75,10 +75,13 @@ def _run(arguments: argparse.Namespace) -> int:
     import torch
 
     from app.data_dir import choose_data_dir
+    from app.evaluation_data import EvaluationData
+    from app.evaluations import Evaluations
     from app.jobs.service import JobService
     from app.layers import SavedLayers
     from app.measurements import Measurements
     from app.pictures import Workshop
+    from app.speeds import Speeds
     from app.timings import Timings
     from app.vocabulary import EncoderList
     from app.work import make_handlers
@@ -108,6 +111,7 @@ def _run(arguments: argparse.Namespace) -> int:
             encoders=EncoderList(_Remembered[list[EncoderInfo]](encoders.list), (ASSETS, data.models)),
             measurements=Measurements(shop.timings, pool, device),
             layers=SavedLayers(),
+            evaluations=Evaluations(pool, listing, data, EvaluationData(data, examples), Speeds(data.speeds), device),
             media=Media({"data": data.root, "examples": examples}, load_secret(data.root / "secret")),
             uploads=data.uploads,
             examples=examples,

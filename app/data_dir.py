@@ -39,6 +39,16 @@ class DataDir:
         return self.root / "downloads"
 
     @property
+    def datasets(self) -> Path:
+        """Images on which models are evaluated: NAME/test/CLASS/FILE, or what torchvision unpacks."""
+        return self.root / "datasets"
+
+    @property
+    def speeds(self) -> Path:
+        """How long a pass through each model takes on this machine."""
+        return self.root / "speeds.json"
+
+    @property
     def timings(self) -> Path:
         """What pictures took on this machine."""
         return self.root / "timings.json"
@@ -61,7 +71,7 @@ class DataDir:
             StudioError: they cannot; the message says what to do.
         """
         try:
-            for folder in (self.root, self.uploads, self.models):
+            for folder in (self.root, self.uploads, self.models, self.datasets):
                 folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.root):
                 pass

@@ -4,7 +4,9 @@
                                                        and "mask", which lie in the uploads under their digests
     image     {"recipe": {...}}                        a picture of a class
     attack    {"recipe": {...}, "source": digest}      a photo changed
-    evaluate  {"config": {...}}                        a robust_model.evaluate.EvalConfig
+    evaluate  {"config": {...}}                        a robust_model.evaluation.config.EvalConfig; perhaps with
+                                                       "images" ({"digest", "label"} each) and "continues", the id of
+                                                       a job whose results it goes on from
     train     {"config": {...}}                        a robust_model.training.TrainConfig
 
 Parameters come from a browser: models are taken from the list, pictures from the uploads, never from a path.
@@ -15,15 +17,15 @@ from typing import Any
 
 import torch
 
+from app.evaluation_data import load_images
+from app.evaluations import FOLDER, take_over
 from app.jobs import Handler, JobContext
 from app.jobs.outcome import NO_MEMORY
 from app.onlookers import known_model
 from app.pictures import Workshop, make_pictures, write_result
 from generator.errors import StudioError
-from robust_model.ensemble import SelfEnsemble
-from robust_model.evaluate import EvalConfig
+from robust_model.evaluation.config import EvalConfig
 from robust_model.jobs import evaluate_job, train_job, validated
-from robust_model.registry import ModelPool
 from robust_model.training import Run, TrainConfig
 
 _ALLOCATION_FAILED = ("can't allocate memory", "out of memory", "not enough memory")
@@ -35,7 +37,7 @@ def make_handlers(shop: Workshop) -> dict[str, Handler]:
         "text": guarded(lambda context: make_pictures(context, "text", shop)),
         "image": guarded(lambda context: make_pictures(context, "class", shop)),
         "attack": guarded(lambda context: make_pictures(context, "attack", shop)),
-        "evaluate": guarded(lambda context: evaluate(context, shop.classifiers)),
+        "evaluate": guarded(lambda context: evaluate(context, shop)),
         "train": guarded(train),
     }
 
@@ -59,17 +61,23 @@ def guarded(handler: Handler) -> Handler:
     return wrapped
 
 
-def evaluate(context: JobContext, pool: ModelPool) -> dict[str, Any]:
-    """Evaluate a model. result.json is the whole report; the result leaves out its lists of images."""
+def evaluate(context: JobContext, shop: Workshop) -> dict[str, Any]:
+    """Evaluate a model. result.json is the whole report; the result leaves out its lists of images.
+
+    The folder `evaluation` holds what is known at any time, and what a later job goes on from.
+    """
     config = validated(EvalConfig, context.params.get("config"))
-    _refuse_folder(config.data)
-    known_model({info.name: info for info in pool.list()}, config.model)
+    known_model({info.name: info for info in shop.classifiers.list()}, config.model)
     context.progress(0, 0, "Loading the model and the data")
-    model: SelfEnsemble = pool.get(config.model, context.device)
-    report = evaluate_job(context, config, model)
+    model = shop.classifiers.get(config.model, context.device)
+    side = model.config.image_size
+    data = load_images(shop.data, config.data, context.params.get("images"), model.class_names, side)
+    folder = context.dir / FOLDER
+    take_over(shop.data, context.params.get("continues"), folder)
+    report = evaluate_job(context, config, model, folder, data=data)
     write_result(context, report)
-    data = {name: value for name, value in report["data"].items() if name != "indices"}
-    return {**{name: value for name, value in report.items() if name != "per_image"}, "data": data}
+    data_facts = {name: value for name, value in report["data"].items() if name != "indices"}
+    return {**{name: value for name, value in report.items() if name != "per_image"}, "data": data_facts}
 
 
 def train(context: JobContext) -> dict[str, Any]:

@@ -18,6 +18,9 @@ from starlette.routing import Route
 
 MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".json": "application/json"}
 VIDEO_TYPES = {".mp4": "video/mp4"}
+REPORT_TYPES = {".html": "text/html; charset=utf-8", ".md": "text/markdown; charset=utf-8"}
+REPORT_POLICY = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'"
+"""A report is a page of its own: nothing runs in it, and nothing that it says counts as said by ours."""
 
 
 class Media:
@@ -57,7 +60,7 @@ class Media:
         path = (folder / relative).resolve()
         if (
             not path.is_relative_to(folder)
-            or path.suffix.lower() not in MEDIA_TYPES | VIDEO_TYPES
+            or path.suffix.lower() not in MEDIA_TYPES | VIDEO_TYPES | REPORT_TYPES
             or not path.is_file()
         ):
             return None
@@ -76,7 +79,9 @@ class Media:
             headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=3600"}
             if path.suffix.lower() in VIDEO_TYPES:  # players ask for parts
                 return FileResponse(path, media_type=VIDEO_TYPES[path.suffix.lower()], headers=headers)
-            return Response(data, media_type=MEDIA_TYPES[path.suffix.lower()], headers=headers)
+            if path.suffix.lower() in REPORT_TYPES:
+                headers["Content-Security-Policy"] = REPORT_POLICY
+            return Response(data, media_type=(MEDIA_TYPES | REPORT_TYPES)[path.suffix.lower()], headers=headers)
 
         return serve
 

@@ -1,4 +1,4 @@
-"""The whole page: head, the three tabs, the visitor's results, the models and the foot."""
+"""The whole page: head, the three tabs, the visitor's results, the models, the foot, and the sidebar."""
 
 import secrets
 from typing import Any, Protocol
@@ -9,6 +9,7 @@ from app.jobs.model import JobSnapshot
 from app.ui import gallery, markup
 from app.ui.attack_tab import AttackTab
 from app.ui.class_tab import ClassTab
+from app.ui.evaluation_sidebar import EvaluationSidebar
 from app.ui.gallery import CLICK_JS
 from app.ui.guard import QUICK, Updates, guarded
 from app.ui.panel import JobPanel, owner_token
@@ -80,6 +81,9 @@ def build_page(studio: Studio) -> gr.Blocks:
         )
         models = gr.HTML(_models(studio), elem_id="models", apply_default_css=False)
         gr.HTML(gallery.footer(studio.device, studio.device_note), apply_default_css=False)
+        sidebar = EvaluationSidebar(studio, owner)
+        sidebar.build()
+        sidebar.wire()
 
         def shelve(snapshot: JobSnapshot | None) -> Updates:
             return {shelf: gallery.results(studio.jobs.list(snapshot.owner), studio.media)} if snapshot else {}
@@ -105,9 +109,9 @@ def build_page(studio: Studio) -> gr.Blocks:
             }
             for _, tab in every.values():
                 updates |= {**tab.arrive(), **tab.panel.resume(token)}
-            return updates
+            return updates | sidebar.arrive(token)
 
-        arrivals = [notice, owner, shelf, models, tabs, *followed]
+        arrivals = [notice, owner, shelf, models, tabs, *followed, *sidebar.arrivals]
         arrivals += [component for _, tab in every.values() for component in tab.arrivals]
         page.load(guarded(notice)(arrive), [owner], list(dict.fromkeys(arrivals)), **QUICK)
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from PIL import Image
 
+from app.evaluation_order import Cost, DataChoice, EvaluationOrder, ReportFiles, SuiteChoice
 from app.jobs.model import JobRequest, JobSnapshot
 from app.ui.media import Media
 from app.vocabulary import Vocabulary
@@ -104,6 +105,114 @@ class Layers(Protocol):
         ...
 
 
+class Difference(Protocol):
+    """How two evaluations differ in one figure."""
+
+    @property
+    def measure(self) -> str: ...
+    @property
+    def first(self) -> str: ...
+    @property
+    def second(self) -> str: ...
+    @property
+    def points(self) -> float:
+        """The first's accuracy less the second's, in percentage points."""
+        ...
+
+    @property
+    def words(self) -> str:
+        """Whether that is more than chance, and by which test."""
+        ...
+
+
+class Comparison(Protocol):
+    """Several evaluations side by side, each under its name."""
+
+    @property
+    def names(self) -> Sequence[str]: ...
+    @property
+    def settings(self) -> Sequence[str]:
+        """On what each was evaluated."""
+        ...
+
+    @property
+    def figures(self) -> Mapping[str, Sequence[Mapping[str, Any] | None]]:
+        """The accuracies of each, by what was measured; None where it was not."""
+        ...
+
+    @property
+    def differences(self) -> Sequence[Difference]: ...
+    @property
+    def warnings(self) -> Sequence[str]: ...
+
+
+class Evaluations(Protocol):
+    """Evaluations of the models that know classes: what there is to choose, what it costs, what came out."""
+
+    def data(self, model: str) -> Sequence[DataChoice]:
+        """The data for a model: those that can be used first."""
+        ...
+
+    def suites(self) -> Sequence[SuiteChoice]:
+        """All suites, the cheapest first."""
+        ...
+
+    def precision(self, correct: int, total: int) -> tuple[float, float]:
+        """The 95 % interval of an accuracy."""
+        ...
+
+    def costs(
+        self, model: str, chosen: Sequence[str], count: int, eps: float
+    ) -> tuple[Mapping[str, Cost], Cost | None]:
+        """What each suite costs, and those that are chosen together (None for none).
+
+        The first question about a model measures it, for some seconds.
+
+        Raises:
+            StudioError: the model cannot be loaded.
+        """
+        ...
+
+    def params(self, order: EvaluationOrder) -> Mapping[str, Any]:
+        """The parameters of the job that does what is ordered.
+
+        Raises:
+            StudioError: something in the order is missing or does not fit; the message says what.
+        """
+        ...
+
+    def continued(self, job_id: str, params: Mapping[str, Any], suites: Sequence[str]) -> Mapping[str, Any]:
+        """The parameters of the job that goes on from where an earlier one ended, with these suites too.
+
+        Raises:
+            StudioError: it is complete and these suites add nothing; or it is gone.
+        """
+        ...
+
+    def report(self, folder: Path) -> Mapping[str, Any] | None:
+        """What is known so far of the evaluation in a job's folder; None before there is anything.
+
+        It is the report, and under "planned" the names of all attacks that there will be.
+        """
+        ...
+
+    def files(self, folder: Path) -> ReportFiles:
+        """The report in a job's folder as files, brought up to date.
+
+        Raises:
+            StudioError: there is none yet.
+        """
+        ...
+
+    def compare(self, folders: Sequence[Path]) -> Comparison:
+        """The reports in these folders side by side.
+
+        Raises:
+            StudioError: there are fewer than two, or one of them has no figures yet.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Studio:
     """Everything behind the page.
@@ -114,6 +223,7 @@ class Studio:
         encoders: the models that read prompts.
         measurements: see ``Measurements``.
         layers: see ``Layers``.
+        evaluations: see ``Evaluations``.
         media: addresses of files the page shows.
         uploads: folder for pictures that visitors brought.
         examples: folder of example pictures (it may be empty or missing).
@@ -127,6 +237,7 @@ class Studio:
     encoders: Encoders
     measurements: Measurements
     layers: Layers
+    evaluations: Evaluations
     media: Media
     uploads: Path
     examples: Path

@@ -43,7 +43,7 @@ def test_nothing_is_made_before_the_app_starts(tmp_path):
     assert list(tmp_path.iterdir()) == []
     data.create()
     data.create()
-    assert sorted(path.name for path in data.root.iterdir()) == ["models", "uploads"]
+    assert sorted(path.name for path in data.root.iterdir()) == ["datasets", "models", "uploads"]
 
 
 def test_a_place_that_cannot_be_written_is_said_with_what_to_do(tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ os.environ["GRADIO_TEMP_DIR"] = str(Path(sys.argv[1]) / "cache")
 from app.jobs.service import JobService
 from app.server import build_app, serve
 from generator.image import save_png
+from tests.browser.evaluation_standins import evaluate
 from tests.browser.standins import Attack, StandInMeasurements, Texts, fade, make_images, make_studio
 
 
@@ -24,7 +25,12 @@ def main() -> None:
     examples.mkdir(exist_ok=True)
     save_png(fade(3, 8, (48, 64), 1), examples / "stripes.png")
     measurements = StandInMeasurements()
-    handlers = {"text": Texts(uploads, measurements), "image": make_images, "attack": Attack(uploads)}
+    handlers = {
+        "text": Texts(uploads, measurements),
+        "image": make_images,
+        "attack": Attack(uploads),
+        "evaluate": evaluate,
+    }
     with JobService(data_dir, handlers) as jobs:
         studio = make_studio(jobs, data_dir, measurements)
         page = build_app(studio)

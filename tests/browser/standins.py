@@ -15,6 +15,7 @@ from app.vocabulary import Thing, Vocabulary
 from generator.errors import StudioError
 from generator.image import load_image, save_png
 from generator.recipe import Recipe
+from tests.browser.evaluation_standins import StandInEvaluations
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 STEP_SECONDS = 0.05
@@ -260,6 +261,7 @@ def make_studio(jobs: Jobs, data_dir: Path, measurements: StandInMeasurements) -
         encoders=StandInEncoders(),
         measurements=measurements,
         layers=StandInLayers(),
+        evaluations=StandInEvaluations(),
         media=Media({"data": data_dir, "examples": examples}, load_secret(data_dir / "secret")),
         uploads=data_dir / "uploads",
         examples=examples,

@@ -1,0 +1,85 @@
+"""What a visitor can have evaluated, and what they order: values that page and evaluations share."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class DataChoice:
+    """Images on which a model can be evaluated, as one line of a menu.
+
+    Attributes:
+        name: what an order calls them.
+        title, description: for people.
+        count: how many images there are; None where nobody knows before they are read.
+        note: a few words for the menu on what is in the way ("" if nothing is).
+        why_not: why they cannot be used with the chosen model, and what to do; "" if they can.
+        pictures: whose images the visitor labels: "own", those of the "results", or "" for none.
+        whole: they are so few that all of them are taken.
+    """
+
+    name: str
+    title: str
+    description: str
+    count: int | None = None
+    note: str = ""
+    why_not: str = ""
+    pictures: Literal["", "own", "results"] = ""
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class SuiteChoice:
+    """A named set of attacks."""
+
+    name: str
+    title: str
+    description: str
+
+
+@dataclass(frozen=True)
+class LabelledUpload:
+    """An image among the uploads, by the digest of its pixels, and the class that somebody says it shows."""
+
+    digest: str
+    label: str
+
+
+@dataclass(frozen=True)
+class EvaluationOrder:
+    """What a visitor wants evaluated.
+
+    Attributes:
+        model: its name.
+        data: name of a ``DataChoice``.
+        suites: names of suites of attacks.
+        count: how many images of the data; those that visitors bring are all taken.
+        eps: how far every value may move (L-infinity), in [0, 1].
+        images: those that the visitor brings.
+    """
+
+    model: str
+    data: str
+    suites: tuple[str, ...]
+    count: int
+    eps: float
+    images: tuple[LabelledUpload, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an evaluation takes at most: passes of one image through the network, and seconds on this machine."""
+
+    forward: int
+    backward: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ReportFiles:
+    """A report as files, which the page shows and offers for download."""
+
+    json: Path
+    html: Path
+    markdown: Path

@@ -1,0 +1,183 @@
+"""Evaluations for the page: what there is to choose, what it costs here, and what came out.
+
+In a job's folder, `evaluation` is a folder of `robust_model.evaluation`: its journal, from which a later job goes on,
+and the report as far as it is known. `report.html` and `report.md` are written there when somebody asks for them.
+"""
+
+import functools
+import json
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.data_dir import DataDir
+from app.evaluation_data import EvaluationData
+from app.evaluation_order import Cost, DataChoice, EvaluationOrder, ReportFiles, SuiteChoice
+from app.jobs.store import write_atomic
+from app.onlookers import known_model
+from app.speeds import Speeds
+from generator.errors import StudioError
+from robust_model.evaluation.accounting import wilson
+from robust_model.evaluation.config import EvalConfig
+from robust_model.evaluation.cost import passes_of
+from robust_model.evaluation.engine import configured
+from robust_model.evaluation.suites import SUITES
+from robust_model.jobs import validated
+from robust_model.registry import ModelInfo, ModelPool
+from robust_model.reports import Comparison, compare, render_html, render_markdown
+
+FOLDER = "evaluation"
+REPORT = "report.json"
+BATCH = {"cpu": 50}
+"""Images that are attacked at once, so that figures come early even where passes are slow."""
+LARGE_BATCH = 250
+_NOT_TAKEN = ("report.json", "report.html", "report.md")
+_JOB_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """What the page asks about evaluations.
+
+    Attributes:
+        pool: the models.
+        list_models: their list.
+        data_dir: where the jobs are.
+        images: the data.
+        speeds: how long passes take.
+        device: where models run.
+    """
+
+    pool: ModelPool
+    list_models: Callable[[], Sequence[ModelInfo]]
+    data_dir: DataDir
+    images: EvaluationData
+    speeds: Speeds
+    device: str
+
+    def data(self, model: str) -> Sequence[DataChoice]:
+        """The data for a model: those that can be used first."""
+        return self.images.choices(self._class_names(model))
+
+    def suites(self) -> Sequence[SuiteChoice]:
+        """All suites, the cheapest first."""
+        return [SuiteChoice(name, suite.title, suite.description) for name, suite in SUITES.items()]
+
+    def precision(self, correct: int, total: int) -> tuple[float, float]:
+        """The 95 % interval of an accuracy."""
+        return wilson(correct, total)
+
+    def costs(
+        self, model: str, chosen: Sequence[str], count: int, eps: float
+    ) -> tuple[Mapping[str, Cost], Cost | None]:
+        """What each suite costs at most, and those that are chosen together: an attack they share is run once."""
+        subject = self.pool.get(model, self.device)
+        forward, backward = self.speeds.of(f"{model} {self._info(model).revision}", subject, self.device)
+
+        def cost(suites: tuple[str, ...]) -> Cost:
+            config = self._config(EvaluationOrder(model, "", suites, count, eps))
+            passes = passes_of(configured(subject, config), config, count)
+            return Cost(*passes, passes.forward * forward + passes.backward * backward)
+
+        return {name: cost((name,)) for name in SUITES}, cost(tuple(chosen)) if chosen else None
+
+    def params(self, order: EvaluationOrder) -> Mapping[str, Any]:
+        """The parameters of the job that does what is ordered. StudioError: something in it does not fit."""
+        choice = next((choice for choice in self.data(order.model) if choice.name == order.data), None)
+        if choice is None:
+            raise StudioError("These images are no longer there. Choose others.")
+        if choice.why_not:
+            raise StudioError(choice.why_not)
+        images = self.images.images(order.data, self._class_names(order.model), order.images)
+        return {"config": self._config(order).model_dump(mode="json"), "images": images}
+
+    def continued(self, job_id: str, params: Mapping[str, Any], suites: Sequence[str]) -> Mapping[str, Any]:
+        """The parameters of the job that goes on from where an earlier one ended, with these suites too."""
+        folder = job_folder(self.data_dir, job_id)
+        report = self.report(folder.parent)
+        if report is None:
+            raise StudioError("There is nothing yet to go on from: start the evaluation again.")
+        config = params["config"]
+        every = tuple(dict.fromkeys((*config["suites"], *suites)))
+        if report["complete"] and set(every) == set(config["suites"]):
+            raise StudioError("These attacks are all done. Choose more of them above to go on from here.")
+        return {**params, "config": {**config, "suites": list(every)}, "continues": job_id}
+
+    def report(self, folder: Path) -> Mapping[str, Any] | None:
+        """What is known so far of the evaluation in a job's folder; None before there is anything.
+
+        It is the report, and under "planned" the names of all attacks that there will be.
+        """
+        path = folder / FOLDER / REPORT
+        try:
+            return _read(path, path.stat().st_mtime_ns)
+        except FileNotFoundError:
+            return None
+
+    def files(self, folder: Path) -> ReportFiles:
+        """The report in a job's folder as files, brought up to date. StudioError: there is none yet."""
+        place = folder / FOLDER
+        files = ReportFiles(place / REPORT, place / "report.html", place / "report.md")
+        report = self.report(folder)
+        if report is None:
+            raise StudioError("There is no report yet: it comes with the first figures.")
+        written = [path.stat().st_mtime_ns if path.is_file() else 0 for path in (files.html, files.markdown)]
+        if min(written) <= files.json.stat().st_mtime_ns:
+            write_atomic(files.html, render_html(report, place).encode(), durable=False)
+            write_atomic(files.markdown, render_markdown(report).encode(), durable=False)
+        return files
+
+    def compare(self, folders: Sequence[Path]) -> Comparison:
+        """The reports in these folders side by side. StudioError: one has no figures yet, or there is but one."""
+        reports = [self.report(folder) for folder in folders]
+        if None in reports:
+            raise StudioError("One of these evaluations has no figures yet. Wait for it, or choose others.")
+        return compare([report for report in reports if report is not None])
+
+    def _config(self, order: EvaluationOrder) -> EvalConfig:
+        """The configuration of an order: what a browser cannot choose is as on the command line."""
+        settings = {
+            "model": order.model,
+            "data": order.data,
+            "suites": order.suites,
+            "count": order.count,
+            "eps": order.eps,
+            "batch": BATCH.get(self.device, LARGE_BATCH),
+        }
+        return validated(EvalConfig, settings)
+
+    def _class_names(self, model: str) -> tuple[str, ...]:
+        return next((info.class_names for info in self.list_models() if info.name == model), ())
+
+    def _info(self, model: str) -> ModelInfo:
+        return known_model({info.name: info for info in self.list_models()}, model)
+
+
+@functools.lru_cache(maxsize=32)
+def _read(path: Path, _version: int) -> Mapping[str, Any]:
+    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    settings = json.loads((path.parent / "config.json").read_text(encoding="utf-8"))
+    return {**report, "planned": [planned["name"] for planned in settings["plan"]]}
+
+
+def job_folder(data: DataDir, job_id: str) -> Path:
+    """The folder of the evaluation of a job. StudioError: there is no such job."""
+    folder = data.root / "jobs" / job_id / FOLDER
+    if not _JOB_ID.fullmatch(job_id) or not folder.is_dir():
+        raise StudioError("The evaluation to go on from is no longer there: start it again.")
+    return folder
+
+
+def take_over(data: DataDir, job_id: object, folder: Path) -> None:
+    """Copy what an earlier job has found, for a job that goes on from it; nothing where it begins afresh.
+
+    Raises:
+        StudioError: the earlier job is gone.
+    """
+    if job_id:
+        shutil.copytree(
+            job_folder(data, str(job_id)), folder, ignore=shutil.ignore_patterns(*_NOT_TAKEN, ".*"), dirs_exist_ok=True
+        )

@@ -1,0 +1,153 @@
+"""The sidebar: evaluate a model, follow it, and read what came out, now and of earlier runs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app.jobs.model import JobSnapshot
+from app.ui import evaluation_markup, evaluation_reports
+from app.ui.evaluation_form import EvaluationForm
+from app.ui.evaluation_panel import KIND, evaluation_panel
+from app.ui.forms import FormError
+from app.ui.guard import QUICK, Updates, guarded
+from app.ui.panel import owner_token
+from app.ui.services import Studio
+
+HEAD = (
+    "<h2>Evaluate a model</h2><p>How many images a model still gets right when somebody changes every pixel a little, "
+    "as cleverly as they can.</p>"
+)
+
+MOST_COMPARED = 8
+
+
+class EvaluationSidebar:
+    """Widgets and events of the sidebar. It is closed at first: opened, it covers a narrow page.
+
+    Args:
+        studio: what the page works with.
+        owner: the browser's state that holds the owner's token.
+    """
+
+    def __init__(self, studio: Studio, owner: gr.BrowserState) -> None:
+        self.studio = studio
+        self.owner = owner
+        self.form = EvaluationForm(studio, owner)
+        self.panel = evaluation_panel(studio, owner)
+
+    def build(self) -> None:
+        """Create the widgets."""
+        with gr.Sidebar(
+            "Evaluate a model",
+            open=False,
+            position="right",
+            width=460,
+            elem_id="evaluation",
+            elem_classes=["cx-sidebar", "cx-controls"],
+        ) as self.bar:
+            gr.HTML(
+                f'<div class="cx-side-head">{HEAD}</div>',
+                apply_default_css=False,
+                js_on_load=evaluation_markup.HANDLE_JS,
+            )
+            self.form.build()
+            self.panel.build(between=self._build_go_on)
+            gr.HTML('<h2 class="cx-side-title">Your evaluations</h2>', apply_default_css=False)
+            self.runs = gr.HTML(
+                evaluation_reports.runs([]),
+                elem_id="evaluate-runs",
+                apply_default_css=False,
+                js_on_load=evaluation_reports.RUNS_JS,
+            )
+            self.notice = gr.HTML("", elem_classes="cx-notice-area", apply_default_css=False)
+        self.sheet = gr.HTML(
+            "", elem_id="evaluate-report", apply_default_css=False, js_on_load=evaluation_reports.SHEET_JS
+        )
+
+    def _build_go_on(self) -> None:
+        self.go_on = gr.Button("Go on with these attacks", visible=False, elem_id=f"{KIND}-go-on")
+        self.panel.also([self.go_on], self._offer)
+
+    def _offer(self, job: JobSnapshot | None) -> Updates:
+        """An evaluation that has ended can be gone on with, if it has come to figures."""
+        reached = job is not None and self.studio.evaluations.report(Path(job.folder)) is not None
+        return {self.go_on: gr.Button(visible=reached)}
+
+    @property
+    def arrivals(self) -> list[Any]:
+        """What ``arrive`` changes."""
+        return [self.runs, *self.form.arrivals, *self.panel.outputs]
+
+    def arrive(self, owner: str) -> Updates:
+        """Updates for somebody who has just opened the page."""
+        return {self.runs: self._runs(owner), **self.form.arrive(), **self.panel.resume(owner)}
+
+    def wire(self) -> None:
+        """Connect the events."""
+        self.panel.wire()
+        self.form.wire(lambda **event: self.bar.expand(**event))
+        guard = guarded(self.panel.notice)
+
+        def start(owner: Any, *values: Any) -> Updates:
+            order = self.form.read(*values)
+            params = self.studio.evaluations.params(order)
+            return self.panel.submit(params, self.form.title(order), owner)
+
+        self.panel.start.click(guard(start), [self.owner, *self.form.inputs], self.panel.outputs, **QUICK)
+
+        def go_on(owner: Any, job_id: str, suites: Sequence[str] | None) -> Updates:
+            job = self.panel.find(job_id, owner)
+            if not job.status.finished:
+                raise FormError("This evaluation is still running. Stop it first, or wait.")
+            params = self.studio.evaluations.continued(job.id, job.params, tuple(suites or ()))
+            return self.panel.submit(params, job.title, owner)
+
+        inputs = [self.owner, self.panel.job, self.form.suites]
+        self.go_on.click(guard(go_on), inputs, self.panel.outputs, **QUICK)
+
+        def read(owner: Any, event: gr.EventData) -> Updates:
+            return {self.sheet: self._report(self.panel.find(str(event.pick), owner))}
+
+        self.panel.more.select(guard(read), [self.owner], [self.panel.notice, self.sheet], **QUICK)
+        self._wire_runs()
+
+    def _wire_runs(self) -> None:
+        guard = guarded(self.notice)
+
+        def refresh(owner: Any) -> Updates:
+            return {self.runs: self._runs(owner_token(owner))}
+
+        outputs = [self.notice, self.runs]
+        self.panel.changed.connect(guarded(self.notice, keep=True)(refresh), [self.owner], outputs)
+
+        def pick(owner: Any, followed: str, event: gr.EventData) -> Updates:
+            if event.runs:
+                return {self.sheet: self._comparison(event.runs, owner)}
+            if event.remove:
+                job = self.panel.find(str(event.remove), owner)
+                self.studio.jobs.discard(job.id, owner_token(owner))
+                return {**refresh(owner), **(self.panel.follow(None) if job.id == followed else {})}
+            job = self.panel.find(str(event.pick), owner)
+            return {**self.panel.follow(job), **({self.sheet: self._report(job)} if self._readable(job) else {})}
+
+        outputs += [self.sheet, *self.panel.outputs]
+        self.runs.select(guard(pick), [self.owner, self.panel.job], outputs, **QUICK)
+        self.sheet.select(guard(lambda: {self.sheet: ""}), None, [self.notice, self.sheet], **QUICK)
+
+    def _runs(self, owner: str) -> str:
+        return evaluation_reports.runs([job for job in self.studio.jobs.list(owner) if job.kind == KIND])
+
+    def _readable(self, job: JobSnapshot) -> bool:
+        return job.status.finished and self.studio.evaluations.report(Path(job.folder)) is not None
+
+    def _report(self, job: JobSnapshot) -> str:
+        return evaluation_reports.report_sheet(job, self.studio.evaluations.files(Path(job.folder)), self.studio.media)
+
+    def _comparison(self, chosen: Any, owner: Any) -> str:
+        if not isinstance(chosen, list) or not 2 <= len(chosen) <= MOST_COMPARED:
+            raise FormError(f"Choose 2 to {MOST_COMPARED} evaluations to compare.")
+        jobs = [self.panel.find(str(job_id), owner) for job_id in chosen]
+        compared = self.studio.evaluations.compare([Path(job.folder) for job in jobs])
+        return evaluation_reports.comparison_sheet([job.title for job in jobs], compared)

@@ -1,0 +1,287 @@
+"""The sidebar without a browser: from the form to an order, labels, figures and reports, and whose they are."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from app.evaluation_order import Cost, DataChoice, LabelledUpload, ReportFiles, SuiteChoice
+from app.jobs.model import JobStatus
+from app.ui import evaluation_markup, evaluation_reports
+from app.ui.evaluation_form import EvaluationForm, how_many
+from app.ui.evaluation_pictures import LabelledPictures, check_room, drawn_for
+from app.ui.evaluation_sidebar import EvaluationSidebar
+from app.ui.forms import FormError
+from app.ui.guard import Updates
+from app.ui.media import Media
+from generator.errors import StudioError
+from tests.app.test_ui_markup import EVIL, snapshot
+from tests.browser.evaluation_standins import compare, interval, proportion
+from tests.browser.standins import MODELS, StandInMeasurements, make_studio
+
+ANNA, BEN = "a" * 32, "b" * 32
+DIGEST = "d" * 64
+FULL = (MODELS[0].name, "photos", ["adaptive", "quick"], 50, 8, [], [])
+
+
+class Jobs:
+    """A list of jobs that remembers who wanted what stopped."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Any] = {}
+        self.discarded: list[tuple[str, str]] = []
+
+    def list(self, owner: str | None = None) -> list[Any]:
+        return [job for job in self.known.values() if owner in (None, job.owner)]
+
+    def snapshot(self, job_id: str) -> Any:
+        return self.known[job_id]
+
+    def discard(self, job_id: str, owner: str) -> None:
+        self.discarded.append((job_id, owner))
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Any:
+    (tmp_path / "uploads").mkdir()
+    return make_studio(Jobs(), tmp_path, StandInMeasurements())
+
+
+def built(make: Callable[[gr.BrowserState], Any]) -> Any:
+    async def build() -> Any:
+        with gr.Blocks(analytics_enabled=False):
+            part = make(gr.BrowserState({}))
+            part.build()
+        return part
+
+    return asyncio.run(build())  # where no event loop runs, Gradio makes some that it never closes
+
+
+@pytest.fixture
+def form(studio: Any) -> EvaluationForm:
+    return built(lambda owner: EvaluationForm(studio, owner))
+
+
+def report(**changes: Any) -> dict[str, Any]:
+    values = {
+        "complete": True,
+        "config": {"model": "crossmax", "eps": 8 / 255, "seed": 0},
+        "data": {"source": "photos", "n": 200},
+        "clean": proportion(150, 200),
+        "attacks": [{"name": "mean/margin", **proportion(60, 100)}],
+        "worst_case": proportion(55, 100),
+        "planned": ["mean/margin", "defence/ce"],
+    }
+    return values | changes
+
+
+# The form
+
+
+def test_the_form_makes_an_order_with_the_suites_in_their_own_order(form: EvaluationForm) -> None:
+    order = form.read(*FULL)
+    assert (order.model, order.data, order.count) == (MODELS[0].name, "photos", 50)
+    assert order.suites == ("quick", "adaptive") and order.eps == pytest.approx(8 / 255) and order.images == ()
+    assert form.title(order) == "Stand-in, defended on Photos"
+    assert form.read(*FULL[:3], 9000, *FULL[4:]).count == 5000  # no more than there are
+    assert form.read(FULL[0], "drawings", *FULL[2:]).count == 2
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        (0, "absent", "Its weights are missing"),
+        (0, "/etc", "not in the list"),
+        (1, None, "Choose the images"),
+        (1, "/etc", "Choose the images"),
+        (1, "own", "No image has a label"),
+        (2, [], "at least one suite"),
+        (3, None, "How many images is empty"),
+        (3, 0, "from 1"),
+        (4, None, "largest change is empty"),
+    ],
+)
+def test_what_is_missing_is_said_in_words(form: EvaluationForm, place: int, value: Any, words: str) -> None:
+    values = [*FULL]
+    values[place] = value
+    with pytest.raises(StudioError, match=words):
+        form.read(*values)
+
+
+def test_only_images_with_a_label_that_the_model_knows_take_part(form: EvaluationForm) -> None:
+    images = [LabelledUpload(DIGEST, "frog"), LabelledUpload("e" * 64, ""), LabelledUpload("f" * 64, "unicorn")]
+    order = form.read(FULL[0], "own", *FULL[2:5], images, [LabelledUpload("9" * 64, "ship")])
+    assert order.images == (images[0],) and order.count == 1
+
+
+def test_costs_stand_on_the_checkboxes_and_below(form: EvaluationForm) -> None:
+    found = form._measure(*FULL)
+    labels = {name: label for label, name in found[form.suites].choices}
+    assert labels["quick"].splitlines() == [
+        "Quick",
+        "One short attack: a first look, no result.",
+        "7,500 passes, about 25 s at most",
+    ]
+    assert "20,000 forward and 10,000 backward" in found[form.estimate]
+    assert "35.9 to 64.1%" in found[form.precision]
+    assert "next to nothing" in form._measure(FULL[0], "drawings", *FULL[2:])[form.precision]
+    assert "absent is not ready" in form._measure("absent", *FULL[1:])[form.estimate]
+    assert "every widget" in form._measure(*FULL[:3], None, *FULL[4:])[form.estimate]
+
+
+def test_how_many_images_there_are() -> None:
+    assert how_many(None, 5, ()) == 0
+    assert how_many(DataChoice("x", "X", "", None), 5, ()) == 5 and how_many(DataChoice("x", "X", "", 3), 5, ()) == 3
+    assert how_many(DataChoice("x", "X", "", pictures="own"), 5, [LabelledUpload(DIGEST, "frog")]) == 1
+
+
+def test_one_image_and_many_are_spoken_of_honestly() -> None:
+    assert evaluation_markup.precision_hint(0, interval) == ""
+    assert "1 image says next to nothing" in evaluation_markup.precision_hint(1, interval)
+    assert "Four times as many" in evaluation_markup.precision_hint(100, interval)
+    assert "Four times as many" not in evaluation_markup.precision_hint(10_000, interval)
+
+
+# Labels
+
+
+def test_labels_are_chosen_from_the_model_s_classes_and_results_bring_theirs(studio: Any, tmp_path: Path) -> None:
+    pictures = built(lambda owner: LabelledPictures(studio, "evaluate-results", owner, bring=False))
+    Image.new("RGB", (40, 30)).save(tmp_path / "image-1.png")
+    result = {"images": [{"file": "image-1.png"}, {"file": "gone.png"}], "recipe": {"classes": ["frog"]}}
+    job = snapshot(tmp_path, owner=ANNA, status=JobStatus.DONE, result=result)
+    studio.jobs.known = {"a1": job}
+    found = pictures._results(ANNA)
+    assert [image.label for image in found] == ["frog"]
+    updates = pictures._add([], found, MODELS[0].name)
+    assert "<option selected>frog</option>" in updates[pictures.listed]
+    assert pictures._add(found, found, MODELS[0].name)[pictures.images] == found  # the same image once
+    with pytest.raises(FormError, match="no picture yet"):
+        pictures._results(BEN)
+    assert drawn_for(snapshot(tmp_path, kind="attack", result=result)) == ""
+    assert drawn_for(snapshot(tmp_path, result={"recipe": {"classes": ["frog", "ship"]}})) == ""
+    with pytest.raises(FormError, match="At most 64"):
+        check_room(65)
+
+
+def test_many_classes_are_typed_and_nothing_is_left_unescaped(studio: Any) -> None:
+    (studio.uploads / f"{DIGEST}.png").touch()
+    images = [LabelledUpload(DIGEST, EVIL), LabelledUpload(DIGEST, "")]
+    for classes in ((EVIL, "frog"), tuple(f"{EVIL}{place}" for place in range(100))):
+        listed = evaluation_markup.label_list(images, classes, studio.uploads, studio.media, "own")
+        assert EVIL not in listed and ("<datalist" in listed) == (len(classes) > 60)
+    assert "1 of 2 have a label" in evaluation_markup.label_list(images, (EVIL,), studio.uploads, studio.media, "own")
+
+
+# Figures
+
+
+def test_figures_come_with_their_intervals_and_say_what_is_still_to_come() -> None:
+    shown = evaluation_markup.figures(report())
+    assert "<b>75.0%</b>" in shown and "45.0 to 65.0%" in shown and "55 right of 100 of 200 images" in shown
+    assert shown.index("worst case") < shown.index("mean/margin") < shown.index("defence/ce")
+    assert shown.count("not yet") == 1
+    assert evaluation_markup.figures(report(worst_case=None, attacks=[])).count("not yet") == 3
+
+
+@pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.DISCARDED])
+def test_every_state_of_an_evaluation_has_a_view(tmp_path: Path, status: JobStatus) -> None:
+    job = snapshot(tmp_path, kind="evaluate", title=EVIL, status=status, message=EVIL, error=EVIL, position=2)
+    for known in (None, report(attacks=[{"name": EVIL, **proportion(1, 2)}])):
+        shown = evaluation_markup.run_view(job, known)
+        assert EVIL not in shown and f'data-status="{status.value}"' in shown
+    assert "picture" not in evaluation_markup.run_view(job, None)
+    found = [{"sign": EVIL, "verdict": "found", "evidence": EVIL}, {"sign": "x", "verdict": "not found"}]
+    acts = evaluation_markup.run_actions(job, report(findings=found, warnings=[EVIL]))
+    assert EVIL not in acts and acts.count("cx-warn") == 2
+    assert evaluation_markup.run_actions(job, None) == ""
+
+
+def test_costs_and_data_are_escaped() -> None:
+    choice = DataChoice("x", EVIL, EVIL, why_not=EVIL)
+    assert EVIL not in evaluation_markup.data_line(choice) + evaluation_markup.data_line(None)
+    assert evaluation_markup.suite_label(SuiteChoice("x", "X", "says"), None) == "X\nsays"
+    assert EVIL not in evaluation_markup.estimate(Cost(1, 2, 3.0), EVIL) + evaluation_markup.waiting(EVIL)
+
+
+# Past runs and reports
+
+
+def test_past_runs_have_their_headline_and_only_finished_ones_can_be_removed(tmp_path: Path) -> None:
+    jobs = [
+        snapshot(tmp_path, id="1", title=EVIL, status=JobStatus.DONE, result=report()),
+        snapshot(tmp_path, id="2", status=JobStatus.RUNNING),
+        snapshot(tmp_path, id="3", status=JobStatus.DISCARDED),
+    ]
+    shown = evaluation_reports.runs(jobs)
+    assert EVIL not in shown and "worst case 55.0% (45.0 to 65.0%) of 100" in shown
+    assert "data-remove" in shown and shown.count("data-remove") == 1 and "data-compare" in shown
+    assert "data-compare" not in evaluation_reports.runs(jobs[:1]) and "None yet" in evaluation_reports.runs([])
+
+
+def test_a_report_is_shown_in_a_frame_where_nothing_runs(studio: Any, tmp_path: Path) -> None:
+    files = ReportFiles(*(tmp_path / f"report.{suffix}" for suffix in ("json", "html", "md")))
+    for path in (files.json, files.html, files.markdown):
+        path.write_text("<script>alert(1)</script>")
+    shown = evaluation_reports.report_sheet(snapshot(tmp_path, title=EVIL), files, studio.media)
+    assert EVIL not in shown and '<iframe sandbox=""' in shown and shown.count("download=") == 3
+
+
+def test_a_comparison_names_every_difference(tmp_path: Path) -> None:
+    compared = compare([report(), report(worst_case=None, data={"source": EVIL, "n": 1})])
+    shown = evaluation_reports.comparison_sheet(["one", EVIL], compared)
+    assert EVIL not in shown and "not done" in shown and "+1.5 points" in shown and "These are stand-ins" in shown
+
+
+def test_reports_are_served_so_that_nothing_in_them_runs(tmp_path: Path) -> None:
+    media = Media({"data": tmp_path}, b"k" * 32)
+    client = TestClient(Starlette(routes=[media.route()]))
+    for name in ("report.html", "report.md"):
+        (tmp_path / name).write_text("<script>alert(1)</script>")
+        answer = client.get(media.url(tmp_path / name))
+        assert answer.status_code == 200
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith("sandbox;") and "default-src 'none'" in policy and "script-src" not in policy
+    assert client.get(f"media/data/report.html?k={'0' * 32}").status_code == 404
+
+
+# Whose they are
+
+
+@pytest.fixture
+def sidebar(studio: Any) -> EvaluationSidebar:
+    return built(lambda owner: EvaluationSidebar(studio, owner))
+
+
+def test_the_sidebar_is_closed_at_first(sidebar: EvaluationSidebar) -> None:
+    assert sidebar.bar.open is False
+
+
+def test_somebody_else_s_evaluations_do_not_exist(sidebar: EvaluationSidebar, studio: Any, tmp_path: Path) -> None:
+    studio.jobs.known = {
+        name: snapshot(tmp_path, id=name, kind="evaluate", owner=owner, title=name, status=JobStatus.DONE)
+        for name, owner in (("ours", ANNA), ("theirs", BEN))
+    }
+    assert "theirs" not in sidebar._runs(ANNA) and "ours" in sidebar._runs(ANNA)
+    updates: Updates = sidebar.arrive(ANNA)
+    assert updates[sidebar.panel.job] == "ours"
+    with pytest.raises(StudioError, match="no longer there"):
+        sidebar._comparison(["ours", "theirs"], {"owner": ANNA})
+    for wrong in ("ours", ["ours"], ["ours"] * 9, None):
+        with pytest.raises(FormError, match="2 to 8"):
+            sidebar._comparison(wrong, {"owner": ANNA})
+
+
+def test_what_can_be_gone_on_with_is_offered_only_once_it_has_figures(
+    sidebar: EvaluationSidebar, tmp_path: Path
+) -> None:
+    job = snapshot(tmp_path, kind="evaluate", status=JobStatus.STOPPED)
+    assert not sidebar._offer(None)[sidebar.go_on].visible and not sidebar._offer(job)[sidebar.go_on].visible
+    (tmp_path / "report.json").write_text("{}")
+    assert sidebar._offer(job)[sidebar.go_on].visible
