@@ -87,6 +87,8 @@ class TrainConfig(BaseModel):
             raise ValueError("trained_readouts and backbone_mode belong to the phase 'readouts'")
         if self.pretrained_file and not self.pretrained:
             raise ValueError("a pretrained_file is for a pretrained network: set pretrained=true as well")
+        if self.compile and self.checkpointing:
+            raise ValueError("compile and checkpointing cannot be combined: the compiler decides itself what it keeps")
         return self
 
     def loss_weights(self) -> tuple[float, ...]:

@@ -98,7 +98,8 @@ class Run(ResumableRun[TrainConfig]):
             share_batch_norm(model, self.device)
         model.chain.checkpointing = config.checkpointing
         if config.compile:
-            model.chain.compile()
+            for stage in model.chain.stages:  # one by one: stages of one kind share what is compiled
+                stage.compile()
         return model
 
     def _start_from(self, model: SelfEnsemble) -> None:

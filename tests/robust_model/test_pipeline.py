@@ -18,6 +18,7 @@ from robust_model.checkpoint import load_tensors, save_tensors
 from robust_model.data import class_files, class_folder, class_names_of, synthetic
 from robust_model.ensemble import ModelConfig, SelfEnsemble
 from robust_model.pipeline import Pipeline, PipelineConfig, change_phases, open_run, read_phases
+from robust_model.presets import PRESETS
 from robust_model.registry import load_model
 from robust_model.train_config import TrainConfig
 from robust_model.training import Run
@@ -201,7 +202,7 @@ def test_local_weights_of_torchvision(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(*words, *told(f"pretrained_file={tmp_path / 'weights.pth'}", "learning_rate=1e-12")) == 0
     found = weights(tmp_path / "run" / "backbone")
     torch.testing.assert_close(
-        found["model.chain.stages.8.conv1.weight"], network.layer4[0].conv1.weight.detach(), atol=1e-6, rtol=0
+        found["model.chain.stages.7.conv1.weight"], network.layer4[0].conv1.weight.detach(), atol=1e-6, rtol=0
     )
     assert found["model.chain.stages.0.0.weight"].shape[1] == 12
     facts = json.loads((tmp_path / "run" / "provenance.json").read_text())
@@ -230,6 +231,21 @@ def test_files_stay_on_the_disk_and_are_cut_to_their_middle(pictures: Path, tmp_
         {**COMMON, "data": f"files:{pictures}", "model": BARE.model_copy(update={"class_names": files.class_names})}
     )
     assert Run(lazy, tmp_path / "run").run()
+
+
+def test_every_preset_can_be_made_and_the_small_ones_fit_together(tmp_path: Path) -> None:
+    made = {name: preset.make("synthetic:8") for name, preset in PRESETS.items()}
+    assert all(type(config).model_validate_json(config.model_dump_json()) == config for config in made.values())
+    pretrained, plain = made["pretrain-small"], made["crossmax-plain-cifar10"]
+    assert isinstance(pretrained, TrainConfig) and isinstance(plain, TrainConfig)
+    assert (plain.adversary, plain.model.stack.max_shift, plain.model.inference_noise) == ("none", 3, "fresh")
+    save_tensors(tmp_path / "checkpoint.safetensors", SelfEnsemble(pretrained.model, seed=1).state_dict(), {})
+    (tmp_path / "config.json").write_text(pretrained.model_dump_json())
+    for name in ("crossmax-plain-cifar10", "crossmax-cifar10"):
+        config = made[name]
+        assert isinstance(config, TrainConfig)
+        model = SelfEnsemble(config.model, seed=2)
+        assert take_weights(model, tmp_path) == model.readout_names  # the backbone fits, every head is fresh
 
 
 # --- kill -9

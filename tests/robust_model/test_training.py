@@ -229,6 +229,20 @@ def test_readouts_learn_on_the_head_of_a_backbone_run(tmp_path: Path) -> None:
     assert torch.equal(state["heads.2.linear.bias"], donor["average.heads.0.linear.bias"])
 
 
+def test_compiling_changes_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the compiler's first half, which needs no compiler of C++."""
+    plain = nn.Module.compile
+    monkeypatch.setattr(nn.Module, "compile", lambda self: plain(self, backend="aot_eager"))
+    states = []
+    for compiled in (False, True):
+        run = Run(config(compile=compiled), tmp_path / str(compiled))
+        run.train_step()
+        states.append(run.model.state_dict())
+    assert states[0].keys() == states[1].keys()
+    for name, tensor in states[0].items():
+        torch.testing.assert_close(states[1][name], tensor, atol=1e-5, rtol=1e-4, msg=name)
+
+
 # --- starting from other weights
 
 
@@ -363,6 +377,11 @@ def test_classes_must_be_the_datas(tmp_path: Path) -> None:
         ),
         ({"epochs": 0}, "greater than 0"),
         ({"batch": 1}, "greater than or equal to 2"),
+        ({"trained_readouts": (1,)}, "belong to the phase 'readouts'"),
+        ({"backbone_mode": "train"}, "belong to the phase 'readouts'"),
+        ({"phase": "readouts", "start_from": "x", "trained_readouts": (3,)}, "are not all among"),
+        ({"pretrained_file": "weights.pth"}, "set pretrained=true as well"),
+        ({"compile": True, "checkpointing": True}, "cannot be combined"),
     ],
 )
 def test_configuration_errors(changes: dict[str, object], words: str) -> None:
