@@ -45,7 +45,20 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, 
     """Write `tensors` with `facts` (JSON) in the header, atomically."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     # "format" is what readers on the Hugging Face hub ask for.
-    write_atomically(path, save(plain, {"format": "pt", "facts": json.dumps(facts)}))
+    write_atomically(path, _in_order(save(plain, {"format": "pt", "facts": json.dumps(facts)})))
+
+
+def _in_order(content: bytes) -> bytes:
+    """A safetensors file with its metadata sorted: their order is random as safetensors writes them.
+
+    So the same tensors and facts are the same bytes, and have the same digest.
+    """
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8 bytes
+    return len(text).to_bytes(8, "little") + text + content[8 + size :]
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -228,3 +228,13 @@ def test_weights_that_do_not_fit_are_refused_whole(change: Callable[[dict[str, T
     with pytest.raises(StudioError, match=f"weights from the test .*{words}"):
         load_weights(target, tensors, "the test")
     assert all(torch.equal(t, before[n]) for n, t in target.state_dict().items())
+
+
+def test_the_same_content_is_the_same_bytes(tmp_path: Path) -> None:
+    tensors = {"b": torch.arange(3.0), "a": torch.ones(2, 2, dtype=torch.float16)}
+    for number in range(20):  # the order of a hash map differs from one time to the next
+        save_tensors(tmp_path / f"{number}", tensors, {"step": 1})
+    contents = {(tmp_path / f"{number}").read_bytes() for number in range(20)}
+    assert len(contents) == 1
+    loaded, facts = load_tensors(tmp_path / "0")
+    assert facts == {"step": 1} and all(torch.equal(loaded[name], tensors[name]) for name in tensors)
