@@ -141,14 +141,16 @@ def run_evaluate(args: argparse.Namespace, argv: Sequence[str], foreground: Fore
     config = config.model_copy(update={"model": subject.name})
     if args.save and subject.folder is None:
         raise StudioError(f"'{subject.name}' is no exported model, with which a report could be kept: use --json FILE.")
+    data = evaluation_data(config, subject.model.config.image_size)
+    cost = estimate(subject.model, config, data).text()
     if args.estimate:
-        data = evaluation_data(config, subject.model.config.image_size)
-        print(estimate(subject.model, config, data).text())
+        print(cost)
         return 0
+    print(cost, file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="evaluation-") as scratch:
         folder = args.out or (Path(scratch) if args.html else None)  # a page shows pictures, which lie in the folder
         report = foreground.run(
-            "evaluate", device, lambda context: evaluate_job(context, config, subject.model, folder)
+            "evaluate", device, lambda context: evaluate_job(context, config, subject.model, folder, data=data)
         )
         if report is None:
             kept = f"what was finished is kept in '{args.out}'" if args.out else "nothing was kept"

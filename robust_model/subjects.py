@@ -119,17 +119,12 @@ def _torchvision(name: str, device: str, _folders: Sequence[Path]) -> EvaluatedM
     seen = weights.transforms()
     config = PlainConfig(
         name=f"torchvision:{name}",
-        class_names=_distinct(weights.meta["categories"]),
+        class_names=tuple(weights.meta["categories"]),
         image_size=seen.crop_size[0],
         mean=tuple(seen.mean),
         std=tuple(seen.std),
     )
     return _finish(network, config, device)
-
-
-def _distinct(names: Sequence[str]) -> tuple[str, ...]:
-    """The names, numbered where one is there twice (ImageNet has two cranes)."""
-    return tuple(f"{name} {names[:i].count(name) + 1}" if name in names[:i] else name for i, name in enumerate(names))
 
 
 def _timm(name: str, device: str, _folders: Sequence[Path]) -> EvaluatedModel:

@@ -114,7 +114,7 @@ class Workbench:
             logits = self.defence.readouts(images, noise)
             votes.append(torch.stack([source(logits).argmax(1) for source in sources], dim=1))
         self.monitor.passes += PassCount(len(images) * self.draws, 0)
-        return majority(torch.stack(votes), len(self.defence.class_names))
+        return majority(torch.stack(votes))
 
     def attack(
         self,

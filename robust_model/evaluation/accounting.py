@@ -36,9 +36,10 @@ def answers(defence: Defence, images: Tensor, noise: Noise, draws: int) -> Tenso
     return torch.stack(rows)
 
 
-def majority(found: Tensor, classes: int) -> Tensor:
+def majority(found: Tensor) -> Tensor:
     """The class named most often over the first axis (of equally many, the lowest): int64 [K, ...] to [...]."""
-    return torch.nn.functional.one_hot(found, classes).sum(0).argmax(-1)
+    votes = torch.stack([(found == one).sum(0) for one in found])  # for each draw, how many agree with it
+    return found.masked_fill(votes < votes.amax(0), torch.iinfo(found.dtype).max).amin(0)
 
 
 def by_draws(right: Tensor) -> dict[str, Any]:

@@ -98,7 +98,7 @@ class Evaluation:
         self.journal = Journal(folder)
         self.plan = self.journal.open(config, self._identity(), attacks_of(self.model, config))
         self.bench = Bench(self.model, self.data, self.indices, self.device, draws, config.seed, self.journal)
-        self.results = Results(self.data.labels, len(self.model.readout_names), draws, len(self.model.class_names))
+        self.results = Results(self.data.labels, len(self.model.readout_names), draws)
         self.further: dict[str, Any] = {}
         self.weights = [sum(planned.config.cost()) for planned in self.plan]
         self.total = max(1, len(self.data) * (draws + sum(self.weights)))

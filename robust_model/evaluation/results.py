@@ -36,27 +36,28 @@ class AttackResults:
 
 
 class Results:
-    """Clean answers, then attack by attack, batch by batch. All tensors are on the CPU."""
+    """Clean answers, then attack by attack, batch by batch. All tensors are on the CPU.
 
-    def __init__(self, labels: Tensor, readouts: int, draws: int, classes: int) -> None:
+    `answers` [K, n, N + 1]: the class that each read-out, and last the defence, names in each draw; `named` [n, N + 1]:
+    by majority; `seen` [n]: where they are known.
+    """
+
+    def __init__(self, labels: Tensor, readouts: int, draws: int) -> None:
         n = len(labels)
-        self.labels, self.classes = labels, classes
+        self.labels = labels
         self.answers = torch.zeros(draws, n, readouts + 1, dtype=torch.int64)
+        self.named = torch.zeros(n, readouts + 1, dtype=torch.int64)
         self.seen = torch.zeros(n, dtype=torch.bool)
         self.clean_passes, self.clean_seconds = PassCount(0, 0), 0.0
         self.attacks: list[AttackResults] = []
 
     def add_clean(self, rows: Tensor, entry: Entry) -> None:
         """Take in the clean answers [K, b, N + 1] of the images `rows`."""
-        self.answers[:, rows] = entry.tensors["answers"].long()
+        found = entry.tensors["answers"].long()
+        self.answers[:, rows], self.named[rows] = found, majority(found)
         self.seen[rows] = True
         self.clean_passes += PassCount(*entry.facts["passes"])
         self.clean_seconds += entry.facts["seconds"]
-
-    @property
-    def named(self) -> Tensor:
-        """The class that each read-out and the defence name by majority: int64 [n, N + 1]."""
-        return majority(self.answers, self.classes)
 
     @property
     def clean(self) -> Tensor:

@@ -38,7 +38,7 @@ class Referee:
 
     def named(self, images: Tensor) -> Tensor:
         """The class that each of them names most often: int64 [B, N + 1]."""
-        return majority(self.answers(images), len(self.defence.class_names))
+        return majority(self.answers(images))
 
     def stands(self, images: Tensor, labels: Tensor) -> Tensor:
         """Whether the defended answer is still right: bool [B]."""
@@ -178,7 +178,7 @@ def attack_unit(bench: Bench, task: Task, on_step: Callable[[int, AttackOutcome]
     tensors = {
         "rows": task.rows,
         "broken": broken,
-        "rescored": (majority(answered, len(bench.defence.class_names)) == labels),
+        "rescored": majority(answered) == labels,
         "right": (answered == labels).T,
         "found": task.rows[found],
         "images": outcome.images[found.to(images.device)],

@@ -234,7 +234,7 @@ def test_wilson_interval_by_hand() -> None:
 
 def test_votes_by_hand() -> None:
     found = torch.tensor([[2, 0, 1], [2, 1, 0], [1, 1, 0], [0, 0, 1]])
-    assert majority(found, 3).tolist() == [2, 0, 0], "of equally many votes the lowest class wins"
+    assert majority(found).tolist() == [2, 0, 0], "of equally many votes the lowest class wins"
     counted = by_draws(torch.tensor([[True, True], [True, False], [False, True], [False, False]]))
     assert counted["one_draw"]["correct"] == 2 and counted["every_draw"]["correct"] == 1
     assert counted["mean"] == 0.5 and counted["draws"] == 2

@@ -156,7 +156,7 @@ def evaluated(defence: Defence) -> dict[str, Any]:
     draws = 5 if defence.random else 1
 
     def stands(x: Tensor, y: Tensor) -> Tensor:
-        return majority(answers(defence, x, noise, draws), 4)[:, -1] == y
+        return majority(answers(defence, x, noise, draws))[:, -1] == y
 
     common = {"eps": EPS, "steps": 10, "restarts": 1}
     attacks = [PgdConfig(source="defence", loss=loss, **common) for loss in ("ce", "margin")]
