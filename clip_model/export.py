@@ -8,14 +8,13 @@ import torch
 
 from clip_model.captions import COLOURS, every_text
 from clip_model.data import all_concepts
-from clip_model.model import CompactText, Network, make_model
+from clip_model.model import WEIGHTS, CompactText, Network, make_model
 from clip_model.train_config import ClipTrainConfig
 from generator import torchvision_cure  # noqa: F401  (before open_clip is imported)
 from generator.errors import StudioError
 from robust_model.checkpoint import file_digest, load_tensors, save_tensors, write_atomically
 from robust_model.provenance import provenance_lines
 
-WEIGHTS = "open_clip_model.safetensors"
 CONFIG = "open_clip_config.json"
 FACTS = "training.json"
 VOCABULARY = "vocabulary.json"

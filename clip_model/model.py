@@ -14,6 +14,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from generator import torchvision_cure  # noqa: F401  (before open_clip is imported)
 
+WEIGHTS = "open_clip_model.safetensors"
+"""The file of an exported model's weights, as open_clip's `local-dir:` form has it."""
 MEAN, STD = (0.48, 0.45, 0.40), (0.27, 0.26, 0.28)
 CONTEXT_LENGTH = 32
 

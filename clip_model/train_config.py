@@ -18,7 +18,9 @@ class ClipTrainConfig(BaseModel):
     images are clean, which costs half. `leaf_share` is the probability that an image stands for its class, and not for
     something more general; the other weights are those of the losses (see `losses`). `captions` images of a batch get
     captions with attributes. `smallest_crop` is the smallest share of the side that a random window keeps. `ema` is
-    the decay of the weights' moving average, which is what is exported. `holdout` images are never trained on.
+    the decay of the weights' moving average, which is what is exported. `holdout` images are never trained on. A run
+    begins with the weights of the exported model in the folder `start_from`, if one is named; with that one's seed, or
+    the holdout is not new to it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +33,7 @@ class ClipTrainConfig(BaseModel):
     embed_dim: int = Field(256, ge=8)
     text_width: int = Field(128, ge=32)
     text_layers: int = Field(2, ge=1)
+    start_from: str = ""
     steps: int = Field(5200, ge=1)
     small_size: int = Field(48, ge=32, le=64)
     small_until: float = Field(0.85, ge=0, le=1)

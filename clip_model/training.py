@@ -18,12 +18,12 @@ from clip_model.captions import (
 )
 from clip_model.data import CaptionedImages, training_images
 from clip_model.losses import attribute_loss, caption_matches, concept_loss, several_positives
-from clip_model.model import CompactText, Network, encode_images, make_model, to_model_size, tokenize
+from clip_model.model import WEIGHTS, CompactText, Network, encode_images, make_model, to_model_size, tokenize
 from clip_model.train_config import ClipTrainConfig
 from clip_model.zero_shot import class_embeddings
 from generator.errors import StudioError
 from robust_model.adversary import ADVERSARIES
-from robust_model.checkpoint import load_weights
+from robust_model.checkpoint import load_tensors, load_weights
 from robust_model.data import to_float
 from robust_model.run import ResumableRun, Schedule
 from robust_model.train_parts import still_statistics
@@ -89,6 +89,9 @@ class ClipRun(ResumableRun[ClipTrainConfig]):
         self.concepts = everything.concepts
         self.open_clip_config = config.open_clip_config()
         self.model = make_model(self.open_clip_config, config.seed)
+        if config.start_from and not self.checkpoint.exists():  # a run that goes on has its own weights
+            weights = Path(config.start_from) / WEIGHTS
+            load_weights(self.model, load_tensors(weights)[0], f"'{weights}'")
         self.text = CompactText(self.model, every_text(self.concepts.all))
         self.model.to(self.device, memory_format=torch.channels_last)
         self.steps, self.steps_per_epoch = config.steps, STEPS_PER_EPOCH

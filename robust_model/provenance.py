@@ -90,13 +90,15 @@ def _parent(place: Path) -> dict[str, Any]:
     folder, weights = (place, weights_in(last_phase(place))) if place.is_dir() else (place.parent, place)
     if not weights.exists():
         raise StudioError(f"There are no weights at '{weights}'.")
-    own, described = folder / "provenance.json", folder / "config.json"
+    own = folder / "provenance.json"
+    # Exported models keep the same facts in their configuration (a classifier) or training.json (a CLIP).
+    described = next((file for n in ("config", "training") if (file := folder / f"{n}.json").exists()), None)
     facts = {}
-    if own.exists():  # a run; an exported model keeps the same facts in its configuration
+    if own.exists():
         facts = json.loads(own.read_text(encoding="utf-8"))
-    elif described.exists():
+    elif described is not None:
         facts = json.loads(described.read_text(encoding="utf-8")).get("provenance", {})
-    name = folder.name if described.exists() else place.name
+    name = place.name if described is None else folder.name
     return {"name": name, "revision": file_digest(weights), "provenance": facts}
 
 

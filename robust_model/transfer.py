@@ -63,8 +63,8 @@ def last_phase(place: Path) -> Path:
 
 def weights_in(folder: Path) -> Path:
     """The file that holds the weights of the run or exported model in `folder`."""
-    checkpoint = folder / "checkpoint.safetensors"
-    return checkpoint if checkpoint.exists() else folder / "model.safetensors"
+    kinds = [folder / f"{name}.safetensors" for name in ("checkpoint", "open_clip_model")]
+    return next((file for file in kinds if file.exists()), folder / "model.safetensors")
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ from clip_model.training import ClipRun, zoomed
 from clip_model.zero_shot import class_embeddings, zero_shot
 from generator.errors import StudioError
 from robust_model.data import LabelledImages
+from robust_model.provenance import record_provenance
 from tests.clip_model.standins import CONCEPTS, config, data
 
 
@@ -57,6 +58,33 @@ def test_a_resumed_run_may_be_longer_and_against_another_budget(tmp_path: Path) 
     run.run()
     longer = ClipRun(config(steps=8, eps=0.001), tmp_path, data=data())
     assert longer.changed and longer.step == 6 and longer.run() and longer.step == 8
+
+
+def test_a_run_begins_with_exported_weights_and_goes_on_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "all_concepts", lambda _folder: CONCEPTS)
+    first = ClipRun(config(), tmp_path / "first", data=data())
+    first.run()
+    (first.folder / "provenance.json").write_text(
+        '{"command": "how it began", "commit": "c", "versions": "v", "machine": "m"}'
+    )
+    out = export(first.folder, tmp_path / "out")
+    told = config(start_from=str(out))
+    second = ClipRun(told, tmp_path / "second", data=data())
+    begun = second.averaged().state_dict()
+    for name, tensor in first.averaged().state_dict().items():
+        assert torch.allclose(begun[name].float(), tensor.float(), rtol=1e-3, atol=1e-3), name
+    record_provenance(second, "goes on", "cpu", "data")
+    parents = json.loads((second.folder / "provenance.json").read_text())["parents"]
+    assert [(p["role"], p["name"], p["provenance"]["command"]) for p in parents] == [
+        ("Started from", "out", "how it began")
+    ]
+    second.run(should_stop=lambda: second.step >= 2)
+    out.rename(tmp_path / "elsewhere")
+    assert ClipRun(told, tmp_path / "second", data=data()).step == 2
+    with pytest.raises(StudioError, match="no checkpoint"):
+        ClipRun(told, tmp_path / "third", data=data())
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(tmp_path: Path) -> None:
