@@ -13,6 +13,7 @@ from generator.encoders.pool import EncoderPool
 from generator.errors import StudioError
 from generator.protocols import Classifier, JobContext
 from generator.synthesis import Model
+from generator.vlm.settings import FILE_NAME, read_settings
 from robust_model.registry import list_models, load_model
 
 
@@ -58,7 +59,13 @@ def run() -> int:
         print(error, file=sys.stderr)
         return 2
     models = Models(EncoderPool((data.models,), cache_dir=data.downloads))
-    return main(sys.argv[1:], load_model=models.load, list_models=models.list, foreground=Terminal())
+    return main(
+        sys.argv[1:],
+        load_model=models.load,
+        list_models=models.list,
+        foreground=Terminal(),
+        read_vlm=lambda: read_settings(data.root / FILE_NAME),
+    )
 
 
 if __name__ == "__main__":

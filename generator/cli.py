@@ -22,6 +22,7 @@ from generator.protocols import Foreground
 from generator.recipe import Recipe
 from generator.recipe_fields import add_arguments
 from generator.recipe_schema import TASK_DEFAULTS
+from generator.vlm.cli import ReadSettings, no_settings
 
 EXIT_ERROR = 2
 _NOT_FLAGS = {"text": ("task", "prompt"), "class": ("task", "norm", "eps"), "attack": ("task", "size")}
@@ -35,15 +36,26 @@ class _Parser(argparse.ArgumentParser):
         raise StudioError(f"{message[:1].upper()}{message[1:]}. Try: {self.prog} --help")
 
 
-def main(argv: Sequence[str], *, load_model: LoadModel, list_models: ListModels, foreground: Foreground) -> int:
-    """Run one command and return the exit code; `foreground` runs what takes a while."""
+def main(
+    argv: Sequence[str],
+    *,
+    load_model: LoadModel,
+    list_models: ListModels,
+    foreground: Foreground,
+    read_vlm: ReadSettings = no_settings,
+) -> int:
+    """Run one command and return the exit code.
+
+    `foreground` runs what takes a while; `read_vlm` is asked for the endpoint of vision-language models when one is
+    wanted.
+    """
     try:
         arguments = _parser().parse_args(argv)
         match arguments.command:
             case "text" | "class" | "attack":
                 return make(arguments, load_model, list_models, foreground)
             case "batch" | "transfer":
-                return explorer.run(arguments, load_model, list_models, foreground)
+                return explorer.run(arguments, load_model, list_models, foreground, read_vlm)
             case "presets":
                 _print_presets()
             case "models":

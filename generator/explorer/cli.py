@@ -23,12 +23,13 @@ from generator.explorer.saved import cases_of
 from generator.explorer.survival import SURVIVALS, find_survivals
 from generator.explorer.victims import Victim, victim_of
 from generator.guidance import Pictures
-from generator.image import load_image, to_tensor
+from generator.image import load_image, to_pil, to_tensor
 from generator.presets import DEFAULT_PRESET, preset_fields, presets_of
 from generator.protocols import Encoder, Foreground, JobContext
 from generator.recipe import Recipe
 from generator.recipe_fields import add_arguments
 from generator.synthesis import Model
+from generator.vlm import cli as vlm
 
 COMMANDS = ("batch", "transfer")
 DEFAULT_LIST = "cifar10"
@@ -99,8 +100,8 @@ def _add_measuring(command: argparse.ArgumentParser) -> None:
         default=[],
         metavar="MODEL",
         help="a model to test on, several times for several; of a CLIP model, MODEL=LIST chooses among the labels of a "
-        f"list ({', '.join(LABEL_LISTS)}) or the lines of a text file; default: the models attacked with, or, in a "
-        "transfer, all that are here",
+        f"list ({', '.join(LABEL_LISTS)}) or the lines of a text file; vlm, or vlm:MODEL, is the vision-language model "
+        "that this computer is set up for; default: the models attacked with, or, in a transfer, all that are here",
     )
     group.add_argument(
         "--choice", action="append", default=[], metavar="TEXT", help="a caption that CLIP victims choose among"
@@ -120,6 +121,7 @@ def _add_measuring(command: argparse.ArgumentParser) -> None:
         metavar="CLASS=LABEL,...",
         help="labels of victims that mean a class, too, for example dog=beagle,husky",
     )
+    vlm.add_flags(command)
 
 
 def _add_recipe(command: argparse.ArgumentParser, name: str) -> None:
@@ -172,11 +174,18 @@ class _Asked:
     captions: LabelList | None
     survivals: tuple[str, ...]
     names: Names
+    vlm: vlm.Wanted | None
 
 
-def run(arguments: argparse.Namespace, load_model: LoadModel, list_models: ListModels, foreground: Foreground) -> int:
+def run(
+    arguments: argparse.Namespace,
+    load_model: LoadModel,
+    list_models: ListModels,
+    foreground: Foreground,
+    read_vlm: vlm.ReadSettings = vlm.no_settings,
+) -> int:
     """Carry out a command, and return the exit code."""
-    asked = _read(arguments, list_models)
+    asked = _read(arguments, list_models, read_vlm)
     reports: list[Report] = []
 
     def work(context: JobContext) -> dict[str, Any]:
@@ -193,16 +202,20 @@ def run(arguments: argparse.Namespace, load_model: LoadModel, list_models: ListM
         print(json.dumps(found, allow_nan=False))
     elif not arguments.quiet:
         _print(reports[0], found, arguments.out)
+    described = found.get("vlm")
+    if described is not None and described["ended"]:
+        raise StudioError(f"The descriptions are not complete; what there is, is kept. {described['ended']}")
     return EXIT_INTERRUPTED if found["stopped"] else 0
 
 
-def _read(arguments: argparse.Namespace, list_models: ListModels) -> _Asked:
+def _read(arguments: argparse.Namespace, list_models: ListModels, read_vlm: vlm.ReadSettings) -> _Asked:
     """Read what needs no model, so that mistakes are found before any work."""
     target = None if arguments.target_file is None else to_tensor(load_image(arguments.target_file))
     pictures = Pictures(target=target)
     recipe = read_recipe(arguments, _TASK, list_models(), pictures)
     recipe = recipe.with_changes(source="", images=1)  # of --from: that of another photo
     sets, victims = _sets(arguments, recipe, list_models)
+    names = Names(parse_also(arguments.same))
     own = [*(read_captions(arguments.choices).labels if arguments.choices else ()), *arguments.choice]
     return _Asked(
         arguments=arguments,
@@ -215,7 +228,8 @@ def _read(arguments: argparse.Namespace, list_models: ListModels) -> _Asked:
         sets=sets,
         captions=captions(own) if own else None,
         survivals=tuple(find_survivals(arguments.survival)),
-        names=Names(parse_also(arguments.same)),
+        names=names,
+        vlm=vlm.read_wanted(arguments, names, read_vlm),
     )
 
 
@@ -223,10 +237,11 @@ def _sets(
     arguments: argparse.Namespace, recipe: Recipe, list_models: ListModels
 ) -> tuple[tuple[tuple[str, ...], ...], tuple[_VictimName, ...]]:
     """The sets of surrogates, and the victims."""
-    victims = [_victim_name(text) for text in arguments.victim]
+    victims = [_victim_name(text) for text in arguments.victim if not vlm.is_vlm(text)]
     if arguments.command == "batch":
-        return (recipe.models,), tuple(victims or (_VictimName(name, "") for name in recipe.models))
-    if not victims:
+        default = () if arguments.victim else tuple(_VictimName(name, "") for name in recipe.models)
+        return (recipe.models,), tuple(victims) or default
+    if not arguments.victim:
         victims = [_VictimName(model.name, "") for model in list_models() if model.ready]
     sets = [tuple(part.strip() for part in text.split("+")) for text in arguments.surrogate]
     if arguments.matrix:
@@ -245,6 +260,7 @@ def _victim_name(text: str) -> _VictimName:
 
 def _work(asked: _Asked, models: _Models, list_models: ListModels) -> tuple[Report, dict[str, Any]]:
     used = {name: models.get(name) for names in asked.sets for name in names}
+    encoder = _similarity(asked, models)
     victims = [_victim(asked, name, models) for name in asked.victims]
     photos = _photos(asked, used)
     measuring = Measuring(victims, asked.survivals, asked.names, photos.left_out)
@@ -252,12 +268,48 @@ def _work(asked: _Asked, models: _Models, list_models: ListModels) -> tuple[Repo
     if asked.arguments.command == "transfer" and asked.arguments.attacked:
         classes = {victim.name: victim.labels for victim in victims}
         cases = cases_of(photos.photos, find_photos(asked.arguments.attacked), classes)
-        return measure_cases(models.context, cases, folder, measuring)
+        return _described(asked, models, encoder, measure_cases(models.context, cases, folder, measuring))
     attacks = {
         "+".join(names): with_revisions(_recipe_of_set(asked, names, used), list_models()) for names in asked.sets
     }
     plan = AttackPlan(attacks, photos.photos, folder, asked.target.target, asked.names)
-    return run_batch(models.context, plan, used, measuring)
+    return _described(asked, models, encoder, run_batch(models.context, plan, used, measuring))
+
+
+def _similarity(asked: _Asked, models: _Models) -> Encoder | None:
+    """The encoder that compares descriptions, if one is wanted."""
+    if asked.vlm is None or not asked.vlm.similarity:
+        return None
+    encoder = models.get(asked.vlm.similarity)
+    if not isinstance(encoder, Encoder):
+        raise StudioError(f"'{asked.vlm.similarity}' reads no texts: give a CLIP model with --vlm-similarity.")
+    return encoder
+
+
+def _described(
+    asked: _Asked, models: _Models, encoder: Encoder | None, measured: tuple[Report, dict[str, Any]]
+) -> tuple[Report, dict[str, Any]]:
+    """Have the pictures described, too, if that is wanted and the run was not stopped."""
+    report, found = measured
+    if asked.vlm is None or report.stopped:
+        return measured
+    targets = {}
+    if asked.target.target is not None:
+        led = {attack for attack, recipe in report.recipes.items() if recipe.target}
+        if not report.recipes:  # pictures that were made elsewhere: the user says what they were led to
+            led = {case.attack for case in report.cases}
+        targets = dict.fromkeys(led, to_pil(asked.target.target)[0])
+    described = vlm.describe_cases(
+        models.context,
+        asked.vlm,
+        report.cases,
+        asked.arguments.out,
+        survivals=asked.survivals,
+        names=asked.names,
+        encoder=encoder,
+        targets=targets,
+    )
+    return report, {**found, "vlm": described, "stopped": described["stopped"]}
 
 
 def _photos(asked: _Asked, used: dict[str, Model]) -> PhotoList:
@@ -294,4 +346,6 @@ def _print(report: Report, found: dict[str, Any], folder: Path) -> None:
         print(f"Note: {entry['image']} ({entry['attack']}): {entry['why']}")
     for image, why in report.left_out.items():
         print(f"Note: {image} was left out. {why}")
+    if found.get("vlm"):
+        print(vlm.summary(found["vlm"]))
     print(folder / REPORT_HTML)
