@@ -1,8 +1,8 @@
 """Jobs that make pictures: of a class, of a text, and attacks on a photo.
 
 In a job's folder: image-1.png and so on, the pictures that came with the job (source.png, mask.png...), the layers,
-result.json, and where there is one: overview.png of all pictures, morph.mp4 from one prompt to another, change-1.png
-of an attack.
+result.json, and where there is one: overview.png of all pictures, morph.mp4 from one prompt to another; of an attack
+change-1.png and, if the parameters say under "explore" what is to be found out about it, what `app.explorer` finds.
 """
 
 import json
@@ -16,6 +16,8 @@ from typing import Any
 from torch import Tensor
 
 from app.data_dir import DataDir
+from app.explorer import Attacked, Shelf, Wish, explore
+from app.explorer_pictures import Frames
 from app.jobs import JobContext
 from app.jobs.model import as_json
 from app.jobs.store import write_atomic
@@ -28,10 +30,11 @@ from generator.encoders.pool import EncoderPool
 from generator.errors import StudioError
 from generator.guidance import Pictures
 from generator.image import load_image, save_png, to_tensor
-from generator.loop import DivergedError
+from generator.loop import DivergedError, Step
 from generator.production import Outputs, produce_job
 from generator.recipe import Recipe
 from generator.synthesis import Model, Synthesis
+from robust_model.jobs import validated
 from robust_model.registry import ModelInfo, ModelPool
 
 logger = logging.getLogger(__name__)
@@ -42,7 +45,7 @@ VIDEO_NAME = "morph.mp4"
 MORPH_SECONDS = 3.0
 _PICTURES: Mapping[str, tuple[str, ...]] = {
     "class": (),
-    "attack": ("source",),
+    "attack": ("source", "target"),
     "text": ("source", "target", "style", "mask"),
 }
 """The pictures that a job of each task may name, by their digests among the uploads."""
@@ -70,6 +73,7 @@ def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, A
     The result is the record of `produce` without its loss curves, and what the page shows beside.
     """
     recipe = _recipe(context.params, task)
+    wish = _wish(context.params, task)
     pictures = _pictures(context, task, shop.data)
     context.progress(0, recipe.steps, "Loading the models")
     infos = {info.name: info for info in shop.classifiers.list()}
@@ -92,7 +96,9 @@ def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, A
         if task == "text":
             spectra.extend(spectra_of(synthesis))
 
-    record = _produce(context, made, models, outputs, pictures, keep)
+    frames = Frames()
+    follow = frames.add if wish is not None else lambda _step: None
+    record = _produce(context, made, models, outputs, pictures, follow, keep)
     record = {**record, "size": record["recipe"]["size"]}
     if pictures.source is not None:
         for image in record["images"]:
@@ -105,6 +111,10 @@ def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, A
     if task == "attack" and pictures.source is not None:
         for number, image in enumerate(record["images"], start=1):
             image["perturbation"] = _save_change(pictures.source, context, image["file"], f"change-{number}.png")
+    if wish is not None and not context.stop_requested:
+        source, picture = context.dir / _file_of("source"), outputs.images[0]
+        attacked = Attacked(Recipe(**record["recipe"]), models, source, picture, frames)
+        record |= _explore(context, shop, wish, attacked)
     write_result(context, record)
     return {name: value for name, value in record.items() if name != "losses"}
 
@@ -121,9 +131,19 @@ def _recipe(params: Mapping[str, Any], task: str) -> Recipe:
     return recipe
 
 
+def _wish(params: Mapping[str, Any], task: str) -> Wish | None:
+    """What is to be found out about an attack; None if nothing is. StudioError for what makes no sense."""
+    if task != "attack" or params.get("explore") is None:
+        return None
+    wish = validated(Wish, params["explore"])
+    wish.label_list()  # before anything is computed
+    return wish
+
+
 def _pictures(context: JobContext, task: str, data: DataDir) -> Pictures:
     """The pictures that the job names; copies stay with the job, whatever becomes of the uploads."""
-    wanted = [name for name in _PICTURES[task] if task == "attack" or context.params.get(name)]
+    needed = {"source"} if task == "attack" else set()
+    wanted = [name for name in _PICTURES[task] if name in needed or context.params.get(name)]
     found: dict[str, Tensor] = {}
     for name in wanted:
         # Of whatever comes from a page only the name counts, and that must be a digest.
@@ -140,11 +160,11 @@ def _file_of(name: str) -> str:
 def _load(
     recipe: Recipe, infos: Mapping[str, ModelInfo], shop: Workshop, context: JobContext
 ) -> tuple[dict[str, Model], tuple[str, ...]]:
-    """The recipe's models by name, and their revisions. A text may have encoders, which may have to be fetched."""
+    """The recipe's models by name, and their revisions. All but classes may have encoders, which may be fetched."""
     models: dict[str, Model] = {}
     revisions: list[str] = []
     for name in recipe.models:
-        if recipe.task == "text" and name not in infos:
+        if recipe.task != "class" and name not in infos:
             encoder = shop.encoders.get(name, context.device, context)
             models[name] = encoder
             revisions.append(encoder.revision)
@@ -160,11 +180,15 @@ def _produce(
     models: Mapping[str, Model],
     outputs: Outputs,
     pictures: Pictures,
+    on_step: Callable[[Step], None],
     on_done: Callable[[Synthesis], None],
 ) -> dict[str, Any]:
     """The record of the production; of one that diverged after some good steps, its "error" says so."""
     try:
-        return produce_job(context, recipe, models, outputs=outputs, pictures=pictures, on_done=on_done).record
+        made = produce_job(
+            context, recipe, models, outputs=outputs, pictures=pictures, on_step=on_step, on_done=on_done
+        )
+        return made.record
     except DivergedError:
         if not outputs.record.is_file():
             raise
@@ -214,3 +238,18 @@ def _save_change(source: Tensor, context: JobContext, saved: str, name: str) -> 
     factor = 0.5 / largest if largest > 0 else 1.0
     save_png((0.5 + factor * change).clamp(0, 1), context.dir / name)
     return {"file": name, "factor": factor}
+
+
+def _explore(context: JobContext, shop: Workshop, wish: Wish, attacked: Attacked) -> dict[str, Any]:
+    """Find out what the attack did. The picture is there already: what goes wrong now is a sentence beside it."""
+    steps = attacked.recipe.steps
+    try:
+        explore(context, Shelf(shop.classifiers, shop.encoders), wish, attacked)
+    except StudioError as error:
+        return {"findings_error": str(error)}
+    except OSError:
+        logger.warning("the findings of job %s cannot be kept", context.id, exc_info=True)
+        return {"findings_error": "The findings could not be written: make room on the disk."}
+    finally:
+        context.progress(steps, steps, "Measured")
+    return {}

@@ -3,7 +3,9 @@
     text      {"recipe": {...}, "source": digest...}   a picture of a text, perhaps with "source", "target", "style"
                                                        and "mask", which lie in the uploads under their digests
     image     {"recipe": {...}}                        a picture of a class
-    attack    {"recipe": {...}, "source": digest}      a photo changed
+    attack    {"recipe": {...}, "source": digest}      a photo changed; perhaps with a "target" among the uploads, and
+                                                       with what is to be found out about it under "explore": an
+                                                       app.explorer.Wish
     evaluate  {"config": {...}}                        a robust_model.evaluation.config.EvalConfig; perhaps with
                                                        "images" ({"digest", "label"} each) and "continues", the id of
                                                        a job whose results it goes on from

@@ -1,4 +1,4 @@
-"""The tab *Attack an image*: bring a picture, change it as little as possible, see which model falls for it."""
+"""The tab *Attack an image*: bring a picture, change it as little as possible, see which models fall for it."""
 
 from pathlib import Path
 from typing import Any
@@ -6,23 +6,27 @@ from typing import Any
 import gradio as gr
 
 from app.jobs.model import JobStatus
-from app.ui import markup, results, stage
+from app.ui import markup
+from app.ui.attack_change import ChangeInput, rule_fields
+from app.ui.attack_models import Surrogates, Testing
+from app.ui.attack_panel import attack_panel
+from app.ui.attack_targets import TARGET, TASK, ClassTargets, TextTargets, Values
 from app.ui.budget import BudgetInput
-from app.ui.class_tab import FEW_CLASSES
 from app.ui.forms import FormError, RecipeFields, advanced_fields, whole
 from app.ui.gallery import CLICK_JS
 from app.ui.guard import QUICK, Updates, guarded
-from app.ui.models import ModelPicker
 from app.ui.panel import JobPanel, owner_token
 from app.ui.picture_input import PictureInput
 from app.ui.seed import SeedInput
 from app.ui.services import Studio
+from app.ui.text_inputs import Order
 from app.ui.uploads import list_examples
 from generator.presets import DEFAULT_PRESET, PRESETS, from_preset, presets_of
 from generator.recipe import Recipe
 
-TASK = "attack"
-LEAVE, TARGET = "leave", "target"
+TITLE_LENGTH = 60
+RULE_FIELDS = ("momentum", "learning_rate", "step_schedule")
+"""Advanced fields that go with the update rule."""
 
 
 class AttackTab:
@@ -38,61 +42,32 @@ class AttackTab:
         self.owner = owner
         self.presets = list(presets_of(TASK))
         self.start_preset = DEFAULT_PRESET[TASK]
-        self.start_recipe = from_preset(TASK, self.start_preset)
-        self.panel = JobPanel(
-            studio,
-            kind="attack",
-            blank=stage.empty_stage(
-                "Change a picture so little that you do not notice, and the model does",
-                "Choose an example or bring a picture of your own. Every model you see here is asked what it sees, "
-                "before and after.",
-            ),
-            start_label="Show me",
-            done_view=lambda job: results.attack_view(job, studio.media),
-            more_view=lambda job: results.attack_more(job, studio.media, studio.titles()),
-            owner=owner,
-        )
-        self.fields = RecipeFields(advanced_fields(without=("size",)), self.start_recipe.model_dump(), "attack")
+        recipe = from_preset(TASK, self.start_preset)
+        self.start_recipe = recipe
+        model = studio.first_model(recipe.models[0])
+        self.panel: JobPanel = attack_panel(studio, owner)
         self.picture = PictureInput(
             studio, "attack", empty="None yet. Choose an example or bring one of any size.", removable=False
         )
-        self.budget = BudgetInput("attack", self.start_recipe.norm, self.start_recipe.eps)
-        self.seed = SeedInput("attack", self.start_recipe.seed)
+        self.surrogates = Surrogates(studio, model)
+        self.classes = ClassTargets(studio, model)
+        self.texts = TextTargets(studio)
+        self.testing = Testing(studio)
+        self.change = ChangeInput(recipe)
+        self.budget = BudgetInput("attack", recipe.norm, recipe.eps)
+        self.seed = SeedInput("attack", recipe.seed)
+        self.fields = RecipeFields(advanced_fields(without=("size",), task=TASK), recipe.model_dump(), "attack")
 
     def build(self) -> None:
         """Create the widgets."""
-        recipe = self.start_recipe
-        model = self.studio.first_model(recipe.models[0])
-        names = self.studio.class_names(model)
-        first = next(iter(names), None)
         with gr.Row(elem_classes=["cx-desk", "cx-attack-tab"], equal_height=False):
             with gr.Column(elem_classes="cx-stage-column"):
                 self.panel.build()
             with gr.Column(elem_classes="cx-controls"):
                 self._build_picture()
-                self.goal = gr.Radio(
-                    [("anything but what it is", LEAVE), ("a class I choose", TARGET)],
-                    value=LEAVE,
-                    label="Make the model see",
-                    elem_classes="cx-chips",
-                    elem_id="attack-goal",
-                )
-                with gr.Column(visible=False, elem_classes="cx-group") as self.target_area:
-                    self.target = gr.Dropdown(
-                        list(names),
-                        value=first,
-                        label="Class",
-                        elem_id="attack-target",
-                        visible=len(names) > FEW_CLASSES,
-                    )
-                    self.chips = gr.Radio(
-                        list(names[:FEW_CLASSES]),
-                        value=first,
-                        label="Class",
-                        elem_classes="cx-chips",
-                        elem_id="attack-chips",
-                        visible=len(names) <= FEW_CLASSES,
-                    )
+                self.surrogates.build()
+                self.classes.build()
+                self.texts.build()
                 self.preset = gr.Radio(
                     [(PRESETS[name].title, name) for name in self.presets],
                     value=self.start_preset,
@@ -101,15 +76,16 @@ class AttackTab:
                     elem_classes="cx-chips",
                     elem_id="attack-preset",
                 )
-                self.models = ModelPicker(self.studio, model, "attack-model", label="Model to attack")
-                self.models.build()
                 self.go = gr.Button(
                     "Attack", variant="primary", interactive=False, elem_classes="cx-create", elem_id="attack-create"
                 )
-                with gr.Accordion("Advanced", open=False, elem_classes="cx-fold"):
+                with gr.Accordion("Who looks on, and what survives", open=False, elem_classes="cx-fold"):
+                    self.testing.build()
+                with gr.Accordion("How it is changed", open=False, elem_classes="cx-fold"):
+                    self.change.build()
                     self.budget.build()
                     self.seed.build()
-                    self.models.build_others()
+                with gr.Accordion("Advanced", open=False, elem_classes="cx-fold"):
                     self.fields.build()
 
     def _build_picture(self) -> None:
@@ -131,87 +107,81 @@ class AttackTab:
         )
         return f'<div class="cx-examples" id="attack-examples">{buttons}</div>' if buttons else ""
 
+    # ------------------------------------------------------------------ arriving
+
     @property
     def arrivals(self) -> list[Any]:
         """What ``arrive`` changes."""
-        return [self.go, *self.models.outputs]
+        return [self.go, *self.surrogates.outputs, *self.testing.outputs]
 
     def arrive(self) -> Updates:
         """Updates for somebody who has just opened the page."""
-        return {self.go: gr.Button(interactive=True), **self.models.refresh(self.models.value)}
+        return {self.go: gr.Button(interactive=True), **self.surrogates.refresh(), **self.testing.refresh()}
+
+    # ------------------------------------------------------------------ reading
 
     @property
-    def inputs(self) -> list[Any]:
-        """The widgets that make a recipe, in the order ``recipe`` takes their values."""
-        own = [self.goal, self.chips, self.target, *self.budget.components, self.seed.number]
-        return [self.models.choice, self.models.others, *own, *self.fields.components]
+    def components(self) -> list[Any]:
+        """The widgets that ``order`` asks."""
+        own = [self.surrogates.choice, self.seed.number, *self.budget.components]
+        parts = (self.classes, self.texts, self.testing, self.change, self.fields)
+        return [*own, *(component for part in parts for component in part.components)]
 
-    def recipe(
-        self,
-        model: str,
-        others: list[str] | None,
-        goal: str,
-        chip: str | None,
-        menu: str | None,
-        norm: str,
-        eps: float | None,
-        seed: float | None,
-        *advanced: Any,
-    ) -> Recipe:
-        """The recipe that the widgets describe.
+    def order(self, values: Values) -> Order:
+        """What the widgets describe: the recipe, and the digests of its other pictures.
 
         Raises:
             StudioError: something in them is missing or does not fit.
         """
-        self.models.check(model)
-        values = self.fields.read(advanced)
-        names = self.studio.class_names(model)
-        classes: tuple[str, ...] = ()
-        if goal == LEAVE:
-            values["objective"] = "leave"
-        else:
-            target = chip if len(names) <= FEW_CLASSES else menu
-            if target not in names:
-                raise FormError("Choose the class that the model should see.")
-            classes = (target,)
-            if values["objective"] == "leave":
-                values["objective"] = "margin"
-        return Recipe(
+        models = self.surrogates.read(values)
+        fields = self.fields.read([values[widget] for widget in self.fields.components])
+        aims, pictures = self.texts.read(values, models)
+        norm, eps = self.budget.components
+        recipe = Recipe(
             task=TASK,
-            models=(model, *(name for name in others or () if name != model)),
-            classes=classes,
-            **self.budget.read(norm, eps),
-            seed=whole(seed, "Seed"),
-            **values,
+            models=models,
+            **{**fields, **self.classes.read(values, models, fields["objective"])},
+            **aims,
+            **self.change.read(values),
+            **self.budget.read(values[norm], values[eps]),
+            seed=whole(values[self.seed.number], "Seed"),
         )
+        return Order(recipe.with_changes(views=self.testing.views(values, recipe.views)), pictures)
+
+    # ------------------------------------------------------------------ events
 
     def wire(self) -> None:
         """Connect the events."""
         guard = guarded(self.panel.notice)
         self.panel.wire()
+        self.texts.wire()
 
-        def show(owner: Any, source: str, *values: Any) -> Updates:
+        def show(values: dict[Any, Any]) -> Updates:
             examples = list_examples(self.studio.examples)
-            if source or not examples:
-                return attack(owner, source, *values)
+            if values[self.picture.name] or not examples:
+                return attack(values)
             taken = self.picture.take(examples[0])
-            return {**taken, **attack(owner, taken[self.picture.name], *values)}
+            return {**taken, **attack({**values, self.picture.name: taken[self.picture.name]})}
 
-        def attack(owner: Any, source: str, *values: Any) -> Updates:
-            path = self.picture.path(source)
+        def attack(values: dict[Any, Any]) -> Updates:
+            path = self.picture.path(values[self.picture.name])
             if path is None:
                 raise FormError("Choose a picture first: an example, or one of your own.")
-            recipe = self.recipe(*values)
-            params = {"recipe": recipe.model_dump(mode="json"), "source": path.stem}
-            return self.panel.submit(params, title_of(recipe), owner)
+            order = self.order(values)
+            params = {**order.params, "source": path.stem, "explore": self.testing.read(values)}
+            return self.panel.submit(params, title_of(order.recipe), values[self.owner])
 
+        asked = {self.owner, self.picture.name, *self.components}
         outputs = [*self.panel.outputs, *self.picture.outputs]
         for button, start in ((self.go, attack), (self.panel.start, show)):
-            button.click(guard(start), [self.owner, self.picture.name, *self.inputs], outputs, **QUICK).then(
-                fn=None, js="() => window.cxShowStage('attack')"
-            )
+            button.click(guard(start), asked, outputs, **QUICK).then(fn=None, js="() => window.cxShowStage('attack')")
+        self._wire_picture()
+        self._wire_fields(guard)
+        self._wire_models(guard)
+        self.seed.wire()
 
-        picture_guard = guarded(self.picture.notice)
+    def _wire_picture(self) -> None:
+        guard = guarded(self.picture.notice)
 
         def example(event: gr.EventData) -> Updates:
             known = {path.name: path for path in list_examples(self.studio.examples)}
@@ -223,46 +193,62 @@ class AttackTab:
             return self.picture.take(self._last_picture(owner_token(owner)))
 
         self.picture.wire()
-        self.examples.select(picture_guard(example), None, self.picture.outputs, **QUICK)
-        self.last.click(picture_guard(last), [self.owner], self.picture.outputs, **QUICK)
-        self._wire_fields(guard)
+        self.examples.select(guard(example), None, self.picture.outputs, **QUICK)
+        self.last.click(guard(last), [self.owner], self.picture.outputs, **QUICK)
+
+    def _wire_models(self, guard: Any) -> None:
+        def choose(models: list[str] | None) -> Updates:
+            names = models or []
+            return {**self.surrogates.describe(names), **self.classes.follow(names), **self.texts.follow(names)}
+
+        outputs = [self.surrogates.line, *self.classes.outputs, *self.texts.outputs]
+        self.surrogates.choice.input(guard(choose), [self.surrogates.choice], [self.panel.notice, *outputs], **QUICK)
+
+        def aim(goal: str) -> Updates:
+            return self.classes.aim(goal)
+
+        self.classes.goal.input(
+            guard(aim), [self.classes.goal], [self.panel.notice, self.classes.goal, self.classes.target_area], **QUICK
+        )
 
     def _wire_fields(self, guard: Any) -> None:
+        notice, widgets = self.panel.notice, self.fields.widgets
+
         def choose_preset(name: str | None) -> Updates:
             if name is None or name not in PRESETS:
                 return {}
             recipe = from_preset(TASK, name)
             return {
                 self.preset: gr.Radio(info=PRESETS[name].description),
-                **({self.goal: TARGET, self.target_area: gr.Column(visible=True)} if recipe.norm == "none" else {}),
+                **(self.classes.aim(TARGET) if recipe.norm == "none" else {}),
+                **self.change.updates(recipe),
                 **self.budget.updates(recipe.norm, recipe.eps),
                 **self.fields.updates(recipe.model_dump()),
             }
 
-        outputs = [self.panel.notice, self.preset, self.goal, self.target_area, *self.budget.components]
-        self.preset.input(guard(choose_preset), [self.preset], [*outputs, *self.fields.components], **QUICK)
+        outputs = [notice, self.preset, self.classes.goal, self.classes.target_area]
+        outputs += [*self.change.components, *self.budget.components, *self.fields.components]
+        self.preset.input(guard(choose_preset), [self.preset], outputs, **QUICK)
+        self.budget.norm.input(guard(self.budget.choose), [self.budget.norm], [notice, self.budget.eps], **QUICK)
 
-        def choose_goal(goal: str) -> Updates:
-            return {self.target_area: gr.Column(visible=goal == TARGET)}
+        def choose_rule(rule: str, perturbation: str, preset: str, steps: float | None) -> Updates:
+            kind = "pixel" if rule == "apgd" else perturbation
+            return {self.change.perturbation: kind, **step_sizes(rule, kind, preset, steps)}
 
-        def choose_model(model: str) -> Updates:
-            names = list(self.studio.class_names(model))
-            few = len(names) <= FEW_CLASSES
-            return {
-                **self.models.describe(model),
-                self.chips: gr.Radio(
-                    choices=names if few else [], value=names[0] if few and names else None, visible=few
-                ),
-                self.target: gr.Dropdown(choices=names, value=next(iter(names), None), visible=not few),
-            }
+        def choose_kind(rule: str, perturbation: str, preset: str, steps: float | None) -> Updates:
+            kept = "pgd" if rule == "apgd" and perturbation != "pixel" else rule
+            return {self.change.rule: kept, **step_sizes(kept, perturbation, preset, steps)}
 
-        self.goal.input(guard(choose_goal), [self.goal], [self.panel.notice, self.target_area], **QUICK)
-        self.budget.norm.input(
-            guard(self.budget.choose), [self.budget.norm], [self.panel.notice, self.budget.eps], **QUICK
-        )
-        model_outputs = [self.panel.notice, *self.models.outputs, self.chips, self.target]
-        self.models.choice.input(guard(choose_model), [self.models.choice], model_outputs, **QUICK)
-        self.seed.wire()
+        def step_sizes(rule: str, perturbation: str, preset: str, steps: float | None) -> Updates:
+            usual = from_preset(TASK, preset if preset in PRESETS else self.start_preset)
+            fields = rule_fields(rule, perturbation, int(steps or usual.steps), usual)
+            return {widgets[name]: value for name, value in fields.items()}
+
+        change = self.change
+        inputs = [change.rule, change.perturbation, self.preset, widgets["steps"]]
+        sizes = [widgets[name] for name in RULE_FIELDS]
+        change.rule.input(guard(choose_rule), inputs, [notice, change.perturbation, *sizes], **QUICK)
+        change.perturbation.input(guard(choose_kind), inputs, [notice, change.rule, *sizes], **QUICK)
 
     def _last_picture(self, owner: str) -> Path:
         for job in self.studio.jobs.list(owner):
@@ -275,4 +261,11 @@ class AttackTab:
 
 def title_of(recipe: Recipe) -> str:
     """A short name for a job: ``attack towards ship``."""
-    return f"attack towards {recipe.classes[0]}" if recipe.classes else "attack away from what it is"
+    aims = [*recipe.classes, *([recipe.prompt] if recipe.prompt else [])]
+    if recipe.target:
+        aims.append("another picture")
+    if aims:
+        towards = " and ".join(aims)
+        short = towards if len(towards) <= TITLE_LENGTH else f"{towards[: TITLE_LENGTH - 1].rstrip()}\u2026"
+        return f"attack towards {short}"
+    return "attack away from what it says" if recipe.captions or recipe.negative else "attack away from what it is"

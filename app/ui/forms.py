@@ -18,6 +18,13 @@ OWN_OF_TEXTS = frozenset(
         *("class_weight", "target_weight", "style_weight", "margin"),
     )
 )
+OWN_OF_ATTACKS = frozenset(
+    (
+        *("prompt", "negative", "captions", "class_weight", "target_weight", "caption_weight"),
+        *("perturbation", "optimiser"),
+    )
+)
+OWN_OF: Mapping[str, frozenset[str]] = {"text": OWN_OF_TEXTS, "attack": OWN_OF_ATTACKS}
 SIZE = re.compile(r"^\s*(\d{1,5})\s*(?:[x×,* ]\s*(\d{1,5}))?\s*$")
 SHARE = re.compile(r"^(?P<name>.*?)[\s:=]+(?P<share>-?\d+(?:\.\d+)?)\s*%?$")
 
@@ -28,7 +35,7 @@ class FormError(StudioError):
 
 def advanced_fields(without: Sequence[str] = (), task: str = "class") -> list[RecipeField]:
     """The recipe's fields that the advanced part of a task shows, in the recipe's order."""
-    own = OWN_WIDGETS | (OWN_OF_TEXTS if task == "text" else frozenset())
+    own = OWN_WIDGETS | OWN_OF.get(task, frozenset())
     return [field for field in cli_fields(task) if field.name not in own and field.name not in without]
 
 

@@ -51,8 +51,8 @@ def _tile(job: JobSnapshot, media: Media, stem: str, index: int, image: Mapping[
     )
 
 
-def attack_view(job: JobSnapshot, media: Media) -> str:
-    """Before and after, what each model says of both, the change made visible, and how large it is."""
+def attack_view(job: JobSnapshot, media: Media, distances: Mapping[str, float | None] | None = None) -> str:
+    """Before and after, and how large the change is; `distances` has what is known beside its two norms."""
     result = job.result or {}
     images = result.get("images", [])
     if not images:
@@ -68,7 +68,7 @@ def attack_view(job: JobSnapshot, media: Media) -> str:
             markup.compare(before, after, pixelated=crisp),
             f'<div class="cx-row">{link}</div>',
             early_end(job),
-            markup.facts(distance_facts(image, result.get("recipe", {}))),
+            markup.facts(distance_facts(image, result.get("recipe", {})) + likeness_facts(distances or {})),
         ]
     )
 
@@ -79,13 +79,17 @@ def attack_more(job: JobSnapshot, media: Media, titles: Mapping[str, str]) -> st
     images = result.get("images", [])
     if not images:
         return ""
-    return verdicts(images[0], result, titles) + _change(job, media, images[0], _crisp(result)) + recipe_fold(result)
+    return verdicts(images[0], result, titles) + change_view(job, media) + recipe_fold(result)
 
 
-def _change(job: JobSnapshot, media: Media, image: Mapping[str, Any], crisp: bool) -> str:
+def change_view(job: JobSnapshot, media: Media) -> str:
+    """The photo, the attacked picture and the change between them, magnified, with its factor."""
+    result = job.result or {}
+    image: Mapping[str, Any] = next(iter(result.get("images", ())), {})
     change = image.get("perturbation")
     if not change:
         return ""
+    crisp = _crisp(result)
     folder = Path(job.folder)
     factor = charts.number(float(change["factor"]))
     cells = [
@@ -113,6 +117,12 @@ def distance_facts(image: Mapping[str, Any], recipe: Mapping[str, Any]) -> list[
     else:
         items.append(("budget", "none"))
     return items
+
+
+def likeness_facts(distances: Mapping[str, float | None]) -> list[tuple[str, str]]:
+    """How alike the pictures look, as far as that was measured."""
+    names = {"ssim": "likeness (SSIM, 1 is equal)", "lpips": "distance as people see it (LPIPS)"}
+    return [(words, f"{value:.4f}") for name, words in names.items() if (value := distances.get(name)) is not None]
 
 
 def verdicts(image: Mapping[str, Any], result: Mapping[str, Any], titles: Mapping[str, str]) -> str:
@@ -192,7 +202,7 @@ def early_end(job: JobSnapshot) -> str:
     fault = (job.result or {}).get("error")
     if fault:  # the optimisation diverged; the last good picture was kept
         return markup.notice(str(fault), tone="warn")
-    if job.status is not JobStatus.STOPPED:
+    if job.status is not JobStatus.STOPPED or job.done >= job.total > 0:
         return ""
     return markup.notice(f"Stopped at step {job.done} of {job.total}. The picture of that moment is kept.")
 

@@ -11,8 +11,8 @@ from app.ui.theme import mosaic_uri
 
 DoneView = Callable[[JobSnapshot], str]
 
-NOT_STEPS = ("Downloading", "Checking", "Connecting", "Waiting")
-"""How messages begin whose counts are no steps but bytes."""
+NOT_STEPS = ("Downloading", "Checking", "Connecting", "Waiting", "Measuring", "Drawing")
+"""How messages begin whose counts are no steps: bytes, or what is looked at after the last step."""
 
 STATE_WORDS = {
     JobStatus.QUEUED: "waiting",
@@ -92,7 +92,12 @@ def details_of(snapshot: JobSnapshot, more_view: DoneView) -> str:
     """What stands further down: the loss curve, and for a finished job its details before that."""
     finished = snapshot.status in (JobStatus.DONE, JobStatus.STOPPED) and snapshot.result
     details = more_view(snapshot) if finished else ""
-    return f'<div class="cx-stage">{details}{charts.loss_chart(snapshot.curves, snapshot.total)}</div>'
+    return f'<div class="cx-stage">{details}{loss_curves(snapshot)}</div>'
+
+
+def loss_curves(snapshot: JobSnapshot) -> str:
+    """The loss curves of a job, over the steps of its recipe whatever it is counting at the moment."""
+    return charts.loss_chart(snapshot.curves, 0 if snapshot.message.startswith(NOT_STEPS) else snapshot.total)
 
 
 def fingerprint(snapshot: JobSnapshot) -> str:

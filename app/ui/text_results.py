@@ -16,6 +16,7 @@ ROLES = {
     "against": "against",
     "target": "the target picture",
     "style": "the style picture",
+    "caption": "caption",
 }
 """How the record's roles are called beside their texts."""
 
@@ -55,16 +56,21 @@ def text_more(job: JobSnapshot, titles: Mapping[str, str], index: int) -> str:
     if not images:
         return ""
     image = images[min(index, len(images) - 1)]
-    near = "".join(_nearness(titles.get(name, name), rows) for name, rows in image.get("cosines", {}).items())
     facts = markup.facts(results.distance_facts(image, result.get("recipe", {}))) if "linf" in image else ""
     return markup.join(
         [
-            f'<div class="cx-verdicts">{near}</div>' if near else "",
+            nearness(image, titles),
             facts,
             results.seen(image, titles),
             results.recipe_fold(result),
         ]
     )
+
+
+def nearness(image: Mapping[str, Any], titles: Mapping[str, str]) -> str:
+    """How near a picture is to everything that it was led by, and was before, in the eyes of each model."""
+    near = "".join(_nearness(titles.get(name, name), rows) for name, rows in image.get("cosines", {}).items())
+    return f'<div class="cx-verdicts">{near}</div>' if near else ""
 
 
 def _large(job: JobSnapshot, media: Media, image: Mapping[str, Any], url: str) -> str:

@@ -15,6 +15,7 @@ from app.vocabulary import Thing, Vocabulary
 from generator.errors import StudioError
 from generator.image import load_image, save_png
 from generator.recipe import Recipe
+from tests.browser.attack_standins import finding_of, save_attack, upload_of
 from tests.browser.evaluation_standins import StandInEvaluations
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -208,36 +209,25 @@ class Texts:
 
 
 class Attack:
-    """A stand-in for the attack that changes every value by 8 and lets one model fall."""
+    """A stand-in for the attack that lets one model fall, and measures and draws what was asked for."""
 
     def __init__(self, uploads: Path) -> None:
         self._uploads = uploads
 
     def __call__(self, context: JobContext) -> dict[str, Any]:
         recipe = Recipe(**context.params["recipe"])
-        with Image.open(self._uploads / f"{context.params['source']}.png") as opened:
-            source = opened.convert("RGB")
-        work(context, recipe, (source.height, source.width))
-        after = source.point([min(255, value + 8) for value in range(256)] * 3)
-        save_png(source, context.dir / "source.png")
-        save_png(after, context.dir / "image.png", recipe.png_metadata())
-        change = ImageChops.difference(source, after).point([min(255, 16 * value) for value in range(256)] * 3)
-        save_png(change, context.dir / "change.png")
+        source = upload_of(self._uploads, context.params["source"])
+        step = work(context, recipe, (source.height, source.width))
+        facts = save_attack(context, source, recipe)
         defended, undefended = (model.name for model in MODELS[:2])
-        return {
-            "recipe": recipe.model_dump(mode="json"),
-            "images": [
-                {
-                    "file": "image.png",
-                    "source": "source.png",
-                    "perturbation": {"file": "change.png", "factor": 16},
-                    "linf": 8 / 255,
-                    "l2": 2.5,
-                    "before": {defended: says("frog", "cat"), undefended: says("frog", "cat")},
-                    "after": {defended: says("frog", "cat"), undefended: says("ship", "frog")},
-                }
-            ],
+        if not context.stop_requested:
+            finding_of(context, recipe, (defended, undefended), CLASSES)
+        context.progress(step, recipe.steps, "Measured")
+        facts |= {
+            "before": {defended: says("frog", "cat"), undefended: says("frog", "cat")},
+            "after": {defended: says("frog", "cat"), undefended: says("ship", "frog")},
         }
+        return {"recipe": recipe.model_dump(mode="json"), "images": [facts]}
 
 
 class StandInLayers:

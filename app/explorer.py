@@ -1,0 +1,215 @@
+"""What an attack did, found out in its job from the saved files: who falls, what survives, and why.
+
+The findings (see `app.findings`), each there as soon as it is known:
+
+    question    {"label", "targets"}: what was wanted
+    victims     [{"name", "model", "kind", "attacked", "labels", "why_not"}], the models attacked with first
+    survivals   {name: description}, in the order of the table
+    rows        [{"victim", "survival", "before", "after", "outcome", "share_before", "share_after", "by_itself"}]
+    distances   {"linf", "l2", "ssim", "lpips"}
+    heat, lines, saliency, views, video   see `app.explorer_pictures`
+    complete    whether all of this is there
+
+Parameters come from a browser: victims are taken from the lists of models, labels from the built-in lists.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from app.explorer_pictures import AnyVictim, Frames, Subject, draw_all
+from app.findings import write_findings
+from app.jobs import JobContext
+from app.onlookers import known_model
+from generator.encoders.pool import EncoderPool
+from generator.errors import StudioError
+from generator.explorer.aims import question_of
+from generator.explorer.attacking import surrogate_classes
+from generator.explorer.labels import LABEL_LISTS, LabelList, captions
+from generator.explorer.photos import Photo
+from generator.explorer.store import VerdictStore
+from generator.explorer.survival import SAVED, SURVIVALS, find_survivals
+from generator.explorer.transfer import Case, Row, compare
+from generator.explorer.verdicts import Verdict
+from generator.explorer.victims import victim_of
+from generator.recipe import Recipe
+from generator.synthesis import Model
+from robust_model.registry import ModelInfo, ModelPool
+
+logger = logging.getLogger(__name__)
+
+PHOTO = "photo"
+AT_ONCE = 4
+"""Things that happen to the file between two updates of the page."""
+MEASURING = "Measuring"
+"""How messages about the tables begin."""
+
+
+class Wish(BaseModel):
+    """What is to be found out about an attack, as a page asks for it.
+
+    Attributes:
+        victims: names of models to test on, beside those attacked with.
+        labels: the list that CLIP victims choose from, in `LABEL_LISTS`.
+        captions: what they choose from instead, if there is any.
+        survivals: what happens to the file, in `SURVIVALS`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    victims: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field((), max_length=24)
+    labels: str = "cifar10"
+    captions: tuple[Annotated[str, Field(min_length=1, max_length=300)], ...] = Field((), max_length=200)
+    survivals: tuple[str, ...] = Field((), max_length=len(SURVIVALS))
+
+    @field_validator("labels")
+    @classmethod
+    def _is_listed(cls, name: str) -> str:
+        if name not in LABEL_LISTS:
+            raise ValueError(f"there is no list of labels called so: choose {', '.join(LABEL_LISTS)}")
+        return name
+
+    @field_validator("survivals")
+    @classmethod
+    def _can_happen(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        find_survivals(names)
+        return names
+
+    def label_list(self) -> LabelList:
+        """What CLIP victims choose from. StudioError for captions that are no choice."""
+        return captions(self.captions) if self.captions else LABEL_LISTS[self.labels]()
+
+
+@dataclass(frozen=True, eq=False)
+class Attacked:
+    """An attack that was made, and is to be looked at.
+
+    Attributes:
+        recipe: that made it.
+        models: those attacked with, by name.
+        picture: the saved file, in the job's folder beside source.png.
+        frames: of the way there.
+    """
+
+    recipe: Recipe
+    models: Mapping[str, Model]
+    source: Path
+    picture: Path
+    frames: Frames
+
+
+@dataclass(frozen=True, eq=False)
+class Shelf:
+    """Where models come from: the lists, and nothing else."""
+
+    classifiers: ModelPool
+    encoders: EncoderPool
+
+    def get(self, name: str, infos: Mapping[str, ModelInfo], context: JobContext) -> Model:
+        """A model from one of the lists. StudioError if it is in neither, or cannot be loaded."""
+        if name in infos:
+            return self.classifiers.get(known_model(infos, name).name, context.device)
+        return self.encoders.get(name, context.device, context)
+
+
+def explore(context: JobContext, shelf: Shelf, wish: Wish, attacked: Attacked) -> None:
+    """Find out what the wish asks for, and keep it in the job's folder as it comes. Asked to stop, keep what there is.
+
+    Raises:
+        StudioError: the captions are no choice.
+        OSError: the findings cannot be written.
+    """
+    labels = wish.label_list()
+    findings: dict[str, Any] = {"complete": False}
+    case = _case(attacked)
+    survivals = find_survivals(wish.survivals)
+    findings |= {
+        "question": {"label": case.question.label, "targets": list(case.question.targets)},
+        "survivals": {name: survival.description for name, survival in survivals.items()},
+        "victims": [],
+        "rows": [],
+    }
+
+    def keep() -> None:
+        write_findings(context.dir, findings)
+
+    victims: list[AnyVictim] = []
+    for entry, victim in _victims(context, shelf, wish, labels, attacked):
+        findings["victims"].append(entry)
+        if victim is not None:
+            victims.append(victim)
+        keep()
+    _fill_tables(context, case, victims, list(survivals), findings)
+    if not context.stop_requested:
+        subject = Subject(case, victims, attacked.frames, context.dir)
+        draw_all(context, subject, findings, keep)
+    findings["complete"] = not context.stop_requested
+    keep()
+
+
+def _case(attacked: Attacked) -> Case:
+    question = question_of(attacked.recipe, Photo(PHOTO, attacked.source), surrogate_classes(attacked.models))
+    return Case(PHOTO, "+".join(attacked.recipe.models), attacked.source, attacked.picture, question)
+
+
+def _victims(
+    context: JobContext, shelf: Shelf, wish: Wish, labels: LabelList, attacked: Attacked
+) -> Iterator[tuple[dict[str, Any], AnyVictim | None]]:
+    """The victims, those attacked with first; one that cannot be loaded comes with the reason."""
+    infos = {info.name: info for info in shelf.classifiers.list()}
+    for name in dict.fromkeys([*attacked.models, *wish.victims]):
+        if context.stop_requested:
+            return
+        context.progress(0, 0, f"{MEASURING}: {name}")
+        entry = {"name": name, "model": name, "kind": "", "attacked": name in attacked.models, "labels": 0}
+        try:
+            model = attacked.models[name] if name in attacked.models else shelf.get(name, infos, context)
+            victim = victim_of(name, model, labels, context.device)
+        except StudioError as error:  # one that is damaged is no reason to say nothing about the others
+            logger.warning("the model %s cannot be tested on", name, exc_info=True)
+            yield {**entry, "why_not": str(error)}, None
+            continue
+        yield {**entry, "name": victim.name, "kind": victim.kind, "labels": len(victim.labels), "why_not": ""}, victim
+
+
+def _fill_tables(
+    context: JobContext, case: Case, victims: Sequence[AnyVictim], survivals: Sequence[str], findings: dict[str, Any]
+) -> None:
+    """Add rows: first every victim on the file itself, then everything that may happen to the file."""
+    store = VerdictStore()
+    later = [name for name in survivals if name != SAVED]
+    parts = [(victim, [SAVED]) for victim in victims]
+    parts += [(victim, later[i : i + AT_ONCE]) for victim in victims for i in range(0, len(later), AT_ONCE)]
+    for done, (victim, names) in enumerate(parts):
+        if context.stop_requested:
+            return
+        context.progress(done, len(parts), f"{MEASURING}: {victim.name}, {', '.join(names)}")
+        found = compare([case], [victim], survivals=names, store=store)
+        if found.unreadable:
+            raise StudioError(next(iter(found.unreadable.values())))
+        findings["rows"] += [_row(row) for row in found.rows]
+        findings.setdefault("distances", asdict(next(iter(found.distances.values()))))
+        write_findings(context.dir, findings)
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        "victim": row.victim,
+        "survival": row.survival,
+        "before": _said(row.before),
+        "after": _said(row.after),
+        "photo_after": _said(row.photo_after),
+        "outcome": str(row.outcome),
+        "reached": row.reached,
+        "by_itself": row.by_itself,
+        "share_before": row.share_before,
+        "share_after": row.share_after,
+    }
+
+
+def _said(verdict: Verdict) -> dict[str, Any]:
+    return {"label": verdict.label, "confidence": verdict.confidence}

@@ -1,0 +1,34 @@
+"""What was found out about an attack after it was made, beside its pictures: written as it comes, read by the page."""
+
+import functools
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from app.jobs.model import as_json
+from app.jobs.store import write_atomic
+
+FINDINGS_NAME = "findings.json"
+
+Findings = Mapping[str, Any]
+
+
+def write_findings(folder: Path, findings: Findings) -> None:
+    """Keep what is known so far in a job's folder: readers see the old or the new. Raises OSError."""
+    write_atomic(folder / FINDINGS_NAME, json.dumps(as_json(findings)).encode(), durable=False)
+
+
+def read_findings(folder: Path) -> Findings:
+    """What is known so far about the attack in a job's folder; empty before there is anything."""
+    path = folder / FINDINGS_NAME
+    try:
+        return _read(path, path.stat().st_mtime_ns)
+    except FileNotFoundError:
+        return {}
+
+
+@functools.lru_cache(maxsize=8)
+def _read(path: Path, _changed: int) -> Findings:
+    found: dict[str, Any] = json.loads(path.read_bytes())
+    return found

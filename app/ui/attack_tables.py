@@ -1,0 +1,160 @@
+"""Who falls for an attacked picture, and what of it survives, as tables. Pure functions of the findings.
+
+See `app.explorer` for the findings; whatever is not known yet is left out, or marked as still to come.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.ui import charts, markup
+
+Findings = Mapping[str, Any]
+SAVED = "saved"
+OUTCOMES: Mapping[str, tuple[str, str, str]] = {
+    "success": ("cx-fell", "\u2713", "fooled"),
+    "failure": ("cx-held", "\u2717", "holds"),
+    "wrong before": ("", "", "was wrong before"),
+    "target before": ("", "", "saw it before"),
+    "no answer before": ("", "", "gave no answer before"),
+    "not comparable": ("", "", "not comparable"),
+}
+"""How outcomes look: class, tick and words."""
+YES, NO = OUTCOMES["success"][1], OUTCOMES["failure"][1]
+
+
+def victim_titles(findings: Findings, titles: Mapping[str, str]) -> dict[str, str]:
+    """Victim -> what people call it."""
+    return {one["name"]: titles.get(one["model"], one["model"]) for one in findings.get("victims", ())}
+
+
+def tables(findings: Findings, titles: Mapping[str, str]) -> str:
+    """Both tables, as far as they are known; empty before there is anything."""
+    if not findings.get("victims"):
+        return ""
+    return markup.join([transfer_table(findings, titles), survival_table(findings, titles)])
+
+
+def transfer_table(findings: Findings, titles: Mapping[str, str]) -> str:
+    """Which models fall for the saved file: what each said before and after."""
+    rows = {row["victim"]: row for row in findings.get("rows", ()) if row["survival"] == SAVED}
+    question = findings.get("question", {})
+    lines = "".join(_transfer_row(victim, rows.get(victim["name"]), question, titles) for victim in findings["victims"])
+    targets = question.get("targets") or ()
+    asked = " or ".join(targets)
+    share = f"how probable {asked} is" if targets else "how probable the first answer is"
+    head = "".join(f'<th scope="col">{markup.text(name)}</th>' for name in ("model", "", "before", "after", share))
+    return _section(
+        "Who falls",
+        f"{_summary(findings, rows)} Measured on the saved 8-bit file.",
+        f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>",
+        "attack-transfer",
+    )
+
+
+def _transfer_row(
+    victim: Mapping[str, Any],
+    row: Mapping[str, Any] | None,
+    question: Mapping[str, Any],
+    titles: Mapping[str, str],
+) -> str:
+    role = "attacked" if victim["attacked"] else "held out"
+    if victim["kind"] == "zero-shot":
+        role += f", chooses from {victim['labels']} texts"
+    name = (
+        f'<th scope="row">{markup.text(titles.get(victim["model"], victim["model"]))}'
+        f"<small>{markup.text(role)}</small></th>"
+    )
+    if victim["why_not"]:
+        return f'<tr>{name}<td colspan="4">{markup.text(victim["why_not"])}</td></tr>'
+    if row is None:
+        return f'<tr>{name}<td colspan="4" class="cx-to-come">to come</td></tr>'
+    if row["share_before"] is None or row["share_after"] is None:
+        share = "?"
+    else:
+        share = f"{charts.percent(row['share_before'])} \u2192 {charts.percent(row['share_after'])}"
+    said = (_outcome(row["outcome"], question), _answer(row["before"]), _answer(row["after"]), markup.text(share))
+    return f"<tr>{name}{''.join(f'<td>{cell}</td>' for cell in said)}</tr>"
+
+
+def _answer(said: Mapping[str, Any]) -> str:
+    if not said["label"]:
+        return "no answer"
+    confidence = said["confidence"]
+    number = "" if confidence is None else f"<small>{charts.percent(confidence)}</small>"
+    return f"{markup.text(said['label'])}{number}"
+
+
+def _outcome(outcome: str, question: Mapping[str, Any]) -> str:
+    css, tick, words = OUTCOMES[outcome]
+    why = ""
+    if outcome == "not comparable":
+        named = [*question.get("targets", ()), question.get("label", "")]
+        lacking = " or ".join(name for name in named if name)
+        why = f'<small class="cx-why-not">it has no answer that means {markup.text(lacking)}</small>' if lacking else ""
+    shown = f'<span aria-hidden="true">{tick}</span> {words}' if tick else words
+    return f'<span class="{css}">{shown}</span>{why}'
+
+
+def _summary(findings: Findings, rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """How many fell, of those attacked and of those held out, with what does not count."""
+    parts = []
+    for attacked, words in ((True, "attacked"), (False, "held out")):
+        names = [one["name"] for one in findings["victims"] if one["attacked"] is attacked]
+        outcomes = [rows[name]["outcome"] for name in names if name in rows]
+        counted = [outcome for outcome in outcomes if outcome in ("success", "failure")]
+        if counted:
+            parts.append(f"{counted.count('success')} of {len(counted)} {words}")
+    left_out = sum(row["outcome"] not in ("success", "failure") for row in rows.values())
+    fooled = f"Fooled: {', '.join(parts)}." if parts else "Nobody can be compared yet."
+    return f"{fooled} {left_out} not counted." if left_out else fooled
+
+
+def survival_table(findings: Findings, titles: Mapping[str, str]) -> str:
+    """What is left of the attack after things that happen to files, by victim; empty if nothing was asked for."""
+    survivals: Mapping[str, str] = findings.get("survivals", {})
+    victims = [one for one in findings["victims"] if not one["why_not"]]
+    if len(survivals) < 2 or not victims:
+        return ""
+    rows = {(row["survival"], row["victim"]): row for row in findings.get("rows", ())}
+    head = "".join(f'<th scope="col">{markup.text(titles.get(one["model"], one["model"]))}</th>' for one in victims)
+    lines = "".join(
+        f'<tr><th scope="row">{markup.text(name)}<small>{markup.text(description)}</small></th>'
+        f"{''.join(_survival_cell(rows.get((name, one['name']))) for one in victims)}</tr>"
+        for name, description in survivals.items()
+    )
+    control = (
+        " * The photo alone, after the same, is answered so, too: not the attack's doing."
+        if any(row["by_itself"] for row in rows.values())
+        else ""
+    )
+    return _section(
+        "What survives",
+        f"The saved file after what happens to files. {YES} fooled, {NO} holds, with the answer and how sure it is."
+        f"{control}",
+        f'<table><thead><tr><th scope="col">the file</th>{head}</tr></thead><tbody>{lines}</tbody></table>',
+        "attack-survival",
+    )
+
+
+def _survival_cell(row: Mapping[str, Any] | None) -> str:
+    if row is None:
+        return '<td class="cx-to-come">to come</td>'
+    if row["outcome"] == "not comparable":
+        return "<td>not comparable</td>"
+    # Of a picture that was wrong before, too, one wants to see what becomes of it; only it counts for nothing.
+    tick = YES if row["reached"] else NO
+    word = "fooled" if row["reached"] else "holds"
+    css = OUTCOMES[row["outcome"]][0]
+    star = "*" if row["by_itself"] else ""
+    return (
+        f'<td><span class="{css}"><span role="img" aria-label="{word}">{tick}</span></span>{star} '
+        f"{_answer(row['after'])}</td>"
+    )
+
+
+def _section(title: str, sentence: str, table: str, elem_id: str) -> str:
+    return (
+        f'<section class="cx-findings" id="{elem_id}"><h3>{markup.text(title)}</h3>'
+        f'<p class="cx-hint">{markup.text(sentence)}</p>'
+        f'<div class="cx-scroll" tabindex="0" role="region" aria-label="{markup.text(title)}">{table}</div></section>'
+    )

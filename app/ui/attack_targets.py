@@ -1,0 +1,226 @@
+"""What the models should see in an attacked picture: classes for classifiers; texts and pictures for CLIP models."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+
+from app.ui.attack_models import is_encoder
+from app.ui.class_tab import FEW_CLASSES
+from app.ui.forms import FormError, label_of
+from app.ui.guard import QUICK, Updates, guarded
+from app.ui.picture_input import PictureInput
+from app.ui.services import Studio
+from generator.recipe_fields import cli_fields
+
+Values = Mapping[Any, Any]
+"""Component -> what it holds."""
+
+TASK = "attack"
+LEAVE, TARGET = "leave", "target"
+TEXT, PICTURE, CAPTION = "text", "picture", "caption"
+AIMS = [("what I describe", TEXT), ("another picture", PICTURE), ("not its own caption", CAPTION)]
+
+
+def help_of(name: str) -> str:
+    """What a field of the recipe is for."""
+    return next(field.help for field in cli_fields(TASK) if field.name == name)
+
+
+class ClassTargets:
+    """What classifiers should see: anything else, or a class.
+
+    Args:
+        studio: what the page works with.
+        model: attacked at first.
+    """
+
+    def __init__(self, studio: Studio, model: str) -> None:
+        self.studio = studio
+        self._names = studio.class_names(model)
+
+    def build(self) -> None:
+        """Create the widgets."""
+        names = list(self._names)
+        first, few = next(iter(names), None), len(names) <= FEW_CLASSES
+        with gr.Column(elem_classes="cx-group") as self.area:
+            self.goal = gr.Radio(
+                [("anything but what it is", LEAVE), ("a class I choose", TARGET)],
+                value=LEAVE,
+                label="Make the classifiers see",
+                elem_classes="cx-chips",
+                elem_id="attack-goal",
+            )
+            with gr.Column(visible=False, elem_classes="cx-group") as self.target_area:
+                self.target = gr.Dropdown(names, value=first, label="Class", elem_id="attack-target", visible=not few)
+                self.chips = gr.Radio(
+                    names[:FEW_CLASSES],
+                    value=first,
+                    label="Class",
+                    elem_classes="cx-chips",
+                    elem_id="attack-chips",
+                    visible=few,
+                )
+            self.weight = weight_input("class_weight", 1.0, visible=False)
+
+    @property
+    def components(self) -> list[Any]:
+        """The widgets that ``read`` asks."""
+        return [self.goal, self.target, self.chips, self.weight]
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What ``follow`` and ``aim`` change."""
+        return [self.area, self.target_area, *self.components]
+
+    def follow(self, models: Sequence[str]) -> Updates:
+        """Updates for models that were just chosen."""
+        classifiers = [name for name in models if self.studio.class_names(name)]
+        names = list(self.studio.class_names(classifiers[0])) if classifiers else []
+        few = len(names) <= FEW_CLASSES
+        return {
+            self.area: gr.Column(visible=bool(classifiers)),
+            self.chips: gr.Radio(choices=names if few else [], value=names[0] if few and names else None, visible=few),
+            self.target: gr.Dropdown(choices=names, value=next(iter(names), None), visible=not few),
+            self.weight: gr.Number(visible=bool(classifiers) and len(classifiers) < len(models)),
+        }
+
+    def aim(self, goal: str) -> Updates:
+        """Updates for a goal."""
+        return {self.goal: goal, self.target_area: gr.Column(visible=goal == TARGET)}
+
+    def read(self, values: Values, models: Sequence[str], objective: str) -> dict[str, Any]:
+        """The recipe's fields about classes. FormError if the class is missing."""
+        classifiers = [name for name in models if self.studio.class_names(name)]
+        if not classifiers:
+            return {"classes": (), "objective": objective}
+        mixed = {"class_weight": number(values[self.weight], "class_weight")} if len(classifiers) < len(models) else {}
+        if values[self.goal] == LEAVE:
+            return {"classes": (), **mixed, "objective": "leave"}
+        names = self.studio.class_names(classifiers[0])
+        target = values[self.chips] if len(names) <= FEW_CLASSES else values[self.target]
+        if target not in names:
+            raise FormError("Choose the class that the model should see.")
+        return {"classes": (target,), **mixed, "objective": "margin" if objective == "leave" else objective}
+
+
+class TextTargets:
+    """What CLIP models should see: a text, another picture, anything but the photo's own caption; or several of these.
+
+    Args:
+        studio: what the page works with.
+    """
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        self.picture = PictureInput(studio, "attack-aim", empty="None yet.", button="Bring the other picture")
+
+    def build(self) -> None:
+        """Create the widgets; they are there while a CLIP model is among those attacked."""
+        with gr.Column(visible=False, elem_classes="cx-group") as self.area:
+            self.aims = gr.CheckboxGroup(
+                AIMS, value=[TEXT], label="Make the CLIP models see", elem_classes="cx-chips", elem_id="attack-aims"
+            )
+            with gr.Column(elem_classes="cx-group") as self.text_area:
+                self.prompt = gr.Textbox(
+                    label="Text",
+                    placeholder="a photo of a ship",
+                    info="Several with weights: a ship:2 | the sea:1",
+                    lines=1,
+                    max_lines=3,
+                    elem_id="attack-prompt",
+                )
+                self.negative = gr.Textbox(
+                    label="Away from", placeholder="a photo of a frog", lines=1, max_lines=3, elem_id="attack-negative"
+                )
+            with gr.Column(visible=False, elem_classes="cx-group") as self.picture_area:
+                self.picture.build()
+                self.target_weight = weight_input("target_weight", 1.0)
+            with gr.Column(visible=False, elem_classes="cx-group") as self.caption_area:
+                self.captions = gr.Textbox(
+                    label="Captions",
+                    info="One on each line, one of which tells what the photo shows.",
+                    lines=2,
+                    max_lines=6,
+                    elem_id="attack-captions",
+                )
+                self.caption_weight = weight_input("caption_weight", 1.0)
+
+    @property
+    def components(self) -> list[Any]:
+        """The widgets that ``read`` asks."""
+        own = [self.aims, self.prompt, self.negative, self.picture.name, self.captions]
+        return [*own, self.target_weight, self.caption_weight]
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What ``follow`` changes."""
+        return [self.area]
+
+    def follow(self, models: Sequence[str]) -> Updates:
+        """Updates for models that were just chosen."""
+        return {self.area: gr.Column(visible=any(is_encoder(self.studio, name) for name in models))}
+
+    def wire(self) -> None:
+        """Connect the events."""
+        self.picture.wire()
+
+        def choose(aims: list[str] | None) -> Updates:
+            chosen = aims or []
+            return {
+                self.text_area: gr.Column(visible=TEXT in chosen),
+                self.picture_area: gr.Column(visible=PICTURE in chosen),
+                self.caption_area: gr.Column(visible=CAPTION in chosen),
+            }
+
+        areas = [self.picture.notice, self.text_area, self.picture_area, self.caption_area]
+        self.aims.input(guarded(self.picture.notice)(choose), [self.aims], areas, **QUICK)
+
+    def read(self, values: Values, models: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
+        """The recipe's fields, and the digests of pictures by what they are there for. FormError as a sentence."""
+        if not any(is_encoder(self.studio, name) for name in models):
+            return {}, {}
+        aims = values[self.aims] or ()
+        fields: dict[str, Any] = {}
+        pictures: dict[str, str] = {}
+        if TEXT in aims:
+            fields |= {name: str(values[box] or "").strip() for name, box in self._texts()}
+            if not any(fields.values()):
+                raise FormError("Say in Text what the CLIP models should see, or in Away from what not.")
+        if PICTURE in aims:
+            path = self.picture.path(values[self.picture.name])
+            if path is None:
+                raise FormError("Bring the picture that the CLIP models should see.")
+            pictures["target"] = path.stem
+            fields |= {"target": path.stem, "target_weight": number(values[self.target_weight], "target_weight")}
+        if CAPTION in aims:
+            lines = [line.strip() for line in str(values[self.captions] or "").splitlines() if line.strip()]
+            if not lines:
+                raise FormError("Give captions, each on a line of its own: one of them tells what the photo shows.")
+            weight = number(values[self.caption_weight], "caption_weight")
+            fields |= {"captions": " | ".join(lines), "caption_weight": weight}
+        if not fields:
+            raise FormError("Choose what the CLIP models should see: a text, another picture, or not its own caption.")
+        return fields, pictures
+
+    def _texts(self) -> tuple[tuple[str, Any], ...]:
+        return ("prompt", self.prompt), ("negative", self.negative)
+
+
+def weight_input(name: str, value: float, *, visible: bool = True) -> Any:
+    """A number for the weight of something."""
+    return gr.Number(
+        value,
+        label=label_of(name),
+        info=help_of(name),
+        step=0.1,
+        visible=visible,
+        elem_id=f"attack-{name.replace('_', '-')}",
+    )
+
+
+def number(value: float | None, name: str) -> float:
+    """What a number widget holds. FormError if it is empty."""
+    if value is None:
+        raise FormError(f"{label_of(name)} is empty. Give it a number, for example 1.")
+    return value

@@ -1,0 +1,57 @@
+"""The tab of attacks in a real browser: whom to attack, what came out, what survives, and why."""
+
+import pytest
+
+from tests.browser.actions import a_jpeg, open_attacks, stage, upload, wait_for_state
+
+sync_api = pytest.importorskip("playwright.sync_api")
+
+pytestmark = pytest.mark.browser
+
+
+def attack(page: "sync_api.Page") -> None:
+    open_attacks(page)
+    upload(page, "#attack-upload", "photo.jpg", a_jpeg())
+    page.get_by_text("200 x 120 pixels").wait_for()
+
+
+def test_the_tables_come_while_one_watches_and_the_rest_is_folded_away(visit: "sync_api.Page") -> None:
+    attack(visit)
+    visit.click("#attack-create")
+    visit.wait_for_selector("#attack-more .cx-to-come")
+    assert visit.locator("#attack-stage [data-status=running]").count() == 1
+    wait_for_state(visit, "done", "attack")
+    more = visit.locator("#attack-more")
+    assert more.locator(".cx-to-come").count() == 0
+    assert "1 of 1 held out" in more.locator("#attack-transfer").inner_text()
+    survived = more.locator("#attack-survival tbody tr")
+    assert survived.count() == 8
+    assert "not comparable" in survived.first.inner_text()
+    assert "SSIM" in stage(visit, "attack").inner_text()
+    slider = stage(visit, "attack").locator(".cx-compare img")
+    assert all(".png" in (slider.nth(index).get_attribute("src") or "") for index in range(2))
+    fold = more.locator("details", has_text="Which read-outs were fooled")
+    assert not fold.locator("svg").first.is_visible()
+    fold.locator("summary").first.click()
+    fold.locator("svg.cx-heat").first.wait_for()
+    assert fold.locator(".cx-heat-fell").count() == 2
+    more.get_by_text("From the photo to the picture, and beyond").click()
+    more.locator(".cx-path svg polyline").first.wait_for()
+    assert "frog becomes ship at 0.60" in more.inner_text()
+
+
+def test_a_clip_model_is_led_by_words_and_a_phone_never_scrolls_sideways(visit: "sync_api.Page") -> None:
+    visit.set_viewport_size({"width": 390, "height": 844})
+    attack(visit)
+    assert not visit.locator("#attack-prompt").is_visible()
+    visit.locator("#attack-model input").click()
+    visit.get_by_role("option", name="Stand-in CLIP").click()
+    visit.locator("#attack-prompt textarea").wait_for()
+    visit.click("#attack-create")
+    visit.get_by_text("Say in Text what the CLIP models should see").wait_for()
+    visit.locator("#attack-prompt textarea").fill("a photo of a <b>ship</b>")
+    visit.click("#attack-create")
+    wait_for_state(visit, "done", "attack")
+    assert "<b>ship</b>" in stage(visit, "attack").locator("h2").inner_text()
+    visit.evaluate("document.querySelectorAll('#attack-more details').forEach(fold => { fold.open = true; })")
+    assert visit.evaluate("document.documentElement.scrollWidth") <= 390
