@@ -1,6 +1,7 @@
 """The whole page: head, the three tabs, the visitor's results, the models, the foot, and the sidebar."""
 
 import secrets
+import time
 from typing import Any, Protocol
 
 import gradio as gr
@@ -19,6 +20,8 @@ from app.ui.text_tab import TextTab
 
 TITLE = "CrossMax Studio"
 STORAGE_KEY = "crossmax-studio"
+RECENT_SECONDS = 600.0
+"""How long after its end a job still decides which tab a page opens on."""
 
 # Brings the stage, or why there is nothing on it, into view on narrow screens, where it stands above the button
 # that was pressed.
@@ -100,7 +103,10 @@ def build_page(studio: Studio) -> gr.Blocks:
             except ValueError:
                 token = secrets.token_hex(16)
             jobs = studio.jobs.list(token)
-            busy = next((job.kind for job in jobs if job.kind in panels and not job.status.finished), None)
+            mine = [job for job in jobs if job.kind in panels]
+            # Whoever reloads comes back to where their work is, also if it has ended in between.
+            busy = next((job.kind for job in mine if not job.status.finished), None)
+            busy = busy or next((job.kind for job in mine if time.time() - (job.finished or 0) < RECENT_SECONDS), None)
             updates: Updates = {
                 owner: {"owner": token},
                 shelf: gallery.results(jobs, studio.media),
