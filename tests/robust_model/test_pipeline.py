@@ -284,7 +284,7 @@ def test_a_killed_pipeline_ends_in_the_same_weights(finished: Path, tmp_path: Pa
     (tmp_path / "asked.json").write_text(config().model_dump_json())
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path / "asked.json"), str(tmp_path / "run"), "5"],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)},
+        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads()), "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
         text=True,
         check=False,
