@@ -20,7 +20,7 @@ from app.jobs.store import write_atomic
 from app.onlookers import known_model
 from app.speeds import Speeds
 from generator.errors import StudioError
-from robust_model.evaluation.accounting import wilson
+from generator.intervals import wilson
 from robust_model.evaluation.config import EvalConfig
 from robust_model.evaluation.cost import passes_of
 from robust_model.evaluation.engine import configured

@@ -25,13 +25,13 @@ from benchmarks._harness import machine, table, write_json
 from generator.__main__ import Models
 from generator.encoders.pool import EncoderPool
 from generator.errors import StudioError
-from generator.explorer.intervals import Rate
 from generator.explorer.labels import captions, cifar10
 from generator.explorer.outcome import Question
 from generator.explorer.photos import find_photos
 from generator.explorer.transfer import Case, Comparison, cells_of, compare
 from generator.explorer.victims import Victim, victim_of
 from generator.image import load_image, save_png, to_tensor
+from generator.intervals import Rate
 from generator.production import output_paths, produce
 from generator.prompts import parse_prompts
 from generator.protocols import Encoder

@@ -20,11 +20,11 @@ from clip_model.training import ClipRun
 from clip_model.zero_shot import zero_shot
 from generator.devices import choose_device
 from generator.errors import StudioError
+from generator.intervals import wilson
 from generator.protocols import Foreground
 from robust_model.checkpoint import write_atomically
 from robust_model.commands import EXIT_ERROR, EXIT_INTERRUPTED, change_setting, read_settings, train_in_foreground
 from robust_model.data import load_data
-from robust_model.evaluation.accounting import wilson
 from robust_model.jobs import CHECKPOINT_SECONDS, validated
 from robust_model.provenance import command_line, record_provenance
 from robust_model.registry import ASSETS

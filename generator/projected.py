@@ -179,11 +179,15 @@ class _Search:
         return torch.where(back, self.best, x), torch.where(back, self._slope, gradient)
 
 
-def checkpoints(steps: int) -> frozenset[int]:
-    """Return w_j = ceil(p_j N) up to N: p_1 = 0.22, p_(j+1) = p_j + max(p_j - p_(j-1) - 0.03, 0.06)."""
-    before, here = 0.0, 0.22
-    found: set[int] = set()
-    while here <= 1:
-        found.add(math.ceil(here * steps - 1e-9))
-        before, here = here, here + max(here - before - 0.03, 0.06)
-    return frozenset(found)
+def checkpoints(steps: int) -> tuple[int, ...]:
+    """The steps w_j = ceil(p_j N), j >= 1, at which the step size is reconsidered.
+
+    p_0 = 0, p_1 = 0.22, p_(j+1) = p_j + max(p_j - p_(j-1) - 0.03, 0.06), here in hundredths, which are exact.
+    """
+    found = []
+    p, gap = 22, 22
+    while p <= 100:
+        found.append(-(-p * steps // 100))
+        gap = max(gap - 3, 6)
+        p += gap
+    return tuple(dict.fromkeys(found))

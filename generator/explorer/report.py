@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from generator.errors import StudioError
-from generator.explorer.intervals import LEVEL
 from generator.explorer.outcome import Question
 from generator.explorer.perceptual import lpips_note
 from generator.explorer.survival import SURVIVALS
 from generator.explorer.transfer import Case, Cell, Comparison, Row, cells_of
 from generator.explorer.verdicts import Verdict
 from generator.explorer.victims import Victim
+from generator.intervals import LEVEL
 from generator.recipe import Recipe
 
 REPORT_VERSION = 1

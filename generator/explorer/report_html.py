@@ -7,13 +7,13 @@ from html import escape
 
 from PIL import Image, ImageChops
 
-from generator.explorer.intervals import Rate
 from generator.explorer.outcome import Outcome
 from generator.explorer.perceptual import Distances, lpips_note
 from generator.explorer.report import MEANING, Report
 from generator.explorer.survival import SAVED, SURVIVALS
 from generator.explorer.transfer import Case, Cell, Row, matrix_of
 from generator.image import ImageError, load_image
+from generator.intervals import Rate
 
 MAX_PICTURES = 60
 """Cases that are shown with pictures; the tables have them all."""

@@ -6,7 +6,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from generator.explorer.intervals import Rate
 from generator.explorer.names import Names
 from generator.explorer.outcome import Outcome, Question, meaning_of, outcome_of, succeeded
 from generator.explorer.perceptual import Distances, distances
@@ -15,6 +14,7 @@ from generator.explorer.survival import SAVED
 from generator.explorer.verdicts import Verdict
 from generator.explorer.victims import Victim
 from generator.image import ImageError, load_image, to_tensor
+from generator.intervals import Rate
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from generator.explorer.intervals import LEVEL, Rate
 from generator.explorer.report import write_text
+from generator.intervals import LEVEL, Rate
 from generator.vlm.costs import Ledger
 from generator.vlm.describing import Descriptions, Inquiry
 from generator.vlm.scoring import JUDGE_THRESHOLDS, KEYWORD_THRESHOLDS

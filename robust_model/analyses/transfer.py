@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 from torch import Tensor
 
+from generator.intervals import wilson
 from robust_model.analyses import plotting
 from robust_model.analyses.base import Analysis, BudgetConfig, Material, Measured, Monitor, Table
 from robust_model.analyses.bench import combinations, predictors
 from robust_model.analyses.under_attack import FINAL_ITERATES, per_image, under_attack
-from robust_model.evaluation.accounting import proportion, wilson
+from robust_model.evaluation.accounting import proportion
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

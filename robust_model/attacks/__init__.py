@@ -21,7 +21,7 @@ from robust_model.attacks.base import (
 )
 from robust_model.attacks.gradients import GradientConfig
 from robust_model.attacks.losses import attack_loss
-from robust_model.attacks.pgd import AttackConfig, PgdConfig, adaptive_suite, pgd
+from robust_model.attacks.pgd import AttackConfig, PgdConfig, pgd
 from robust_model.attacks.square import SquareConfig, square
 from robust_model.noise import Noise
 
@@ -61,7 +61,6 @@ __all__ = [
     "PassCount",
     "PgdConfig",
     "SquareConfig",
-    "adaptive_suite",
     "attack_loss",
     "project",
     "run_attack",

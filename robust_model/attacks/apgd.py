@@ -16,6 +16,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from generator.projected import checkpoints
 from robust_model.attacks.base import AttackOutcome, Defence, Judge, PassCount, project
 from robust_model.attacks.gradients import GradientAttack, GradientConfig, Query
 from robust_model.attacks.losses import TARGETED
@@ -55,20 +56,6 @@ class ApgdConfig(GradientConfig):
     def cost(self) -> PassCount:
         ranking = PassCount(forward=int(self.loss in TARGETED))
         return PassCount(1, 1) * (self.runs * (self.steps + 1) * self.eot) + ranking
-
-
-def checkpoints(steps: int) -> tuple[int, ...]:
-    """The steps w_j = ceil(p_j N), j >= 1, at which the step size is reconsidered.
-
-    p_0 = 0, p_1 = 0.22, p_(j+1) = p_j + max(p_j - p_(j-1) - 0.03, 0.06), here in hundredths, which are exact.
-    """
-    found = []
-    p, gap = 22, 22
-    while p <= 100:
-        found.append(-(-p * steps // 100))
-        gap = max(gap - 3, 6)
-        p += gap
-    return tuple(dict.fromkeys(found))
 
 
 @dataclass

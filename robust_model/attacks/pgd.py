@@ -80,16 +80,3 @@ def pgd(
             yield outcome
         outcome.last.append(last)
     yield outcome
-
-
-def adaptive_suite(eps: float, steps: int, restarts: int, eot: int) -> tuple[PgdConfig, ...]:
-    """The standard suite: the mean of the logits by two losses, then on from there against the defence itself."""
-    budget = {"eps": eps, "steps": steps, "restarts": restarts, "eot": eot}
-    return (
-        PgdConfig(source="mean", loss="ce", **budget),
-        PgdConfig(source="mean", loss="margin", **budget),
-        PgdConfig(source="defence", loss="margin", continues=True, **budget),
-        PgdConfig(source="defence", loss="ce", **budget),
-        PgdConfig(source="predictor -1", loss="margin", **budget),
-        PgdConfig(source="mean", loss="targeted", **{**budget, "restarts": max(restarts, 4)}),
-    )

@@ -1,23 +1,13 @@
 """From passes to accuracies: votes, majorities, intervals, and the ways to count a model that answers at random."""
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from generator.intervals import wilson
 from robust_model.attacks import Defence
 from robust_model.noise import Noise
-
-
-def wilson(successes: int, total: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95 % Wilson score interval of a proportion (Wilson 1927)."""
-    if total == 0:
-        return (0.0, 1.0)
-    p = successes / total
-    centre = (p + z * z / (2 * total)) / (1 + z * z / total)
-    half = z / (1 + z * z / total) * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
-    return (max(0.0, centre - half), min(1.0, centre + half))
 
 
 def proportion(mask: Tensor) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Named lists of attacks. Adding one is a function and a line in `SUITES`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TypedDict
 
 from generator.errors import StudioError
@@ -12,7 +12,6 @@ from robust_model.attacks import (
     Defence,
     PgdConfig,
     SquareConfig,
-    adaptive_suite,
 )
 
 
@@ -60,7 +59,16 @@ def _quick(budget: Budget, _defence: Defence) -> tuple[AnyAttack, ...]:
 
 
 def _adaptive(budget: Budget, _defence: Defence) -> tuple[AnyAttack, ...]:
-    return adaptive_suite(budget.eps, budget.steps, budget.restarts, budget.eot)
+    """The mean of the logits by two losses, then on from there against the defence itself, and more."""
+    spent = asdict(budget)
+    return (
+        PgdConfig(source="mean", loss="ce", **spent),
+        PgdConfig(source="mean", loss="margin", **spent),
+        PgdConfig(source="defence", loss="margin", continues=True, **spent),
+        PgdConfig(source="defence", loss="ce", **spent),
+        PgdConfig(source="predictor -1", loss="margin", **spent),
+        PgdConfig(source="mean", loss="targeted", **{**spent, "restarts": max(budget.restarts, 4)}),
+    )
 
 
 def _apgd(budget: Budget, defence: Defence) -> tuple[AnyAttack, ...]:

@@ -14,10 +14,10 @@ from robust_model.attacks import (
     PassCount,
     PgdConfig,
     SquareConfig,
-    adaptive_suite,
     project,
     source_of,
 )
+from robust_model.evaluation.suites import Budget, suite_attacks
 from tests.robust_model.defences import Linear, attacked, network, picture, trained
 
 EPS = 0.06
@@ -158,7 +158,7 @@ def test_sources() -> None:
 
 
 def test_the_suite_attacks_the_mean_and_the_defence_and_its_names_are_unique() -> None:
-    suite = adaptive_suite(8 / 255, 50, 2, 1)
+    suite = suite_attacks(("adaptive",), Budget(8 / 255, 50, 2, 1), Linear())
     assert {a.source for a in suite} >= {"mean", "defence"}
     assert len({a.name for a in suite}) == len(suite)
-    assert all(a.steps >= 50 and a.restarts >= 2 for a in suite)
+    assert all(isinstance(a, PgdConfig) and a.steps >= 50 and a.restarts >= 2 for a in suite)

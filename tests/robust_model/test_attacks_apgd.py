@@ -5,8 +5,9 @@ import torch
 from torch import Tensor
 
 from generator.errors import StudioError
+from generator.projected import checkpoints
 from robust_model.attacks import ApgdConfig, AutoAttackConfig
-from robust_model.attacks.apgd import _Run, checkpoints
+from robust_model.attacks.apgd import _Run
 from robust_model.attacks.gradients import Query
 from tests.robust_model.defences import Linear, attacked, picture, standing, trained
 

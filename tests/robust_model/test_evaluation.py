@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from generator.errors import StudioError
+from generator.intervals import wilson
 from robust_model.attacks import AttackOutcome, AutoAttackConfig, PassCount, PgdConfig
 from robust_model.data import LabelledImages
-from robust_model.evaluation.accounting import by_draws, majority, wilson
+from robust_model.evaluation.accounting import by_draws, majority
 from robust_model.evaluation.config import EvalConfig, check_classes, choose
 from robust_model.evaluation.cost import estimate
 from robust_model.evaluation.engine import evaluate_model
@@ -222,14 +223,6 @@ def test_choice_of_images() -> None:
     assert torch.equal(few.images, images().images[torch.tensor(indices)])
     assert choose(images(), 0, seed=1)[1] == list(range(6))
     assert choose(images(), 99, seed=1)[1] == list(range(6))
-
-
-def test_wilson_interval_by_hand() -> None:
-    # 5 of 10: centre 1/2, half-width z / (1 + z^2/n) * sqrt(1/40 + z^2/400) with z = 1.96.
-    assert wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
-    assert wilson(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
-    assert wilson(10, 10) == pytest.approx((0.7225, 1.0), abs=1e-4)
-    assert wilson(0, 0) == (0.0, 1.0)
 
 
 def test_votes_by_hand() -> None:

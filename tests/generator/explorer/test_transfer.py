@@ -8,13 +8,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from generator.explorer.intervals import wilson
 from generator.explorer.outcome import Outcome, Question
 from generator.explorer.store import VerdictStore
 from generator.explorer.survival import SURVIVALS
 from generator.explorer.transfer import Case, cells_of, compare, find_cell, matrix_of
 from generator.explorer.victims import classifier_victim
 from generator.image import save_png
+from generator.intervals import wilson
 from tests.generator.explorer.standins import tinted
 from tests.generator.standins import NAMES, Colours, LayeredColours, rng
 

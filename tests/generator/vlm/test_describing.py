@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from generator.errors import StudioError
-from generator.explorer.intervals import Rate
 from generator.explorer.outcome import Question
 from generator.explorer.transfer import Case
 from generator.image import load_image, save_png
+from generator.intervals import Rate
 from generator.vlm.client import VlmClient
 from generator.vlm.describing import Descriptions, Inquiry, describe
 from generator.vlm.journal import Journal

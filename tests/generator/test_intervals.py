@@ -1,12 +1,13 @@
 import pytest
 
-from generator.explorer.intervals import Rate, wilson
+from generator.intervals import Rate, wilson
 
 
 def test_wilson_by_hand() -> None:
     assert wilson(5, 10) == pytest.approx((0.236593, 0.763407), abs=1e-6)
     assert wilson(0, 10) == pytest.approx((0.0, 0.277533), abs=1e-6)
     assert wilson(1, 4) == pytest.approx((0.045587, 0.699358), abs=1e-6)
+    assert wilson(10, 10) == pytest.approx((0.722467, 1.0), abs=1e-6)
     assert wilson(10, 10)[1] == 1.0 and wilson(0, 0) == (0.0, 1.0)
 
 
