@@ -44,6 +44,11 @@ class DataDir:
         return self.root / "datasets"
 
     @property
+    def shipped(self) -> Path:
+        """The reports that came with the models, as pages."""
+        return self.root / "shipped"
+
+    @property
     def speeds(self) -> Path:
         """How long a pass through each model takes on this machine."""
         return self.root / "speeds.json"

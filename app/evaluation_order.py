@@ -1,8 +1,9 @@
 """What a visitor can have evaluated, and what they order: values that page and evaluations share."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,23 @@ class Cost:
     forward: int
     backward: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class ShippedReport:
+    """An evaluation that came with a model.
+
+    Attributes:
+        name: what a browser calls it; no id of a job.
+        title: for people.
+        folder: as a job's: its report lies in there.
+        report: what was found.
+    """
+
+    name: str
+    title: str
+    folder: Path
+    report: Mapping[str, Any]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from typing import Any
 
 from app.data_dir import DataDir
 from app.evaluation_data import EvaluationData
-from app.evaluation_order import Cost, DataChoice, EvaluationOrder, ReportFiles, SuiteChoice
+from app.evaluation_order import Cost, DataChoice, EvaluationOrder, ReportFiles, ShippedReport, SuiteChoice
+from app.evaluation_shipped import shipped_reports
 from app.jobs.store import write_atomic
 from app.onlookers import known_model
 from app.speeds import Speeds
@@ -106,6 +107,10 @@ class Evaluations:
             raise StudioError("These attacks are all done. Choose more of them above to go on from here.")
         return {**params, "config": {**config, "suites": list(every)}, "continues": job_id}
 
+    def shipped(self) -> Sequence[ShippedReport]:
+        """The evaluations that came with the models, each with a folder like a job's."""
+        return shipped_reports(self.list_models(), self.data_dir.shipped, Path(FOLDER, REPORT))
+
     def report(self, folder: Path) -> Mapping[str, Any] | None:
         """What is known so far of the evaluation in a job's folder; None before there is anything.
 
@@ -159,8 +164,10 @@ class Evaluations:
 @functools.lru_cache(maxsize=32)
 def _read(path: Path, _version: int) -> Mapping[str, Any]:
     report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    settings = json.loads((path.parent / "config.json").read_text(encoding="utf-8"))
-    return {**report, "planned": [planned["name"] for planned in settings["plan"]]}
+    settings = path.parent / "config.json"
+    # A report that came with a model came without the settings of its run: it is complete as it is.
+    plan = json.loads(settings.read_text(encoding="utf-8"))["plan"] if settings.is_file() else report["attacks"]
+    return {**report, "planned": [planned["name"] for planned in plan]}
 
 
 def job_folder(data: DataDir, job_id: str) -> Path:

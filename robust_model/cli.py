@@ -49,7 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--data",
         default="",
-        help="cifar10, cifar100, folder:PATH, files:PATH (a class folder that stays on the disk) or synthetic:COUNT "
+        help="cifar10, cifar100, folder:PATH, files:PATH (a class folder that stays on the disk) or synthetic:COUNT; "
+        "of a folder's images of another size the shorter side is scaled to the model's, and the middle square taken "
         "(default: the preset's own)",
     )
     train.add_argument("--out", type=Path, help="the run's folder (default: runs/PRESET)")

@@ -19,13 +19,13 @@ from robust_model.evaluation.cost import estimate
 from robust_model.evaluation.suites import SUITES
 from robust_model.jobs import evaluate_job, validated
 from robust_model.provenance import command_line
-from robust_model.reports import compare, model_info, render_html, render_markdown
+from robust_model.reports import DATASETS, compare, model_info, render_html, render_markdown
 from robust_model.subjects import Subject, load_subject
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _SETTINGS = (
     *("data", "count", "size", "match", "steps", "restarts", "eot", "draws", "noise", "aggregator", "attack_all"),
-    *("cascade", "sweep", "samples", "batch", "seed"),
+    *("cascade", "precision", "sweep", "samples", "batch", "seed"),
 )
 _PLACES = ("--out", "--json", "--html", "--markdown")
 """Options that say where results go: no part of the command that makes them again."""
@@ -44,6 +44,7 @@ def add_parsers(commands: Commands) -> None:
     info.add_argument("--architecture", required=True)
     info.add_argument("--link", default="")
     info.add_argument("--venue", default="Unpublished")
+    info.add_argument("--dataset", default="", help=f"{', '.join(DATASETS)} (default: as the report's data are called)")
     info.add_argument("--additional-data", action="store_true", help="trained with more than the data set's own images")
 
 
@@ -58,13 +59,20 @@ def _add_evaluate(commands: Commands) -> None:
     defaults = EvalConfig(model="", data="")
     evaluate.add_argument(
         "model",
-        help="a model's name, the folder of an exported one, ensemble:NAME+NAME, torchvision:NAME, timm:NAME, "
-        "robustbench:NAME, or MODULE:FUNCTION (of yours, in this folder; returns a network, or (network, class names))",
+        help="a model's name, the folder of an exported one, hf-hub:ORG/NAME (one of ours on the hub), "
+        "ensemble:NAME+NAME, torchvision:NAME, timm:NAME, robustbench:NAME, or MODULE:FUNCTION (of yours, in this "
+        "folder; returns a network, or (network, class names))",
     )
     what = evaluate.add_argument_group("what is evaluated")
     what.add_argument("--data", default="cifar10", help="as for train; the test split is used (default: %(default)s)")
     what.add_argument("-n", "--count", type=int, default=defaults.count, help="images, 0 = all (default: %(default)s)")
-    what.add_argument("--size", type=int, default=0, help="side at which a class folder is read (default: the model's)")
+    what.add_argument(
+        "--size",
+        type=int,
+        default=0,
+        help="side at which a class folder is read: an image's shorter side is scaled to it, and the middle square "
+        "taken (default: the model's)",
+    )
     what.add_argument(
         "--match",
         choices=("name", "order"),
@@ -94,6 +102,12 @@ def _add_evaluate(commands: Commands) -> None:
         help="attack also images that only a minority of the draws gets right (default: yes)",
     )
     how.add_argument("--cascade", action="store_true", help="each attack meets only what those before it left: cheaper")
+    how.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16"),
+        default=defaults.precision,
+        help="what attacks compute in; every break is judged in float32 (default: %(default)s)",
+    )
     how.add_argument(
         "--sweep",
         type=int,
@@ -233,7 +247,7 @@ def run_compare(args: argparse.Namespace) -> int:
 
 def run_model_info(args: argparse.Namespace) -> int:
     """Print a report as RobustBench's form; returns the exit code. Raises StudioError."""
-    names = ("name", "authors", "architecture", "link", "venue", "additional_data")
+    names = ("name", "authors", "architecture", "link", "venue", "additional_data", "dataset")
     found = model_info(read_settings(args.report), **{name: getattr(args, name) for name in names})
     print(json.dumps(found, indent=2))
     return 0

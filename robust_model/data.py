@@ -60,6 +60,10 @@ class LabelledImages:
         """The images at `indices` (int64), in that order."""
         return LabelledImages(self.images[indices], self.labels[indices], self.class_names, self.source)
 
+    def loaded(self) -> "LabelledImages":
+        """These images, which are in memory already."""
+        return self
+
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Float images [<= size, 3, H, W] in [0, 1] and labels, in order."""
         for start in range(0, len(self), size):
@@ -105,6 +109,10 @@ class LabelledFiles:
         files = tuple(self.files[i] for i in indices.tolist())
         return LabelledFiles(files, self.labels[indices], self.class_names, self.source, self.size)
 
+    def loaded(self) -> LabelledImages:
+        """The images, read into memory. StudioError for a file that cannot be read."""
+        return LabelledImages(self.pixels(torch.arange(len(self))), self.labels, self.class_names, self.source)
+
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Float images [<= size, 3, S, S] in [0, 1] and labels, in order."""
         for indices in torch.arange(len(self)).split(size):
@@ -115,11 +123,17 @@ LabelledSet = LabelledImages | LabelledFiles
 
 
 def centre_square(picture: Image.Image, size: int) -> Image.Image:
-    """The middle of a picture at `size` x `size`: what remains of its longer side is cut off (bicubic, antialiased)."""
-    side = min(picture.size)
-    left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    square = picture.crop((left, top, left + side, top + side))
-    return square if side == size else square.resize((size, size), Image.Resampling.BICUBIC)
+    """A picture as evaluations usually see it: its shorter side scaled to `size`, and the middle square of that.
+
+    To the bit what torchvision's `Resize(size, BICUBIC)` and `CenterCrop(size)` make of a picture (antialiased). One
+    that is `size` x `size` already comes back as it is, and a square one is only scaled.
+    """
+    shorter = min(picture.size)
+    width, height = (size * side // shorter for side in picture.size)
+    if picture.size != (width, height):
+        picture = picture.resize((width, height), Image.Resampling.BICUBIC)
+    left, top = round((width - size) / 2), round((height - size) / 2)  # as there, halves go to the even number
+    return picture if width == height else picture.crop((left, top, left + size, top + size))
 
 
 def _read_image(path: Path) -> Image.Image:
@@ -130,7 +144,6 @@ def _read_image(path: Path) -> Image.Image:
 
 
 def _class_names(root: Path, split: Split) -> tuple[str, ...]:
-    folder = root / split
     folder = root / split
     if not folder.is_dir():
         raise StudioError(
@@ -164,15 +177,13 @@ def _class_files(root: Path, split: Split) -> tuple[list[Path], list[int], tuple
 def class_folder(root: Path, split: Split, size: int = 32) -> LabelledImages:
     """Read `root/<split>/<class>/*` (also `<class>/images/*`), classes and files in alphabetical order.
 
-    Hidden files and folders are passed over. Images of another size are scaled to `size` x `size`.
+    Hidden files and folders are passed over. Images of another size become `size` x `size` by `centre_square`.
     """
     files, labels, classes = _class_files(root, split)
     pixels = np.empty((len(files), 3, size, size), dtype=np.uint8)
 
     def read(index: int) -> None:
-        rgb = _read_image(files[index])
-        if rgb.size != (size, size):
-            rgb = rgb.resize((size, size), Image.Resampling.BICUBIC)
+        rgb = centre_square(_read_image(files[index]), size)
         pixels[index] = np.asarray(rgb).transpose(2, 0, 1)
 
     with ThreadPoolExecutor() as pool:
@@ -182,7 +193,7 @@ def class_folder(root: Path, split: Split, size: int = 32) -> LabelledImages:
 
 
 def class_files(root: Path, split: Split, size: int) -> LabelledFiles:
-    """The same folder as `class_folder` reads, left on the disk: each image's middle square at `size` x `size`."""
+    """The same folder as `class_folder` reads, with the same pixels, left on the disk."""
     files, labels, classes = _class_files(root, split)
     return LabelledFiles(tuple(files), torch.tensor(labels), classes, f"files:{root.name}/{split}", size)
 
@@ -223,7 +234,7 @@ def synthetic(split: Split, count: int = 512, classes: int = 4, size: int = 32, 
 def load_data(spec: str, split: Split, *, root: Path = Path("data"), size: int = 32) -> LabelledImages:
     """Load what `spec` names: "cifar10", "cifar100", "folder:PATH" or "synthetic[:COUNT]".
 
-    A folder's images are scaled to `size`; the other sets are 32 pixels a side.
+    A folder's images come at `size` (see `centre_square`); the other sets are 32 pixels a side.
     """
     kind, _, rest = spec.partition(":")
     if kind == "folder" and rest:

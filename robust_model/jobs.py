@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from generator.errors import StudioError
 from generator.protocols import JobContext
-from robust_model.data import LabelledImages
+from robust_model.data import LabelledSet
 from robust_model.evaluation.config import EvalConfig, EvalProgress
 from robust_model.evaluation.engine import evaluate_model
 from robust_model.run import TrainingRun, TrainProgress
@@ -36,7 +36,7 @@ def evaluate_job(
     model: EvaluatedModel,
     folder: Path | None = None,
     *,
-    data: LabelledImages | None = None,
+    data: LabelledSet | None = None,
 ) -> dict[str, Any]:
     """Evaluate a model, and return the report; "complete" in it says whether it was stopped early.
 

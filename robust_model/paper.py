@@ -15,7 +15,9 @@ What differs from the notebook, and how to change it back:
   statistics move. Back: `--set readouts.backbone_mode=train`.
 - All eight predictors come from one forward pass, with one draw of the noise; the notebook computes the backbone's own
   head in a second pass with noise of its own. Back: `--set model.separate_final_pass=true`.
-- The last, incomplete batch of an epoch is left out (80 of 50,000 images at batch 128; others in every epoch).
+- Both phases' batches are the notebook's, 128 and then 64. All at 128: `--set readouts.batch=128`.
+- The last, incomplete batch of an epoch is left out (80 of 50,000 images at batch 128; others in every epoch). Back:
+  `--set keep_last=true`.
 - The random numbers come from the run's own seeded generators, so they are others than the notebook's.
 - The stack is computed by matrix products, for the whole batch at once; the result is the same to 1e-5.
 - Light adversarial training: one FGSM step (L-inf 8/255, a setting of ours: `--set backbone.eps=...`) in the phase
@@ -103,12 +105,17 @@ def imagenet(data: str) -> PipelineConfig:
 
 
 def literal(data: str) -> PipelineConfig:
-    """Everything as in the notebook: one phase for each read-out, moving statistics, two passes for the answer."""
+    """As in the notebook: one phase for each read-out, moving statistics, whole epochs, two passes for the answer."""
     model = model_config(class_names_of(data)).model_copy(update={"separate_final_pass": True})
-    phases, before = {"backbone": _backbone(model, data)}, "backbone"
+    phases, before = {"backbone": _backbone(model, data, keep_last=True)}, "backbone"
     for depth in model.readout_depths:
         phases[f"readout-{depth}"] = _readouts(
-            model, data, trained_readouts=(depth,), backbone_mode="train", start_from=f"phase:{before}"
+            model,
+            data,
+            trained_readouts=(depth,),
+            backbone_mode="train",
+            start_from=f"phase:{before}",
+            keep_last=True,
         )
         before = f"readout-{depth}"
     return PipelineConfig(phases=phases)

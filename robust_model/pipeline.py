@@ -21,7 +21,7 @@ from robust_model.data import LabelledSet, training_data
 from robust_model.distributed import current
 from robust_model.run import TrainProgress
 from robust_model.train_config import CHANGEABLE, TrainConfig
-from robust_model.training import Run, describe_data, steps_of
+from robust_model.training import Run, batch_sizes, describe_data, steps_of
 
 START_SETTINGS = ("pretrained", "pretrained_file", "start_from")
 """What says how a run starts: of several phases it is the first one's."""
@@ -96,7 +96,8 @@ class Pipeline:
         # A phase that does not fit its data is refused now, not when the phases before it are done.
         for phase in config.phases.values():
             Run.check_data(phase, self._images(phase))
-            self.world.part(phase.batch)
+            for size in set(batch_sizes(phase, len(self._images(phase)))):
+                self.world.part(size)
 
     def _images(self, phase: TrainConfig) -> LabelledSet:
         return self._data[phase.data, phase.model.stack.size]

@@ -1,7 +1,7 @@
 """What can be evaluated: our models, ensembles of them, other people's by name, and a user's own.
 
-A name is one of ours (or the folder of an exported model), or `KIND:REST` with a kind of `LOADERS`, or
-`MODULE:FUNCTION`, a function of the user's that returns a network.
+A name is one of ours (or the folder of an exported model), or `KIND:REST` with a kind of `LOADERS` (our models on the
+hub among them, `hf-hub:ORG/NAME`), or `MODULE:FUNCTION`, a function of the user's that returns a network.
 """
 
 import importlib
@@ -18,6 +18,7 @@ from generator.errors import StudioError
 from robust_model.attacks import Defence
 from robust_model.data import CIFAR10_CLASSES
 from robust_model.ensemble import Ensemble, SelfEnsemble
+from robust_model.hub import PREFIX
 from robust_model.plain import PlainConfig, PlainDefence
 from robust_model.registry import find_model, load_model
 
@@ -51,7 +52,10 @@ class EvaluatedModel(Defence, Protocol):
 
 @dataclass(frozen=True)
 class Subject:
-    """A model to evaluate: `name` as it is recorded, and the `folder` of an exported model of ours."""
+    """A model to evaluate: `name` as it is recorded, and the `folder` of an exported model that lies here.
+
+    A model of the hub has none: its files are the cache's, into which nothing of ours is written.
+    """
 
     name: str
     model: EvaluatedModel
@@ -73,9 +77,15 @@ def load_subject(name: str, device: str = "cpu", folders: Sequence[Path] = ()) -
 
 
 def _plain(name: str) -> str:
-    """The name without folders of this machine."""
+    """The name without folders of this machine, which only the members of an ensemble can lie in."""
     kind, _, rest = name.partition(":")
-    return f"{kind}:{'+'.join(Path(part).name for part in rest.split('+'))}"
+    if kind != "ensemble":
+        return name
+    return f"{kind}:{'+'.join(part if part.startswith(PREFIX) else Path(part).name for part in rest.split('+'))}"
+
+
+def _hub(rest: str, device: str, folders: Sequence[Path]) -> EvaluatedModel:
+    return load_model(PREFIX + rest, device, folders)
 
 
 def _ensemble(rest: str, device: str, folders: Sequence[Path]) -> EvaluatedModel:
@@ -215,6 +225,7 @@ def _outputs(network: nn.Module, name: str, device: str) -> int:
 
 LOADERS: dict[str, Callable[[str, str, Sequence[Path]], EvaluatedModel]] = {
     "ensemble": _ensemble,
+    PREFIX.removesuffix(":"): _hub,
     "torchvision": _torchvision,
     "timm": _timm,
     "robustbench": _robustbench,

@@ -27,7 +27,8 @@ class TrainConfig(BaseModel):
     are folders of runs or of exported models: with the weight `teacher_weight`, what they say of the clean image takes
     the place of its label (see `teaching`). `holdout` training images, chosen by `seed`, are
     kept for selection, and never trained on (a run that starts from another's weights should have its seed, or the
-    holdout is not new to it). `batch` is that of all processes together; an epoch's last, incomplete one is left out.
+    holdout is not new to it). `batch` is that of all processes together; an epoch's last, incomplete one is left out
+    unless `keep_last`.
 
     `bf16` computes in bfloat16 where that is safe (autocast); `compile` compiles the backbone (torch.compile), which
     pays on a GPU; `checkpointing` trades a third more time for much less memory (see `networks.Chain`).
@@ -45,6 +46,7 @@ class TrainConfig(BaseModel):
     backbone_mode: Literal["eval", "train"] = "eval"
     epochs: float = Field(28, gt=0)
     batch: int = Field(256, ge=2)
+    keep_last: bool = False
     optimiser: Literal["sgd", "adam"] = "sgd"
     learning_rate: float = Field(0.2, gt=0)
     momentum: float = Field(0.9, ge=0, lt=1)

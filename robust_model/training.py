@@ -48,10 +48,11 @@ class Run(ResumableRun[TrainConfig]):
         order = torch.randperm(len(images), generator=torch.Generator().manual_seed(config.seed))
         self.held_out = images.subset(order[: config.holdout])
         self.images = images.subset(order[config.holdout :])
-        self.steps_per_epoch = len(self.images) // config.batch
+        self.steps_per_epoch = len(batch_sizes(config, len(images)))
         self.steps = steps_of(config, len(images))
 
-        self.world.part(config.batch)  # refuses now what can't be divided
+        for size in set(batch_sizes(config, len(images))):
+            self.world.part(size)  # refuses now what can't be divided
         self.model = self._make_model()
         self.soft: Tensor | None = None
         if config.teachers:
@@ -74,6 +75,11 @@ class Run(ResumableRun[TrainConfig]):
             raise StudioError(
                 f"{len(images)} images are too few for a batch of {config.batch} and a holdout of {config.holdout}; "
                 "lower one of the two."
+            )
+        if 1 in batch_sizes(config, len(images)):
+            raise StudioError(
+                "The last batch of an epoch would be one image, by which no BatchNorm can normalise: choose another "
+                "batch or holdout, or keep_last=false."
             )
 
     def describe_data(self) -> str:
@@ -142,7 +148,7 @@ class Run(ResumableRun[TrainConfig]):
         pixels = augment(
             self.images.pixels(indices), self.config.shift, self.config.flip, self._generator(self.step, 0)
         )
-        mine = self.world.part(self.config.batch)
+        mine = self.world.part(len(indices))
         return to_float(pixels[mine]).to(self.device), self._targets(indices[mine]).to(self.device)
 
     def _targets(self, indices: Tensor) -> Tensor:
@@ -240,7 +246,13 @@ def answers(model: SelfEnsemble, images: LabelledSet) -> Tensor:
 
 def steps_of(config: TrainConfig, images: int) -> int:
     """The steps of a run on so many images, the held-out ones included."""
-    return max(1, round(config.epochs * ((images - config.holdout) // config.batch)))
+    return max(1, round(config.epochs * len(batch_sizes(config, images))))
+
+
+def batch_sizes(config: TrainConfig, images: int) -> list[int]:
+    """The sizes of an epoch's batches, of a run on so many images, the held-out ones included."""
+    whole, left = divmod(images - config.holdout, config.batch)
+    return [config.batch] * whole + ([left] if left and config.keep_last else [])
 
 
 def describe_data(config: TrainConfig, images: int, source: str) -> str:

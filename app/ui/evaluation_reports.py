@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.evaluation_order import ReportFiles
+from app.evaluation_order import ReportFiles, ShippedReport
 from app.jobs.model import JobSnapshot, JobStatus
 from app.ui import markup
 from app.ui.evaluation_markup import WORDS, Report, interval_words, range_bar, share
@@ -45,31 +45,39 @@ new MutationObserver(() => element.querySelector('[data-close]')?.focus()).obser
 """
 
 
-def runs(jobs: Sequence[JobSnapshot]) -> str:
-    """The visitor's evaluations, newest first, to open and to compare."""
-    shown = [job for job in jobs if job.status is not JobStatus.DISCARDED][:MOST_RUNS]
-    if not shown:
-        return '<p class="cx-hint">None yet. They stay here, also after a reload.</p>'
+def runs(jobs: Sequence[JobSnapshot], shipped: Sequence[ShippedReport] = ()) -> str:
+    """The visitor's evaluations, newest first, and below them those that came with the models: to open and compare."""
+    own = [job for job in jobs if job.status is not JobStatus.DISCARDED][:MOST_RUNS]
+    hint = "" if own else '<p class="cx-hint">None yet of your own. They stay here, also after a reload.</p>'
+    entries = [*map(_run, own), *map(_shipped, shipped)]
+    listed = f'<ul class="cx-runs">{"".join(entries)}</ul>' if entries else ""
     compare = (
         '<div class="cx-row"><button class="cx-button" data-compare disabled>Compare the chosen</button></div>'
-        if len(shown) > 1
+        if len(entries) > 1
         else ""
     )
-    return f'<ul class="cx-runs">{"".join(map(_run, shown))}</ul>{compare}'
+    return f"{hint}{listed}{compare}"
 
 
 def _run(job: JobSnapshot) -> str:
-    name, title = markup.text(job.id), markup.text(job.title or job.kind)
     state = "" if job.status is JobStatus.DONE else f" · {WORDS[job.status]}"
-    can_go = job.status.finished
-    remove = (
-        f'<button class="cx-word" data-remove="{name}" aria-label="Remove {title}">remove</button>' if can_go else ""
-    )
+    said = f"{when(job.created)}{state}{_headline(job.result)}"
+    title = job.title or job.kind
+    return _entry(job.id, title, said, comparable=bool(job.result), removable=job.status.finished)
+
+
+def _shipped(one: ShippedReport) -> str:
+    said = f"shipped with the model{_headline(one.report)}"
+    return _entry(one.name, one.title, said, comparable=True, removable=False)
+
+
+def _entry(name: str, title: str, said: str, *, comparable: bool, removable: bool) -> str:
+    name, title = markup.text(name), markup.text(title)
+    remove = f'<button class="cx-word" data-remove="{name}" aria-label="Remove {title}">remove</button>'
     return (
-        f'<li><input type="checkbox" data-run="{name}" aria-label="Choose {title}"{"" if job.result else " disabled"}>'
-        f'<button class="cx-run" data-pick="{name}"><span>{title}</span>'
-        f"<small>{when(job.created)}{markup.text(state)}{markup.text(_headline(job.result))}</small></button>"
-        f"{remove if job.status.finished else ''}</li>"
+        f'<li><input type="checkbox" data-run="{name}" aria-label="Choose {title}"{"" if comparable else " disabled"}>'
+        f'<button class="cx-run" data-pick="{name}"><span>{title}</span><small>{markup.text(said)}</small></button>'
+        f"{remove if removable else ''}</li>"
     )
 
 
@@ -89,9 +97,8 @@ def sheet(title: str, inner_html: str, links: str = "") -> str:
     )
 
 
-def report_sheet(job: JobSnapshot, files: ReportFiles, media: Media) -> str:
+def report_sheet(title: str, files: ReportFiles, media: Media) -> str:
     """A report as it was written, in a frame in which nothing can run, with its files."""
-    title = job.title or job.kind
 
     def address(path: Path) -> str:
         return media.url(path, path.stat().st_mtime_ns)

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.evaluation_order import ShippedReport
 from app.jobs.model import JobSnapshot
 from app.ui import evaluation_markup, evaluation_reports
 from app.ui.evaluation_form import EvaluationForm
@@ -54,7 +55,7 @@ class EvaluationSidebar:
             )
             self.form.build()
             self.panel.build(between=self._build_go_on)
-            gr.HTML('<h2 class="cx-side-title">Your evaluations</h2>', apply_default_css=False)
+            gr.HTML('<h2 class="cx-side-title">Past evaluations</h2>', apply_default_css=False)
             self.runs = gr.HTML(
                 evaluation_reports.runs([]),
                 elem_id="evaluate-runs",
@@ -108,7 +109,7 @@ class EvaluationSidebar:
         self.go_on.click(guard(go_on), inputs, self.panel.outputs, **QUICK)
 
         def read(owner: Any, event: gr.EventData) -> Updates:
-            return {self.sheet: self._report(self.panel.find(str(event.pick), owner))}
+            return {self.sheet: self._report(*self._past(str(event.pick), owner))}
 
         self.panel.more.select(guard(read), [self.owner], [self.panel.notice, self.sheet], **QUICK)
         self._wire_runs()
@@ -129,25 +130,39 @@ class EvaluationSidebar:
                 job = self.panel.find(str(event.remove), owner)
                 self.studio.jobs.discard(job.id, owner_token(owner))
                 return {**refresh(owner), **(self.panel.follow(None) if job.id == followed else {})}
+            if self._shipped(str(event.pick)) is not None:
+                return {self.sheet: self._report(*self._past(str(event.pick), owner))}
             job = self.panel.find(str(event.pick), owner)
-            return {**self.panel.follow(job), **({self.sheet: self._report(job)} if self._readable(job) else {})}
+            sheet = {self.sheet: self._report(*self._past(job.id, owner))} if self._readable(job) else {}
+            return {**self.panel.follow(job), **sheet}
 
         outputs += [self.sheet, *self.panel.outputs]
         self.runs.select(guard(pick), [self.owner, self.panel.job], outputs, **QUICK)
         self.sheet.select(guard(lambda: {self.sheet: ""}), None, [self.notice, self.sheet], **QUICK)
 
     def _runs(self, owner: str) -> str:
-        return evaluation_reports.runs([job for job in self.studio.jobs.list(owner) if job.kind == KIND])
+        own = [job for job in self.studio.jobs.list(owner) if job.kind == KIND]
+        return evaluation_reports.runs(own, self.studio.evaluations.shipped())
+
+    def _shipped(self, name: str) -> ShippedReport | None:
+        return next((one for one in self.studio.evaluations.shipped() if one.name == name), None)
+
+    def _past(self, name: str, owner: Any) -> tuple[str, Path]:
+        """Title and folder of an evaluation: one of this browser's, or one that came with a model."""
+        shipped = self._shipped(name)
+        if shipped is not None:
+            return shipped.title, shipped.folder
+        job = self.panel.find(name, owner)
+        return job.title or job.kind, Path(job.folder)
 
     def _readable(self, job: JobSnapshot) -> bool:
         return job.status.finished and self.studio.evaluations.report(Path(job.folder)) is not None
 
-    def _report(self, job: JobSnapshot) -> str:
-        return evaluation_reports.report_sheet(job, self.studio.evaluations.files(Path(job.folder)), self.studio.media)
+    def _report(self, title: str, folder: Path) -> str:
+        return evaluation_reports.report_sheet(title, self.studio.evaluations.files(folder), self.studio.media)
 
     def _comparison(self, chosen: Any, owner: Any) -> str:
         if not isinstance(chosen, list) or not 2 <= len(chosen) <= MOST_COMPARED:
             raise FormError(f"Choose 2 to {MOST_COMPARED} evaluations to compare.")
-        jobs = [self.panel.find(str(job_id), owner) for job_id in chosen]
-        compared = self.studio.evaluations.compare([Path(job.folder) for job in jobs])
-        return evaluation_reports.comparison_sheet([job.title for job in jobs], compared)
+        titles, folders = zip(*(self._past(str(name), owner) for name in chosen), strict=True)
+        return evaluation_reports.comparison_sheet(titles, self.studio.evaluations.compare(folders))

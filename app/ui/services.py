@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from PIL import Image
 
-from app.evaluation_order import Cost, DataChoice, EvaluationOrder, ReportFiles, SuiteChoice
+from app.evaluation_order import Cost, DataChoice, EvaluationOrder, ReportFiles, ShippedReport, SuiteChoice
 from app.jobs.model import JobRequest, JobSnapshot
 from app.ui.media import Media
 from app.vocabulary import Vocabulary
@@ -187,6 +187,10 @@ class Evaluations(Protocol):
         Raises:
             StudioError: it is complete and these suites add nothing; or it is gone.
         """
+        ...
+
+    def shipped(self) -> Sequence[ShippedReport]:
+        """The evaluations that came with the models, each with a folder like a job's."""
         ...
 
     def report(self, folder: Path) -> Mapping[str, Any] | None:

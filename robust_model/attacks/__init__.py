@@ -22,6 +22,7 @@ from robust_model.attacks.base import (
 from robust_model.attacks.gradients import GradientConfig
 from robust_model.attacks.losses import attack_loss
 from robust_model.attacks.pgd import AttackConfig, PgdConfig, pgd
+from robust_model.attacks.precision import AttackPrecision, as_attacked
 from robust_model.attacks.square import SquareConfig, square
 from robust_model.noise import Noise
 
@@ -54,6 +55,7 @@ __all__ = [
     "AttackConfig",
     "AttackFunction",
     "AttackOutcome",
+    "AttackPrecision",
     "AutoAttackConfig",
     "Defence",
     "GradientConfig",
@@ -61,6 +63,7 @@ __all__ = [
     "PassCount",
     "PgdConfig",
     "SquareConfig",
+    "as_attacked",
     "attack_loss",
     "project",
     "run_attack",

@@ -7,8 +7,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from generator.errors import StudioError
-from robust_model.attacks import AnyAttack
-from robust_model.data import LabelledImages, class_folder, load_data
+from robust_model.attacks import AnyAttack, AttackPrecision
+from robust_model.data import LabelledImages, LabelledSet, class_files, class_folder, load_data
 
 
 class EvalConfig(BaseModel):
@@ -23,8 +23,9 @@ class EvalConfig(BaseModel):
     if there are any. They meet every image that at least one of the clean draws gets right; without `attack_all`, only
     those that the majority of the draws gets right: the headline is the same, and the mean over the draws is not. With
     `cascade` each attack meets only what those before it left standing: cheaper, and the worst case is as honest, but
-    an attack's own accuracy then tells what is left after it and all before it. Up to `samples` adversarial images per
-    attack are kept as pictures. On `sweep` images accuracy is also measured against eps, steps and EOT.
+    an attack's own accuracy then tells what is left after it and all before it. With `precision` "bfloat16" attacks
+    compute in that, and every break is judged in float32 (see `attacks.precision`). Up to `samples` adversarial images
+    per attack are kept as pictures. On `sweep` images accuracy is also measured against eps, steps and EOT.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +46,7 @@ class EvalConfig(BaseModel):
     attacks: tuple[AnyAttack, ...] = ()
     attack_all: bool = True
     cascade: bool = False
+    precision: AttackPrecision = "float32"
     sweep: int = Field(0, ge=0)
     samples: int = Field(4, ge=0)
     batch: int = Field(250, ge=1)
@@ -59,24 +61,29 @@ class EvalProgress(NamedTuple):
     message: str
 
 
-def evaluation_data(config: EvalConfig, image_size: int) -> LabelledImages:
-    """The test split that `config` names; a class folder at its `size`, or at the model's `image_size`."""
+def evaluation_data(config: EvalConfig, image_size: int) -> LabelledSet:
+    """The test split that `config` names; a class folder at its `size`, or at the model's `image_size`.
+
+    Of "files:PATH", a class folder that stays on the disk, only the images that are chosen are read.
+    """
     kind, _, place = config.data.partition(":")
     if kind == "folder" and place:
         return class_folder(Path(place), "test", config.size or image_size)
+    if kind == "files" and place:
+        return class_files(Path(place), "test", config.size or image_size)
     return load_data(config.data, "test")
 
 
-def choose(data: LabelledImages, count: int, seed: int) -> tuple[LabelledImages, list[int]]:
+def choose(data: LabelledSet, count: int, seed: int) -> tuple[LabelledImages, list[int]]:
     """`count` images drawn by `seed` (all for 0), with their indices in the split, ascending."""
     if count == 0 or count >= len(data):
-        return data, list(range(len(data)))
+        return data.loaded(), list(range(len(data)))
     rng = torch.Generator().manual_seed(seed)
     indices = torch.randperm(len(data), generator=rng)[:count].sort().values
-    return data.subset(indices), [int(i) for i in indices]
+    return data.subset(indices).loaded(), [int(i) for i in indices]
 
 
-def check_classes(data: LabelledImages, class_names: tuple[str, ...], match: str) -> None:
+def check_classes(data: LabelledSet, class_names: tuple[str, ...], match: str) -> None:
     """Refuse data whose classes are not the model's. Raises StudioError."""
     if match == "order":
         if len(data.class_names) != len(class_names):

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import torch
 
 from robust_model.attacks import PassCount
-from robust_model.data import LabelledImages, to_float
+from robust_model.data import LabelledImages, LabelledSet, to_float
 from robust_model.evaluation.config import EvalConfig, choose
+from robust_model.evaluation.curves import curve_costs
 from robust_model.evaluation.engine import attacks_of, configured
 from robust_model.evaluation.plan import extend, generator_of
 from robust_model.evaluation.units import noise_from
@@ -51,17 +52,19 @@ def passes_of(model: EvaluatedModel, config: EvalConfig, n: int) -> PassCount:
     draws = config.draws if model.random else 1
     plan = extend((), attacks_of(model, config), config.cascade)
     per_image = sum((planned.config.cost() for planned in plan), PassCount(0, 0))
-    return (per_image + PassCount(draws * (1 + len(plan)), 0)) * n
+    attacked = (per_image + PassCount(draws * (1 + len(plan)), 0)) * n
+    return sum(curve_costs(model, config, n).values(), attacked)
 
 
-def estimate(model: EvaluatedModel, config: EvalConfig, data: LabelledImages) -> CostEstimate:
+def estimate(model: EvaluatedModel, config: EvalConfig, data: LabelledSet) -> CostEstimate:
     """The cost of evaluating on `data`, with the passes timed on one small batch. Raises StudioError."""
     model = configured(model, config)
-    images, _indices = choose(data, config.count, config.seed)
-    passes = passes_of(model, config, len(images))
-    forward, backward = measure(model, images, min(MEASURED, config.batch))
+    count = min(config.count or len(data), len(data))
+    passes = passes_of(model, config, count)
+    timed, _indices = choose(data, min(MEASURED, config.batch, count), config.seed)
+    forward, backward = measure(model, timed, len(timed))
     seconds = passes.forward * forward + passes.backward * backward
-    return CostEstimate(passes.forward, passes.backward, seconds, len(images))
+    return CostEstimate(passes.forward, passes.backward, seconds, count)
 
 
 def measure(model: EvaluatedModel, data: LabelledImages, batch: int) -> tuple[float, float]:

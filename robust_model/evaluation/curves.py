@@ -4,15 +4,32 @@ from collections.abc import Callable
 
 import torch
 
-from robust_model.attacks import PgdConfig
+from robust_model.attacks import Defence, PassCount, PgdConfig
 from robust_model.evaluation.config import EvalConfig
 from robust_model.evaluation.journal import Entry
 from robust_model.evaluation.plan import generator_of
-from robust_model.evaluation.sweep import Ladder, SweepConfig, convergence, epsilon_sweep
+from robust_model.evaluation.sweep import Ladder, SweepConfig, convergence, epsilon_sweep, most_passes
 from robust_model.evaluation.units import Bench, noise_from
 
 CURVES = {"sweep": epsilon_sweep, "convergence": convergence}
 """The report's curves, by name."""
+
+
+def _swept(defence: Defence, config: EvalConfig) -> SweepConfig:
+    """What is swept for an evaluation."""
+    several = len(defence.readout_names) > 1
+    eot = config.eot if defence.random else 1
+    return SweepConfig(
+        attack=PgdConfig(loss="margin", steps=20, restarts=1, eps=config.eps, eot=eot),
+        sources=("defence", "mean") if several else ("defence",),
+        batch=config.batch,
+    )
+
+
+def curve_costs(defence: Defence, config: EvalConfig, n: int) -> dict[str, PassCount]:
+    """The passes that each of the curves takes at most, of an evaluation on `n` images; none where none is wanted."""
+    count, swept = min(config.sweep, n), _swept(defence, config)
+    return {name: most_passes(swept, name, random=defence.random) * count for name in CURVES} if count else {}
 
 
 def curve_unit(
@@ -34,7 +51,7 @@ def curve_unit(
     images, labels = bench.images(rows)
     rng = generator_of(bench.seed, name)
     ladder = Ladder(
-        bench.defence,
+        bench.attacked,
         images,
         labels,
         right.to(images.device),
@@ -45,12 +62,5 @@ def curve_unit(
         on_progress=on_progress,
         should_stop=should_stop,
     )
-    several = len(bench.defence.readout_names) > 1
-    eot = config.eot if bench.defence.random else 1
-    swept = SweepConfig(
-        attack=PgdConfig(loss="margin", steps=20, restarts=1, eps=config.eps, eot=eot),
-        sources=("defence", "mean") if several else ("defence",),
-        batch=config.batch,
-    )
-    found = CURVES[name](ladder, swept)
+    found = CURVES[name](ladder, _swept(bench.defence, config))
     return None if ladder.stopped else bench.journal.put(name, {}, found)

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from generator.errors import StudioError
-from robust_model.attacks import AnyAttack, AttackOutcome
+from robust_model.attacks import AnyAttack, AttackOutcome, as_attacked
 from robust_model.checkpoint import save_tensors, write_atomically
-from robust_model.data import LabelledImages
+from robust_model.data import LabelledSet
 from robust_model.evaluation.config import EvalConfig, EvalProgress, check_classes, choose, evaluation_data
-from robust_model.evaluation.curves import CURVES, curve_unit
+from robust_model.evaluation.curves import curve_costs, curve_unit
 from robust_model.evaluation.diagnostics import diagnose
 from robust_model.evaluation.journal import Entry, Identity, Journal, data_digest, tensors_digest
 from robust_model.evaluation.plan import generator_of
@@ -83,7 +83,7 @@ class Evaluation:
         self,
         model: EvaluatedModel,
         config: EvalConfig,
-        data: LabelledImages,
+        data: LabelledSet,
         folder: Path | None = None,
         *,
         on_progress: Callable[[EvalProgress], None] = lambda _: None,
@@ -97,11 +97,15 @@ class Evaluation:
         draws = config.draws if self.model.random else 1
         self.journal = Journal(folder)
         self.plan = self.journal.open(config, self._identity(), attacks_of(self.model, config))
-        self.bench = Bench(self.model, self.data, self.indices, self.device, draws, config.seed, self.journal)
+        attacked = as_attacked(self.model, config.precision)
+        self.bench = Bench(self.model, attacked, self.data, self.indices, self.device, draws, config.seed, self.journal)
         self.results = Results(self.data.labels, len(self.model.readout_names), draws)
         self.further: dict[str, Any] = {}
         self.weights = [sum(planned.config.cost()) for planned in self.plan]
-        self.total = max(1, len(self.data) * (draws + sum(self.weights)))
+        curves = curve_costs(self.model, config, len(self.data))
+        self.curve_shares = {name: sum(passes) for name, passes in curves.items()}
+        by_images = len(self.data) * (draws + sum(self.weights))
+        self.total = max(1, by_images + sum(self.curve_shares.values()))
         self.done, self.scale = 0.0, 1.0
         self.written_at = -REPORT_SECONDS
 
@@ -109,7 +113,7 @@ class Evaluation:
         return Identity(
             model=tensors_digest(self.model.state_dict(), self.model.config.model_dump_json()),
             data=data_digest(self.data),
-            **self.config.model_dump(include={"eps", "draws", "batch", "seed", "attack_all"}),
+            **self.config.model_dump(include={"eps", "draws", "batch", "seed", "attack_all", "precision"}),
         )
 
     def run(self) -> dict[str, Any]:
@@ -158,7 +162,7 @@ class Evaluation:
         self.results.begin_attacks(self.plan)
         # What is left of the total belongs to the images that are attacked, by the attacks' costs.
         work = sum(len(batch.rows) for batch in batches) * sum(self.weights)
-        self.scale = (self.total - self.done) / max(1, work)
+        self.scale = (self.total - sum(self.curve_shares.values()) - self.done) / max(1, work)
         for batch in batches:
             for index in range(len(self.plan)):
                 self._meet(batch, index, f"batch {batch.number + 1} of {len(batches)}, {self.plan[index].name}")
@@ -213,15 +217,16 @@ class Evaluation:
             entry = self.journal.put("diagnostics", {}, facts)
         self.further |= {"diagnostics": entry.facts} if entry else {}
         n = min(self.config.sweep, len(order))
-        for name in CURVES if n else ():
+        for name, share in self.curve_shares.items():
 
-            def on_progress(done: int, total: int, message: str, name: str = name) -> None:
-                self._say(self.done, f"{name}, step {done} of {total}: {message}")
+            def on_progress(done: int, total: int, message: str, name: str = name, share: int = share) -> None:
+                self._say(self.done + share * done / total, f"{name}: {message}")
 
             curves = curve_unit(self.bench, self.config, name, order[:n], right[:n], on_progress, self.should_stop)
             if curves is None:
                 raise _StoppedError
             self.further[name] = curves.facts
+            self._progress(share, f"{name}: done")
 
     # ------------------------------------------------------------------ what is said and written
 
@@ -272,7 +277,7 @@ def evaluate_model(
     model: EvaluatedModel,
     folder: Path | None = None,
     *,
-    data: LabelledImages | None = None,
+    data: LabelledSet | None = None,
     on_progress: Callable[[EvalProgress], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
 from generator.errors import StudioError
+from robust_model.attacks import AttackPrecision
 from robust_model.checkpoint import discard_drafts, load_tensors, save_tensors, write_atomically
 from robust_model.data import LabelledImages
 from robust_model.evaluation.config import EvalConfig
@@ -38,6 +39,7 @@ class Identity(BaseModel):
     batch: int
     seed: int
     attack_all: bool
+    precision: AttackPrecision = "float32"
 
 
 class Record(BaseModel):

@@ -144,8 +144,28 @@ def _rungs(config: SweepConfig, source: str, axis: Axis, values: Sequence[float]
     return [config.attack.model_copy(update={"source": source, axis: value}) for value in values]
 
 
-def _curves(ladder: Ladder, config: SweepConfig, axes: Mapping[Axis, Sequence[float]]) -> dict[str, Any]:
-    plan = [(axis, _rungs(config, source, axis, axes[axis]), axes[axis]) for source in config.sources for axis in axes]
+def _axes(config: SweepConfig, name: str, *, random: bool) -> dict[Axis, Sequence[float]]:
+    """What the curves called `name` ("sweep" or "convergence") vary."""
+    if name == "sweep":
+        return {"eps": config.eps}
+    return {"steps": config.steps, "eot": config.eot} if random else {"steps": config.steps}
+
+
+_Rungs: TypeAlias = tuple[Axis, list[PgdConfig], Sequence[float]]
+
+
+def _plan(config: SweepConfig, axes: Mapping[Axis, Sequence[float]]) -> list[_Rungs]:
+    return [(axis, _rungs(config, source, axis, axes[axis]), axes[axis]) for source in config.sources for axis in axes]
+
+
+def most_passes(config: SweepConfig, name: str, *, random: bool) -> PassCount:
+    """What the curves called `name` cost for one image that never breaks."""
+    plan = _plan(config, _axes(config, name, random=random))
+    return sum((attack.cost() for _axis, attacks, _values in plan for attack in attacks), PassCount())
+
+
+def _curves(ladder: Ladder, config: SweepConfig, name: str) -> dict[str, Any]:
+    plan = _plan(config, _axes(config, name, random=ladder.defence.random))
     for _axis, attacks, _values in plan:
         ladder.expect(attacks)
     curves = []
@@ -161,15 +181,12 @@ def _curves(ladder: Ladder, config: SweepConfig, axes: Mapping[Axis, Sequence[fl
 
 def epsilon_sweep(ladder: Ladder, config: SweepConfig) -> dict[str, Any]:
     """The report's `sweep`: accuracy against epsilon for each source, from 0 (clean) until nothing stands."""
-    return _curves(ladder, config, {"eps": config.eps})
+    return _curves(ladder, config, "sweep")
 
 
 def convergence(ladder: Ladder, config: SweepConfig) -> dict[str, Any]:
     """The report's `convergence`: accuracy against steps, and against EOT where the defence is random."""
-    axes: dict[Axis, Sequence[float]] = {"steps": config.steps}
-    if ladder.defence.random:
-        axes["eot"] = config.eot
-    return _curves(ladder, config, axes)
+    return _curves(ladder, config, "convergence")
 
 
 def examine(

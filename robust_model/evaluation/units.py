@@ -56,9 +56,14 @@ class Referee:
 
 @dataclass(frozen=True)
 class Bench:
-    """What all units of one evaluation share: the defence, the data with their `places` in the split, the journal."""
+    """What all units of one evaluation share.
+
+    The `defence` that is judged, and as attacks see it (`attacked`: perhaps in another precision), the data with their
+    `places` in the split, the journal.
+    """
 
     defence: Defence
+    attacked: Defence
     data: LabelledImages
     places: list[int]
     device: torch.device
@@ -164,7 +169,7 @@ def attack_unit(bench: Bench, task: Task, on_step: Callable[[int, AttackOutcome]
     if len(images):
         before = None if task.follows is None else task.follows.only(task.rows)
         running = run_attack(
-            bench.defence, images, labels, config, rng=rng, noise=noise, judge=referee.stands, before=before
+            bench.attacked, images, labels, config, rng=rng, noise=noise, judge=referee.stands, before=before
         )
         for count, outcome in enumerate(running, start=1):
             on_step(count, outcome)

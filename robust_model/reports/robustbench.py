@@ -21,7 +21,7 @@ def _dataset(source: str) -> str:
             return name
     raise StudioError(
         f"RobustBench has boards for {', '.join(DATASETS)}; this report is on '{source}'. Evaluate on the test split "
-        "of one of them, or name it with dataset=."
+        "of one of them, or name its board with --dataset."
     )
 
 

@@ -1,6 +1,7 @@
 """The sidebar without a browser: from the form to an order, labels, figures and reports, and whose they are."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from app.evaluation_order import Cost, DataChoice, LabelledUpload, ReportFiles, SuiteChoice
-from app.jobs.model import JobStatus
+from app.evaluation_order import Cost, DataChoice, LabelledUpload, ReportFiles, ShippedReport, SuiteChoice
+from app.jobs.model import JobStatus, UnknownJobError
 from app.ui import evaluation_markup, evaluation_reports
 from app.ui.evaluation_form import EvaluationForm, how_many
 from app.ui.evaluation_pictures import LabelledPictures, check_room, drawn_for
@@ -41,6 +42,8 @@ class Jobs:
         return [job for job in self.known.values() if owner in (None, job.owner)]
 
     def snapshot(self, job_id: str) -> Any:
+        if job_id not in self.known:
+            raise UnknownJobError("There is no such job.")
         return self.known[job_id]
 
     def discard(self, job_id: str, owner: str) -> None:
@@ -225,11 +228,23 @@ def test_past_runs_have_their_headline_and_only_finished_ones_can_be_removed(tmp
     assert "data-compare" not in evaluation_reports.runs(jobs[:1]) and "None yet" in evaluation_reports.runs([])
 
 
+def test_evaluations_that_came_with_a_model_stand_below_one_s_own(tmp_path: Path) -> None:
+    came = ShippedReport("shipped:m/evaluation.json", EVIL, tmp_path, report())
+    alone = evaluation_reports.runs([], [came])
+    assert EVIL not in alone and "None yet" in alone and "data-remove" not in alone and "data-compare" not in alone
+    assert "shipped with the model · worst case 55.0% (45.0 to 65.0%) of 100" in alone
+    assert 'data-run="shipped:m/evaluation.json"' in alone and "disabled" not in alone
+    own = snapshot(tmp_path, id="1", title="Mine", status=JobStatus.DONE, result=report())
+    both = evaluation_reports.runs([own], [came])
+    assert both.index("Mine") < both.index("shipped with the model") and "None yet" not in both
+    assert "data-compare" in both and both.count("data-remove") == 1
+
+
 def test_a_report_is_shown_in_a_frame_where_nothing_runs(studio: Any, tmp_path: Path) -> None:
     files = ReportFiles(*(tmp_path / f"report.{suffix}" for suffix in ("json", "html", "md")))
     for path in (files.json, files.html, files.markdown):
         path.write_text("<script>alert(1)</script>")
-    shown = evaluation_reports.report_sheet(snapshot(tmp_path, title=EVIL), files, studio.media)
+    shown = evaluation_reports.report_sheet(EVIL, files, studio.media)
     assert EVIL not in shown and '<iframe sandbox=""' in shown and shown.count("download=") == 3
 
 
@@ -276,6 +291,28 @@ def test_somebody_else_s_evaluations_do_not_exist(sidebar: EvaluationSidebar, st
     for wrong in ("ours", ["ours"], ["ours"] * 9, None):
         with pytest.raises(FormError, match="2 to 8"):
             sidebar._comparison(wrong, {"owner": ANNA})
+
+
+def test_what_came_with_a_model_is_read_and_compared_with_one_s_own(
+    sidebar: EvaluationSidebar, studio: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = {name: tmp_path / name for name in ("ours", "came")}
+    for folder in folders.values():
+        folder.mkdir()
+        (folder / "report.json").write_text(json.dumps(report()))
+    came = ShippedReport("shipped:m/evaluation.json", "Came with it", folders["came"], report())
+    monkeypatch.setattr(type(studio.evaluations), "shipped", lambda _self: (came,))
+    job = snapshot(folders["ours"], id="ours", kind="evaluate", owner=ANNA, title="Mine", status=JobStatus.DONE)
+    studio.jobs.known = {"ours": job}
+    for owner in (ANNA, BEN):  # it is everybody's
+        assert "Came with it" in sidebar._runs(owner)
+        title, folder = sidebar._past(came.name, {"owner": owner})
+        assert "Came with it" in sidebar._report(title, folder) and (folder / "report.html").is_file()
+    compared = sidebar._comparison(["ours", came.name], {"owner": ANNA})
+    assert "Mine" in compared and "Came with it" in compared and "+1.5 points" in compared
+    for name in ("shipped:m/../../secret", "shipped:other/evaluation.json"):
+        with pytest.raises(StudioError, match="no longer there"):
+            sidebar._past(name, {"owner": ANNA})
 
 
 def test_what_can_be_gone_on_with_is_offered_only_once_it_has_figures(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import apgd_passes
-from benchmarks.apgd_passes import OURS, THEIRS, Result, attack, compare, pass_ratio
+from benchmarks.apgd_passes import OURS, THEIRS, Result, agree, attack, compare, pass_ratio, verdict
 from robust_model.attacks import ApgdConfig, PassCount
 from robust_model.ensemble import SelfEnsemble
 from robust_model.model_config import ModelConfig
@@ -19,6 +19,22 @@ def test_the_ratio_by_hand() -> None:
     theirs = Result(standing=2, n=4, steps=PassCount(20, 20), others=9, seconds=1.0)
     assert pass_ratio({OURS: ours, THEIRS: theirs}) == pytest.approx(24 / 40)
     assert ours.accuracy == 0.75
+
+
+@pytest.mark.parametrize(("ours", "same"), [(470, True), (530, True), (531, False), (469, False)])
+def test_agreement_is_within_the_noise_of_so_many_images(ours: int, same: bool) -> None:
+    """500 of 1,000: Wilson's interval is 46.9 to 53.1 %."""
+
+    def result(standing: int, passes: int) -> Result:
+        return Result(standing, n=1000, steps=PassCount(passes, passes), others=0, seconds=1.0)
+
+    found = {OURS: result(ours, 59), THEIRS: result(500, 100)}
+    assert found[THEIRS].noise == pytest.approx(0.0309, abs=1e-4)
+    assert agree(found) == same
+    said = verdict(3, "ce", found)
+    assert ("within the noise" in said) == same and "59.0% of the passes (at most 60%)" in said
+    assert "50.0% of the images stand" in said
+    assert "(MORE THAN 60%)" in verdict(3, "ce", {**found, OURS: result(500, 61)})
 
 
 def test_every_pass_is_counted() -> None:
@@ -55,11 +71,15 @@ def test_a_run_of_the_command(
     model = SelfEnsemble(config).eval().requires_grad_(False)
     monkeypatch.setattr(apgd_passes, "load_model", lambda name, device: model)
     out = tmp_path / "apgd.json"
-    apgd_passes.main(["-n", "6", "--steps", "3", "--loss", "ce", "--device", "cpu", "--json", str(out)])
+    words = ["-n", "6", "--steps", "3", "--loss", "ce", "--eps", "0", "80", "--device", "cpu", "--json", str(out)]
+    apgd_passes.main(["--data", "synthetic", *words])
     report = json.loads(out.read_text("utf-8"))
     assert report["drawn"] == 6
-    figures = report["results"]["ce"]
-    assert figures[THEIRS]["n"] == 6, "the model's own answers are the labels of foreign classes"
-    assert figures["pass_ratio"] > 0
-    assert figures["standing_difference"] == figures[OURS]["standing"] - figures[THEIRS]["standing"]
-    assert "ce, package" in capsys.readouterr().out
+    for figures, eps in zip(report["results"], (0, 80), strict=True):
+        assert (figures["eps"], figures["loss"]) == (eps, "ce")
+        assert figures[THEIRS]["n"] == 6, "the model's own answers are the labels of foreign classes"
+        assert figures["pass_ratio"] > 0
+        assert figures["standing_difference"] == figures[OURS]["standing"] - figures[THEIRS]["standing"]
+    assert report["results"][0][OURS]["standing"] == 6, "nothing may change at a budget of 0"
+    said = capsys.readouterr().out
+    assert "80/255 ce, package" in said and "3 steps, 1 restart(s)" in said and "the noise of 6 images" in said

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.evaluation_order import Cost, DataChoice, EvaluationOrder, ReportFiles, SuiteChoice
+from app.evaluation_order import Cost, DataChoice, EvaluationOrder, ReportFiles, ShippedReport, SuiteChoice
 from app.jobs.context import JobContext
 from generator.errors import StudioError
 
@@ -74,6 +74,9 @@ class StandInEvaluations:
 
     def continued(self, job_id: str, params: Mapping[str, Any], suites: Sequence[str]) -> Mapping[str, Any]:
         return {**params, "continues": job_id}
+
+    def shipped(self) -> Sequence[ShippedReport]:
+        return ()
 
     def report(self, folder: Path) -> Mapping[str, Any] | None:
         path = folder / "report.json"

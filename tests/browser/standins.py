@@ -21,6 +21,8 @@ from tests.browser.evaluation_standins import StandInEvaluations
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 STEP_SECONDS = 0.05
 SLOW_STEP_SECONDS = 1.0
+PATIENT_CLASS, PATIENT_STEP = "deer", 8
+"""A picture of this class waits, after so many steps, until it is stopped or discarded: it cannot end before."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,13 @@ def fade(step: int, steps: int, size: tuple[int, int], seed: int) -> Image.Image
     return frame.resize((size[1], size[0]), Image.Resampling.NEAREST)
 
 
+def wait_for_the_owner(context: JobContext, step: int, total: int) -> None:
+    """Take no further step until the job is stopped; ends by itself when it is discarded."""
+    while not context.stop_requested:
+        time.sleep(STEP_SECONDS)
+        context.progress(step, total)
+
+
 def work(context: JobContext, recipe: Recipe, size: tuple[int, int], term: str = "class") -> int:
     """Take the steps of a recipe, and say how many were taken."""
     step = 0
@@ -134,6 +143,8 @@ def work(context: JobContext, recipe: Recipe, size: tuple[int, int], term: str =
         context.progress(
             step, recipe.steps, losses=losses, preview=lambda n=step: fade(n, recipe.steps, size, recipe.seed)
         )
+        if step == PATIENT_STEP and recipe.classes[:1] == (PATIENT_CLASS,):
+            wait_for_the_owner(context, step, recipe.steps)
         if context.stop_requested:
             break
     return step

@@ -9,6 +9,7 @@ from PIL import Image
 
 from tests import corpus
 from tests.browser.actions import a_jpeg, open_attacks, open_classes, stage, upload, wait_for_state
+from tests.browser.standins import PATIENT_CLASS
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -55,10 +56,12 @@ def test_words_say_how_far_along_it_is(visit: "sync_api.Page") -> None:
 
 
 def test_stop_keeps_the_picture_and_discard_does_not(visit: "sync_api.Page") -> None:
+    visit.get_by_text(PATIENT_CLASS, exact=True).click()  # however slow the machine, it runs until it is stopped
     visit.click("#image-start")
     visit.wait_for_selector("#image-stage [data-status=running] img")
     visit.click("#image-stop")
     wait_for_state(visit, "stopped")
+    assert PATIENT_CLASS in stage(visit).locator("h2").inner_text()
     assert stage(visit).locator("img").count() == 1
     visit.click("#class-create")
     wait_for_state(visit, "running")

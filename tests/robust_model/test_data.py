@@ -9,7 +9,21 @@ from PIL import Image
 
 from generator import torchvision_cure  # noqa: F401  (before torchvision is imported)
 from generator.errors import StudioError
-from robust_model.data import CIFAR10_CLASSES, LabelledImages, class_folder, load_data, synthetic, to_float
+from robust_model import data as data_module
+from robust_model.data import (
+    CIFAR10_CLASSES,
+    LabelledFiles,
+    LabelledImages,
+    centre_square,
+    class_files,
+    class_folder,
+    load_data,
+    synthetic,
+    to_float,
+)
+from robust_model.evaluation.config import EvalConfig, choose, evaluation_data
+
+KINDS = ("folder", "files")
 
 
 def write(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (32, 32)) -> None:
@@ -50,6 +64,37 @@ def test_pixels_keep_their_place(tmp_path: Path) -> None:
     assert np.array_equal(data.images[1].permute(1, 2, 0).numpy(), pixels)
 
 
+def test_an_oblong_picture_is_cut_not_squashed(tmp_path: Path) -> None:
+    """Stripes of 10 pixels, red, green, green, blue: the middle is green, at every size and on both axes."""
+    stripes = np.repeat(np.array([[255, 0, 0], [0, 255, 0], [0, 255, 0], [0, 0, 255]], dtype=np.uint8), 10, axis=0)
+    wide = np.broadcast_to(stripes, (20, 40, 3))
+    for name, pixels in (("a", wide), ("b", wide.transpose(1, 0, 2))):
+        (tmp_path / "test" / name).mkdir(parents=True)
+        Image.fromarray(np.ascontiguousarray(pixels)).save(tmp_path / "test" / name / "x.png")
+    same = class_folder(tmp_path, "test", size=20)
+    assert (same.images.permute(0, 2, 3, 1) == torch.tensor([0, 255, 0])).all()
+    smaller = class_folder(tmp_path, "test", size=8)
+    assert smaller.images[:, :, 2:6, 2:6].float().mean((0, 2, 3)).tolist() == pytest.approx([0, 255, 0], abs=2)
+    assert torch.equal(smaller.images, class_files(tmp_path, "test", 8).pixels(torch.arange(2)))
+
+
+def test_the_middle_square_is_torchvision_s() -> None:
+    from torchvision.transforms import CenterCrop, InterpolationMode, Resize
+
+    rng = np.random.default_rng(0)
+    for width, height, size in [(50, 20, 32), (33, 48, 32), (32, 77, 32), (31, 90, 16), (1, 7, 8), (64, 64, 32)]:
+        picture = Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+        standard = CenterCrop(size)(Resize(size, InterpolationMode.BICUBIC)(picture))
+        assert np.array_equal(np.asarray(centre_square(picture, size)), np.asarray(standard)), (width, height, size)
+
+
+def test_a_square_picture_is_only_scaled() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    scaled = Image.fromarray(pixels).resize((32, 32), Image.Resampling.BICUBIC)
+    assert np.array_equal(np.asarray(centre_square(Image.fromarray(pixels), 32)), np.asarray(scaled))
+    assert np.array_equal(np.asarray(centre_square(Image.fromarray(pixels), 64)), pixels)
+
+
 def test_missing_folder_gets_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(StudioError, match=r"No images at .*test.*<class>"):
         class_folder(tmp_path, "test")
@@ -87,6 +132,22 @@ def test_load_data_knows_folders(folder: Path) -> None:
 def test_unknown_data_gets_a_sentence(spec: str) -> None:
     with pytest.raises(StudioError, match="Unknown data"):
         load_data(spec, "train")
+
+
+def test_a_folder_on_the_disk_is_evaluated_like_one_in_memory_and_only_what_is_chosen_is_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "train").rename(folder / "test")
+    config = EvalConfig(model="m", data=f"files:{folder}")
+    memory, disk = (evaluation_data(config.model_copy(update={"data": f"{kind}:{folder}"}), 16) for kind in KINDS)
+    assert isinstance(disk, LabelledFiles) and disk.class_names == memory.class_names == ("cat", "dog")
+    for count in (0, 2):
+        (first, places), (second, same) = choose(memory, count, seed=3), choose(disk, count, seed=3)
+        assert places == same and torch.equal(first.images, second.images) and torch.equal(first.labels, second.labels)
+    read: list[Path] = []
+    real = data_module.load_image
+    monkeypatch.setattr(data_module, "load_image", lambda path, **options: read.append(path) or real(path, **options))
+    assert len(choose(disk, 1, seed=0)[0]) == len(read) == 1
 
 
 # --- the container

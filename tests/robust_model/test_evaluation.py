@@ -13,10 +13,11 @@ from generator.intervals import wilson
 from robust_model.attacks import AttackOutcome, AutoAttackConfig, PassCount, PgdConfig
 from robust_model.data import LabelledImages
 from robust_model.evaluation.accounting import by_draws, majority
-from robust_model.evaluation.config import EvalConfig, check_classes, choose
+from robust_model.evaluation.config import EvalConfig, EvalProgress, check_classes, choose
 from robust_model.evaluation.cost import estimate
 from robust_model.evaluation.engine import evaluate_model
 from robust_model.evaluation.suites import SUITES, Budget, suite_attacks
+from robust_model.plain import PlainConfig, PlainDefence
 from tests.robust_model.evaluated import EPS, Coin, Known, chances, images
 
 ATTACKS = (
@@ -206,6 +207,21 @@ def test_curves_are_part_of_the_report_on_request() -> None:
     assert "sweep" not in evaluate_model(CONFIG, Known(), data=images())
 
 
+def test_curves_are_in_the_estimate_and_in_the_progress() -> None:
+    config = changed(sweep=4, attacks=ATTACKS[:1])
+    with_curves, without = (estimate(Known(), c, images()) for c in (config, config.model_copy(update={"sweep": 0})))
+    # By two sources, of 4 images each: 10 budgets of 20 steps, and 5, 10, 20, 40, 80 steps; a last look after each.
+    more = 4 * 2 * (10 * 21 + 6 + 11 + 21 + 41 + 81)
+    assert with_curves.forward - without.forward == with_curves.backward - without.backward == more
+    seen: list[EvalProgress] = []
+    evaluate_model(config, Known(), data=images(), on_progress=seen.append)
+    done = [progress.done for progress in seen]
+    assert done == sorted(done) and done[-1] == seen[-1].total
+    before = next(i for i, progress in enumerate(seen) if progress.message.startswith("sweep"))
+    assert done[before] < seen[0].total - 1.5 * more, "the curves are still to come"
+    assert any("convergence: " in progress.message and "still stand" in progress.message for progress in seen)
+
+
 def test_other_classes_are_refused() -> None:
     other = LabelledImages(images().images, images().labels, ("cat", "dog"), "other")
     with pytest.raises(StudioError, match="own classes"):
@@ -254,3 +270,23 @@ def test_attacks_that_cannot_be_are_refused() -> None:
     ]:
         with pytest.raises(StudioError, match=words):
             evaluate_model(changed(**changes), Known(), data=images())
+
+
+def test_attacks_in_bfloat16_are_judged_in_float32() -> None:
+    """Logits 1 and 1.001 are equal in bfloat16, whose argmax is the wrong class: rounding, and no break."""
+    linear = torch.nn.Linear(3 * 4 * 5, 2)
+    linear.weight.data.zero_()
+    linear.bias.data = torch.tensor([1.0, 1.001])
+    seen: list[torch.dtype] = []
+    linear.register_forward_hook(lambda _module, _inputs, output: seen.append(output.dtype))
+    network = torch.nn.Sequential(torch.nn.Flatten(), linear)
+    model = PlainDefence(network, PlainConfig(name="near", class_names=("no", "yes")))
+    black = torch.zeros(3, 3, 4, 5, dtype=torch.uint8)
+    data = LabelledImages(black, torch.ones(3, dtype=torch.int64), ("no", "yes"), "black")
+    report = evaluate_model(changed(precision="bfloat16"), model, data=data)
+    assert report["worst_case"]["correct"] == 3
+    assert set(seen) == {torch.bfloat16, torch.float32}
+    assert any("bfloat16" in warning for warning in report["warnings"])
+    seen.clear()
+    assert evaluate_model(CONFIG, model, data=data)["worst_case"]["correct"] == 3
+    assert set(seen) == {torch.float32}

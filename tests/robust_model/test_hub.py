@@ -14,6 +14,7 @@ from robust_model.checkpoint import save_tensors, write_atomically
 from robust_model.ensemble import ModelConfig, SelfEnsemble
 from robust_model.hub import fetch, front_matter, without_front_matter
 from robust_model.registry import ExportedModel, describe, load_model
+from robust_model.subjects import load_subject
 
 MODEL = ModelConfig(class_names=("a", "b"), widths=(4, 8), blocks=(1, 1))
 FIGURE = {"accuracy": 0.75, "n": 8, "correct": 6, "ci95": [0.4, 0.9]}
@@ -71,6 +72,18 @@ def test_a_model_by_its_name_on_the_hub(repository: Path, monkeypatch: pytest.Mo
     assert set(asked) == {("org/name", None), ("org/name", "v2")}
 
 
+def test_a_model_of_the_hub_is_evaluated_and_its_copy_left_alone(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_words, **_options: str(repository))
+    subject = load_subject("hf-hub:org/name@v2")
+    assert (subject.name, subject.folder) == ("hf-hub:org/name@v2", None)
+    assert subject.model.class_names == ("a", "b")
+    several = load_subject(f"ensemble:hf-hub:org/name+{repository}")
+    assert several.name == "ensemble:hf-hub:org/name+snapshot"
+    assert several.model.readout_names == ("member 1", "member 2")
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [
@@ -85,8 +98,9 @@ def test_what_goes_wrong_is_said(error: Exception, words: str, monkeypatch: pyte
         raise error
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
-    with pytest.raises(StudioError, match=words):
-        fetch("hf-hub:org/name")
+    for ask in (fetch, load_subject):
+        with pytest.raises(StudioError, match=words):
+            ask("hf-hub:org/name")
 
 
 def test_a_damaged_repository_is_not_ready(repository: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from generator import torchvision_cure  # noqa: F401  (before torchvision is imported)
+from generator.errors import StudioError
 from robust_model import paper
 from robust_model.data import CIFAR100_CLASSES, synthetic
 from robust_model.ensemble import ModelConfig, SelfEnsemble
@@ -198,6 +199,7 @@ def test_the_literal_preset_changes_everything_back() -> None:
         phase = config.phases[name]
         assert (phase.trained_readouts, phase.start_from, phase.backbone_mode) == ((depth,), f"phase:{before}", "train")
         assert phase.model.separate_final_pass
+    assert all(phase.keep_last for phase in config.phases.values())
 
 
 # --- training, by hand
@@ -232,6 +234,27 @@ def test_the_backbone_is_trained_as_in_a_plain_loop(tmp_path: Path) -> None:
     assert run.run()
     for name, tensor in model.state_dict().items():
         torch.testing.assert_close(run.model.state_dict()[name], tensor, atol=1e-5, rtol=1e-4, msg=name)
+
+
+def test_the_last_incomplete_batch_is_trained_on_if_told(tmp_path: Path) -> None:
+    """Of 48 images in batches of 20, eight are left: once an epoch, they are those that the others leave."""
+    seen: list[Tensor] = []
+
+    def steps(folder: str, **changes: object) -> int:
+        run = Run(tiny_phase(batch=20, epochs=2, **changes), tmp_path / folder)
+        real = run._targets
+        run._targets = lambda indices: (seen.append(indices), real(indices))[1]  # type: ignore[func-returns-value]
+        run.run()
+        return run.steps
+
+    assert steps("dropped") == 4
+    seen.clear()
+    assert steps("kept", keep_last=True) == 6
+    assert [len(indices) for indices in seen] == [20, 20, 8] * 2
+    for epoch in (seen[:3], seen[3:]):
+        assert torch.cat(epoch).sort().values.tolist() == list(range(48))
+    with pytest.raises(StudioError, match="would be one image"):
+        Run(tiny_phase(batch=47, keep_last=True), tmp_path / "one")
 
 
 def test_one_pass_for_all_readouts_is_a_pass_for_each(tmp_path: Path) -> None:

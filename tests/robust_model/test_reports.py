@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from generator.errors import StudioError
+from robust_model.cli import main
 from robust_model.evaluation.accounting import wilson
 from robust_model.evaluation.masking import findings
 from robust_model.reports import SCHEMA_PATH, compare, model_info, readable, render_html, render_markdown
@@ -297,6 +298,18 @@ def test_model_info_has_robustbenchs_fields() -> None:
 def test_model_info_takes_only_what_robustbench_takes(change: dict[str, Any], why: str) -> None:
     with pytest.raises(StudioError, match=why):
         model_info({**report(), **change}, **FACTS)
+
+
+def test_the_board_of_a_folder_of_another_name_is_named_on_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps({**report(), "data": {**report()["data"], "source": "folder:photos/test"}}))
+    words = ["model-info", str(path), "--name", "A title", "--authors", "A. B.", "--architecture", "ResNet-18"]
+    assert main(words, foreground=None) == 2  # type: ignore[arg-type]  # nothing takes a while here
+    assert "name its board with --dataset" in capsys.readouterr().err
+    assert main([*words, "--dataset", "cifar10"], foreground=None) == 0  # type: ignore[arg-type]
+    assert json.loads(capsys.readouterr().out)["dataset"] == "cifar10"
 
 
 def weaker(fallen: int) -> dict[str, Any]:

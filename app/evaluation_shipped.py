@@ -1,0 +1,67 @@
+"""Reports that came with the models, as past evaluations: to open, and to compare with one's own.
+
+A model's folder holds them as `evaluation*.json`, as `python -m robust_model evaluate --save` writes one. They are
+copied to where the app may write, since pages are rendered beside a report.
+"""
+
+import functools
+import json
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from app.evaluation_order import ShippedReport
+from app.jobs.store import write_atomic
+from robust_model.registry import ModelInfo
+
+PREFIX = "shipped:"
+_STEM = "evaluation"
+_NEEDED = ("config", "data", "clean", "attacks", "worst_case")
+_logger = logging.getLogger("crossmax")
+
+
+def shipped_reports(models: Iterable[ModelInfo], place: Path, inside: Path) -> Sequence[ShippedReport]:
+    """All reports in the folders of these models, in their order.
+
+    Args:
+        models: the list of models.
+        place: folder for the copies; it is made when there are any.
+        inside: where in a run's folder its report lies.
+
+    Raises:
+        OSError: the copies cannot be written.
+    """
+    found = []
+    for model in models:
+        for path in sorted(model.folder.glob(f"{_STEM}*.json")):
+            report = _read(path, path.stat().st_mtime_ns)
+            if report is None:
+                continue
+            folder = place / model.name / path.stem
+            _copy(report, folder / inside)
+            which = path.stem.removeprefix(_STEM).strip("-_ ")
+            title = f"{model.title} on {report['data']['source']}" + (f" ({which})" if which else "")
+            found.append(ShippedReport(f"{PREFIX}{model.name}/{path.name}", title, folder, report))
+    return found
+
+
+def _copy(report: Mapping[str, Any], target: Path) -> None:
+    content = json.dumps(report, separators=(",", ":")).encode()
+    if not target.is_file() or target.read_bytes() != content:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(target, content, durable=False)
+
+
+@functools.lru_cache(maxsize=64)
+def _read(path: Path, _version: int) -> Mapping[str, Any] | None:
+    """A report without its pictures, which did not come along; None (and a warning) for what is no report."""
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        _logger.warning("the report '%s' cannot be read: %s", path, error)
+        return None
+    if not isinstance(report, dict) or not all(name in report for name in _NEEDED):
+        _logger.warning("'%s' is no report of an evaluation", path)
+        return None
+    return {**report, "samples": []}

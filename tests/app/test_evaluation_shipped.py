@@ -1,0 +1,78 @@
+"""Reports that came with the models: found, copied, opened as pages, compared; what is no report is passed over."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from app.data_dir import DataDir
+from app.evaluation_data import EvaluationData
+from app.evaluation_shipped import shipped_reports
+from app.evaluations import FOLDER, REPORT, Evaluations
+from app.speeds import Speeds
+from robust_model.registry import ASSETS, list_models
+
+SHIPPED = [
+    path.parent.name for path in sorted(ASSETS.glob("*/evaluation.json")) if (path.parent / "config.json").exists()
+]
+INSIDE = Path(FOLDER, REPORT)
+
+
+@pytest.fixture
+def data(tmp_path):
+    return DataDir(tmp_path / "data")
+
+
+def known(data, list_all):
+    return Evaluations(None, list_all, data, EvaluationData(data, data.root / "none"), Speeds(data.speeds), "cpu")
+
+
+def a_model(tmp_path, **files):
+    folder = tmp_path / "models" / "mine"
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / f"{name}.json").write_text(content)
+    return SimpleNamespace(name="mine", title="Mine", folder=folder)
+
+
+def a_report(**changes):
+    figure = {"accuracy": 0.5, "correct": 1, "n": 2, "ci95": [0.1, 0.9]}
+    values = {"config": {}, "data": {"source": "photos"}, "clean": figure, "attacks": [], "worst_case": figure}
+    return json.dumps({**values, "samples": [{"clean": "samples/1.png"}], **changes})
+
+
+def test_every_report_in_assets_is_there_and_opens_as_a_page(data):
+    evaluations = known(data, list_models)
+    found = evaluations.shipped()
+    assert SHIPPED and {one.name for one in found} >= {f"shipped:{name}/evaluation.json" for name in SHIPPED}
+    for one in found:
+        assert one.folder.is_relative_to(data.shipped) and one.report["worst_case"]["n"] > 0
+        report = evaluations.report(one.folder)
+        assert report is not None and report["planned"] == [attack["name"] for attack in one.report["attacks"]]
+        files = evaluations.files(one.folder)
+        assert f"{one.report['worst_case']['accuracy']:.1%}" in files.html.read_text("utf-8")
+        assert files.markdown.is_file() and json.loads(files.json.read_bytes())["samples"] == []
+    compared = evaluations.compare([one.folder for one in found[:2]])
+    worst = [figures[0]["n"] for name, figures in compared.figures.items() if "worst" in name]
+    assert worst[:1] == [found[0].report["worst_case"]["n"]]
+
+
+def test_several_reports_of_a_model_are_told_apart_and_renewed(data, tmp_path):
+    files = {"evaluation": a_report(), "evaluation-rand": a_report(), "config": "{}"}
+    model = a_model(tmp_path, **files)
+    found = shipped_reports([model], data.shipped, INSIDE)
+    assert {one.title for one in found} == {"Mine on photos (rand)", "Mine on photos"}
+    copy = data.shipped / "mine" / "evaluation" / INSIDE
+    before = copy.stat().st_mtime_ns
+    shipped_reports([model], data.shipped, INSIDE)
+    assert copy.stat().st_mtime_ns == before, "what is there is not written again"
+    (model.folder / "evaluation.json").write_text(a_report(data={"source": "drawings and more"}))
+    assert "Mine on drawings and more" in [one.title for one in shipped_reports([model], data.shipped, INSIDE)]
+    assert json.loads(copy.read_text())["data"]["source"] == "drawings and more"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", a_report(attacks=None).replace('"attacks"', '"raids"')])
+def test_what_is_no_report_is_passed_over_with_a_warning(data, tmp_path, caplog, content):
+    assert shipped_reports([a_model(tmp_path, evaluation=content)], data.shipped, INSIDE) == []
+    assert "evaluation.json" in caplog.text and not data.shipped.exists()
