@@ -2,7 +2,8 @@
 
 In a job's folder: image-1.png and so on, the pictures that came with the job (source.png, mask.png...), the layers,
 result.json, and where there is one: overview.png of all pictures, morph.mp4 from one prompt to another; of an attack
-change-1.png and, if the parameters say under "explore" what is to be found out about it, what `app.explorer` finds.
+what `app.changes` shows of it and, if the parameters say under "explore" what is to be found out about it, what
+`app.explorer` finds.
 """
 
 import json
@@ -15,6 +16,7 @@ from typing import Any
 
 from torch import Tensor
 
+from app.changes import save_changes
 from app.data_dir import DataDir
 from app.explorer import Attacked, Shelf, Wish, explore
 from app.explorer_pictures import Frames
@@ -29,7 +31,7 @@ from generator.animation import save_video
 from generator.encoders.pool import EncoderPool
 from generator.errors import StudioError
 from generator.guidance import Pictures
-from generator.image import load_image, save_png, to_tensor
+from generator.image import load_image, to_tensor
 from generator.loop import DivergedError, Step
 from generator.production import Outputs, produce_job
 from generator.recipe import Recipe
@@ -74,6 +76,7 @@ def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, A
     """
     recipe = _recipe(context.params, task)
     wish = _wish(context.params, task)
+    with_recipe = _switch(context.params, "with_recipe")
     pictures = _pictures(context, task, shop.data)
     context.progress(0, recipe.steps, "Loading the models")
     infos = {info.name: info for info in shop.classifiers.list()}
@@ -88,10 +91,13 @@ def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, A
         tuple(context.dir / f"image-{number}.png" for number in range(1, recipe.images + 1)),
         context.dir / RESULT_NAME,
         context.dir / OVERVIEW_NAME if task == "text" and recipe.images > 1 else None,
+        with_recipe=with_recipe,
     )
     spectra: list[dict[str, Any]] = []
+    finished: list[Synthesis] = []
 
     def keep(synthesis: Synthesis) -> None:
+        finished.append(synthesis)
         save_layers(synthesis, context.dir)
         if task == "text":
             spectra.extend(spectra_of(synthesis))
@@ -99,7 +105,7 @@ def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, A
     frames = Frames()
     follow = frames.add if wish is not None else lambda _step: None
     record = _produce(context, made, models, outputs, pictures, follow, keep)
-    record = {**record, "size": record["recipe"]["size"]}
+    record = {**record, "size": record["recipe"]["size"], "with_recipe": with_recipe}
     if pictures.source is not None:
         for image in record["images"]:
             image["source"] = _file_of("source")
@@ -109,8 +115,10 @@ def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, A
         onlookers = load_onlookers(infos, models, shop.classifiers, context.device)
         add_opinions(record, onlookers, context, pictures.source)
     if task == "attack" and pictures.source is not None:
-        for number, image in enumerate(record["images"], start=1):
-            image["perturbation"] = _save_change(pictures.source, context, image["file"], f"change-{number}.png")
+        shown = save_changes(context.dir, outputs.images, pictures.source, finished[0] if finished else None)
+        record["images"] = [
+            {**image, "perturbation": change} for image, change in zip(record["images"], shown, strict=True)
+        ]
     if wish is not None and not context.stop_requested:
         source, picture = context.dir / _file_of("source"), outputs.images[0]
         attacked = Attacked(Recipe(**record["recipe"]), models, source, picture, frames)
@@ -129,6 +137,14 @@ def _recipe(params: Mapping[str, Any], task: str) -> Recipe:
     if recipe.task != task:
         raise StudioError(f"This recipe is for the task '{recipe.task}', not '{task}': submit it as that.")
     return recipe
+
+
+def _switch(params: Mapping[str, Any], name: str) -> bool:
+    """What is on unless the parameters say else."""
+    value = params.get(name, True)
+    if not isinstance(value, bool):
+        raise StudioError(f"'{name}' is true or false, not {value!r}.")
+    return value
 
 
 def _wish(params: Mapping[str, Any], task: str) -> Wish | None:
@@ -229,15 +245,6 @@ def _save_morph(images: list[dict[str, Any]], folder: Path) -> bool:
 
 
 # ---------------------------------------------------------------------- attacks
-
-
-def _save_change(source: Tensor, context: JobContext, saved: str, name: str) -> dict[str, Any]:
-    """Save the change of a picture round mid-grey, magnified until it fills the range; how, as JSON."""
-    change = to_tensor(load_image(context.dir / saved)) - source
-    largest = change.abs().max().item()
-    factor = 0.5 / largest if largest > 0 else 1.0
-    save_png((0.5 + factor * change).clamp(0, 1), context.dir / name)
-    return {"file": name, "factor": factor}
 
 
 def _explore(context: JobContext, shop: Workshop, wish: Wish, attacked: Attacked) -> dict[str, Any]:

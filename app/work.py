@@ -5,7 +5,8 @@
     image     {"recipe": {...}}                        a picture of a class
     attack    {"recipe": {...}, "source": digest}      a photo changed; perhaps with a "target" among the uploads, and
                                                        with what is to be found out about it under "explore": an
-                                                       app.explorer.Wish
+                                                       app.explorer.Wish; "with_recipe": false leaves the recipe out
+                                                       of the PNG
     evaluate  {"config": {...}}                        a robust_model.evaluation.config.EvalConfig; perhaps with
                                                        "images" ({"digest", "label"} each) and "continues", the id of
                                                        a job whose results it goes on from

@@ -11,6 +11,7 @@ from app.ui.attack_change import ChangeInput, rule_fields
 from app.ui.attack_models import Surrogates, Testing
 from app.ui.attack_panel import attack_panel
 from app.ui.attack_targets import TARGET, TASK, ClassTargets, TextTargets, Values
+from app.ui.attack_truth import TruthInput
 from app.ui.budget import BudgetInput
 from app.ui.forms import FormError, RecipeFields, advanced_fields, whole
 from app.ui.gallery import CLICK_JS
@@ -49,6 +50,7 @@ class AttackTab:
         self.picture = PictureInput(
             studio, "attack", empty="None yet. Choose an example or bring one of any size.", removable=False
         )
+        self.truth = TruthInput(studio, model)
         self.surrogates = Surrogates(studio, model)
         self.classes = ClassTargets(studio, model)
         self.texts = TextTargets(studio)
@@ -86,12 +88,19 @@ class AttackTab:
                     self.budget.build()
                     self.seed.build()
                 with gr.Accordion("Advanced", open=False, elem_classes="cx-fold"):
+                    self.with_recipe = gr.Checkbox(
+                        value=True,
+                        label="The picture carries its recipe",
+                        info="In the PNG, so that it can be made again. Without, the file holds the pixels alone.",
+                        elem_id="attack-with-recipe",
+                    )
                     self.fields.build()
 
     def _build_picture(self) -> None:
         with gr.Column(elem_classes="cx-group"):
             gr.HTML('<span class="cx-label">Picture</span>', apply_default_css=False)
             self.picture.build(between=self._build_examples, beside=self._build_last)
+            self.truth.build()
 
     def _build_examples(self) -> None:
         self.examples = gr.HTML(self._examples(), apply_default_css=False, js_on_load=CLICK_JS)
@@ -123,8 +132,8 @@ class AttackTab:
     @property
     def components(self) -> list[Any]:
         """The widgets that ``order`` asks."""
-        own = [self.surrogates.choice, self.seed.number, *self.budget.components]
-        parts = (self.classes, self.texts, self.testing, self.change, self.fields)
+        own = [self.surrogates.choice, self.seed.number, *self.budget.components, self.with_recipe]
+        parts = (self.truth, self.classes, self.texts, self.testing, self.change, self.fields)
         return [*own, *(component for part in parts for component in part.components)]
 
     def order(self, values: Values) -> Order:
@@ -146,6 +155,7 @@ class AttackTab:
             **self.budget.read(values[norm], values[eps]),
             seed=whole(values[self.seed.number], "Seed"),
         )
+        recipe = self.truth.led(recipe, values)
         return Order(recipe.with_changes(views=self.testing.views(values, recipe.views)), pictures)
 
     # ------------------------------------------------------------------ events
@@ -161,14 +171,16 @@ class AttackTab:
             if values[self.picture.name] or not examples:
                 return attack(values)
             taken = self.picture.take(examples[0])
-            return {**taken, **attack({**values, self.picture.name: taken[self.picture.name]})}
+            return {**taken, **attack({**values, **taken})}
 
         def attack(values: dict[Any, Any]) -> Updates:
             path = self.picture.path(values[self.picture.name])
             if path is None:
                 raise FormError("Choose a picture first: an example, or one of your own.")
             order = self.order(values)
-            params = {**order.params, "source": path.stem, "explore": self.testing.read(values)}
+            explore = {**self.testing.read(values), "label": self.truth.read(values)}
+            switched = {"with_recipe": bool(values[self.with_recipe])}
+            params = {**order.params, "source": path.stem, "explore": explore, **switched}
             return self.panel.submit(params, title_of(order.recipe), values[self.owner])
 
         asked = {self.owner, self.picture.name, *self.components}
@@ -192,6 +204,7 @@ class AttackTab:
         def last(owner: Any) -> Updates:
             return self.picture.take(self._last_picture(owner_token(owner)))
 
+        self.picture.also([self.truth.name], self.truth.forget)
         self.picture.wire()
         self.examples.select(guard(example), None, self.picture.outputs, **QUICK)
         self.last.click(guard(last), [self.owner], self.picture.outputs, **QUICK)
@@ -199,9 +212,11 @@ class AttackTab:
     def _wire_models(self, guard: Any) -> None:
         def choose(models: list[str] | None) -> Updates:
             names = models or []
-            return {**self.surrogates.describe(names), **self.classes.follow(names), **self.texts.follow(names)}
+            parts = (self.classes, self.texts, self.truth)
+            followed = {key: value for part in parts for key, value in part.follow(names).items()}
+            return {**self.surrogates.describe(names), **followed}
 
-        outputs = [self.surrogates.line, *self.classes.outputs, *self.texts.outputs]
+        outputs = [self.surrogates.line, self.truth.name, *self.classes.outputs, *self.texts.outputs]
         self.surrogates.choice.input(guard(choose), [self.surrogates.choice], [self.panel.notice, *outputs], **QUICK)
 
         def aim(goal: str) -> Updates:
@@ -261,11 +276,14 @@ class AttackTab:
 
 def title_of(recipe: Recipe) -> str:
     """A short name for a job: ``attack towards ship``."""
-    aims = [*recipe.classes, *([recipe.prompt] if recipe.prompt else [])]
+    left = recipe.classes if recipe.objective == "leave" else ()
+    aims = [*(() if left else recipe.classes), *([recipe.prompt] if recipe.prompt else [])]
     if recipe.target:
         aims.append("another picture")
     if aims:
         towards = " and ".join(aims)
         short = towards if len(towards) <= TITLE_LENGTH else f"{towards[: TITLE_LENGTH - 1].rstrip()}\u2026"
         return f"attack towards {short}"
+    if left:
+        return f"attack away from {left[0]}"
     return "attack away from what it says" if recipe.captions or recipe.negative else "attack away from what it is"

@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from generator.cli_making import EXIT_INTERRUPTED, ListModels, LoadModel, read_recipe, with_revisions
+from generator.cli_making import (
+    EXIT_INTERRUPTED,
+    ListModels,
+    LoadModel,
+    add_recipe_switch,
+    read_recipe,
+    with_revisions,
+)
 from generator.devices import choose_device
 from generator.errors import StudioError
 from generator.explorer.aims import recipe_of_set
@@ -75,6 +82,7 @@ def _add_files(command: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="where the pictures and the report go; a run that was ended goes on there",
     )
+    add_recipe_switch(files)
     files.add_argument(
         "--labels",
         type=Path,
@@ -272,7 +280,8 @@ def _work(asked: _Asked, models: _Models, list_models: ListModels) -> tuple[Repo
     attacks = {
         "+".join(names): with_revisions(_recipe_of_set(asked, names, used), list_models()) for names in asked.sets
     }
-    plan = AttackPlan(attacks, photos.photos, folder, asked.target.target, asked.names)
+    keep = asked.arguments.with_recipe
+    plan = AttackPlan(attacks, photos.photos, folder, asked.target.target, asked.names, with_recipe=keep)
     return _described(asked, models, encoder, run_batch(models.context, plan, used, measuring))
 
 
