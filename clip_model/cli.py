@@ -1,4 +1,4 @@
-"""The command line of the small CLIP: `python -m clip_model train | export | evaluate | card`.
+"""The command line of the small CLIP: `python -m clip_model train | export | average | evaluate | card`.
 
 Exit codes: 0 done, 2 refused in words, 130 stopped. What takes a while is run by what is handed to `main`.
 """
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from clip_model.concepts import CIFAR10
 from clip_model.data import all_concepts, validation_images
-from clip_model.export import EVALUATION, FACTS, export, load_exported, write_card
+from clip_model.export import EVALUATION, FACTS, average, export, load_exported, write_card
 from clip_model.train_config import ClipTrainConfig
 from clip_model.training import ClipRun
 from clip_model.zero_shot import zero_shot
@@ -51,6 +51,10 @@ def _parser() -> argparse.ArgumentParser:
     out = commands.add_parser("export", help="turn a run into a folder that open_clip loads")
     out.add_argument("run", type=Path)
     out.add_argument("out", type=Path)
+    mean = commands.add_parser("average", help="average the weights of exported models of one architecture")
+    mean.add_argument("models", nargs="+", type=Path, metavar="MODEL", help="folders, or names of shipped ones")
+    mean.add_argument("out", type=Path)
+    mean.add_argument("--weights", type=float, nargs="+", default=[], help="how much each counts (default: equally)")
     evaluate = commands.add_parser("evaluate", help="zero-shot accuracy on Tiny-ImageNet (val) and CIFAR-10 (test)")
     evaluate.add_argument("model", type=Path, help="the folder of an exported model, or the name of a shipped one")
     evaluate.add_argument("--tiny-imagenet", type=Path, required=True)
@@ -132,6 +136,9 @@ def main(argv: Sequence[str], *, foreground: Foreground) -> int:
                 return _train(args, words, foreground)
             case "export":
                 print(export(args.run, args.out))
+            case "average":
+                command = command_line("clip_model", words)
+                print(average(list(map(_folder, args.models)), args.out, weights=args.weights, command=command))
             case "evaluate":
                 return _evaluate(args, words)
             case "card":

@@ -1,6 +1,7 @@
 """Export of a run as a folder that open_clip loads ("local-dir:..."), with a card that says what is known."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from clip_model.model import WEIGHTS, CompactText, Network, make_model
 from clip_model.train_config import ClipTrainConfig
 from generator import torchvision_cure  # noqa: F401  (before open_clip is imported)
 from generator.errors import StudioError
+from robust_model.averaging import mean_weights, shares
 from robust_model.checkpoint import file_digest, load_tensors, save_tensors, write_atomically
-from robust_model.provenance import provenance_lines
+from robust_model.provenance import circumstances, provenance_lines
 
 CONFIG = "open_clip_config.json"
 FACTS = "training.json"
@@ -60,6 +62,43 @@ def export(run: Path, out: Path) -> Path:
     return out
 
 
+def average(folders: Sequence[Path], out: Path, *, weights: Sequence[float] = (), command: str) -> Path:
+    """Write to the folder `out` the average of exported models of one architecture and vocabulary; returns it.
+
+    `weights` are relative (equal if there are none). One that was trained against larger steps draws better, one
+    against smaller ones knows more: along the straight line between the two, where one began with the other's weights,
+    both change smoothly (arXiv 2203.05482). `command` is what the card says made it. Raises StudioError for models
+    that do not fit each other, and for an `out` that is one of them.
+    """
+    contributions = shares(weights, len(folders))
+    if any(folder.resolve() == out.resolve() for folder in folders):
+        raise StudioError(f"'{out}' is one of the models to be averaged: choose another folder for the result.")
+    facts = [_facts(folder) for folder in folders]
+    for folder in folders[1:]:
+        for name in (CONFIG, VOCABULARY):
+            if (folder / name).read_bytes() != (folders[0] / name).read_bytes():
+                raise StudioError(f"'{folder}' and '{folders[0]}' differ in their {name}: they cannot be averaged.")
+    tensors = mean_weights([load_tensors(f / WEIGHTS)[0] for f in folders], contributions, [f.name for f in folders])
+    save_tensors(out / WEIGHTS, {n: t.half() if t.is_floating_point() else t for n, t in tensors.items()}, {})
+    for name in (CONFIG, VOCABULARY):
+        write_atomically(out / name, (folders[0] / name).read_bytes())
+    parents = [
+        {"name": f.name, "revision": file_digest(f / WEIGHTS), "weight": share, "provenance": own["provenance"]}
+        for f, share, own in zip(folders, contributions, facts, strict=True)
+    ]
+    training = {**facts[0], "provenance": {**circumstances(command, "cpu"), "parents": parents}}
+    write_atomically(out / FACTS, (json.dumps(training, indent=2) + "\n").encode())
+    write_card(out)
+    return out
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    if not (folder / FACTS).exists():
+        raise StudioError(f"'{folder}' is no exported model: it has no {FACTS}.")
+    found: dict[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    return found
+
+
 def words_in(texts: list[str]) -> list[str]:
     """Every word of the texts, in lower case and alphabetical order."""
     found = set()
@@ -97,8 +136,9 @@ def write_card(folder: Path) -> None:
         "",
     ]
     lines += provenance_lines(source)
+    averaged = any("weight" in parent for parent in source.get("parents", []))
     lines += [
-        f"- Recipe ({facts['step']} of {recipe['steps']} steps):",
+        f"- Recipe{' of the first' if averaged else ''} ({facts['step']} of {recipe['steps']} steps):",
         "",
         "```json",
         json.dumps(recipe, indent=2),

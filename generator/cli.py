@@ -17,7 +17,7 @@ from generator.cli_making import EXIT_INTERRUPTED, ListModels, LoadModel, ModelL
 from generator.errors import StudioError
 from generator.explorer import cli as explorer
 from generator.memory import OUT_OF_MEMORY, is_out_of_memory
-from generator.presets import DEFAULT_PRESET, preset_fields, presets_of
+from generator.presets import DEFAULT_PRESET, all_presets_of, preset_fields
 from generator.protocols import Foreground
 from generator.recipe import Recipe
 from generator.recipe_fields import add_arguments
@@ -159,7 +159,7 @@ def _add_making(command: argparse.ArgumentParser, task: str) -> None:
         help="repeat the recipe that a picture carries; flags given beside it change it",
     )
     command.add_argument(
-        "--preset", choices=list(presets_of(task)), help=f"starting point; default: {DEFAULT_PRESET[task]}"
+        "--preset", choices=list(all_presets_of(task)), help=f"starting point; default: {DEFAULT_PRESET[task]}"
     )
     command.add_argument("--device", default="auto", help="cpu, cuda, cuda:1...; default: a GPU if there is one")
     command.add_argument("--quiet", action="store_true", help="print errors only")
@@ -171,9 +171,10 @@ def _add_making(command: argparse.ArgumentParser, task: str) -> None:
 
 
 def _print_presets() -> None:
+    width = max(len(name) for task in DEFAULT_PRESET for name in all_presets_of(task))
     for task in DEFAULT_PRESET:
-        for name, preset in presets_of(task).items():
-            print(f"{task:7} {name:10} {preset.description}")
+        for name, preset in all_presets_of(task).items():
+            print(f"{task:6}  {name:{width}}  {preset.description}")
 
 
 def _print_models(models: Sequence[ModelListing]) -> None:

@@ -1,25 +1,27 @@
 """Presets: a few good starting points, each a set of recipe fields under a name that people understand.
 
-All the numbers that are a matter of taste and tuning stand in the one table below.
+All the numbers that are a matter of taste and tuning stand in the one table below. Attacks as they were published are
+in `generator.presets_published`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from generator.errors import StudioError
+from generator.preset import Preset
+from generator.presets_published import PUBLISHED_ATTACKS
 from generator.recipe import Recipe
 
-
-@dataclass(frozen=True)
-class Preset:
-    """A starting point: the recipe's defaults with `overrides` on top."""
-
-    title: str
-    description: str
-    task: str
-    overrides: Mapping[str, Any]
-
+__all__ = [
+    "DEFAULT_PRESET",
+    "PRESETS",
+    "PUBLISHED",
+    "Preset",
+    "all_presets_of",
+    "from_preset",
+    "preset_fields",
+    "presets_of",
+]
 
 _CLASS = {
     "resolutions": "auto",
@@ -144,13 +146,21 @@ _BY_TASK: Mapping[str, Mapping[str, Preset]] = {"class": _OF_CLASSES, "text": _O
 PRESETS: Mapping[str, Preset] = {**_OF_CLASSES, **_OF_ATTACKS}
 """The presets of pictures of a class and of attacks, whose names differ; see `presets_of` for those of any task."""
 
+PUBLISHED: Mapping[str, Mapping[str, Preset]] = {"class": {}, "text": {}, "attack": PUBLISHED_ATTACKS}
+"""By task, the presets that repeat what a paper did; their names are none of `presets_of`."""
+
 DEFAULT_PRESET: Mapping[str, str] = {"class": "balanced", "text": "balanced", "attack": "standard"}
 """The preset of each task where none is chosen."""
 
 
 def presets_of(task: str) -> dict[str, Preset]:
-    """Return the presets of a task, in the order in which to offer them."""
+    """Return the presets of a task that everybody can start from, in the order in which to offer them."""
     return dict(_BY_TASK[task])
+
+
+def all_presets_of(task: str) -> dict[str, Preset]:
+    """Return these and then the published ones, some of which need more to be valid, such as a target picture."""
+    return {**_BY_TASK[task], **PUBLISHED[task]}
 
 
 def preset_fields(task: str, name: str | None = None, *, from_photo: bool = False) -> dict[str, Any]:
@@ -159,12 +169,11 @@ def preset_fields(task: str, name: str | None = None, *, from_photo: bool = Fals
     A text that starts `from_photo` starts from the photo itself, with no random pattern over it.
     """
     name = name or DEFAULT_PRESET[task]
-    if name not in presets_of(task):
-        raise StudioError(
-            f"There is no preset '{name}' for the task '{task}'. Choose from {', '.join(presets_of(task))}."
-        )
+    presets = all_presets_of(task)
+    if name not in presets:
+        raise StudioError(f"There is no preset '{name}' for the task '{task}'. Choose from {', '.join(presets)}.")
     start = {"start_std": 0.0} if task == "text" and from_photo else {}
-    return {"task": task, **presets_of(task)[name].overrides, **start}
+    return {"task": task, **presets[name].overrides, **start}
 
 
 def from_preset(task: str, name: str | None = None, *, from_photo: bool = False, **changes: Any) -> Recipe:

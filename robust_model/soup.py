@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from generator.errors import StudioError
+from robust_model.averaging import mean_weights, shares
 from robust_model.calibration import fit_temperature
 from robust_model.card import DTYPES, write_card
 from robust_model.checkpoint import load_tensors, load_weights, save_tensors, write_atomically
@@ -51,7 +51,7 @@ def average(
     folder of a run, the answer's temperature is fitted anew, to that run's held-out images. `command` is what the card
     says made it. Raises StudioError for models of different architecture, classes, or an `out` that is one of them.
     """
-    shares = _shares(weights, len(names))
+    contributions = shares(weights, len(names))
     models = [find_model(name) for name in names]
     if any(info.folder.resolve() == out.resolve() for info in models):
         raise StudioError(f"'{out}' is one of the models to be averaged: choose another folder for the result.")
@@ -59,7 +59,8 @@ def average(
     for info, other in zip(models, exported, strict=True):
         _demand_alike(models[0], exported[0], info, other)
 
-    tensors = _mean([load_tensors(info.folder / "model.safetensors")[0] for info in models], shares, models)
+    parts = [load_tensors(info.folder / "model.safetensors")[0] for info in models]
+    tensors = mean_weights(parts, contributions, [info.name for info in models])
     config = exported[0].model
     if isinstance(config, EnsembleConfig):
         raise StudioError("Ensembles are not averaged: average their members, and make an ensemble of the averages.")
@@ -69,7 +70,7 @@ def average(
         config = config.model_copy(update={"temperature": _temperature(model.eval(), calibrate)})
     parents = [
         {"name": info.name, "revision": info.revision, "weight": share}
-        for info, share in zip(models, shares, strict=True)
+        for info, share in zip(models, contributions, strict=True)
     ]
     return _write(
         out,
@@ -147,17 +148,6 @@ def _licence(exported: Sequence[ExportedModel]) -> str:
     return found.pop() if len(found) == 1 else "other"
 
 
-def _shares(weights: Sequence[float], count: int) -> list[float]:
-    if count < 2:
-        raise StudioError("An average needs at least two models.")
-    chosen = list(weights) or [1.0] * count
-    if len(chosen) != count:
-        raise StudioError(f"{count} models need as many weights, not {len(chosen)}.")
-    if not all(0 <= w < float("inf") for w in chosen) or not sum(chosen):
-        raise StudioError(f"The weights must be numbers that are not negative, nor all zero: {chosen}.")
-    return [w / sum(chosen) for w in chosen]
-
-
 def _demand_alike(first: ModelInfo, kept: ExportedModel, info: ModelInfo, other: ExportedModel) -> None:
     ours, theirs = (e.model.model_dump(exclude=ANSWER_SETTINGS) for e in (kept, other))
     different = [name for name in ours if ours[name] != theirs[name]]
@@ -166,23 +156,6 @@ def _demand_alike(first: ModelInfo, kept: ExportedModel, info: ModelInfo, other:
             f"'{first.name}' and '{info.name}' are different networks ({', '.join(different)}): only models of one "
             "architecture, on the same classes, can be averaged. Combine others as an ensemble."
         )
-
-
-def _mean(
-    parts: Sequence[dict[str, Tensor]], shares: Sequence[float], models: Sequence[ModelInfo]
-) -> dict[str, Tensor]:
-    """The weighted mean of every floating-point tensor, in float32; counters are the first model's."""
-    for info, part in zip(models, parts, strict=True):
-        if {n: t.shape for n, t in part.items()} != {n: t.shape for n, t in parts[0].items()}:
-            raise StudioError(f"The weights of '{info.name}' do not fit those of '{models[0].name}'.")
-
-    def mean(name: str, first: Tensor) -> Tensor:
-        if not first.is_floating_point():
-            return first
-        total = sum((share * part[name].double() for share, part in zip(shares, parts, strict=True)), torch.tensor(0.0))
-        return total.float()
-
-    return {name: mean(name, tensor) for name, tensor in parts[0].items()}
 
 
 def _temperature(model: SelfEnsemble, folder: Path) -> float:

@@ -14,7 +14,7 @@ from generator.errors import StudioError
 from generator.explorer.attacking import Attacked, AttackPlan, attack_photos
 from generator.explorer.names import Names
 from generator.explorer.report import Report, to_csv, write_text
-from generator.explorer.report_html import to_html
+from generator.explorer.report_html import NOTHING_MORE, Addition, to_html
 from generator.explorer.store import VerdictStore
 from generator.explorer.survival import SAVED
 from generator.explorer.transfer import Case, compare
@@ -96,11 +96,11 @@ def _measure(
     return report, {**found, "stopped": report.stopped, "made": attacked.made, "asked": store.asked}
 
 
-def save_report(report: Report, found: Mapping[str, Any], folder: Path) -> None:
-    """Save a report, which `found` is as JSON, in its three forms. Raises StudioError."""
+def save_report(report: Report, found: Mapping[str, Any], folder: Path, addition: Addition = NOTHING_MORE) -> None:
+    """Save a report, which `found` is as JSON, in its three forms, the page with an addition. Raises StudioError."""
     write_text(folder / REPORT_JSON, json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     write_text(folder / ROWS_CSV, to_csv(report))
-    write_text(folder / REPORT_HTML, to_html(report))
+    write_text(folder / REPORT_HTML, to_html(report, addition=addition))
 
 
 def check_plan(folder: Path, attacks: Mapping[str, Recipe]) -> None:

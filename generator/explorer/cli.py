@@ -1,4 +1,4 @@
-"""The commands `batch` (attack a folder of photos) and `transfer` (which attack fools which model)."""
+"""The commands `batch` (attack a folder of photos) and `transfer` (which attack fools which model), carried out."""
 
 import argparse
 import json
@@ -8,148 +8,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from generator.cli_making import (
-    EXIT_INTERRUPTED,
-    ListModels,
-    LoadModel,
-    add_recipe_switch,
-    read_recipe,
-    with_revisions,
-)
+from generator.cli_making import EXIT_INTERRUPTED, ListModels, LoadModel, with_revisions
 from generator.devices import choose_device
 from generator.errors import StudioError
 from generator.explorer.aims import recipe_of_set
 from generator.explorer.attacking import AttackPlan, surrogate_classes
-from generator.explorer.batch import REPORT_HTML, Measuring, measure_cases, run_batch
-from generator.explorer.label_files import LabelFile, read_labels
-from generator.explorer.labels import LABEL_LISTS, LabelList, captions, find_label_list, read_captions
-from generator.explorer.names import Names, parse_also
+from generator.explorer.batch import REPORT_HTML, Measuring, measure_cases, run_batch, save_report
+from generator.explorer.cli_asked import Asked, VictimName, read_asked
+from generator.explorer.cli_flags import add_parsers
+from generator.explorer.labels import LabelList, find_label_list
 from generator.explorer.photos import PhotoList, find_photos, list_photos
 from generator.explorer.report import Report, to_text
 from generator.explorer.saved import cases_of
-from generator.explorer.survival import SURVIVALS, find_survivals
 from generator.explorer.victims import Victim, victim_of
-from generator.guidance import Pictures
-from generator.image import load_image, to_pil, to_tensor
-from generator.presets import DEFAULT_PRESET, preset_fields, presets_of
+from generator.image import to_pil
 from generator.protocols import Encoder, Foreground, JobContext
 from generator.recipe import Recipe
-from generator.recipe_fields import add_arguments
 from generator.synthesis import Model
 from generator.vlm import cli as vlm
+from generator.vlm.report_html import addition_of, summary_json
 
-COMMANDS = ("batch", "transfer")
+__all__ = ["add_parsers", "run"]
+
 DEFAULT_LIST = "cifar10"
-_TASK = "attack"
-_NOT_FLAGS = {"batch": ("task", "size", "images"), "transfer": ("task", "size", "images", "models")}
-
-
-def add_parsers(commands: "argparse._SubParsersAction[Any]") -> None:
-    """Add both commands."""
-    batch = commands.add_parser("batch", help="attack a folder of photos, and report what came out", allow_abbrev=False)
-    transfer = commands.add_parser(
-        "transfer", help="attack with some models, and see which others fall", allow_abbrev=False
-    )
-    transfer.add_argument(
-        "--surrogate",
-        action="append",
-        default=[],
-        metavar="MODELS",
-        help="models to attack with, together: A+B; give it several times for several sets",
-    )
-    transfer.add_argument("--matrix", action="store_true", help="attack with each of the victims alone: all pairs")
-    transfer.add_argument(
-        "--attacked",
-        action="append",
-        type=Path,
-        default=[],
-        metavar="PATH",
-        help="attack nothing: measure these pictures (files or folders), which were made of the photos",
-    )
-    for name, command in (("batch", batch), ("transfer", transfer)):
-        _add_files(command)
-        _add_measuring(command)
-        _add_recipe(command, name)
-
-
-def _add_files(command: argparse.ArgumentParser) -> None:
-    command.add_argument("photos", nargs="+", type=Path, metavar="PHOTOS", help="photos, and folders with photos")
-    files = command.add_argument_group("files")
-    files.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        metavar="FOLDER",
-        help="where the pictures and the report go; a run that was ended goes on there",
-    )
-    add_recipe_switch(files)
-    files.add_argument(
-        "--labels",
-        type=Path,
-        metavar="CSV",
-        help="label file with the columns ImageId,TrueLabel,TargetClass (NIPS 2017) or filename,label,targeted_label "
-        "(TransferAttack). In prompts {target} and {label} stand for what it says of a photo",
-    )
-    files.add_argument(
-        "--label-names",
-        metavar="LIST",
-        help=f"what its numbers count: {', '.join(LABEL_LISTS)}, or a text file; default: the surrogates' classes",
-    )
-    files.add_argument(
-        "--first-label", type=int, metavar="N", help="the number of the first class; default: 1 in NIPS 2017, else 0"
-    )
-
-
-def _add_measuring(command: argparse.ArgumentParser) -> None:
-    group = command.add_argument_group("measuring")
-    group.add_argument(
-        "--victim",
-        action="append",
-        default=[],
-        metavar="MODEL",
-        help="a model to test on, several times for several; of a CLIP model, MODEL=LIST chooses among the labels of a "
-        f"list ({', '.join(LABEL_LISTS)}) or the lines of a text file; vlm, or vlm:MODEL, is the vision-language model "
-        "that this computer is set up for; default: the models attacked with, or, in a transfer, all that are here",
-    )
-    group.add_argument(
-        "--choice", action="append", default=[], metavar="TEXT", help="a caption that CLIP victims choose among"
-    )
-    group.add_argument("--choices", type=Path, metavar="FILE", help="a text file of such captions, one on each line")
-    group.add_argument(
-        "--survival",
-        nargs="+",
-        default=[],
-        metavar="NAME",
-        help=f"what may happen to the files: all, or some of {', '.join(SURVIVALS)}",
-    )
-    group.add_argument(
-        "--same",
-        action="append",
-        default=[],
-        metavar="CLASS=LABEL,...",
-        help="labels of victims that mean a class, too, for example dog=beagle,husky",
-    )
-    vlm.add_flags(command)
-
-
-def _add_recipe(command: argparse.ArgumentParser, name: str) -> None:
-    command.add_argument(
-        "--target", dest="target_file", metavar="PHOTO", help="picture whose embedding is to be matched by CLIP models"
-    )
-    command.add_argument("--from", dest="origin", metavar="PNG", help="use the recipe that an attacked picture carries")
-    preset = DEFAULT_PRESET[_TASK]
-    command.add_argument("--preset", choices=list(presets_of(_TASK)), help=f"starting point; default: {preset}")
-    command.add_argument("--device", default="auto", help="cpu, cuda, cuda:1...; default: a GPU if there is one")
-    command.add_argument("--quiet", action="store_true", help="print errors only")
-    command.add_argument("--json-only", action="store_true", help="print nothing but the report, as JSON")
-    group = command.add_argument_group("recipe", f"Defaults are those of the preset '{preset}'.")
-    add_arguments(group, _NOT_FLAGS[name], preset_fields(_TASK), task=_TASK)
-
-
-@dataclass(frozen=True)
-class _VictimName:
-    model: str
-    label_list: str
 
 
 @dataclass
@@ -167,24 +48,6 @@ class _Models:
         return self.loaded[name]
 
 
-@dataclass(frozen=True, eq=False)
-class _Asked:
-    """What the arguments ask for, as far as it can be read without a model."""
-
-    arguments: argparse.Namespace
-    recipe: Recipe
-    target: Pictures
-    paths: tuple[Path, ...]
-    labels: LabelFile | None
-    label_names: LabelList | None
-    victims: tuple[_VictimName, ...]
-    sets: tuple[tuple[str, ...], ...]
-    captions: LabelList | None
-    survivals: tuple[str, ...]
-    names: Names
-    vlm: vlm.Wanted | None
-
-
 def run(
     arguments: argparse.Namespace,
     load_model: LoadModel,
@@ -193,7 +56,7 @@ def run(
     read_vlm: vlm.ReadSettings = vlm.no_settings,
 ) -> int:
     """Carry out a command, and return the exit code."""
-    asked = _read(arguments, list_models, read_vlm)
+    asked = read_asked(arguments, list_models, read_vlm)
     reports: list[Report] = []
 
     def work(context: JobContext) -> dict[str, Any]:
@@ -216,57 +79,7 @@ def run(
     return EXIT_INTERRUPTED if found["stopped"] else 0
 
 
-def _read(arguments: argparse.Namespace, list_models: ListModels, read_vlm: vlm.ReadSettings) -> _Asked:
-    """Read what needs no model, so that mistakes are found before any work."""
-    target = None if arguments.target_file is None else to_tensor(load_image(arguments.target_file))
-    pictures = Pictures(target=target)
-    recipe = read_recipe(arguments, _TASK, list_models(), pictures)
-    recipe = recipe.with_changes(source="", images=1)  # of --from: that of another photo
-    sets, victims = _sets(arguments, recipe, list_models)
-    names = Names(parse_also(arguments.same))
-    own = [*(read_captions(arguments.choices).labels if arguments.choices else ()), *arguments.choice]
-    return _Asked(
-        arguments=arguments,
-        recipe=recipe,
-        target=pictures,
-        paths=find_photos(arguments.photos),
-        labels=None if arguments.labels is None else read_labels(arguments.labels, arguments.first_label),
-        label_names=None if arguments.label_names is None else find_label_list(arguments.label_names),
-        victims=victims,
-        sets=sets,
-        captions=captions(own) if own else None,
-        survivals=tuple(find_survivals(arguments.survival)),
-        names=names,
-        vlm=vlm.read_wanted(arguments, names, read_vlm),
-    )
-
-
-def _sets(
-    arguments: argparse.Namespace, recipe: Recipe, list_models: ListModels
-) -> tuple[tuple[tuple[str, ...], ...], tuple[_VictimName, ...]]:
-    """The sets of surrogates, and the victims."""
-    victims = [_victim_name(text) for text in arguments.victim if not vlm.is_vlm(text)]
-    if arguments.command == "batch":
-        default = () if arguments.victim else tuple(_VictimName(name, "") for name in recipe.models)
-        return (recipe.models,), tuple(victims) or default
-    if not arguments.victim:
-        victims = [_VictimName(model.name, "") for model in list_models() if model.ready]
-    sets = [tuple(part.strip() for part in text.split("+")) for text in arguments.surrogate]
-    if arguments.matrix:
-        sets += [(victim.model,) for victim in victims]
-    if bool(sets) == bool(arguments.attacked):
-        raise StudioError(
-            "Say what to attack with, by --surrogate or --matrix, or give pictures with --attacked: one of the two."
-        )
-    return tuple(dict.fromkeys(sets)), tuple(dict.fromkeys(victims))
-
-
-def _victim_name(text: str) -> _VictimName:
-    model, equals, label_list = text.rpartition("=")
-    return _VictimName(model, label_list) if equals else _VictimName(text, "")
-
-
-def _work(asked: _Asked, models: _Models, list_models: ListModels) -> tuple[Report, dict[str, Any]]:
+def _work(asked: Asked, models: _Models, list_models: ListModels) -> tuple[Report, dict[str, Any]]:
     used = {name: models.get(name) for names in asked.sets for name in names}
     encoder = _similarity(asked, models)
     victims = [_victim(asked, name, models) for name in asked.victims]
@@ -285,7 +98,7 @@ def _work(asked: _Asked, models: _Models, list_models: ListModels) -> tuple[Repo
     return _described(asked, models, encoder, run_batch(models.context, plan, used, measuring))
 
 
-def _similarity(asked: _Asked, models: _Models) -> Encoder | None:
+def _similarity(asked: Asked, models: _Models) -> Encoder | None:
     """The encoder that compares descriptions, if one is wanted."""
     if asked.vlm is None or not asked.vlm.similarity:
         return None
@@ -296,9 +109,9 @@ def _similarity(asked: _Asked, models: _Models) -> Encoder | None:
 
 
 def _described(
-    asked: _Asked, models: _Models, encoder: Encoder | None, measured: tuple[Report, dict[str, Any]]
+    asked: Asked, models: _Models, encoder: Encoder | None, measured: tuple[Report, dict[str, Any]]
 ) -> tuple[Report, dict[str, Any]]:
-    """Have the pictures described, too, if that is wanted and the run was not stopped."""
+    """Have the pictures described, too, if that is wanted and the run was not stopped, and add that to the report."""
     report, found = measured
     if asked.vlm is None or report.stopped:
         return measured
@@ -318,22 +131,24 @@ def _described(
         encoder=encoder,
         targets=targets,
     )
+    summary = {"descriptions": summary_json(described)}
+    save_report(report, report.to_json(asked.arguments.out) | summary, asked.arguments.out, addition_of(described))
     return report, {**found, "vlm": described, "stopped": described["stopped"]}
 
 
-def _photos(asked: _Asked, used: dict[str, Model]) -> PhotoList:
+def _photos(asked: Asked, used: dict[str, Model]) -> PhotoList:
     classes = surrogate_classes(used) if asked.label_names is None else asked.label_names.labels
     return list_photos(asked.paths, asked.labels, classes)
 
 
-def _recipe_of_set(asked: _Asked, names: Sequence[str], models: dict[str, Model]) -> Recipe:
+def _recipe_of_set(asked: Asked, names: Sequence[str], models: dict[str, Model]) -> Recipe:
     if asked.arguments.command == "batch":
         return asked.recipe  # for just these models
     encoders = [isinstance(models[name], Encoder) for name in names]
     return recipe_of_set(asked.recipe, names, classifiers=not all(encoders), encoders=any(encoders))
 
 
-def _victim(asked: _Asked, name: _VictimName, models: _Models) -> Victim:
+def _victim(asked: Asked, name: VictimName, models: _Models) -> Victim:
     model = models.get(name.model)
     if isinstance(model, Encoder):
         chosen = _label_list(asked, name.label_list)
@@ -343,7 +158,7 @@ def _victim(asked: _Asked, name: _VictimName, models: _Models) -> Victim:
     return victim_of(name.model, model, None, models.context.device)
 
 
-def _label_list(asked: _Asked, name: str) -> LabelList:
+def _label_list(asked: Asked, name: str) -> LabelList:
     if name:
         return find_label_list(name)
     return asked.captions or find_label_list(DEFAULT_LIST)

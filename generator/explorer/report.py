@@ -127,23 +127,33 @@ def to_csv(report: Report) -> str:
     writer.writeheader()
     for row in report.comparison.rows:
         found = report.comparison.distances.get((row.attack, row.image))
-        writer.writerow(
-            {
-                **{name: getattr(row, name) for name in ("attack", "image", "victim", "survival")},
-                "label": row.question.label,
-                "target": " | ".join(row.question.targets),
-                "before": row.before.label,
-                "confidence_before": row.before.confidence,
-                "after": row.after.label,
-                "confidence_after": row.after.confidence,
-                "share_before": row.share_before,
-                "share_after": row.share_after,
-                "outcome": str(row.outcome),
-                "by_itself": str(row.by_itself).lower(),
-                **({} if found is None else asdict(found)),
-            }
-        )
+        fields = {
+            **{name: getattr(row, name) for name in ("attack", "image", "victim", "survival")},
+            "label": row.question.label,
+            "target": " | ".join(row.question.targets),
+            "before": row.before.label,
+            "confidence_before": row.before.confidence,
+            "after": row.after.label,
+            "confidence_after": row.after.confidence,
+            "share_before": row.share_before,
+            "share_after": row.share_after,
+            "outcome": str(row.outcome),
+            "by_itself": str(row.by_itself).lower(),
+            **({} if found is None else asdict(found)),
+        }
+        writer.writerow({name: inert(value) for name, value in fields.items()})
     return buffer.getvalue()
+
+
+def inert(value: object) -> object:
+    """Return a value of a CSV file such that no spreadsheet takes it for a formula: texts may be anybody's.
+
+    Numbers stay what they are; a text that would start a formula gets an apostrophe in front. Carriage returns, which
+    the csv module would leave unquoted, become spaces.
+    """
+    if not isinstance(value, str):
+        return value
+    return ("'" if value[:1] in tuple("=+-@\t\r\n") else "") + value.replace("\r", " ")
 
 
 def to_text(cells: Sequence[Cell]) -> str:

@@ -2,7 +2,8 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from html import escape
 
 from PIL import Image, ImageChops
@@ -28,18 +29,34 @@ pre{white-space:pre-wrap;background:#f6f6f6;padding:.6rem;font-size:12px}
 """
 
 
-def to_html(report: Report, title: str = "Transfer of attacks") -> str:
+@dataclass(frozen=True)
+class Addition:
+    """What others have to say, as HTML in which every text is escaped.
+
+    Attributes:
+        chapter: stands behind the tables.
+        cases: by attack and image, stands with the picture.
+    """
+
+    chapter: str = ""
+    cases: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+
+NOTHING_MORE = Addition()
+
+
+def to_html(report: Report, title: str = "Transfer of attacks", addition: Addition = NOTHING_MORE) -> str:
     """Return the report as an HTML document. Every text in it is escaped; pictures are small JPEGs in the file."""
     body = [
         f"<h1>{escape(title)}</h1>",
         f"<p>{escape(MEANING)}</p>",
         "" if not report.stopped else "<p><strong>Stopped before it was complete.</strong></p>",
-        "<h2>Which attack fools which model</h2>",
-        _matrix(report.cells),
-        _survivals(report),
+        "<h2>Which attack fools which model</h2>" + _matrix(report.cells) if report.cells else "",
+        _survivals(report) if report.cells else "",
+        addition.chapter,
         "<h2>Pictures</h2>",
         f"<p>{escape(lpips_note())}</p>",
-        *(_case(report, case) for case in report.cases[:MAX_PICTURES]),
+        *(_case(report, case, addition) for case in report.cases[:MAX_PICTURES]),
         _missing(report),
         "<h2>Recipes</h2>",
         *(f"<h3>{escape(n)}</h3><pre>{escape(recipe.to_json())}</pre>" for n, recipe in report.recipes.items()),
@@ -72,6 +89,7 @@ def _cell(cell: Cell | None) -> str:
         for line in (
             f"of all {cell.of_all.total} comparable: {_percent(cell.of_all)}",
             f"without the attack: {_percent(cell.control)}",
+            f"confidence: {_share(cell.confidence_before)} before, {_share(cell.confidence_after)} after",
             f"left out: {left_out}" if left_out else "",
         )
         if line
@@ -80,7 +98,11 @@ def _cell(cell: Cell | None) -> str:
 
 
 def _percent(rate: Rate) -> str:
-    return "none" if rate.value is None else f"{rate.value:.0%}"
+    return _share(rate.value)
+
+
+def _share(value: float | None) -> str:
+    return "none" if value is None else f"{value:.0%}"
 
 
 def _colour(rate: Rate) -> str:
@@ -110,18 +132,19 @@ def _survivals(report: Report) -> str:
     return "".join(parts)
 
 
-def _case(report: Report, case: Case) -> str:
+def _case(report: Report, case: Case, addition: Addition) -> str:
     rows = [row for row in report.comparison.rows if (row.attack, row.image) == (case.attack, case.image)]
     found = report.comparison.distances.get((case.attack, case.image))
     if found is None:
         return ""
     wanted = " or ".join(case.question.targets) or "any other answer"
     shown = "".join(_answer(row) for row in rows if row.survival == SAVED)
+    head = "<tr><th>victim</th><th>before</th><th>after</th><th>outcome</th></tr>"
     return (
         f"<h3>{escape(case.image)}, {escape(case.attack)}</h3>{_pictures(case)}"
         f"<p>Label: {escape(case.question.label or 'not known')}. Wanted: {escape(wanted)}. {_distances(found)}</p>"
-        '<div class="scroll"><table><tr><th>victim</th><th>before</th><th>after</th><th>outcome</th></tr>'
-        f"{shown}</table></div>"
+        + (f'<div class="scroll"><table>{head}{shown}</table></div>' if shown else "")
+        + addition.cases.get((case.attack, case.image), "")
     )
 
 

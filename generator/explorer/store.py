@@ -1,17 +1,16 @@
 """Answers of victims on disk, by what was looked at: nothing is asked twice, also after a power cut."""
 
-import json
 from collections.abc import Collection
 from pathlib import Path
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from generator.errors import StudioError
 from generator.explorer.survival import SURVIVALS
 from generator.explorer.verdicts import Verdict
 from generator.explorer.victims import Victim
 from generator.image import pixel_digest, to_tensor
+from generator.json_lines import JsonLines
 
 
 class _Line(BaseModel):
@@ -29,18 +28,18 @@ _Key = tuple[str, str, str]
 class VerdictStore:
     """Verdicts by the victim's identity, what happened to the picture, and the digest of its pixels.
 
-    With a `path` each answer is also added to that file (JSON, one on each line), from which another store goes on;
-    a last line that was cut off is dropped. One process at a time may write.
+    With a `path` each answer is also added to that file (see `JsonLines`), from which another store goes on.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         """Read what the file holds, if it is there. StudioError if it cannot be read."""
-        self.path = path
         self.asked = 0
         """How often a victim had to be asked."""
         self._known: dict[_Key, Verdict] = {}
-        if path is not None:
-            self._read(path)
+        self._file = None if path is None else JsonLines(path, _Line, "answers")
+        if self._file is not None:
+            for line in self._file.read():
+                self._known[(line.victim, line.survival, line.picture)] = line.verdict
 
     def look(self, victim: Victim, picture: Image.Image, survival: str, labels: Collection[str] = ()) -> Verdict:
         """Return what the victim says about an RGB picture after what may happen to it (a name in `SURVIVALS`).
@@ -57,35 +56,6 @@ class VerdictStore:
         earlier = set() if known is None else set(known.shares)
         kept = verdict.only(wanted | earlier | {guess.label for guess in verdict.top})
         self._known[key] = kept
-        self._add(key, kept)
+        if self._file is not None:
+            self._file.add(_Line(victim=key[0], survival=key[1], picture=key[2], verdict=kept))
         return kept
-
-    def _read(self, path: Path) -> None:
-        try:
-            data = path.read_bytes() if path.exists() else b""
-            whole = data[: data.rfind(b"\n") + 1]
-            if len(whole) < len(data):
-                with path.open("r+b") as file:  # a line that was being written when the power went
-                    file.truncate(len(whole))
-        except OSError as error:
-            raise StudioError(f"The answers '{path}' cannot be read: {error.strerror or error}.") from error
-        for number, text in enumerate(whole.splitlines(), start=1):
-            try:
-                line = _Line.model_validate_json(text)
-            except ValidationError as error:
-                raise StudioError(
-                    f"Line {number} of the answers '{path}' is damaged: delete the file, and they are asked for again."
-                ) from error
-            self._known[(line.victim, line.survival, line.picture)] = line.verdict
-
-    def _add(self, key: _Key, verdict: Verdict) -> None:
-        if self.path is None:
-            return
-        line = _Line(victim=key[0], survival=key[1], picture=key[2], verdict=verdict)
-        text = json.dumps(line.model_dump(), ensure_ascii=False, allow_nan=False)
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(text + "\n")
-        except OSError as error:
-            raise StudioError(f"The answers '{self.path}' cannot be saved: {error.strerror or error}.") from error

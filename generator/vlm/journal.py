@@ -4,10 +4,10 @@ import hashlib
 import json
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from generator.errors import StudioError
 from generator.image import pixel_digest
+from generator.json_lines import JsonLines
 from generator.vlm.client import Reply
 from generator.vlm.costs import Usage
 from generator.vlm.settings import VlmSettings
@@ -35,16 +35,17 @@ def question_digest(ask: Ask, settings: VlmSettings) -> str:
 class Journal:
     """Answers by `question_digest`; questions that failed are not in it.
 
-    With a `path` each answer is added to that file at once (JSON, one on each line), from which another journal goes
-    on; a last line that was cut off is dropped. One process at a time may write.
+    With a `path` each answer is added to that file at once (see `JsonLines`), from which another journal goes on.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         """Read what the file holds, if it is there. StudioError if it cannot be read."""
-        self.path = path
         self._known: dict[str, Reply] = {}
-        if path is not None:
-            self._read(path)
+        self._file = None if path is None else JsonLines(path, _Line, "answers")
+        if self._file is not None:
+            for line in self._file.read():
+                usage = Usage(line.prompt_tokens, line.completion_tokens, line.estimated)
+                self._known[line.question] = Reply(line.text, usage, line.latency_s)
 
     def find(self, question: str) -> Reply | None:
         """Return the answer to a question; None if it has none yet."""
@@ -53,38 +54,15 @@ class Journal:
     def add(self, question: str, reply: Reply) -> None:
         """Keep an answer. StudioError if it cannot be written."""
         self._known[question] = reply
-        if self.path is None:
+        if self._file is None:
             return
-        line = _Line(
-            question=question,
-            text=reply.text,
-            prompt_tokens=reply.usage.prompt,
-            completion_tokens=reply.usage.completion,
-            estimated=reply.usage.estimated,
-            latency_s=reply.latency_s,
+        self._file.add(
+            _Line(
+                question=question,
+                text=reply.text,
+                prompt_tokens=reply.usage.prompt,
+                completion_tokens=reply.usage.completion,
+                estimated=reply.usage.estimated,
+                latency_s=reply.latency_s,
+            )
         )
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line.model_dump(), ensure_ascii=False, allow_nan=False) + "\n")
-        except OSError as error:
-            raise StudioError(f"The answers '{self.path}' cannot be saved: {error.strerror or error}.") from error
-
-    def _read(self, path: Path) -> None:
-        try:
-            data = path.read_bytes() if path.exists() else b""
-            whole = data[: data.rfind(b"\n") + 1]
-            if len(whole) < len(data):
-                with path.open("r+b") as file:  # a line that was being written when the power went
-                    file.truncate(len(whole))
-        except OSError as error:
-            raise StudioError(f"The answers '{path}' cannot be read: {error.strerror or error}.") from error
-        for number, text in enumerate(whole.split(b"\n")[:-1], start=1):
-            try:
-                line = _Line.model_validate_json(text)
-            except ValidationError as error:
-                raise StudioError(
-                    f"Line {number} of the answers '{path}' is damaged: delete that line, and it is asked for again."
-                ) from error
-            usage = Usage(line.prompt_tokens, line.completion_tokens, line.estimated)
-            self._known[line.question] = Reply(line.text, usage, line.latency_s)

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from generator.explorer.report import write_text
+from generator.explorer.report import inert, write_text
 from generator.intervals import LEVEL, Rate
 from generator.vlm.costs import Ledger
 from generator.vlm.describing import Descriptions, Inquiry
@@ -177,14 +177,9 @@ def to_csv(described: Iterable[Described]) -> str:
             for verdict in verdicts:
                 place = {name: getattr(entry, name) for name in ("attack", "image", "model", "survival")}
                 said = verdict.model_dump(mode="json")
-                texts = {name: _inert(said[name]) for name in ("text", "error", "judge_error")}
-                writer.writerow({**place, "picture": picture, **said, **texts})
+                row = {**place, "picture": picture, **said}
+                writer.writerow({name: inert(value) for name, value in row.items()})
     return buffer.getvalue()
-
-
-def _inert(text: str) -> str:
-    """Text that no spreadsheet takes for a formula: it was written by a server."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text
 
 
 def to_text(cells: Sequence[VlmCell]) -> str:
@@ -194,7 +189,9 @@ def to_text(cells: Sequence[VlmCell]) -> str:
         answered = f"{cell.asked - cell.failed} of {cell.asked} samples answered"
         lines.append(f"{cell.attack}  {cell.model}  {cell.survival}: {answered}")
         lines += [f"  {name}: {attacked} (clean: {clean})" for name, (attacked, clean) in cell.rates.items()]
-        lines += [f"  {name}: {_shown(attacked)} (clean: {_shown(clean)})" for name, (attacked, clean) in _means(cell)]
+        lines += [
+            f"  {name}: {mean_text(attacked)} (clean: {mean_text(clean)})" for name, (attacked, clean) in means_of(cell)
+        ]
     return "\n".join(lines)
 
 
@@ -205,11 +202,13 @@ def save(found: dict[str, Any], described: Iterable[Described], folder: Path) ->
     write_text(folder / DESCRIPTIONS_CSV, to_csv(described))
 
 
-def _means(cell: VlmCell) -> list[tuple[str, tuple[Mean | None, Mean | None]]]:
+def means_of(cell: VlmCell) -> list[tuple[str, tuple[Mean | None, Mean | None]]]:
+    """Return the means that are worth showing beside the rates, by name: of attacked and of clean pictures."""
     return [(name, pair) for name, pair in cell.means.items() if not name.endswith("_keywords")]
 
 
-def _shown(mean: Mean | None) -> str:
+def mean_text(mean: Mean | None) -> str:
+    """Return a mean with its denominator and interval, in words."""
     if mean is None:
         return "none"
     interval = "" if mean.interval is None else f", {mean.interval[0]:.2f} to {mean.interval[1]:.2f}"

@@ -5,12 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from app.jobs import Terminal
 from clip_model import cli
 from clip_model.cli import main
 from clip_model.concepts import CIFAR10
+from clip_model.export import load_exported
+from clip_model.model import WEIGHTS
+from robust_model.checkpoint import load_tensors
 
 SMALL = [
     "tower=test_resnet", "embed_dim=16", "text_width=32", "text_layers=1", "image_size=32", "small_size=32",
@@ -64,6 +68,30 @@ def test_train_export_and_evaluate(data: Path, tmp_path: Path, capsys: pytest.Ca
     card = (tmp_path / "model" / "README.md").read_text()
     assert "Changed at step 2" in card and "drawn by lot" in card and str(data) not in card
     assert "top-1" in capsys.readouterr().out
+
+
+def test_an_average_is_the_mean_and_its_card_names_both(data: Path, tmp_path: Path) -> None:
+    a, b, out = (tmp_path / name for name in "ab+")
+    place = ["--tiny-imagenet", str(data / "tiny"), "--cifar10", f"folder:{data / 'cifar10'}"]
+    for model, seed in ((a, 0), (b, 1)):
+        sets = [word for setting in (*SMALL, f"seed={seed}") for word in ("--set", setting)]
+        assert run("train", *place, *sets, "--out", f"{model}-run") == 0
+        assert run("export", f"{model}-run", str(model)) == 0
+    assert run("average", str(a), str(b), str(out), "--weights", "3", "1") == 0
+    ours, theirs, mean = (load_tensors(model / WEIGHTS)[0] for model in (a, b, out))
+    for name, tensor in mean.items():
+        if tensor.is_floating_point():
+            expected = 0.75 * ours[name].float() + 0.25 * theirs[name].float()
+            assert torch.allclose(tensor.float(), expected, rtol=1e-3, atol=1e-6), name
+    card = (out / "README.md").read_text()
+    assert "'a' (revision" in card and "weight 0.75" in card and "Recipe of the first" in card
+    load_exported(out)
+
+    vocabulary = json.loads((b / "vocabulary.json").read_text())
+    (b / "vocabulary.json").write_text(json.dumps({**vocabulary, "colours": []}))
+    for words in ([a, b, tmp_path / "new"], [a, out, out], [a, tmp_path / "none", tmp_path / "new"]):
+        assert run("average", *map(str, words)) == 2
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_shipped_model_goes_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,9 @@
 """Whatever the method, photo, size and budget: the saved 8-bit file keeps it."""
 
 import tempfile
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -11,18 +12,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from generator.errors import StudioError
 from generator.image import quantise
 from generator.optimisers import OPTIMISERS
 from generator.production import output_paths, produce
 from generator.recipe import Recipe
+from generator.synthesis import PERTURBATIONS
 from tests.generator.standins import Colours, Words, rng
 
 HALF_A_LEVEL = 0.5
 METHODS = [
-    (perturbation, rule)
-    for perturbation in ("layers", "pixel")
+    (perturbation, rule, norm)
+    for perturbation in PERTURBATIONS
     for rule in OPTIMISERS
-    if (perturbation, rule) != ("layers", "apgd")
+    for norm in ("linf", "l2")
+    if (perturbation, rule) != ("layers", "apgd")  # which recipes refuse
 ]
 ASKED: tuple[dict[str, Any], ...] = (
     {"objective": "leave", "classes": ()},
@@ -30,12 +34,11 @@ ASKED: tuple[dict[str, Any], ...] = (
 )
 
 
-@st.composite
-def budgets(draw: st.DrawFn) -> tuple[str, float]:
-    """Norm and eps: from far below a grey level to all there is."""
-    if draw(st.booleans()):
-        return "linf", draw(st.sampled_from([0.5, 1, 4, 8, 254.9]) | st.floats(0.01, 255)) / 255
-    return "l2", draw(st.floats(0.001, 0.1) | st.floats(0.1, 40))
+BUDGETS = {
+    "linf": (st.sampled_from([0.5, 1, 4, 8, 254.9]) | st.floats(0.01, 255)).map(lambda levels: levels / 255),
+    "l2": st.floats(0.001, 0.1) | st.floats(0.1, 40),
+}
+"""Values of eps by norm: from far below a grey level to all there is."""
 
 
 @st.composite
@@ -47,13 +50,23 @@ def photos(draw: st.DrawFn) -> torch.Tensor:
     return quantise(level + spread * noise)
 
 
-@pytest.mark.parametrize(("perturbation", "rule"), METHODS)
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(data=st.data(), photo=photos(), budget=budgets(), seed=st.integers(0, 50))
+def test_the_methods_are_all_there_are() -> None:
+    assert {(perturbation, rule) for perturbation, rule, _ in METHODS} | {("layers", "apgd")} == {
+        *product(PERTURBATIONS, get_args(Recipe.model_fields["optimiser"].annotation))
+    }
+    norms = {*get_args(Recipe.model_fields["norm"].annotation)} - {"none"}
+    assert {norm for _, _, norm in METHODS} == norms == BUDGETS.keys()
+    with pytest.raises(StudioError, match="apgd"):
+        Recipe(task="attack", perturbation="layers", optimiser="apgd", norm="linf", eps=0.1)
+
+
+@pytest.mark.parametrize(("perturbation", "rule", "norm"), METHODS)
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data(), photo=photos(), seed=st.integers(0, 50))
 def test_the_saved_file_keeps_the_budget(
-    perturbation: str, rule: str, data: st.DataObject, photo: torch.Tensor, budget: tuple[str, float], seed: int
+    perturbation: str, rule: str, norm: str, data: st.DataObject, photo: torch.Tensor, seed: int
 ) -> None:
-    norm, eps = budget
+    eps = data.draw(BUDGETS[norm])
     recipe = Recipe(
         **{
             "task": "attack",
@@ -68,6 +81,7 @@ def test_the_saved_file_keeps_the_budget(
             "step_schedule": "cosine" if rule in ("pgd", "mi-fgsm") and seed % 2 else "constant",
             "views": data.draw(st.sampled_from(["identity", "ti:2 | si:2 | di:1:1.2", "jpeg:50 or blur:0-1"])),
             "resolutions": "auto",
+            "form": data.draw(st.sampled_from(["auto", "layered"])),
             "steps": 3,
             "views_per_step": 1,
             "images": data.draw(st.integers(1, 2)),

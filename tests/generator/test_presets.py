@@ -1,10 +1,45 @@
+import re
+from pathlib import Path
+from typing import Any
+
 import pytest
+import torch
 
 from generator.errors import StudioError
+from generator.guidance import Pictures
+from generator.image import load_image, to_tensor
 from generator.operators import parse_resolutions
-from generator.presets import DEFAULT_PRESET, PRESETS, from_preset, preset_fields, presets_of
-from generator.synthesis import AUTO_RESOLUTIONS, auto_resolutions
-from generator.views import parse_views
+from generator.presets import (
+    DEFAULT_PRESET,
+    PRESETS,
+    PUBLISHED,
+    all_presets_of,
+    from_preset,
+    preset_fields,
+    presets_of,
+)
+from generator.production import output_paths, produce
+from generator.recipe import Recipe
+from generator.synthesis import AUTO_RESOLUTIONS, Model, auto_resolutions
+from generator.view_transfer import DiverseInput, ScaleCopies, TranslationInvariance
+from generator.views import OneOf, parse_views
+from tests.generator.explorer.standins import tinted
+from tests.generator.standins import Colours, Words
+
+PAPERS: dict[Any, str] = {
+    "pgd": "1706.06083",
+    "mi-fgsm": "1710.06081",
+    "apgd": "2003.01690",
+    "layers": "2502.07753",
+    "crops of a target": "2503.10635",
+    "dynamic": "1711.02257",
+    DiverseInput: "1803.06978",
+    TranslationInvariance: "1904.02884",
+    ScaleCopies: "1908.06281",
+    OneOf: "1707.07397",
+}
+"""Where the parts of a recipe were published."""
+TARGET = tinted(1, 5, (24, 30))
 
 
 @pytest.mark.parametrize(("task", "name"), [(task, name) for task in DEFAULT_PRESET for name in presets_of(task)])
@@ -26,6 +61,66 @@ def test_budgets_of_the_attacks() -> None:
         "strong": ("linf", 16 / 255),
         "turn-into": ("none", 0.0),
     }
+
+
+def published(name: str, **changes: Any) -> Recipe:
+    """The recipe of a preset, with the target picture that some need."""
+    needed = Pictures(target=TARGET).digests() if "target_views" in all_presets_of("attack")[name].overrides else {}
+    return from_preset("attack", name, **needed, **changes)
+
+
+@pytest.mark.parametrize("name", PUBLISHED["attack"])
+def test_a_description_names_the_papers_and_numbers_of_what_the_recipe_does(name: str) -> None:
+    recipe, says = published(name), PUBLISHED["attack"][name].description
+    views = parse_views(recipe.views).views
+    parts = {recipe.optimiser, recipe.perturbation, recipe.weighting, *map(type, views)}
+    parts |= {"crops of a target"} if recipe.target_views else set()
+    assert set(re.findall(r"arXiv (\d{4}\.\d{5})", says)) == {PAPERS[part] for part in parts if part in PAPERS}
+    levels = 255 * recipe.eps
+    assert f"L-inf {levels:g}/255" in says and recipe.norm == "linf" and f"{recipe.steps} steps" in says
+    if recipe.optimiser in ("pgd", "mi-fgsm"):
+        assert f"{recipe.steps} steps of {levels * recipe.learning_rate:g}/255" in says
+    assert ("pixels, L-inf" in says) == (recipe.perturbation == "pixel")
+    assert ("momentum 1" in says) == (recipe.momentum == 1) and recipe.momentum in (0, 1)
+    assert ("Gaussian" in says) == (recipe.start_std > 0)
+    assert (f"{recipe.views_per_step} views a step" in says) == (recipe.views_per_step > 1)
+    if not recipe.target_views and recipe.perturbation == "pixel":
+        assert {"cross_entropy": "on the cross-entropy", "margin": "on the margin"}[recipe.objective] in says
+    for view in views:
+        match view:
+            case DiverseInput(p=p):
+                assert f"probability {p:g}" in says
+            case TranslationInvariance(radius=radius) if "kernel" in says:
+                assert f"kernel of {2 * radius + 1}" in says
+            case ScaleCopies(copies=copies):
+                assert f"{copies} copies" in says
+
+
+@pytest.mark.parametrize("name", PUBLISHED["attack"])
+def test_every_published_attack_runs_and_its_file_keeps_the_budget(name: str, tmp_path: Path) -> None:
+    matched = "target_views" in PUBLISHED["attack"][name].overrides
+    asked: dict[str, Any] = {"models": ("one", "two")} if matched else {"models": ("colours",), "classes": ("green",)}
+    recipe = published(name, steps=2, **asked)
+    models: dict[str, Model] = {"colours": Colours(), "one": Words(), "two": Words(seed=1)}
+    photo = torch.round(255 * tinted(0, 1)) / 255
+    pictures = Pictures(source=photo, target=TARGET if matched else None)
+    outputs = output_paths(tmp_path / "x.png", 1)
+    made = produce(recipe, models, outputs=outputs, pictures=pictures)
+    assert made.record["recipe"]["steps"] == 2
+    change = to_tensor(load_image(outputs.images[0])) - photo
+    assert 0 < change.abs().max() <= recipe.eps + 0.5 / 255
+    assert {name for name in ("target_views", "weighting") if getattr(recipe, name) not in ("", "fixed")} == (
+        {"target_views", "weighting"} if name == "m-attack-dynamic" else {"target_views"} if matched else set()
+    )
+
+
+def test_published_presets_have_names_of_their_own_and_say_what_they_need() -> None:
+    for task, presets in PUBLISHED.items():
+        assert not presets.keys() & presets_of(task).keys()
+        assert list(all_presets_of(task)) == [*presets_of(task), *presets]
+        assert all(preset.task == task and preset.description.endswith(".") for preset in presets.values())
+    with pytest.raises(StudioError, match="target_views are of the target picture: give one"):
+        from_preset("attack", "m-attack")
 
 
 def test_defaults_and_changes() -> None:

@@ -82,6 +82,9 @@ def test_the_page_needs_nothing_else_and_escapes(tmp_path: Path) -> None:
     assert "<img src=x" not in page and "&lt;img src=x" in page
     assert "http" not in page.replace("http-equiv", "") and "<script" not in page
     assert "data:image/jpeg;base64," in page and "1 of 1" in page
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    shares = [f"{report['cells'][0][f'confidence_{when}']:.0%} {when}" for when in ("before", "after")]
+    assert f"<small>confidence: {', '.join(shares)}</small>" in page
     assert len(list((tmp_path / "out/colours").glob("*.png"))) == 1
 
 
