@@ -16,8 +16,10 @@ from typing import Any
 from torch import Tensor
 
 from app.data_dir import DataDir
-from app.explorer import Attacked, Shelf, Wish, explore
+from app.describing import Describer, DescribeWish, describe_wish
+from app.explorer import PHOTO, Attacked, Shelf, Wish, explore
 from app.explorer_pictures import Frames
+from app.findings import read_findings
 from app.jobs import JobContext
 from app.jobs.model import as_json
 from app.jobs.store import write_atomic
@@ -28,12 +30,15 @@ from app.timings import Timings
 from generator.animation import save_video
 from generator.encoders.pool import EncoderPool
 from generator.errors import StudioError
+from generator.explorer.outcome import Question
+from generator.explorer.transfer import Case
 from generator.guidance import Pictures
 from generator.image import load_image, save_png, to_tensor
 from generator.loop import DivergedError, Step
 from generator.production import Outputs, produce_job
 from generator.recipe import Recipe
 from generator.synthesis import Model, Synthesis
+from generator.vlm.asking import ReadSettings, no_settings
 from robust_model.jobs import validated
 from robust_model.registry import ModelInfo, ModelPool
 
@@ -59,12 +64,14 @@ class Workshop:
         classifiers, encoders: the models.
         data: the uploads.
         timings: where the time that a text took is kept.
+        read_vlm: returns the settings of the vision-language model that may be asked.
     """
 
     classifiers: ModelPool
     encoders: EncoderPool
     data: DataDir
     timings: Timings
+    read_vlm: ReadSettings = no_settings
 
 
 def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, Any]:
@@ -72,13 +79,14 @@ def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, A
 
     The result is the record of `produce` without its loss curves, and what the page shows beside.
     """
-    recipe = _recipe(context.params, task)
+    recipe = recipe_of(context.params, task)
     wish = _wish(context.params, task)
     pictures = _pictures(context, task, shop.data)
+    asked = describe_wish(context.params) if wish is not None else None
     context.progress(0, recipe.steps, "Loading the models")
     infos = {info.name: info for info in shop.classifiers.list()}
     try:
-        models, revisions = _load(recipe, infos, shop, context)
+        models, revisions = load_models(recipe, infos, shop, context)
     except StudioError as error:
         if not context.stop_requested:
             raise
@@ -115,6 +123,8 @@ def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, A
         source, picture = context.dir / _file_of("source"), outputs.images[0]
         attacked = Attacked(Recipe(**record["recipe"]), models, source, picture, frames)
         record |= _explore(context, shop, wish, attacked)
+        if asked is not None and not context.stop_requested:
+            record |= _describe(context, shop, asked, attacked, pictures)
     write_result(context, record)
     return {name: value for name, value in record.items() if name != "losses"}
 
@@ -124,7 +134,8 @@ def write_result(context: JobContext, result: Mapping[str, Any]) -> None:
     write_atomic(context.dir / RESULT_NAME, json.dumps(as_json(result), indent=2).encode())
 
 
-def _recipe(params: Mapping[str, Any], task: str) -> Recipe:
+def recipe_of(params: Mapping[str, Any], task: str) -> Recipe:
+    """The recipe that a job's parameters hold. StudioError if it is for another task."""
     recipe = Recipe.model_validate(params.get("recipe"))
     if recipe.task != task:
         raise StudioError(f"This recipe is for the task '{recipe.task}', not '{task}': submit it as that.")
@@ -157,7 +168,7 @@ def _file_of(name: str) -> str:
     return f"{name}.png"
 
 
-def _load(
+def load_models(
     recipe: Recipe, infos: Mapping[str, ModelInfo], shop: Workshop, context: JobContext
 ) -> tuple[dict[str, Model], tuple[str, ...]]:
     """The recipe's models by name, and their revisions. All but classes may have encoders, which may be fetched."""
@@ -253,3 +264,19 @@ def _explore(context: JobContext, shop: Workshop, wish: Wish, attacked: Attacked
     finally:
         context.progress(steps, steps, "Measured")
     return {}
+
+
+def _describe(
+    context: JobContext, shop: Workshop, wish: DescribeWish, attacked: Attacked, pictures: Pictures
+) -> dict[str, Any]:
+    """Have the saved files described, about the question whose answer was just found out."""
+    recipe = attacked.recipe
+    asked = read_findings(context.dir).get("question", {})
+    question = Question(asked.get("label", ""), tuple(asked.get("targets", ())))
+    case = Case(PHOTO, "+".join(recipe.models), attacked.source, attacked.picture, question)
+    targets = {} if pictures.target is None else {case.attack: pictures.target}
+    try:
+        why = Describer(shop.read_vlm, shop.encoders).describe(context, wish, [case], context.dir, targets=targets)
+    finally:
+        context.progress(recipe.steps, recipe.steps, "Measured")
+    return {"descriptions_error": why} if why else {}

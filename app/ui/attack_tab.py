@@ -8,6 +8,8 @@ import gradio as gr
 from app.jobs.model import JobStatus
 from app.ui import markup
 from app.ui.attack_change import ChangeInput, rule_fields
+from app.ui.attack_describing import DescribingInput
+from app.ui.attack_folder import FolderInput
 from app.ui.attack_models import Surrogates, Testing
 from app.ui.attack_panel import attack_panel
 from app.ui.attack_targets import TARGET, TASK, ClassTargets, TextTargets, Values
@@ -57,6 +59,8 @@ class AttackTab:
         self.budget = BudgetInput("attack", recipe.norm, recipe.eps)
         self.seed = SeedInput("attack", recipe.seed)
         self.fields = RecipeFields(advanced_fields(without=("size",), task=TASK), recipe.model_dump(), "attack")
+        self.describing = DescribingInput(studio)
+        self.folder = FolderInput(studio, self.panel)
 
     def build(self) -> None:
         """Create the widgets."""
@@ -81,6 +85,10 @@ class AttackTab:
                 )
                 with gr.Accordion("Who looks on, and what survives", open=False, elem_classes="cx-fold"):
                     self.testing.build()
+                with gr.Accordion("What a vision-language model says", open=False, elem_classes="cx-fold"):
+                    self.describing.build()
+                with gr.Accordion("A folder of photos", open=False, elem_classes="cx-fold", elem_id="attack-folder"):
+                    self.folder.build()
                 with gr.Accordion("How it is changed", open=False, elem_classes="cx-fold"):
                     self.change.build()
                     self.budget.build()
@@ -112,11 +120,16 @@ class AttackTab:
     @property
     def arrivals(self) -> list[Any]:
         """What ``arrive`` changes."""
-        return [self.go, *self.surrogates.outputs, *self.testing.outputs]
+        return [self.go, *self.surrogates.outputs, *self.testing.outputs, *self.describing.arrivals]
 
     def arrive(self) -> Updates:
         """Updates for somebody who has just opened the page."""
-        return {self.go: gr.Button(interactive=True), **self.surrogates.refresh(), **self.testing.refresh()}
+        return {
+            self.go: gr.Button(interactive=True),
+            **self.surrogates.refresh(),
+            **self.testing.refresh(),
+            **self.describing.arrive(),
+        }
 
     # ------------------------------------------------------------------ reading
 
@@ -169,12 +182,19 @@ class AttackTab:
                 raise FormError("Choose a picture first: an example, or one of your own.")
             order = self.order(values)
             params = {**order.params, "source": path.stem, "explore": self.testing.read(values)}
-            return self.panel.submit(params, title_of(order.recipe), values[self.owner])
+            return self.panel.submit(params | self.describing.read(values), title_of(order.recipe), values[self.owner])
 
-        asked = {self.owner, self.picture.name, *self.components}
+        def attack_folder(values: Values) -> tuple[dict[str, Any], Recipe, str]:
+            order = self.order(values)
+            params = {**order.params, "explore": self.testing.read(values), **self.describing.read(values)}
+            return params, order.recipe, title_of(order.recipe)
+
+        asked = {self.owner, self.picture.name, *self.components, *self.describing.components}
         outputs = [*self.panel.outputs, *self.picture.outputs]
         for button, start in ((self.go, attack), (self.panel.start, show)):
             button.click(guard(start), asked, outputs, **QUICK).then(fn=None, js="() => window.cxShowStage('attack')")
+        self.describing.wire(guard, self.panel.notice, self.folder)
+        self.folder.wire(self.owner, asked, attack_folder)
         self._wire_picture()
         self._wire_fields(guard)
         self._wire_models(guard)
