@@ -122,8 +122,10 @@ class Shelf:
         return self.encoders.get(name, context.device, context)
 
 
-def explore(context: JobContext, shelf: Shelf, wish: Wish, attacked: Attacked) -> None:
+def explore(context: JobContext, shelf: Shelf, wish: Wish, attacked: Attacked) -> Report:
     """Find out what the wish asks for, and keep it in the job's folder as it comes. Asked to stop, keep what there is.
+
+    Returns the report of its tables, which is saved in the folder.
 
     Raises:
         StudioError: the captions are no choice.
@@ -144,7 +146,7 @@ def explore(context: JobContext, shelf: Shelf, wish: Wish, attacked: Attacked) -
         write_findings(context.dir, findings)
 
     victims: list[AnyVictim] = []
-    for entry, victim in _victims(context, shelf, wish, labels, attacked):
+    for entry, victim in load_victims(context, shelf, wish, labels, attacked.models):
         findings["victims"].append(entry)
         if victim is not None:
             victims.append(victim)
@@ -167,6 +169,7 @@ def explore(context: JobContext, shelf: Shelf, wish: Wish, attacked: Attacked) -
         draw_all(context, subject, findings, keep)
     findings["complete"] = not context.stop_requested
     keep()
+    return report
 
 
 def _case(attacked: Attacked, label: str) -> Case:
@@ -174,18 +177,18 @@ def _case(attacked: Attacked, label: str) -> Case:
     return Case(PHOTO, "+".join(attacked.recipe.models), attacked.source, attacked.picture, question)
 
 
-def _victims(
-    context: JobContext, shelf: Shelf, wish: Wish, labels: LabelList, attacked: Attacked
+def load_victims(
+    context: JobContext, shelf: Shelf, wish: Wish, labels: LabelList, models: Mapping[str, Model]
 ) -> Iterator[tuple[dict[str, Any], AnyVictim | None]]:
-    """The victims, those attacked with first; one that cannot be loaded comes with the reason."""
+    """The victims, the `models` that are attacked with first; one that cannot be loaded comes with the reason."""
     infos = {info.name: info for info in shelf.classifiers.list()}
-    for name in dict.fromkeys([*attacked.models, *wish.victims]):
+    for name in dict.fromkeys([*models, *wish.victims]):
         if context.stop_requested:
             return
         context.progress(0, 0, f"{MEASURING}: {name}")
-        entry = {"name": name, "model": name, "kind": "", "attacked": name in attacked.models, "labels": 0}
+        entry = {"name": name, "model": name, "kind": "", "attacked": name in models, "labels": 0}
         try:
-            model = attacked.models[name] if name in attacked.models else shelf.get(name, infos, context)
+            model = models[name] if name in models else shelf.get(name, infos, context)
             victim = victim_of(name, model, labels, context.device)
         except StudioError as error:  # one that is damaged is no reason to say nothing about the others
             logger.warning("the model %s cannot be tested on", name, exc_info=True)

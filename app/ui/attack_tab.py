@@ -8,6 +8,8 @@ import gradio as gr
 from app.jobs.model import JobStatus
 from app.ui import markup
 from app.ui.attack_change import ChangeInput, rule_fields
+from app.ui.attack_describing import DescribingInput
+from app.ui.attack_folder import FolderInput
 from app.ui.attack_models import Surrogates, Testing
 from app.ui.attack_panel import attack_panel
 from app.ui.attack_targets import TARGET, TASK, ClassTargets, TextTargets, Values
@@ -59,6 +61,8 @@ class AttackTab:
         self.budget = BudgetInput("attack", recipe.norm, recipe.eps)
         self.seed = SeedInput("attack", recipe.seed)
         self.fields = RecipeFields(advanced_fields(without=("size",), task=TASK), recipe.model_dump(), "attack")
+        self.describing = DescribingInput(studio)
+        self.folder = FolderInput(studio, self.panel)
 
     def build(self) -> None:
         """Create the widgets."""
@@ -83,6 +87,10 @@ class AttackTab:
                 )
                 with gr.Accordion("Who looks on, and what survives", open=False, elem_classes="cx-fold"):
                     self.testing.build()
+                with gr.Accordion("What a vision-language model says", open=False, elem_classes="cx-fold"):
+                    self.describing.build()
+                with gr.Accordion("A folder of photos", open=False, elem_classes="cx-fold", elem_id="attack-folder"):
+                    self.folder.build()
                 with gr.Accordion("How it is changed", open=False, elem_classes="cx-fold"):
                     self.change.build()
                     self.budget.build()
@@ -121,11 +129,16 @@ class AttackTab:
     @property
     def arrivals(self) -> list[Any]:
         """What ``arrive`` changes."""
-        return [self.go, *self.surrogates.outputs, *self.testing.outputs]
+        return [self.go, *self.surrogates.outputs, *self.testing.outputs, *self.describing.arrivals]
 
     def arrive(self) -> Updates:
         """Updates for somebody who has just opened the page."""
-        return {self.go: gr.Button(interactive=True), **self.surrogates.refresh(), **self.testing.refresh()}
+        return {
+            self.go: gr.Button(interactive=True),
+            **self.surrogates.refresh(),
+            **self.testing.refresh(),
+            **self.describing.arrive(),
+        }
 
     # ------------------------------------------------------------------ reading
 
@@ -136,8 +149,19 @@ class AttackTab:
         parts = (self.truth, self.classes, self.texts, self.testing, self.change, self.fields)
         return [*own, *(component for part in parts for component in part.components)]
 
-    def order(self, values: Values) -> Order:
+    def params(self, order: Order, values: Values) -> dict[str, Any]:
+        """What a job is told, all but the photo: the order, what to find out, and what the pictures carry."""
+        return {
+            **order.params,
+            "explore": self.testing.read(values),
+            "with_recipe": bool(values[self.with_recipe]),
+            **self.describing.read(values),
+        }
+
+    def order(self, values: Values, *, one_photo: bool = True) -> Order:
         """What the widgets describe: the recipe, and the digests of its other pictures.
+
+        What the photo really shows is of no use to a folder of them: there, a label file says that of each.
 
         Raises:
             StudioError: something in them is missing or does not fit.
@@ -155,7 +179,8 @@ class AttackTab:
             **self.budget.read(values[norm], values[eps]),
             seed=whole(values[self.seed.number], "Seed"),
         )
-        recipe = self.truth.led(recipe, values)
+        if one_photo:
+            recipe = self.truth.led(recipe, values)
         return Order(recipe.with_changes(views=self.testing.views(values, recipe.views)), pictures)
 
     # ------------------------------------------------------------------ events
@@ -178,15 +203,20 @@ class AttackTab:
             if path is None:
                 raise FormError("Choose a picture first: an example, or one of your own.")
             order = self.order(values)
-            explore = {**self.testing.read(values), "label": self.truth.read(values)}
-            switched = {"with_recipe": bool(values[self.with_recipe])}
-            params = {**order.params, "source": path.stem, "explore": explore, **switched}
+            params = self.params(order, values) | {"source": path.stem}
+            params["explore"] |= {"label": self.truth.read(values)}
             return self.panel.submit(params, title_of(order.recipe), values[self.owner])
 
-        asked = {self.owner, self.picture.name, *self.components}
+        def attack_folder(values: Values) -> tuple[dict[str, Any], Recipe, str]:
+            order = self.order(values, one_photo=False)
+            return self.params(order, values), order.recipe, title_of(order.recipe)
+
+        asked = {self.owner, self.picture.name, *self.components, *self.describing.components}
         outputs = [*self.panel.outputs, *self.picture.outputs]
         for button, start in ((self.go, attack), (self.panel.start, show)):
             button.click(guard(start), asked, outputs, **QUICK).then(fn=None, js="() => window.cxShowStage('attack')")
+        self.describing.wire(guard, self.panel.notice, self.folder)
+        self.folder.wire(self.owner, asked, attack_folder)
         self._wire_picture()
         self._wire_fields(guard)
         self._wire_models(guard)
