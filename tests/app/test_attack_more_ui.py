@@ -210,7 +210,7 @@ def test_what_one_photo_shows_is_not_said_of_a_folder(tab: AttackTab) -> None:
 def test_a_clip_model_needs_to_know_what_numbers_count(tab: AttackTab, files: list[Path], tmp_path: Path) -> None:
     asked = held(tab, attack_model=["tiny-clip"], attack_prompt="a photo of a {target}")
     asked[tab.folder.brought] = add_files(Brought(), files, tmp_path / "uploads")
-    recipe = tab.order(asked).recipe
+    recipe = tab.order(asked, one_photo=False).recipe
     assert leads_to_targets(recipe)
     with pytest.raises(FormError, match="say what they count"):
         tab.folder.read(asked, recipe)
