@@ -12,7 +12,8 @@ from app.ui.attack_describing import DescribingInput
 from app.ui.attack_folder import FolderInput
 from app.ui.attack_models import Surrogates, Testing
 from app.ui.attack_panel import attack_panel
-from app.ui.attack_targets import TARGET, TASK, ClassTargets, TextTargets, Values
+from app.ui.attack_presets import AttackPresets
+from app.ui.attack_targets import TASK, ClassTargets, TextTargets, Values
 from app.ui.attack_truth import TruthInput
 from app.ui.budget import BudgetInput
 from app.ui.forms import FormError, RecipeFields, advanced_fields, whole
@@ -24,7 +25,7 @@ from app.ui.seed import SeedInput
 from app.ui.services import Studio
 from app.ui.text_inputs import Order
 from app.ui.uploads import list_examples
-from generator.presets import DEFAULT_PRESET, PRESETS, from_preset, presets_of
+from generator.presets import from_preset
 from generator.recipe import Recipe
 
 TITLE_LENGTH = 60
@@ -43,9 +44,7 @@ class AttackTab:
     def __init__(self, studio: Studio, owner: gr.BrowserState) -> None:
         self.studio = studio
         self.owner = owner
-        self.presets = list(presets_of(TASK))
-        self.start_preset = DEFAULT_PRESET[TASK]
-        recipe = from_preset(TASK, self.start_preset)
+        recipe = from_preset(TASK)
         self.start_recipe = recipe
         model = studio.first_model(recipe.models[0])
         self.panel: JobPanel = attack_panel(studio, owner)
@@ -61,6 +60,7 @@ class AttackTab:
         self.budget = BudgetInput("attack", recipe.norm, recipe.eps)
         self.seed = SeedInput("attack", recipe.seed)
         self.fields = RecipeFields(advanced_fields(without=("size",), task=TASK), recipe.model_dump(), "attack")
+        self.presets = AttackPresets(self.classes, self.change, self.budget, self.fields)
         self.describing = DescribingInput(studio)
         self.folder = FolderInput(studio, self.panel)
 
@@ -74,14 +74,7 @@ class AttackTab:
                 self.surrogates.build()
                 self.classes.build()
                 self.texts.build()
-                self.preset = gr.Radio(
-                    [(PRESETS[name].title, name) for name in self.presets],
-                    value=self.start_preset,
-                    label="How strong",
-                    info=PRESETS[self.start_preset].description,
-                    elem_classes="cx-chips",
-                    elem_id="attack-preset",
-                )
+                self.presets.build()
                 self.go = gr.Button(
                     "Attack", variant="primary", interactive=False, elem_classes="cx-create", elem_id="attack-create"
                 )
@@ -92,6 +85,7 @@ class AttackTab:
                 with gr.Accordion("A folder of photos", open=False, elem_classes="cx-fold", elem_id="attack-folder"):
                     self.folder.build()
                 with gr.Accordion("How it is changed", open=False, elem_classes="cx-fold"):
+                    self.presets.build_published()
                     self.change.build()
                     self.budget.build()
                     self.seed.build()
@@ -259,38 +253,24 @@ class AttackTab:
     def _wire_fields(self, guard: Any) -> None:
         notice, widgets = self.panel.notice, self.fields.widgets
 
-        def choose_preset(name: str | None) -> Updates:
-            if name is None or name not in PRESETS:
-                return {}
-            recipe = from_preset(TASK, name)
-            return {
-                self.preset: gr.Radio(info=PRESETS[name].description),
-                **(self.classes.aim(TARGET) if recipe.norm == "none" else {}),
-                **self.change.updates(recipe),
-                **self.budget.updates(recipe.norm, recipe.eps),
-                **self.fields.updates(recipe.model_dump()),
-            }
-
-        outputs = [notice, self.preset, self.classes.goal, self.classes.target_area]
-        outputs += [*self.change.components, *self.budget.components, *self.fields.components]
-        self.preset.input(guard(choose_preset), [self.preset], outputs, **QUICK)
+        self.presets.wire(guard, notice)
         self.budget.norm.input(guard(self.budget.choose), [self.budget.norm], [notice, self.budget.eps], **QUICK)
 
-        def choose_rule(rule: str, perturbation: str, preset: str, steps: float | None) -> Updates:
+        def choose_rule(rule: str, perturbation: str, preset: str | None, steps: float | None) -> Updates:
             kind = "pixel" if rule == "apgd" else perturbation
             return {self.change.perturbation: kind, **step_sizes(rule, kind, preset, steps)}
 
-        def choose_kind(rule: str, perturbation: str, preset: str, steps: float | None) -> Updates:
+        def choose_kind(rule: str, perturbation: str, preset: str | None, steps: float | None) -> Updates:
             kept = "pgd" if rule == "apgd" and perturbation != "pixel" else rule
             return {self.change.rule: kept, **step_sizes(kept, perturbation, preset, steps)}
 
-        def step_sizes(rule: str, perturbation: str, preset: str, steps: float | None) -> Updates:
-            usual = from_preset(TASK, preset if preset in PRESETS else self.start_preset)
+        def step_sizes(rule: str, perturbation: str, preset: str | None, steps: float | None) -> Updates:
+            usual = from_preset(TASK, preset or self.presets.start)
             fields = rule_fields(rule, perturbation, int(steps or usual.steps), usual)
             return {widgets[name]: value for name, value in fields.items()}
 
         change = self.change
-        inputs = [change.rule, change.perturbation, self.preset, widgets["steps"]]
+        inputs = [change.rule, change.perturbation, self.presets.choice, widgets["steps"]]
         sizes = [widgets[name] for name in RULE_FIELDS]
         change.rule.input(guard(choose_rule), inputs, [notice, change.perturbation, *sizes], **QUICK)
         change.perturbation.input(guard(choose_kind), inputs, [notice, change.rule, *sizes], **QUICK)

@@ -20,7 +20,7 @@ from app.ui.forms import FormError, advanced_fields
 from app.ui.media import Media
 from generator.errors import StudioError
 from generator.image import save_png
-from generator.presets import from_preset
+from generator.presets import PUBLISHED, from_preset
 from generator.recipe import Recipe
 from generator.recipe_fields import cli_fields
 from generator.views import parse_views
@@ -248,6 +248,26 @@ def test_the_tab_starts_with_the_preset(tab: AttackTab) -> None:
     assert made.recipe == from_preset("attack", "standard", objective="leave", classes=()) and made.pictures == {}
     wish = tab.testing.read(values(tab))
     assert wish["victims"] == [DEFENDED, UNDEFENDED, "tiny-clip"] and wish["labels"] == "cifar10"
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED["attack"]))
+def test_a_published_attack_fills_in_all_that_it_is(tab: AttackTab, name: str) -> None:
+    preset = PUBLISHED["attack"][name]
+    updates = tab.presets.choose_published(name)
+    assert updates[tab.presets.paper].info == preset.description and updates[tab.presets.choice].value is None
+    filled = {one: getattr(update, "value", update) for one, update in updates.items()}
+    wanted = values(tab, attack_goal=TARGET, attack_chips="frog")
+    held = wanted | {one: value for one, value in filled.items() if one in wanted}
+    if "target_views" in preset.overrides:
+        with pytest.raises(StudioError, match="target picture"):
+            tab.order(held)
+        return
+    recipe = tab.order(held).recipe
+    for field, value in preset.overrides.items():
+        assert getattr(recipe, field) == (pytest.approx(value, abs=1e-6) if field == "eps" else value), field
+    back = tab.presets.choose("standard")
+    again = held | {one: getattr(v, "value", v) for one, v in back.items() if one in held}
+    assert tab.order(again).recipe == tab.order(wanted).recipe
 
 
 def test_what_the_photo_shows_is_what_an_attack_leaves(tab: AttackTab) -> None:
