@@ -75,6 +75,7 @@ def _run(arguments: argparse.Namespace) -> int:
     import torch
 
     from app.data_dir import choose_data_dir
+    from app.describing import read_offer
     from app.evaluation_data import EvaluationData
     from app.evaluations import Evaluations
     from app.jobs.service import JobService
@@ -87,6 +88,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from app.work import make_handlers
     from generator.encoders.info import EncoderInfo
     from generator.encoders.pool import EncoderPool
+    from generator.vlm.settings import FILE_NAME, VlmSettings, read_settings
     from robust_model.registry import ModelInfo, ModelPool
 
     device, note = choose_device(arguments.device, torch.cuda.is_available())
@@ -99,7 +101,11 @@ def _run(arguments: argparse.Namespace) -> int:
 
     pool = ModelPool(folders=(data.models,))
     encoders = EncoderPool((data.models,), cache_dir=data.downloads, only_listed=True)
-    shop = Workshop(pool, encoders, data, Timings(data.timings))
+
+    def read_vlm() -> VlmSettings | None:
+        return read_settings(data.root / FILE_NAME)
+
+    shop = Workshop(pool, encoders, data, Timings(data.timings), read_vlm)
     examples = ASSETS / "examples"
     listing = _Remembered[list[ModelInfo]](pool.list)
     with JobService(data.root, make_handlers(shop)) as jobs:
@@ -118,6 +124,7 @@ def _run(arguments: argparse.Namespace) -> int:
             device=device,
             device_note=note,
             version=__version__,
+            vlm=lambda: read_offer(read_vlm),
         )
         page = build_app(studio)
         try:

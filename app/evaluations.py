@@ -170,21 +170,20 @@ def _read(path: Path, _version: int) -> Mapping[str, Any]:
     return {**report, "planned": [planned["name"] for planned in plan]}
 
 
-def job_folder(data: DataDir, job_id: str) -> Path:
-    """The folder of the evaluation of a job. StudioError: there is no such job."""
-    folder = data.root / "jobs" / job_id / FOLDER
+def job_folder(data: DataDir, job_id: str, name: str = FOLDER) -> Path:
+    """A folder in that of a job: that of its evaluation, or another. StudioError: there is no such job."""
+    folder = data.root / "jobs" / job_id / name
     if not _JOB_ID.fullmatch(job_id) or not folder.is_dir():
-        raise StudioError("The evaluation to go on from is no longer there: start it again.")
+        raise StudioError("What this was to go on from is no longer there: start it again.")
     return folder
 
 
-def take_over(data: DataDir, job_id: object, folder: Path) -> None:
-    """Copy what an earlier job has found, for a job that goes on from it; nothing where it begins afresh.
+def take_over(data: DataDir, job_id: object, folder: Path, name: str = FOLDER) -> None:
+    """Copy what an earlier job has in its folder called `name`; nothing where the new one begins afresh.
 
     Raises:
         StudioError: the earlier job is gone.
     """
     if job_id:
-        shutil.copytree(
-            job_folder(data, str(job_id)), folder, ignore=shutil.ignore_patterns(*_NOT_TAKEN, ".*"), dirs_exist_ok=True
-        )
+        earlier = job_folder(data, str(job_id), name)
+        shutil.copytree(earlier, folder, ignore=shutil.ignore_patterns(*_NOT_TAKEN, ".*"), dirs_exist_ok=True)

@@ -6,6 +6,7 @@ The findings (see `app.findings`), each there as soon as it is known:
     victims     [{"name", "model", "kind", "attacked", "labels", "why_not"}], the models attacked with first
     survivals   {name: description}, in the order of the table
     rows        [{"victim", "survival", "before", "after", "outcome", "share_before", "share_after", "by_itself"}]
+    files       {"csv", "json", "html"}: the report (see `generator.explorer.report`), once the tables are there
     distances   {"linf", "l2", "ssim", "lpips"}
     heat, lines, saliency, views, video   see `app.explorer_pictures`
     complete    whether all of this is there
@@ -29,11 +30,14 @@ from generator.encoders.pool import EncoderPool
 from generator.errors import StudioError
 from generator.explorer.aims import question_of
 from generator.explorer.attacking import surrogate_classes
+from generator.explorer.batch import REPORT_HTML, REPORT_JSON, ROWS_CSV, save_report
 from generator.explorer.labels import LABEL_LISTS, LabelList, captions
+from generator.explorer.perceptual import Distances
 from generator.explorer.photos import Photo
+from generator.explorer.report import Report
 from generator.explorer.store import VerdictStore
 from generator.explorer.survival import SAVED, SURVIVALS, find_survivals
-from generator.explorer.transfer import Case, Row, compare
+from generator.explorer.transfer import Case, Comparison, Row, compare
 from generator.explorer.verdicts import Verdict
 from generator.explorer.victims import victim_of
 from generator.recipe import Recipe
@@ -57,6 +61,7 @@ class Wish(BaseModel):
         labels: the list that CLIP victims choose from, in `LABEL_LISTS`.
         captions: what they choose from instead, if there is any.
         survivals: what happens to the file, in `SURVIVALS`.
+        label: what the photo shows, by name; "" for what each model says now.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
@@ -65,6 +70,7 @@ class Wish(BaseModel):
     labels: str = "cifar10"
     captions: tuple[Annotated[str, Field(min_length=1, max_length=300)], ...] = Field((), max_length=200)
     survivals: tuple[str, ...] = Field((), max_length=len(SURVIVALS))
+    label: str = Field("", max_length=200)
 
     @field_validator("labels")
     @classmethod
@@ -116,8 +122,10 @@ class Shelf:
         return self.encoders.get(name, context.device, context)
 
 
-def explore(context: JobContext, shelf: Shelf, wish: Wish, attacked: Attacked) -> None:
+def explore(context: JobContext, shelf: Shelf, wish: Wish, attacked: Attacked) -> Report:
     """Find out what the wish asks for, and keep it in the job's folder as it comes. Asked to stop, keep what there is.
+
+    Returns the report of its tables, which is saved in the folder.
 
     Raises:
         StudioError: the captions are no choice.
@@ -125,7 +133,7 @@ def explore(context: JobContext, shelf: Shelf, wish: Wish, attacked: Attacked) -
     """
     labels = wish.label_list()
     findings: dict[str, Any] = {"complete": False}
-    case = _case(attacked)
+    case = _case(attacked, wish.label)
     survivals = find_survivals(wish.survivals)
     findings |= {
         "question": {"label": case.question.label, "targets": list(case.question.targets)},
@@ -138,36 +146,49 @@ def explore(context: JobContext, shelf: Shelf, wish: Wish, attacked: Attacked) -
         write_findings(context.dir, findings)
 
     victims: list[AnyVictim] = []
-    for entry, victim in _victims(context, shelf, wish, labels, attacked):
+    for entry, victim in load_victims(context, shelf, wish, labels, attacked.models):
         findings["victims"].append(entry)
         if victim is not None:
             victims.append(victim)
         keep()
-    _fill_tables(context, case, victims, list(survivals), findings)
+    compared = _fill_tables(context, case, victims, list(survivals), findings)
+    report = Report(
+        recipes={case.attack: attacked.recipe},
+        victims=victims,
+        survivals=list(survivals),
+        cases=[case],
+        comparison=compared,
+        stopped=compared.stopped,
+        left_out={f"The model {one['name']}": one["why_not"] for one in findings["victims"] if one["why_not"]},
+    )
+    save_report(report, report.to_json(context.dir), context.dir)
+    findings["files"] = {"csv": ROWS_CSV, "json": REPORT_JSON, "html": REPORT_HTML}
+    keep()
     if not context.stop_requested:
         subject = Subject(case, victims, attacked.frames, context.dir)
         draw_all(context, subject, findings, keep)
     findings["complete"] = not context.stop_requested
     keep()
+    return report
 
 
-def _case(attacked: Attacked) -> Case:
-    question = question_of(attacked.recipe, Photo(PHOTO, attacked.source), surrogate_classes(attacked.models))
+def _case(attacked: Attacked, label: str) -> Case:
+    question = question_of(attacked.recipe, Photo(PHOTO, attacked.source, label), surrogate_classes(attacked.models))
     return Case(PHOTO, "+".join(attacked.recipe.models), attacked.source, attacked.picture, question)
 
 
-def _victims(
-    context: JobContext, shelf: Shelf, wish: Wish, labels: LabelList, attacked: Attacked
+def load_victims(
+    context: JobContext, shelf: Shelf, wish: Wish, labels: LabelList, models: Mapping[str, Model]
 ) -> Iterator[tuple[dict[str, Any], AnyVictim | None]]:
-    """The victims, those attacked with first; one that cannot be loaded comes with the reason."""
+    """The victims, the `models` that are attacked with first; one that cannot be loaded comes with the reason."""
     infos = {info.name: info for info in shelf.classifiers.list()}
-    for name in dict.fromkeys([*attacked.models, *wish.victims]):
+    for name in dict.fromkeys([*models, *wish.victims]):
         if context.stop_requested:
             return
         context.progress(0, 0, f"{MEASURING}: {name}")
-        entry = {"name": name, "model": name, "kind": "", "attacked": name in attacked.models, "labels": 0}
+        entry = {"name": name, "model": name, "kind": "", "attacked": name in models, "labels": 0}
         try:
-            model = attacked.models[name] if name in attacked.models else shelf.get(name, infos, context)
+            model = models[name] if name in models else shelf.get(name, infos, context)
             victim = victim_of(name, model, labels, context.device)
         except StudioError as error:  # one that is damaged is no reason to say nothing about the others
             logger.warning("the model %s cannot be tested on", name, exc_info=True)
@@ -178,22 +199,32 @@ def _victims(
 
 def _fill_tables(
     context: JobContext, case: Case, victims: Sequence[AnyVictim], survivals: Sequence[str], findings: dict[str, Any]
-) -> None:
-    """Add rows: first every victim on the file itself, then everything that may happen to the file."""
+) -> Comparison:
+    """Add rows: first every victim on the file itself, then everything that may happen to the file.
+
+    Return all of them in the order of `compare`.
+    """
     store = VerdictStore()
+    rows: dict[tuple[str, str], Row] = {}
+    distances: dict[tuple[str, str], Distances] = {}
     later = [name for name in survivals if name != SAVED]
     parts = [(victim, [SAVED]) for victim in victims]
     parts += [(victim, later[i : i + AT_ONCE]) for victim in victims for i in range(0, len(later), AT_ONCE)]
     for done, (victim, names) in enumerate(parts):
         if context.stop_requested:
-            return
+            break
         context.progress(done, len(parts), f"{MEASURING}: {victim.name}, {', '.join(names)}")
         found = compare([case], [victim], survivals=names, store=store)
         if found.unreadable:
             raise StudioError(next(iter(found.unreadable.values())))
+        rows |= {(row.victim, row.survival): row for row in found.rows}
+        distances |= found.distances
         findings["rows"] += [_row(row) for row in found.rows]
         findings.setdefault("distances", asdict(next(iter(found.distances.values()))))
         write_findings(context.dir, findings)
+    ordered = [(victim.name, survival) for victim in victims for survival in survivals]
+    measured = tuple(rows[key] for key in ordered if key in rows)
+    return Comparison(measured, distances, {}, stopped=context.stop_requested)
 
 
 def _row(row: Row) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 In a job's folder: image-1.png and so on, the pictures that came with the job (source.png, mask.png...), the layers,
 result.json, and where there is one: overview.png of all pictures, morph.mp4 from one prompt to another; of an attack
-change-1.png and, if the parameters say under "explore" what is to be found out about it, what `app.explorer` finds.
+what `app.changes` shows of it and, if the parameters say under "explore" what is to be found out about it, what
+`app.explorer` finds.
 """
 
 import json
@@ -15,9 +16,12 @@ from typing import Any
 
 from torch import Tensor
 
+from app.changes import save_changes
 from app.data_dir import DataDir
-from app.explorer import Attacked, Shelf, Wish, explore
+from app.describing import Describer, DescribeWish, describe_wish
+from app.explorer import PHOTO, Attacked, Shelf, Wish, explore
 from app.explorer_pictures import Frames
+from app.findings import read_findings
 from app.jobs import JobContext
 from app.jobs.model import as_json
 from app.jobs.store import write_atomic
@@ -28,12 +32,16 @@ from app.timings import Timings
 from generator.animation import save_video
 from generator.encoders.pool import EncoderPool
 from generator.errors import StudioError
+from generator.explorer.outcome import Question
+from generator.explorer.report import Report
+from generator.explorer.transfer import Case
 from generator.guidance import Pictures
-from generator.image import load_image, save_png, to_tensor
+from generator.image import load_image, to_tensor
 from generator.loop import DivergedError, Step
 from generator.production import Outputs, produce_job
 from generator.recipe import Recipe
 from generator.synthesis import Model, Synthesis
+from generator.vlm.asking import ReadSettings, no_settings
 from robust_model.jobs import validated
 from robust_model.registry import ModelInfo, ModelPool
 
@@ -59,12 +67,14 @@ class Workshop:
         classifiers, encoders: the models.
         data: the uploads.
         timings: where the time that a text took is kept.
+        read_vlm: returns the settings of the vision-language model that may be asked.
     """
 
     classifiers: ModelPool
     encoders: EncoderPool
     data: DataDir
     timings: Timings
+    read_vlm: ReadSettings = no_settings
 
 
 def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, Any]:
@@ -72,13 +82,15 @@ def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, A
 
     The result is the record of `produce` without its loss curves, and what the page shows beside.
     """
-    recipe = _recipe(context.params, task)
+    recipe = recipe_of(context.params, task)
     wish = _wish(context.params, task)
+    with_recipe = switch(context.params, "with_recipe")
     pictures = _pictures(context, task, shop.data)
+    asked = describe_wish(context.params) if wish is not None else None
     context.progress(0, recipe.steps, "Loading the models")
     infos = {info.name: info for info in shop.classifiers.list()}
     try:
-        models, revisions = _load(recipe, infos, shop, context)
+        models, revisions = load_models(recipe, infos, shop, context)
     except StudioError as error:
         if not context.stop_requested:
             raise
@@ -88,10 +100,13 @@ def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, A
         tuple(context.dir / f"image-{number}.png" for number in range(1, recipe.images + 1)),
         context.dir / RESULT_NAME,
         context.dir / OVERVIEW_NAME if task == "text" and recipe.images > 1 else None,
+        with_recipe=with_recipe,
     )
     spectra: list[dict[str, Any]] = []
+    finished: list[Synthesis] = []
 
     def keep(synthesis: Synthesis) -> None:
+        finished.append(synthesis)
         save_layers(synthesis, context.dir)
         if task == "text":
             spectra.extend(spectra_of(synthesis))
@@ -99,7 +114,7 @@ def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, A
     frames = Frames()
     follow = frames.add if wish is not None else lambda _step: None
     record = _produce(context, made, models, outputs, pictures, follow, keep)
-    record = {**record, "size": record["recipe"]["size"]}
+    record = {**record, "size": record["recipe"]["size"], "with_recipe": with_recipe}
     if pictures.source is not None:
         for image in record["images"]:
             image["source"] = _file_of("source")
@@ -109,12 +124,17 @@ def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, A
         onlookers = load_onlookers(infos, models, shop.classifiers, context.device)
         add_opinions(record, onlookers, context, pictures.source)
     if task == "attack" and pictures.source is not None:
-        for number, image in enumerate(record["images"], start=1):
-            image["perturbation"] = _save_change(pictures.source, context, image["file"], f"change-{number}.png")
+        shown = save_changes(context.dir, outputs.images, pictures.source, finished[0] if finished else None)
+        record["images"] = [
+            {**image, "perturbation": change} for image, change in zip(record["images"], shown, strict=True)
+        ]
     if wish is not None and not context.stop_requested:
         source, picture = context.dir / _file_of("source"), outputs.images[0]
         attacked = Attacked(Recipe(**record["recipe"]), models, source, picture, frames)
-        record |= _explore(context, shop, wish, attacked)
+        report, more = _explore(context, shop, wish, attacked)
+        if asked is not None and not context.stop_requested:
+            more |= _describe(context, shop, asked, attacked, pictures, report)
+        record |= more
     write_result(context, record)
     return {name: value for name, value in record.items() if name != "losses"}
 
@@ -124,11 +144,20 @@ def write_result(context: JobContext, result: Mapping[str, Any]) -> None:
     write_atomic(context.dir / RESULT_NAME, json.dumps(as_json(result), indent=2).encode())
 
 
-def _recipe(params: Mapping[str, Any], task: str) -> Recipe:
+def recipe_of(params: Mapping[str, Any], task: str) -> Recipe:
+    """The recipe that a job's parameters hold. StudioError if it is for another task."""
     recipe = Recipe.model_validate(params.get("recipe"))
     if recipe.task != task:
         raise StudioError(f"This recipe is for the task '{recipe.task}', not '{task}': submit it as that.")
     return recipe
+
+
+def switch(params: Mapping[str, Any], name: str) -> bool:
+    """What is on unless the parameters say else."""
+    value = params.get(name, True)
+    if not isinstance(value, bool):
+        raise StudioError(f"'{name}' is true or false, not {value!r}.")
+    return value
 
 
 def _wish(params: Mapping[str, Any], task: str) -> Wish | None:
@@ -157,7 +186,7 @@ def _file_of(name: str) -> str:
     return f"{name}.png"
 
 
-def _load(
+def load_models(
     recipe: Recipe, infos: Mapping[str, ModelInfo], shop: Workshop, context: JobContext
 ) -> tuple[dict[str, Model], tuple[str, ...]]:
     """The recipe's models by name, and their revisions. All but classes may have encoders, which may be fetched."""
@@ -231,25 +260,43 @@ def _save_morph(images: list[dict[str, Any]], folder: Path) -> bool:
 # ---------------------------------------------------------------------- attacks
 
 
-def _save_change(source: Tensor, context: JobContext, saved: str, name: str) -> dict[str, Any]:
-    """Save the change of a picture round mid-grey, magnified until it fills the range; how, as JSON."""
-    change = to_tensor(load_image(context.dir / saved)) - source
-    largest = change.abs().max().item()
-    factor = 0.5 / largest if largest > 0 else 1.0
-    save_png((0.5 + factor * change).clamp(0, 1), context.dir / name)
-    return {"file": name, "factor": factor}
+def _explore(
+    context: JobContext, shop: Workshop, wish: Wish, attacked: Attacked
+) -> tuple[Report | None, dict[str, Any]]:
+    """Find out what the attack did; the report, if there is one, and what goes into the result.
 
-
-def _explore(context: JobContext, shop: Workshop, wish: Wish, attacked: Attacked) -> dict[str, Any]:
-    """Find out what the attack did. The picture is there already: what goes wrong now is a sentence beside it."""
+    The picture is there already: what goes wrong now is a sentence beside it.
+    """
     steps = attacked.recipe.steps
     try:
-        explore(context, Shelf(shop.classifiers, shop.encoders), wish, attacked)
+        return explore(context, Shelf(shop.classifiers, shop.encoders), wish, attacked), {}
     except StudioError as error:
-        return {"findings_error": str(error)}
+        return None, {"findings_error": str(error)}
     except OSError:
         logger.warning("the findings of job %s cannot be kept", context.id, exc_info=True)
-        return {"findings_error": "The findings could not be written: make room on the disk."}
+        return None, {"findings_error": "The findings could not be written: make room on the disk."}
     finally:
         context.progress(steps, steps, "Measured")
-    return {}
+
+
+def _describe(
+    context: JobContext,
+    shop: Workshop,
+    wish: DescribeWish,
+    attacked: Attacked,
+    pictures: Pictures,
+    report: Report | None,
+) -> dict[str, Any]:
+    """Have the saved files described, about the question whose answer was just found out, also in the report."""
+    recipe = attacked.recipe
+    asked = read_findings(context.dir).get("question", {})
+    question = Question(asked.get("label", ""), tuple(asked.get("targets", ())))
+    case = Case(PHOTO, "+".join(recipe.models), attacked.source, attacked.picture, question)
+    targets = {} if pictures.target is None else {case.attack: pictures.target}
+    try:
+        why = Describer(shop.read_vlm, shop.encoders).describe(
+            context, wish, [case], context.dir, targets=targets, report=report
+        )
+    finally:
+        context.progress(recipe.steps, recipe.steps, "Measured")
+    return {"descriptions_error": why} if why else {}

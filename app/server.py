@@ -17,7 +17,10 @@ from app.ui.theme import build_theme, read_style, write_favicon
 from generator.image import MAX_BYTES, MAX_PIXELS
 
 # Gradio never serves these by path; what the page shows of them has signed addresses of our own.
-PRIVATE = ("jobs", "uploads", "models", "downloads", "datasets", "shipped", "speeds.json", "timings.json", "secret")
+PRIVATE = (
+    *("jobs", "uploads", "models", "downloads", "datasets", "shipped"),
+    *("speeds.json", "timings.json", "secret", "vlm.json"),
+)
 LOCAL_HOSTS = ("127.0.0.1", "localhost")
 
 # Gradio compiles its templates in the browser, hence 'unsafe-eval'; nothing may come from another host.

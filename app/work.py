@@ -5,11 +5,16 @@
     image     {"recipe": {...}}                        a picture of a class
     attack    {"recipe": {...}, "source": digest}      a photo changed; perhaps with a "target" among the uploads, and
                                                        with what is to be found out about it under "explore": an
-                                                       app.explorer.Wish
+                                                       app.explorer.Wish; "with_recipe": false leaves the recipe out
+                                                       of the PNG
     evaluate  {"config": {...}}                        a robust_model.evaluation.config.EvalConfig; perhaps with
                                                        "images" ({"digest", "label"} each) and "continues", the id of
                                                        a job whose results it goes on from
     train     {"config": {...}}                        a robust_model.training.TrainConfig
+
+An attack may say under "describe" what a vision-language model is asked about it: an app.describing.DescribeWish. With
+"folder", an app.folder_attacks.FolderOrder, in place of "source" it is on many photos; perhaps with "continues", as of
+an evaluation.
 
 Parameters come from a browser: models are taken from the list, pictures from the uploads, never from a path.
 """
@@ -21,6 +26,7 @@ import torch
 
 from app.evaluation_data import load_images
 from app.evaluations import FOLDER, take_over
+from app.folder_attacks import attack_folder
 from app.jobs import Handler, JobContext
 from app.jobs.outcome import NO_MEMORY
 from app.onlookers import known_model
@@ -38,10 +44,17 @@ def make_handlers(shop: Workshop) -> dict[str, Handler]:
     return {
         "text": guarded(lambda context: make_pictures(context, "text", shop)),
         "image": guarded(lambda context: make_pictures(context, "class", shop)),
-        "attack": guarded(lambda context: make_pictures(context, "attack", shop)),
+        "attack": guarded(lambda context: attack(context, shop)),
         "evaluate": guarded(lambda context: evaluate(context, shop)),
         "train": guarded(train),
     }
+
+
+def attack(context: JobContext, shop: Workshop) -> dict[str, Any]:
+    """Attack one photo, or a folder of them."""
+    if context.params.get("folder") is not None:
+        return attack_folder(context, shop)
+    return make_pictures(context, "attack", shop)
 
 
 def guarded(handler: Handler) -> Handler:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from generator.cli_making import EXIT_INTERRUPTED, ListModels, LoadModel, ModelListing, make
+from generator.cli_making import EXIT_INTERRUPTED, ListModels, LoadModel, ModelListing, add_recipe_switch, make
 from generator.errors import StudioError
 from generator.explorer import cli as explorer
 from generator.memory import OUT_OF_MEMORY, is_out_of_memory
@@ -129,6 +129,7 @@ def _add_making(command: argparse.ArgumentParser, task: str) -> None:
     """Add the flags of a command that makes pictures; of the recipe's only those given appear in its arguments."""
     files = command.add_argument_group("files")
     files.add_argument("--out", type=Path, help="the PNG to write (several: x-1.png, x-2.png...), or a folder")
+    add_recipe_switch(files)
     files.add_argument("--frames", type=Path, metavar="FOLDER", help="also save the picture after every step")
     files.add_argument(
         "--video",

@@ -66,6 +66,16 @@ LoadModel = Callable[[str, str, JobContext], Model]
 ListModels = Callable[[], Sequence[ModelListing]]
 
 
+def add_recipe_switch(files: "argparse._ArgumentGroup") -> None:
+    """Add the flag that leaves the recipe out of the pictures."""
+    files.add_argument(
+        "--no-recipe",
+        dest="with_recipe",
+        action="store_false",
+        help="leave the recipe out of the PNG files; the JSON files beside them have it",
+    )
+
+
 def make(arguments: argparse.Namespace, load_model: LoadModel, list_models: ListModels, foreground: Foreground) -> int:
     """Make what the arguments of a command describe, and return the exit code."""
     pictures = _pictures(arguments)
@@ -164,6 +174,7 @@ def with_revisions(recipe: Recipe, models: Sequence[ModelListing]) -> Recipe:
 
 def _outputs(arguments: argparse.Namespace, recipe: Recipe) -> Outputs:
     outputs = output_paths(arguments.out or _default_name(arguments, recipe), recipe.images)
+    outputs = replace(outputs, with_recipe=arguments.with_recipe)
     if recipe.task == "text" and recipe.images > 1:
         record = outputs.record
         outputs = replace(outputs, overview=record.with_name(f"{record.stem}-all.png"))

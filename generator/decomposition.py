@@ -69,7 +69,7 @@ class _Preconditioner:
     """The inverse of K as if cosines diagonalised it."""
 
     def __init__(self, operator: ResolutionOperator) -> None:
-        rows, columns = (_cosines(side) for side in operator.size)
+        rows, columns = (cosines(side) for side in operator.size)
         diagonal = rows.new_zeros(operator.size)
         for index in range(len(operator.resolutions)):
             up, across = operator.factors(index)
@@ -83,7 +83,7 @@ class _Preconditioner:
         return self._rows.mT @ (spectrum / self._diagonal) @ self._columns
 
 
-def _cosines(side: int) -> Tensor:
+def cosines(side: int) -> Tensor:
     """The orthonormal DCT-II, a frequency in each row: [side, side], float64."""
     index = torch.arange(side, dtype=torch.float64)
     matrix = torch.cos(math.pi / side * (index + 0.5) * index[:, None]) * math.sqrt(2 / side)

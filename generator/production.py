@@ -46,11 +46,13 @@ class Outputs:
         record: of the JSON file.
         overview: of one picture of all images, which is made only if there is a name for it: a strip from one
             prompt to another, or a sheet of several seeds.
+        with_recipe: whether the pictures carry their recipe; the record always has it.
     """
 
     images: tuple[Path, ...]
     record: Path
     overview: Path | None = None
+    with_recipe: bool = True
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def produce(
     made = synthesis.recipe.with_changes(steps=progress.updates)
     images = _save_images(progress.images, made, synthesis.source, outputs)
     if outputs.overview is not None:
-        _save_overview(images, made, outputs.overview)
+        _save_overview(images, made, outputs.overview, _metadata(made, outputs))
     record = {
         "recipe": json.loads(made.to_json()),
         "steps_asked": recipe.steps,
@@ -226,19 +228,25 @@ def _save_images(images: Tensor, recipe: Recipe, source: Tensor | None, outputs:
             folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StudioError(f"The folder '{folder}' cannot be made: {error.strerror or error}.") from error
+    metadata = _metadata(recipe, outputs)
     for number, (image, path) in enumerate(zip(images, outputs.images, strict=True), start=1):
-        position = {INDEX_KEY: f"{number} of {len(images)}"} if len(images) > 1 else {}
-        save_png(image, path, {**recipe.png_metadata(), **position})
+        position = {INDEX_KEY: f"{number} of {len(images)}"} if metadata and len(images) > 1 else {}
+        save_png(image, path, {**metadata, **position})
     return images
 
 
-def _save_overview(images: Tensor, recipe: Recipe, path: Path) -> None:
-    """Save one picture of all images, with the recipe in it."""
+def _metadata(recipe: Recipe, outputs: Outputs) -> Mapping[str, str]:
+    """What the pictures say of themselves."""
+    return recipe.png_metadata() if outputs.with_recipe else {}
+
+
+def _save_overview(images: Tensor, recipe: Recipe, path: Path, metadata: Mapping[str, str]) -> None:
+    """Save one picture of all images."""
     if recipe.prompt_to:
         overview = strip(images)
     else:
         overview = contact_sheet(images, [f"seed {recipe.seed + index}" for index in range(len(images))])
-    save_png(overview, path, recipe.png_metadata())
+    save_png(overview, path, metadata)
 
 
 def _measure(outputs: Outputs, recipe: Recipe, synthesis: Synthesis) -> list[dict[str, Any]]:

@@ -179,6 +179,8 @@ def bound_of(recipe: Recipe, source: Tensor | None, mask: Tensor | None = None) 
     """
     if source is None:
         return Free(NATURAL_COLOURS if recipe.colour == "decorrelated" else None)
+    if recipe.perturbation == "pixel":
+        return PixelBall(source, recipe.norm, recipe.eps)
     bound: Bound
     match recipe.norm:
         case "linf":

@@ -66,6 +66,6 @@ class ChangeInput:
         """The recipe's fields."""
         return {"perturbation": values[self.perturbation], "optimiser": values[self.rule]}
 
-    def updates(self, recipe: Recipe) -> Updates:
+    def updates(self, fields: Mapping[str, Any]) -> Updates:
         """Updates that put a recipe's fields into the widgets."""
-        return {self.perturbation: recipe.perturbation, self.rule: recipe.optimiser}
+        return {self.perturbation: fields["perturbation"], self.rule: fields["optimiser"]}

@@ -1,11 +1,15 @@
 """The attack that is followed: its picture, and the tables as they come."""
 
+from pathlib import Path
+
 import gradio as gr
 
+from app.describing import read_descriptions
 from app.jobs.model import JobSnapshot
-from app.ui import attack_results, stage
+from app.ui import attack_results, folder_results, stage
+from app.ui.attack_descriptions import descriptions_view
 from app.ui.guard import Updates
-from app.ui.panel import JobPanel
+from app.ui.panel import SETTLED, JobPanel
 from app.ui.services import Studio
 
 KIND = "attack"
@@ -22,21 +26,45 @@ def attack_panel(studio: Studio, owner: gr.BrowserState) -> "AttackPanel":
             "after, and again after what happens to files on their way.",
         ),
         start_label="Show me",
-        done_view=lambda job: attack_results.attack_view(job, studio.media),
-        more_view=lambda job: attack_results.attack_more(job, studio.media, studio.titles()),
+        done_view=lambda job: done_view(job, studio),
+        more_view=lambda job: more_view(job, studio),
         owner=owner,
     )
 
 
+def done_view(job: JobSnapshot, studio: Studio) -> str:
+    """The stage of a finished attack, on a photo or a folder of them."""
+    if folder_results.is_folder(job):
+        return folder_results.folder_view(job, studio.media)
+    return attack_results.attack_view(job, studio.media)
+
+
+def more_view(job: JobSnapshot, studio: Studio) -> str:
+    """What was found out about a finished attack, and what a vision-language model says where one was asked."""
+    titles = studio.titles()
+    if folder_results.is_folder(job):
+        return folder_results.folder_more(job, titles)
+    error = str((job.result or {}).get("descriptions_error", ""))
+    said = descriptions_view(read_descriptions(Path(job.folder)), error)
+    return said + attack_results.attack_more(job, studio.media, titles)
+
+
+def known_so_far(job: JobSnapshot, studio: Studio) -> str:
+    """What is known of an attack that is not complete."""
+    if folder_results.is_folder(job):
+        return folder_results.folder_tables(job, studio.titles())
+    return "" if job.status.finished else attack_results.measured_so_far(job, studio.titles())
+
+
 class AttackPanel(JobPanel):
-    """A panel that shows what is known of a picture while more is being found out about it."""
+    """A panel that shows what is known of pictures while more is being found out about them."""
 
     def follow(self, snapshot: JobSnapshot | None) -> Updates:
         """The updates that put a job, or nothing, on the stage."""
         updates: Updates = super().follow(snapshot)
-        if snapshot is None or snapshot.status.finished:
+        if snapshot is None or snapshot.status in SETTLED or snapshot.result:
             return updates
-        measured = attack_results.measured_so_far(snapshot, self.studio.titles())
+        measured = known_so_far(snapshot, self.studio)
         if measured:
             shown = f'<div class="cx-stage">{measured}{stage.loss_curves(snapshot)}</div>'
             updates |= {self.more: shown}

@@ -8,9 +8,13 @@ import gradio as gr
 from app.jobs.model import JobStatus
 from app.ui import markup
 from app.ui.attack_change import ChangeInput, rule_fields
+from app.ui.attack_describing import DescribingInput
+from app.ui.attack_folder import FolderInput
 from app.ui.attack_models import Surrogates, Testing
 from app.ui.attack_panel import attack_panel
-from app.ui.attack_targets import TARGET, TASK, ClassTargets, TextTargets, Values
+from app.ui.attack_presets import AttackPresets
+from app.ui.attack_targets import TASK, ClassTargets, TextTargets, Values
+from app.ui.attack_truth import TruthInput
 from app.ui.budget import BudgetInput
 from app.ui.forms import FormError, RecipeFields, advanced_fields, whole
 from app.ui.gallery import CLICK_JS
@@ -21,7 +25,7 @@ from app.ui.seed import SeedInput
 from app.ui.services import Studio
 from app.ui.text_inputs import Order
 from app.ui.uploads import list_examples
-from generator.presets import DEFAULT_PRESET, PRESETS, from_preset, presets_of
+from generator.presets import from_preset
 from generator.recipe import Recipe
 
 TITLE_LENGTH = 60
@@ -40,15 +44,14 @@ class AttackTab:
     def __init__(self, studio: Studio, owner: gr.BrowserState) -> None:
         self.studio = studio
         self.owner = owner
-        self.presets = list(presets_of(TASK))
-        self.start_preset = DEFAULT_PRESET[TASK]
-        recipe = from_preset(TASK, self.start_preset)
+        recipe = from_preset(TASK)
         self.start_recipe = recipe
         model = studio.first_model(recipe.models[0])
         self.panel: JobPanel = attack_panel(studio, owner)
         self.picture = PictureInput(
             studio, "attack", empty="None yet. Choose an example or bring one of any size.", removable=False
         )
+        self.truth = TruthInput(studio, model)
         self.surrogates = Surrogates(studio, model)
         self.classes = ClassTargets(studio, model)
         self.texts = TextTargets(studio)
@@ -57,6 +60,9 @@ class AttackTab:
         self.budget = BudgetInput("attack", recipe.norm, recipe.eps)
         self.seed = SeedInput("attack", recipe.seed)
         self.fields = RecipeFields(advanced_fields(without=("size",), task=TASK), recipe.model_dump(), "attack")
+        self.presets = AttackPresets(self.classes, self.change, self.budget, self.fields)
+        self.describing = DescribingInput(studio)
+        self.folder = FolderInput(studio, self.panel)
 
     def build(self) -> None:
         """Create the widgets."""
@@ -68,30 +74,35 @@ class AttackTab:
                 self.surrogates.build()
                 self.classes.build()
                 self.texts.build()
-                self.preset = gr.Radio(
-                    [(PRESETS[name].title, name) for name in self.presets],
-                    value=self.start_preset,
-                    label="How strong",
-                    info=PRESETS[self.start_preset].description,
-                    elem_classes="cx-chips",
-                    elem_id="attack-preset",
-                )
+                self.presets.build()
                 self.go = gr.Button(
                     "Attack", variant="primary", interactive=False, elem_classes="cx-create", elem_id="attack-create"
                 )
                 with gr.Accordion("Who looks on, and what survives", open=False, elem_classes="cx-fold"):
                     self.testing.build()
+                with gr.Accordion("What a vision-language model says", open=False, elem_classes="cx-fold"):
+                    self.describing.build()
+                with gr.Accordion("A folder of photos", open=False, elem_classes="cx-fold", elem_id="attack-folder"):
+                    self.folder.build()
                 with gr.Accordion("How it is changed", open=False, elem_classes="cx-fold"):
+                    self.presets.build_published()
                     self.change.build()
                     self.budget.build()
                     self.seed.build()
                 with gr.Accordion("Advanced", open=False, elem_classes="cx-fold"):
+                    self.with_recipe = gr.Checkbox(
+                        value=True,
+                        label="The picture carries its recipe",
+                        info="In the PNG, so that it can be made again. Without, the file holds the pixels alone.",
+                        elem_id="attack-with-recipe",
+                    )
                     self.fields.build()
 
     def _build_picture(self) -> None:
         with gr.Column(elem_classes="cx-group"):
             gr.HTML('<span class="cx-label">Picture</span>', apply_default_css=False)
             self.picture.build(between=self._build_examples, beside=self._build_last)
+            self.truth.build()
 
     def _build_examples(self) -> None:
         self.examples = gr.HTML(self._examples(), apply_default_css=False, js_on_load=CLICK_JS)
@@ -112,23 +123,39 @@ class AttackTab:
     @property
     def arrivals(self) -> list[Any]:
         """What ``arrive`` changes."""
-        return [self.go, *self.surrogates.outputs, *self.testing.outputs]
+        return [self.go, *self.surrogates.outputs, *self.testing.outputs, *self.describing.arrivals]
 
     def arrive(self) -> Updates:
         """Updates for somebody who has just opened the page."""
-        return {self.go: gr.Button(interactive=True), **self.surrogates.refresh(), **self.testing.refresh()}
+        return {
+            self.go: gr.Button(interactive=True),
+            **self.surrogates.refresh(),
+            **self.testing.refresh(),
+            **self.describing.arrive(),
+        }
 
     # ------------------------------------------------------------------ reading
 
     @property
     def components(self) -> list[Any]:
         """The widgets that ``order`` asks."""
-        own = [self.surrogates.choice, self.seed.number, *self.budget.components]
-        parts = (self.classes, self.texts, self.testing, self.change, self.fields)
+        own = [self.surrogates.choice, self.seed.number, *self.budget.components, self.with_recipe]
+        parts = (self.truth, self.classes, self.texts, self.testing, self.change, self.fields)
         return [*own, *(component for part in parts for component in part.components)]
 
-    def order(self, values: Values) -> Order:
+    def params(self, order: Order, values: Values) -> dict[str, Any]:
+        """What a job is told, all but the photo: the order, what to find out, and what the pictures carry."""
+        return {
+            **order.params,
+            "explore": self.testing.read(values),
+            "with_recipe": bool(values[self.with_recipe]),
+            **self.describing.read(values),
+        }
+
+    def order(self, values: Values, *, one_photo: bool = True) -> Order:
         """What the widgets describe: the recipe, and the digests of its other pictures.
+
+        What the photo really shows is of no use to a folder of them: there, a label file says that of each.
 
         Raises:
             StudioError: something in them is missing or does not fit.
@@ -146,6 +173,8 @@ class AttackTab:
             **self.budget.read(values[norm], values[eps]),
             seed=whole(values[self.seed.number], "Seed"),
         )
+        if one_photo:
+            recipe = self.truth.led(recipe, values)
         return Order(recipe.with_changes(views=self.testing.views(values, recipe.views)), pictures)
 
     # ------------------------------------------------------------------ events
@@ -161,20 +190,27 @@ class AttackTab:
             if values[self.picture.name] or not examples:
                 return attack(values)
             taken = self.picture.take(examples[0])
-            return {**taken, **attack({**values, self.picture.name: taken[self.picture.name]})}
+            return {**taken, **attack({**values, **taken})}
 
         def attack(values: dict[Any, Any]) -> Updates:
             path = self.picture.path(values[self.picture.name])
             if path is None:
                 raise FormError("Choose a picture first: an example, or one of your own.")
             order = self.order(values)
-            params = {**order.params, "source": path.stem, "explore": self.testing.read(values)}
+            params = self.params(order, values) | {"source": path.stem}
+            params["explore"] |= {"label": self.truth.read(values)}
             return self.panel.submit(params, title_of(order.recipe), values[self.owner])
 
-        asked = {self.owner, self.picture.name, *self.components}
+        def attack_folder(values: Values) -> tuple[dict[str, Any], Recipe, str]:
+            order = self.order(values, one_photo=False)
+            return self.params(order, values), order.recipe, title_of(order.recipe)
+
+        asked = {self.owner, self.picture.name, *self.components, *self.describing.components}
         outputs = [*self.panel.outputs, *self.picture.outputs]
         for button, start in ((self.go, attack), (self.panel.start, show)):
             button.click(guard(start), asked, outputs, **QUICK).then(fn=None, js="() => window.cxShowStage('attack')")
+        self.describing.wire(guard, self.panel.notice, self.folder)
+        self.folder.wire(self.owner, asked, attack_folder)
         self._wire_picture()
         self._wire_fields(guard)
         self._wire_models(guard)
@@ -192,6 +228,7 @@ class AttackTab:
         def last(owner: Any) -> Updates:
             return self.picture.take(self._last_picture(owner_token(owner)))
 
+        self.picture.also([self.truth.name], self.truth.forget)
         self.picture.wire()
         self.examples.select(guard(example), None, self.picture.outputs, **QUICK)
         self.last.click(guard(last), [self.owner], self.picture.outputs, **QUICK)
@@ -199,9 +236,11 @@ class AttackTab:
     def _wire_models(self, guard: Any) -> None:
         def choose(models: list[str] | None) -> Updates:
             names = models or []
-            return {**self.surrogates.describe(names), **self.classes.follow(names), **self.texts.follow(names)}
+            parts = (self.classes, self.texts, self.truth)
+            followed = {key: value for part in parts for key, value in part.follow(names).items()}
+            return {**self.surrogates.describe(names), **followed}
 
-        outputs = [self.surrogates.line, *self.classes.outputs, *self.texts.outputs]
+        outputs = [self.surrogates.line, self.truth.name, *self.classes.outputs, *self.texts.outputs]
         self.surrogates.choice.input(guard(choose), [self.surrogates.choice], [self.panel.notice, *outputs], **QUICK)
 
         def aim(goal: str) -> Updates:
@@ -214,38 +253,24 @@ class AttackTab:
     def _wire_fields(self, guard: Any) -> None:
         notice, widgets = self.panel.notice, self.fields.widgets
 
-        def choose_preset(name: str | None) -> Updates:
-            if name is None or name not in PRESETS:
-                return {}
-            recipe = from_preset(TASK, name)
-            return {
-                self.preset: gr.Radio(info=PRESETS[name].description),
-                **(self.classes.aim(TARGET) if recipe.norm == "none" else {}),
-                **self.change.updates(recipe),
-                **self.budget.updates(recipe.norm, recipe.eps),
-                **self.fields.updates(recipe.model_dump()),
-            }
-
-        outputs = [notice, self.preset, self.classes.goal, self.classes.target_area]
-        outputs += [*self.change.components, *self.budget.components, *self.fields.components]
-        self.preset.input(guard(choose_preset), [self.preset], outputs, **QUICK)
+        self.presets.wire(guard, notice)
         self.budget.norm.input(guard(self.budget.choose), [self.budget.norm], [notice, self.budget.eps], **QUICK)
 
-        def choose_rule(rule: str, perturbation: str, preset: str, steps: float | None) -> Updates:
+        def choose_rule(rule: str, perturbation: str, preset: str | None, steps: float | None) -> Updates:
             kind = "pixel" if rule == "apgd" else perturbation
             return {self.change.perturbation: kind, **step_sizes(rule, kind, preset, steps)}
 
-        def choose_kind(rule: str, perturbation: str, preset: str, steps: float | None) -> Updates:
+        def choose_kind(rule: str, perturbation: str, preset: str | None, steps: float | None) -> Updates:
             kept = "pgd" if rule == "apgd" and perturbation != "pixel" else rule
             return {self.change.rule: kept, **step_sizes(kept, perturbation, preset, steps)}
 
-        def step_sizes(rule: str, perturbation: str, preset: str, steps: float | None) -> Updates:
-            usual = from_preset(TASK, preset if preset in PRESETS else self.start_preset)
+        def step_sizes(rule: str, perturbation: str, preset: str | None, steps: float | None) -> Updates:
+            usual = from_preset(TASK, preset or self.presets.start)
             fields = rule_fields(rule, perturbation, int(steps or usual.steps), usual)
             return {widgets[name]: value for name, value in fields.items()}
 
         change = self.change
-        inputs = [change.rule, change.perturbation, self.preset, widgets["steps"]]
+        inputs = [change.rule, change.perturbation, self.presets.choice, widgets["steps"]]
         sizes = [widgets[name] for name in RULE_FIELDS]
         change.rule.input(guard(choose_rule), inputs, [notice, change.perturbation, *sizes], **QUICK)
         change.perturbation.input(guard(choose_kind), inputs, [notice, change.rule, *sizes], **QUICK)
@@ -261,11 +286,14 @@ class AttackTab:
 
 def title_of(recipe: Recipe) -> str:
     """A short name for a job: ``attack towards ship``."""
-    aims = [*recipe.classes, *([recipe.prompt] if recipe.prompt else [])]
+    left = recipe.classes if recipe.objective == "leave" else ()
+    aims = [*(() if left else recipe.classes), *([recipe.prompt] if recipe.prompt else [])]
     if recipe.target:
         aims.append("another picture")
     if aims:
         towards = " and ".join(aims)
         short = towards if len(towards) <= TITLE_LENGTH else f"{towards[: TITLE_LENGTH - 1].rstrip()}\u2026"
         return f"attack towards {short}"
+    if left:
+        return f"attack away from {left[0]}"
     return "attack away from what it says" if recipe.captions or recipe.negative else "attack away from what it is"

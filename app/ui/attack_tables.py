@@ -40,15 +40,27 @@ def transfer_table(findings: Findings, titles: Mapping[str, str]) -> str:
     question = findings.get("question", {})
     lines = "".join(_transfer_row(victim, rows.get(victim["name"]), question, titles) for victim in findings["victims"])
     targets = question.get("targets") or ()
-    asked = " or ".join(targets)
-    share = f"how probable {asked} is" if targets else "how probable the first answer is"
+    asked = " or ".join(targets) or question.get("label") or "the first answer"
+    share = f"how probable {asked} is"
     head = "".join(f'<th scope="col">{markup.text(name)}</th>' for name in ("model", "", "before", "after", share))
     return _section(
         "Who falls",
-        f"{_summary(findings, rows)} Measured on the saved 8-bit file.",
+        f"{_summary(findings, rows)} Measured on the saved 8-bit file. {_rule(question)}",
         f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>",
         "attack-transfer",
     )
+
+
+def _rule(question: Mapping[str, Any]) -> str:
+    """What counts as fooled, and for whom."""
+    label, targets = question.get("label"), question.get("targets")
+    if label and targets:
+        return f"The photo shows {label}: who did not say so before is not counted."
+    if label:
+        return f"The photo shows {label}: fooled is who no longer says so; who did not say so before is not counted."
+    if targets:
+        return f"Fooled is who says {' or '.join(targets)}, and did not before."
+    return "What the photo really shows was not given: fooled is who no longer says what it said before."
 
 
 def _transfer_row(

@@ -115,5 +115,6 @@ def footer(device: str, note: str) -> str:
     """Where the work runs, and what happens to it."""
     return (
         f'<div class="cx-foot">Running on <code>{markup.text(device)}</code>: {markup.text(note)} '
-        "Everything stays on this machine.</div>"
+        "Everything stays on this machine, but for pictures that you have a vision-language model elsewhere look at."
+        "</div>"
     )

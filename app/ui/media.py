@@ -18,9 +18,15 @@ from starlette.routing import Route
 
 MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".json": "application/json"}
 VIDEO_TYPES = {".mp4": "video/mp4"}
-REPORT_TYPES = {".html": "text/html; charset=utf-8", ".md": "text/markdown; charset=utf-8"}
+REPORT_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".md": "text/markdown; charset=utf-8",
+    ".csv": "text/csv; charset=utf-8",
+}
 REPORT_POLICY = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'"
 """A report is a page of its own: nothing runs in it, and nothing that it says counts as said by ours."""
+FILE_TYPES = VIDEO_TYPES | {".zip": "application/zip"}
+"""Large files, which are written once: they are sent as they lie there, in parts where a browser asks for these."""
 
 
 class Media:
@@ -60,7 +66,7 @@ class Media:
         path = (folder / relative).resolve()
         if (
             not path.is_relative_to(folder)
-            or path.suffix.lower() not in MEDIA_TYPES | VIDEO_TYPES | REPORT_TYPES
+            or path.suffix.lower() not in MEDIA_TYPES | FILE_TYPES | REPORT_TYPES
             or not path.is_file()
         ):
             return None
@@ -77,8 +83,8 @@ class Media:
             if path is None:
                 return PlainTextResponse("There is no such file.", status_code=404)
             headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=3600"}
-            if path.suffix.lower() in VIDEO_TYPES:  # players ask for parts
-                return FileResponse(path, media_type=VIDEO_TYPES[path.suffix.lower()], headers=headers)
+            if path.suffix.lower() in FILE_TYPES:
+                return FileResponse(path, media_type=FILE_TYPES[path.suffix.lower()], headers=headers)
             if path.suffix.lower() in REPORT_TYPES:
                 headers["Content-Security-Policy"] = REPORT_POLICY
             return Response(data, media_type=(MEDIA_TYPES | REPORT_TYPES)[path.suffix.lower()], headers=headers)
@@ -90,7 +96,7 @@ class Media:
         path = self.find(address, signature)
         if path is None:
             return None, b""
-        if path.suffix.lower() in VIDEO_TYPES:  # written once, and sent from the file
+        if path.suffix.lower() in FILE_TYPES:
             return path, b""
         try:
             return path, path.read_bytes()

@@ -9,6 +9,7 @@ from typing import Any
 from app.jobs.model import JobSnapshot, JobStatus
 from app.ui import charts, markup
 from app.ui.media import Media
+from generator.explorer.names import Names
 
 SMALL_SIDE = 96
 TOP = 5
@@ -125,12 +126,15 @@ def likeness_facts(distances: Mapping[str, float | None]) -> list[tuple[str, str
     return [(words, f"{value:.4f}") for name, words in names.items() if (value := distances.get(name)) is not None]
 
 
-def verdicts(image: Mapping[str, Any], result: Mapping[str, Any], titles: Mapping[str, str]) -> str:
-    """What every model says of the image before and after, with the read-outs folded away."""
+def verdicts(image: Mapping[str, Any], result: Mapping[str, Any], titles: Mapping[str, str], truth: str = "") -> str:
+    """What every model says of the image before and after, with the read-outs folded away.
+
+    ``truth`` is the name of what the image shows; without one, what a model says before counts as true.
+    """
     recipe = result.get("recipe", {})
     attacked = recipe.get("models", ())
     said = [
-        _verdict(titles.get(name, name), before, image["after"][name], recipe, attacked=name in attacked)
+        _verdict(titles.get(name, name), before, image["after"][name], recipe, truth, attacked=name in attacked)
         for name, before in image.get("before", {}).items()
         if name in image.get("after", {})
     ]
@@ -138,7 +142,13 @@ def verdicts(image: Mapping[str, Any], result: Mapping[str, Any], titles: Mappin
 
 
 def _verdict(
-    name: str, before: Mapping[str, Any], after: Mapping[str, Any], recipe: Mapping[str, Any], *, attacked: bool
+    name: str,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    recipe: Mapping[str, Any],
+    truth: str,
+    *,
+    attacked: bool,
 ) -> str:
     was, now = _first(before), _first(after)
     targets = recipe.get("classes", ()) if recipe.get("objective") != "leave" else ()
@@ -146,9 +156,7 @@ def _verdict(
     marks.setdefault(was, "was")
     if now != was:
         marks.setdefault(now, "now")
-        outcome = f'<span class="cx-fell">fooled: {markup.text(was)} became {markup.text(now)}</span>'
-    else:
-        outcome = f'<span class="cx-held">holds: still {markup.text(was)}</span>'
+    outcome = _outcome(was, now, truth)
     role = "attacked" if attacked else "only looking on"
     return (
         f'<article class="cx-verdict"><header><h3>{markup.text(name)}</h3><span>{role}</span>{outcome}</header>'
@@ -156,6 +164,14 @@ def _verdict(
         f"<div><h4>after</h4>{charts.bars(_rows(after), marks=marks)}</div></div>"
         f"{_readouts({'before': before, 'after': after}, marks)}</article>"
     )
+
+
+def _outcome(was: str, now: str, truth: str) -> str:
+    if truth and not Names().find([was], truth):
+        return f"<span>was wrong before: {markup.text(was)}, now {markup.text(now)}</span>"
+    if now != was:
+        return f'<span class="cx-fell">fooled: {markup.text(was)} became {markup.text(now)}</span>'
+    return f'<span class="cx-held">holds: still {markup.text(was)}</span>'
 
 
 def _readouts(columns: Mapping[str, Mapping[str, Any]], marks: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from PIL import Image
 
+from app.describing import Offer
 from app.evaluation_order import Cost, DataChoice, EvaluationOrder, ReportFiles, ShippedReport, SuiteChoice
 from app.jobs.model import JobRequest, JobSnapshot
 from app.ui.media import Media
@@ -217,6 +218,11 @@ class Evaluations(Protocol):
         ...
 
 
+def no_offer() -> Offer | None:
+    """Return None: this server is set up for no vision-language model."""
+    return None
+
+
 @dataclass(frozen=True)
 class Studio:
     """Everything behind the page.
@@ -234,6 +240,8 @@ class Studio:
         device: where jobs run.
         device_note: one sentence on why it is that device.
         version: of this program.
+        vlm: what may be known of the vision-language model that this server is set up for, None without one; asked
+            again at every page load. StudioError if its settings cannot be used.
     """
 
     jobs: Jobs
@@ -248,6 +256,7 @@ class Studio:
     device: str
     device_note: str
     version: str
+    vlm: Callable[[], Offer | None] = no_offer
 
     def class_names(self, model: str) -> tuple[str, ...]:
         """The classes of a model, without loading its weights; none for a model that is not in the list."""

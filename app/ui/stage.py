@@ -11,8 +11,8 @@ from app.ui.theme import mosaic_uri
 
 DoneView = Callable[[JobSnapshot], str]
 
-NOT_STEPS = ("Downloading", "Checking", "Connecting", "Waiting", "Measuring", "Drawing")
-"""How messages begin whose counts are no steps: bytes, or what is looked at after the last step."""
+NOT_STEPS = ("Downloading", "Checking", "Connecting", "Waiting", "Measuring", "Drawing", "Asking", "Attacking")
+"""How messages begin whose counts are no steps of one picture: bytes, what is looked at after them, many pictures."""
 
 STATE_WORDS = {
     JobStatus.QUEUED: "waiting",

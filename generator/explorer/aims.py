@@ -89,7 +89,7 @@ def _own(name: str, classes: Sequence[str], names: Names) -> str:
     found = names.find(classes, name)
     if not found:
         shown = ", ".join(classes[:12]) + (", ..." if len(classes) > 12 else "")
-        raise StudioError(f"The surrogates know no class '{name}', which the label file names. They know {shown}.")
+        raise StudioError(f"The surrogates know no class '{name}', the photo's label or target. They know {shown}.")
     return found[0]
 
 
@@ -101,5 +101,7 @@ def _by_number(name: str, classes: Sequence[str]) -> str:
 
 def _filled(text: str, word: str, value: str, photo: Photo) -> str:
     if word in text and not value:
-        raise StudioError(f"The text has {word}, but nothing says that of '{photo.name}': give a label file that does.")
+        raise StudioError(
+            f"The text has {word}, but nothing says that of '{photo.name}': give it, for example by a label file."
+        )
     return text.replace(word, value)

@@ -16,7 +16,7 @@ from generator.explorer.names import Names
 from generator.explorer.photos import Photo, file_name
 from generator.explorer.transfer import Case
 from generator.guidance import Pictures
-from generator.image import load_image, to_tensor
+from generator.image import load_image, read_metadata, to_tensor
 from generator.production import Outputs, produce_job
 from generator.protocols import Encoder, JobContext
 from generator.recipe import Recipe
@@ -76,6 +76,7 @@ class AttackPlan:
         folder: pictures and records go to folder/attack/.
         target: the picture [1, 3, H, W] that those recipes lead to which have its digest.
         names: which classes are the same.
+        with_recipe: whether the pictures carry their recipe.
     """
 
     attacks: Mapping[str, Recipe]
@@ -83,6 +84,7 @@ class AttackPlan:
     folder: Path
     target: Tensor | None = None
     names: Names = field(default_factory=Names)
+    with_recipe: bool = True
 
     def __post_init__(self) -> None:
         if any(recipe.images != 1 for recipe in self.attacks.values()):
@@ -91,7 +93,8 @@ class AttackPlan:
     def outputs(self, attack: str, photo: Photo) -> Outputs:
         """Return the files of one photo under one attack."""
         place = self.folder / file_name(attack)
-        return Outputs((place / f"{file_name(photo.name)}.png",), place / f"{file_name(photo.name)}.json")
+        picture, record = (place / f"{file_name(photo.name)}{ending}" for ending in (".png", ".json"))
+        return Outputs((picture,), record, with_recipe=self.with_recipe)
 
 
 def attack_photos(context: JobContext, plan: AttackPlan, models: Mapping[str, Model]) -> Attacked:
@@ -151,7 +154,8 @@ def surrogate_classes(models: Mapping[str, Model]) -> tuple[str, ...]:
 def is_done(out: Outputs, recipe: Recipe) -> bool:
     """Whether the files are whole, and what this recipe (completed for its photo) makes, taken to its last step.
 
-    The record is written after the picture, and each appears whole or not at all.
+    The record is written after the picture, and each appears whole or not at all. A picture that carries its recipe
+    where it should not, or the other way round, is not what was asked for.
     """
     try:
         record = json.loads(out.record.read_text(encoding="utf-8"))
@@ -160,11 +164,16 @@ def is_done(out: Outputs, recipe: Recipe) -> bool:
             made == recipe
             and not record["stopped"]
             and record["error"] is None
-            and Recipe.from_png(out.images[0]) == recipe
+            and _carried(out.images[0]) == (recipe if out.with_recipe else None)
             and load_image(out.images[0]).size[::-1] == tuple(recipe.size)
         )
     except (OSError, ValueError, LookupError, TypeError):  # StudioError is a ValueError: then it is made again
         return False
+
+
+def _carried(picture: Path) -> Recipe | None:
+    """The recipe that a picture carries; None if it says nothing of itself."""
+    return Recipe.from_png(picture) if read_metadata(picture) else None
 
 
 def _sweep(place: Path) -> None:

@@ -55,10 +55,17 @@ def run_batch(
     """
     check_plan(plan.folder, plan.attacks)
     attacked = attack_photos(context, plan, models)
-    if attacked.failed and not attacked.cases and not attacked.stopped:
-        first = next(iter(attacked.failed.values()))
-        raise StudioError(f"None of the {len(plan.photos)} photos could be attacked. {first}")
+    if not attacked.stopped:
+        refuse_nothing(attacked)
     return _measure(context, plan.folder, plan.attacks, attacked, measuring)
+
+
+def refuse_nothing(attacked: Attacked) -> None:
+    """Raise StudioError if every photo failed."""
+    if attacked.failed and not attacked.cases:
+        photos = {photo for _attack, photo in attacked.failed}
+        first = next(iter(attacked.failed.values()))
+        raise StudioError(f"None of the {len(photos)} photos could be attacked. {first}")
 
 
 def measure_cases(

@@ -13,7 +13,7 @@ from generator.devices import choose_device
 from generator.errors import StudioError
 from generator.explorer.aims import recipe_of_set
 from generator.explorer.attacking import AttackPlan, surrogate_classes
-from generator.explorer.batch import REPORT_HTML, Measuring, measure_cases, run_batch, save_report
+from generator.explorer.batch import REPORT_HTML, Measuring, measure_cases, run_batch
 from generator.explorer.cli_asked import Asked, VictimName, read_asked
 from generator.explorer.cli_flags import add_parsers
 from generator.explorer.labels import LabelList, find_label_list
@@ -26,7 +26,7 @@ from generator.protocols import Encoder, Foreground, JobContext
 from generator.recipe import Recipe
 from generator.synthesis import Model
 from generator.vlm import cli as vlm
-from generator.vlm.report_html import addition_of, summary_json
+from generator.vlm.report_html import save_described
 
 __all__ = ["add_parsers", "run"]
 
@@ -93,7 +93,8 @@ def _work(asked: Asked, models: _Models, list_models: ListModels) -> tuple[Repor
     attacks = {
         "+".join(names): with_revisions(_recipe_of_set(asked, names, used), list_models()) for names in asked.sets
     }
-    plan = AttackPlan(attacks, photos.photos, folder, asked.target.target, asked.names)
+    keep = asked.arguments.with_recipe
+    plan = AttackPlan(attacks, photos.photos, folder, asked.target.target, asked.names, with_recipe=keep)
     return _described(asked, models, encoder, run_batch(models.context, plan, used, measuring))
 
 
@@ -130,8 +131,7 @@ def _described(
         encoder=encoder,
         targets=targets,
     )
-    summary = {"descriptions": summary_json(described)}
-    save_report(report, report.to_json(asked.arguments.out) | summary, asked.arguments.out, addition_of(described))
+    save_described(report, asked.arguments.out, described)
     return report, {**found, "vlm": described, "stopped": described["stopped"]}
 
 

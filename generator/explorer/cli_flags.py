@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from generator.cli_making import add_recipe_switch
 from generator.explorer.labels import LABEL_LISTS
 from generator.explorer.survival import SURVIVALS
 from generator.presets import DEFAULT_PRESET, all_presets_of, preset_fields
@@ -52,6 +53,7 @@ def _add_files(command: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="where the pictures and the report go; a run that was ended goes on there",
     )
+    add_recipe_switch(files)
     files.add_argument(
         "--labels",
         type=Path,

@@ -77,8 +77,8 @@ class LabelFile:
         if not 0 <= index < len(classes):
             raise StudioError(
                 f"The label file numbers a class {written}, but there are {len(classes)} classes, from {self.first} "
-                f"to {self.first + len(classes) - 1}: say which classes are meant with --label-names, for example "
-                "imagenet, or from which number they count with --first-label."
+                f"to {self.first + len(classes) - 1}: say which list of classes its numbers count, for example "
+                "imagenet (--label-names), or from which number they count (--first-label)."
             )
         return classes[index]
 

@@ -1,37 +1,32 @@
-"""Vision-language victims on the command line: their flags, and what is done with them."""
+"""Vision-language victims on the command line: their flags, and what came of them."""
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
-
-from PIL import Image
 
 from generator.errors import StudioError
 from generator.explorer.names import Names
-from generator.explorer.transfer import Case
-from generator.protocols import Encoder, JobContext
-from generator.vlm.client import VlmClient
-from generator.vlm.describing import QUESTION, Inquiry, describe
-from generator.vlm.journal import Journal
-from generator.vlm.report import DESCRIPTIONS_JSON, JOURNAL, cells_of, save, to_json, to_text
+from generator.vlm.asking import ReadSettings, Wanted, describe_cases, no_settings
+from generator.vlm.describing import QUESTION, Inquiry
 from generator.vlm.scoring import parse_keywords
-from generator.vlm.settings import NOT_CONFIGURED, VlmSettings
+from generator.vlm.settings import NOT_CONFIGURED
+
+__all__ = [
+    "ReadSettings",
+    "Wanted",
+    "add_flags",
+    "describe_cases",
+    "is_vlm",
+    "no_settings",
+    "read_wanted",
+    "summary",
+]
 
 VICTIM = "vlm"
 """What the model of the settings goes by among victims; others of its server are vlm:MODEL."""
 _PREFIX = f"{VICTIM}:"
 _MOST_SAMPLES, _MOST_SEED, _LONGEST_QUESTION = 100, 2**31 - 1001, 2000
 _FLAGS = ("question", "samples", "seed", "keyword", "similarity", "judge")
-
-ReadSettings = Callable[[], VlmSettings | None]
-"""Returns the settings of this computer, None if there are none."""
-
-
-def no_settings() -> VlmSettings | None:
-    """Return None: there is no endpoint."""
-    return None
 
 
 def is_vlm(victim: str) -> bool:
@@ -65,15 +60,6 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     )
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What is asked of whom; `similarity` is the name of the encoder that compares texts, "" for none."""
-
-    settings: VlmSettings
-    inquiry: Inquiry
-    similarity: str
-
-
 def read_wanted(arguments: argparse.Namespace, names: Names, read: ReadSettings) -> Wanted | None:
     """Return what the arguments ask of vision-language models, None if nothing. Raises StudioError."""
     victims = tuple(dict.fromkeys(name for name in arguments.victim if is_vlm(name)))
@@ -101,40 +87,6 @@ def read_wanted(arguments: argparse.Namespace, names: Names, read: ReadSettings)
     if "question" in given and not 1 <= len(given["question"]) <= _LONGEST_QUESTION:
         raise StudioError(f"--vlm-question has from 1 to {_LONGEST_QUESTION:,} characters.")
     return Wanted(settings, Inquiry(models=tuple(dict.fromkeys(models)), **given), similarity)
-
-
-def describe_cases(
-    context: JobContext,
-    wanted: Wanted,
-    cases: Sequence[Case],
-    folder: Path,
-    *,
-    survivals: Sequence[str],
-    names: Names,
-    encoder: Encoder | None = None,
-    targets: Mapping[str, Image.Image] | None = None,
-) -> dict[str, Any]:
-    """Have pictures described, save descriptions.json and .csv in the folder, and return what is in the former.
-
-    Beside it, "stopped" and "text", the table for a terminal. Answers are kept in descriptions.jsonl as they come,
-    so that a run that was ended, however, goes on there.
-    """
-    with VlmClient(wanted.settings) as client:
-        found = describe(
-            context,
-            cases,
-            client,
-            wanted.inquiry,
-            survivals=survivals,
-            names=names,
-            encoder=encoder,
-            targets=targets,
-            journal=Journal(folder / JOURNAL),
-        )
-        report = to_json(found, wanted.inquiry, wanted.settings, client.ledger)
-    save(report, found.described, folder)
-    text = "\n".join(filter(None, (to_text(cells_of(found.described)), str(folder / DESCRIPTIONS_JSON))))
-    return {**report, "stopped": found.stopped, "text": text}
 
 
 def summary(described: Mapping[str, Any]) -> str:

@@ -26,6 +26,30 @@ class Usage:
     estimated: bool = False
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """What requests are expected to cost before any has been sent; `money` is None without prices."""
+
+    requests: int
+    tokens: int
+    money: float | None
+
+
+def estimate(settings: VlmSettings, requests: int) -> Estimate:
+    """Return what so many requests may cost: each with a picture, the longest allowed answer, and no retries."""
+    expected = Ledger(settings).expected
+    tokens = requests * (expected.prompt + expected.completion)
+    price = price_of(settings, requests * expected.prompt, requests * expected.completion)
+    return Estimate(requests, tokens, price)
+
+
+def price_of(settings: VlmSettings, prompt: int, completion: int) -> float | None:
+    """Return the price of so many tokens in the currency of the settings; None if they have no prices."""
+    if settings.price_in is None or settings.price_out is None:
+        return None
+    return (prompt * settings.price_in + completion * settings.price_out) / _MILLION
+
+
 class Ledger:
     """Counts what a run costs, and refuses what could go beyond its cap.
 
@@ -91,10 +115,7 @@ class Ledger:
         }
 
     def _price(self, prompt: int, completion: int) -> float | None:
-        price_in, price_out = self._settings.price_in, self._settings.price_out
-        if price_in is None or price_out is None:
-            return None
-        return (prompt * price_in + completion * price_out) / _MILLION
+        return price_of(self._settings, prompt, completion)
 
 
 class TokenBucket:

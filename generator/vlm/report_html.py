@@ -5,8 +5,11 @@ Texts come from a server, and are escaped like any other.
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
+from generator.explorer.batch import save_report
+from generator.explorer.report import Report
 from generator.explorer.report_html import Addition
 from generator.explorer.survival import SAVED
 from generator.vlm.report import DESCRIPTIONS_CSV, DESCRIPTIONS_JSON, MEANING, VlmCell, cells_of, mean_text, means_of
@@ -34,6 +37,12 @@ def summary_json(found: Mapping[str, Any]) -> dict[str, Any]:
         "files": [DESCRIPTIONS_JSON, DESCRIPTIONS_CSV],
         **{name: found[name] for name in ("meaning", "complete", "ended", "inquiry", "judge_model", "cells")},
     }
+
+
+def save_described(report: Report, folder: Path, found: Mapping[str, Any]) -> None:
+    """Save a report in its three forms, with what descriptions.json holds. Raises StudioError."""
+    whole = report.to_json(folder) | {"descriptions": summary_json(found)}
+    save_report(report, whole, folder, addition_of(found))
 
 
 def _chapter(found: Mapping[str, Any], cells: Sequence[VlmCell]) -> str:

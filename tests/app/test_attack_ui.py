@@ -11,7 +11,7 @@ import pytest
 
 from app.findings import write_findings
 from app.jobs.model import JobSnapshot, JobStatus
-from app.ui import attack_results, attack_seeing, attack_tables, stage
+from app.ui import attack_results, attack_seeing, attack_tables, results, stage
 from app.ui.attack_change import rule_fields
 from app.ui.attack_models import SURVIVING
 from app.ui.attack_tab import AttackTab, title_of
@@ -20,11 +20,11 @@ from app.ui.forms import FormError, advanced_fields
 from app.ui.media import Media
 from generator.errors import StudioError
 from generator.image import save_png
-from generator.presets import from_preset
+from generator.presets import PUBLISHED, from_preset
 from generator.recipe import Recipe
 from generator.recipe_fields import cli_fields
 from generator.views import parse_views
-from tests.browser.attack_standins import heat, line, row, victim
+from tests.browser.attack_standins import heat, line, parts, row, victim
 from tests.browser.standins import CLASSES, MODELS, StandInMeasurements, fade, make_studio
 
 EVIL = '<img src=x onerror="alert(1)">'
@@ -65,6 +65,45 @@ def test_the_transfer_table_says_who_falls_and_who_cannot_be_compared() -> None:
     assert second[4] == "80% \u2192 10%" and "fooled" in second[1]
     assert "not comparable" in third[1] and "ship" in third[1] and "chooses from 10 texts" in third[0]
     assert "0 of 1 attacked, 1 of 1 held out. 1 not counted." in page
+
+
+@pytest.mark.parametrize(
+    ("label", "targets", "words", "share"),
+    [
+        ("", [], "was not given: fooled is who no longer says what it said before", "the first answer"),
+        ("frog", [], "shows frog: fooled is who no longer says so; who did not say so before is not", "probable frog"),
+        ("frog", ["ship"], "shows frog: who did not say so before is not counted", "probable ship"),
+        ("", ["ship"], "Fooled is who says ship, and did not before", "probable ship"),
+    ],
+)
+def test_the_table_says_what_counts(label: str, targets: list[str], words: str, share: str) -> None:
+    page = attack_tables.transfer_table(findings(question={"label": label, "targets": targets}), {})
+    assert words in page and share in page
+
+
+def test_a_model_that_was_wrong_before_is_not_said_to_be_fooled() -> None:
+    def says(name: str) -> dict[str, Any]:
+        return {"top": [{"class": name, "probability": 0.9}]}
+
+    image = {"before": {"m": says("frog")}, "after": {"m": says("ship")}}
+    assert "fooled: frog became ship" in results.verdicts(image, {}, {})
+    assert "fooled: frog became ship" in results.verdicts(image, {}, {}, "a photo of a frog")
+    wrong = results.verdicts(image, {}, {}, "ship")
+    assert "was wrong before: frog, now ship" in wrong and "cx-fell" not in wrong
+
+
+def test_the_parts_of_a_change_have_names_and_factors(tmp_path: Path) -> None:
+    media = Media({"data": tmp_path}, b"k" * 32)
+    page = attack_results.parts_view({"perturbation": {"parts": parts("a.png")}}, tmp_path, media)
+    names = re.findall(r"<b>(.*?)</b>", page)
+    assert names == ["1\u00d71 cell", "1\u00d72 cells", "3\u00d75 cells", "layers of 6 to 7 cells"]
+    assert page.count("at most 8/255, shown 62 times as strong</figcaption>") == 4 and "but for 0.50/255" in page
+    shown = [{"file": "a.png", "factor": 1.0, "largest": 0.0, "from": None, "to": None}]
+    shown.append({"file": "a.png", "factor": 62.0, "largest": 0.001, "from": 60.0, "to": 30.0})
+    octaves = {"perturbation": {"parts": {"kind": "octaves", "shown": shown, "rest": 0.0}}}
+    page = attack_results.parts_view(octaves, tmp_path, media)
+    assert "the mean</b><br>nothing" in page and "waves of 60 to 30 pixels</b><br>at most 0.26/255" in page
+    assert "no layers" in page and attack_results.parts_view({"perturbation": {}}, tmp_path, media) == ""
 
 
 def test_the_survival_table_has_ticks_numbers_and_a_control() -> None:
@@ -157,6 +196,15 @@ def test_the_result_has_tables_first_and_the_rest_folded_away(tmp_path: Path) ->
     page = attack_results.attack_more(job, media, {})
     order = [page.index(word) for word in ("attack-transfer", "attack-survival", "Which read-outs", "beyond", "Recipe")]
     assert order == sorted(order) and "<details open" not in page.split("Which read-outs")[1]
+    assert "Tables as" not in page and "carries no recipe" not in attack_results.attack_view(job, media)
+    write_findings(tmp_path, findings(files={"csv": "rows.csv", "html": "report.html"}))
+    page = attack_results.attack_more(job, media, {})
+    assert 'download="crossmax-attack-tables.csv">Tables as CSV' in page and "Tables as HTML" in page
+    (tmp_path / "rows.csv").write_text("a,b\n")
+    address, key = re.findall(r"media/([^\"]*rows.csv)\?k=(\w+)", page)[0]
+    assert media.find(address, key) == tmp_path / "rows.csv"
+    bare = snapshot(tmp_path, result={**(job.result or {}), "with_recipe": False})
+    assert "carries no recipe" in attack_results.attack_view(bare, media)
     write_findings(tmp_path, findings(complete=False))
     assert "stopped while it was being measured" in attack_results.attack_view(job, media)
     assert "Stopped at step" not in attack_results.attack_view(snapshot(
@@ -202,6 +250,40 @@ def test_the_tab_starts_with_the_preset(tab: AttackTab) -> None:
     assert wish["victims"] == [DEFENDED, UNDEFENDED, "tiny-clip"] and wish["labels"] == "cifar10"
 
 
+@pytest.mark.parametrize("name", sorted(PUBLISHED["attack"]))
+def test_a_published_attack_fills_in_all_that_it_is(tab: AttackTab, name: str) -> None:
+    preset = PUBLISHED["attack"][name]
+    updates = tab.presets.choose_published(name)
+    assert updates[tab.presets.paper].info == preset.description and updates[tab.presets.choice].value is None
+    filled = {one: getattr(update, "value", update) for one, update in updates.items()}
+    wanted = values(tab, attack_goal=TARGET, attack_chips="frog")
+    held = wanted | {one: value for one, value in filled.items() if one in wanted}
+    if "target_views" in preset.overrides:
+        with pytest.raises(StudioError, match="target picture"):
+            tab.order(held)
+        return
+    recipe = tab.order(held).recipe
+    for field, value in preset.overrides.items():
+        assert getattr(recipe, field) == (pytest.approx(value, abs=1e-6) if field == "eps" else value), field
+    back = tab.presets.choose("standard")
+    again = held | {one: getattr(v, "value", v) for one, v in back.items() if one in held}
+    assert tab.order(again).recipe == tab.order(wanted).recipe
+
+
+def test_what_the_photo_shows_is_what_an_attack_leaves(tab: AttackTab) -> None:
+    assert tab.truth.read(values(tab)) == ""
+    told = values(tab, attack_truth=" Frog ")
+    recipe = tab.order(told).recipe
+    assert recipe.classes == ("frog",) and recipe.objective == "leave" and tab.truth.read(told) == "Frog"
+    assert title_of(recipe) == "attack away from frog"
+    towards = tab.order(values(tab, attack_truth="unicorn", attack_goal=TARGET, attack_chips="ship")).recipe
+    assert towards.classes == ("ship",) and title_of(towards) == "attack towards ship"
+    clip = values(tab, attack_model=["tiny-clip"], attack_truth="unicorn", attack_prompt="no {label}")
+    assert tab.order(clip).recipe.prompt == "no unicorn"
+    assert tab.truth.forget("another.png") == {tab.truth.name: None}
+    assert tab.truth.follow(["tiny-clip"])[tab.truth.name].choices == []
+
+
 def test_classifiers_and_clip_models_are_led_together(tab: AttackTab) -> None:
     kept = tab.picture.take(_picture(tab.studio.uploads.parent))[tab.picture.name]
     mixed = values(
@@ -243,6 +325,8 @@ def test_what_is_hidden_counts_for_nothing(tab: AttackTab) -> None:
         ({"attack_model": ["tiny-clip"], "attack_aims": [CAPTION]}, "Give captions"),
         ({"attack_goal": TARGET, "attack_chips": "cow"}, "Choose the class"),
         ({"attack_rule": "apgd"}, "apgd"),
+        ({"attack_truth": "unicorn"}, "no class 'unicorn'"),
+        ({"attack_truth": "a" * 201}, "at most 200"),
     ],
 )
 def test_what_is_missing_is_said(tab: AttackTab, changes: dict[str, Any], words: str) -> None:

@@ -16,11 +16,15 @@ from app.findings import FINDINGS_NAME, read_findings, write_findings
 from app.jobs import JobRequest, run_foreground
 from app.work import make_handlers
 from generator.errors import StudioError
+from generator.explorer.outcome import Question
+from generator.explorer.report import Report, to_csv
 from generator.explorer.survival import SURVIVALS
+from generator.explorer.transfer import Case, compare
+from generator.explorer.victims import classifier_victim
 from generator.image import load_image, pixel_digest, save_png, to_tensor
 from generator.recipe import Recipe
 from robust_model.ensemble import SelfEnsemble
-from tests.app.standins import workshop
+from tests.app.standins import Colours, workshop
 from tests.generator.standins import Words
 
 
@@ -106,6 +110,48 @@ def test_the_tables_are_those_of_the_saved_files(handlers, upload, tmp_path):
     assert found["distances"]["linf"] == pytest.approx(change.abs().max().item(), abs=1e-6)
 
 
+def test_the_tables_can_be_had_as_files(handlers, upload, data, tmp_path):
+    folder = tmp_path / "out"
+    explore = {"victims": ["other", "damaged"], "survivals": ["jpeg-30", "half"]}
+    attack(handlers, upload, folder, explore)
+    assert read_findings(folder)["files"] == {"csv": "rows.csv", "json": "report.json", "html": "report.html"}
+    found = json.loads((folder / "report.json").read_text())
+    case = Case("photo", "colours", folder / "source.png", folder / "image-1.png", Question("", ("blue",)))
+    victims = [classifier_victim(name, Colours()) for name in ("colours", "other")]
+    survivals = ("saved", "jpeg-30", "half")
+    alone = Report(
+        recipes={"colours": Recipe.from_png(folder / "image-1.png")},
+        victims=victims,
+        survivals=survivals,
+        cases=[case],
+        comparison=compare([case], victims, survivals=survivals),
+    )
+    assert found.pop("left_out") == {"The model damaged": "Its weights are damaged."}
+    assert found == {name: value for name, value in alone.to_json(folder).items() if name != "left_out"}
+    assert (folder / "rows.csv").read_text() == to_csv(alone)
+    assert "Its weights are damaged." in (folder / "report.html").read_text()
+
+
+def test_who_was_wrong_about_the_photo_cannot_be_fooled(handlers, upload, tmp_path):
+    """The photo is red to both models of colours; that it shows a green thing, only its owner knows."""
+    fields = {"objective": "leave", "classes": ()}
+    explore = {"victims": ["gratings"], "label": " Red "}
+    attack(handlers, upload, tmp_path / "right", explore, **fields)
+    found = read_findings(tmp_path / "right")
+    assert found["question"] == {"label": "Red", "targets": []}
+    outcomes = {row["victim"]: row for row in found["rows"]}
+    assert outcomes["colours"]["outcome"] == (
+        "failure" if outcomes["colours"]["after"]["label"] == "red" else "success"
+    )
+    assert outcomes["gratings"]["outcome"] == "not comparable"
+    attack(handlers, upload, tmp_path / "wrong", {"label": "green"}, **{**fields, "classes": ("green",)})
+    found = read_findings(tmp_path / "wrong")
+    (row,) = found["rows"]
+    assert found["question"]["label"] == "green" and row["outcome"] == "wrong before"
+    share = to_tensor(load_image(tmp_path / "wrong/image-1.png")).mean(dim=(2, 3))[0].mul(20).softmax(0)[1].item()
+    assert row["share_after"] == pytest.approx(share, abs=1e-5)
+
+
 def test_what_can_be_seen_is_there_and_fits_the_files(handlers, upload, tmp_path):
     folder = tmp_path / "out"
     attack(handlers, upload, folder, {"victims": ["gratings"]})
@@ -164,6 +210,8 @@ def test_findings_come_one_after_the_other_and_stopping_keeps_them(handlers, upl
     found = read_findings(folder)
     # What was being looked at is there; the last part, and whatever is drawn, is not.
     assert not found["complete"] and len(found["rows"]) == 4 and "lines" not in found
+    report = json.loads((folder / "report.json").read_text())
+    assert not report["complete"] and len(report["rows"]) == 4
     assert result["images"][0]["file"] == "image-1.png" and not result["stopped"]
 
 
@@ -174,6 +222,7 @@ def test_findings_come_one_after_the_other_and_stopping_keeps_them(handlers, upl
         ({"labels": "mine.txt"}, "labels"),
         ({"captions": ["only one"]}, "1 labels"),
         ({"survivals": ["melting"]}, "melting"),
+        ({"label": "a" * 201}, "label"),
         ({"path": "/etc"}, "path"),
         ({"victims": [7]}, "victims"),
         ([], "config"),

@@ -15,7 +15,7 @@ from app.jobs import Discarded, JobRequest, JobService, JobStatus, run_foregroun
 from app.layers import SavedLayers, _load
 from app.work import guarded, make_handlers
 from generator.errors import StudioError
-from generator.image import load_image, pixel_digest, save_png, to_tensor
+from generator.image import load_image, pixel_digest, read_metadata, save_png, to_tensor
 from generator.recipe import Recipe
 from tests.app.standins import workshop
 
@@ -85,10 +85,12 @@ def test_layers_are_kept_and_can_be_switched(handlers, tmp_path, colour):
     _load.cache_clear()
 
 
+@pytest.mark.parametrize("perturbation", ["layers", "pixel"])
 @pytest.mark.parametrize("norm", ["linf", "l2", "none"])
-def test_an_attack_starts_from_the_upload_and_keeps_its_budget(handlers, data, upload, tmp_path, norm):
+def test_an_attack_starts_from_the_upload_and_keeps_its_budget(handlers, data, upload, tmp_path, norm, perturbation):
     folder, eps = tmp_path / "out", {"linf": 8 / 255, "l2": 0.5, "none": 0.0}[norm]
-    result = run(handlers, "attack", {"recipe": attack_recipe(norm=norm, eps=eps), "source": upload}, folder)
+    asked = attack_recipe(norm=norm, eps=eps, perturbation=perturbation)
+    result = run(handlers, "attack", {"recipe": asked, "source": upload}, folder)
     (image,) = result["images"]
     before, after = (to_tensor(load_image(folder / image[name])) for name in ("source", "file"))
     change = after - before
@@ -102,9 +104,41 @@ def test_an_attack_starts_from_the_upload_and_keeps_its_budget(handlers, data, u
     expected = (0.5 + image["perturbation"]["factor"] * change).clamp(0, 1)
     assert (shown - expected).abs().max() <= 0.5 / 255 + 1e-6
     assert set(image["before"]) == set(image["after"]) == {"colours", "other"}
+    check_parts(folder, image["perturbation"]["parts"], change, perturbation)
     whole = to_tensor(SavedLayers().render(folder, 0, SavedLayers().resolutions(folder, 0)))
     assert (whole - after).abs().max() <= 2 / 255
     _load.cache_clear()
+
+
+def check_parts(folder, parts, change, perturbation):
+    """The files of the parts, each scaled back by its factor, add up to the change."""
+    together, rounding = torch.zeros_like(change), 0.0
+    for part in parts["shown"]:
+        shown = to_tensor(load_image(folder / part["file"])) - 0.5
+        assert shown.abs().max() == pytest.approx(0.5 if part["largest"] else 0.5 / 255, abs=0.5 / 255 + 1e-6)
+        together += shown / part["factor"]
+        rounding += 0.5 / 255 / part["factor"]
+    assert (together - change).abs().max() <= rounding + parts["rest"] + 1e-6
+    if perturbation == "layers":
+        assert [part["resolutions"] for part in parts["shown"]] == [[1], [2], [4]]
+        assert [part["cells"] for part in parts["shown"]] == [[1, 1], [1, 2], [3, 4]]
+        assert parts["kind"] == "layers" and parts["rest"] <= 1 / 255 + 1e-6
+    else:
+        assert [part["from"] for part in parts["shown"]] == [None, 60, 30, 15, 7.5, 3.75]
+        assert [part["to"] for part in parts["shown"]] == [None, 30, 15, 7.5, 3.75, 2]
+        assert parts["kind"] == "octaves" and parts["rest"] <= 1e-6
+
+
+def test_the_picture_carries_its_recipe_unless_that_is_switched_off(handlers, upload, tmp_path):
+    params = {"recipe": attack_recipe(), "source": upload}
+    for wanted, folder in ((True, tmp_path / "a"), (False, tmp_path / "b")):
+        result = run(handlers, "attack", {**params, "with_recipe": wanted} if not wanted else params, folder)
+        assert result["with_recipe"] is wanted and result["recipe"]["classes"] == ["blue"]
+        carried = {path.name for path in folder.glob("*.png") if read_metadata(path)}
+        assert carried == ({"image-1.png"} if wanted else set())
+    assert load_image(tmp_path / "a/image-1.png").tobytes() == load_image(tmp_path / "b/image-1.png").tobytes()
+    with pytest.raises(StudioError, match="with_recipe"):
+        run(handlers, "attack", {**params, "with_recipe": "no"}, tmp_path / "c")
 
 
 @pytest.mark.parametrize("source", ["", "../secret", "/etc/passwd", "0" * 64, None, 7, ["x"]])

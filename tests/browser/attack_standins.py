@@ -25,7 +25,7 @@ def finding_of(context: JobContext, recipe: Recipe, titles: tuple[str, str], cla
     survivals = find_survivals(wish["survivals"])
     findings: dict[str, Any] = {
         "complete": False,
-        "question": {"label": "", "targets": list(recipe.classes)},
+        "question": {"label": wish["label"], "targets": [] if recipe.objective == "leave" else list(recipe.classes)},
         "survivals": {name: SURVIVALS[name].description for name in survivals},
         "victims": [victim(name, recipe) for name in names],
         "rows": [],
@@ -37,6 +37,8 @@ def finding_of(context: JobContext, recipe: Recipe, titles: tuple[str, str], cla
         findings["rows"] += [row(one["name"], name, titles) for one in findings["victims"] for name in part]
         write_findings(context.dir, findings)
         time.sleep(MEASURING_SECONDS)
+    (context.dir / "rows.csv").write_text("victim,outcome\n")
+    findings["files"] = {"csv": "rows.csv"}
     context.progress(2, 3, "Drawing")
     name = findings["victims"][0]["name"]
     findings |= {"heat": [heat(name, classes)], "lines": [line(name)], "complete": True}
@@ -113,16 +115,23 @@ def save_attack(context: JobContext, source: Image.Image, recipe: Recipe) -> dic
     """Save the photo, the picture and the change; return their facts."""
     after = source.point([min(255, value + 8) for value in range(256)] * 3)
     save_png(source, context.dir / "source.png")
-    save_png(after, context.dir / "image.png", recipe.png_metadata())
+    save_png(after, context.dir / "image.png", recipe.png_metadata() if context.params["with_recipe"] else {})
     change = ImageChops.difference(source, after).point([min(255, 16 * value) for value in range(256)] * 3)
     save_png(change, context.dir / "change.png")
     return {
         "file": "image.png",
         "source": "source.png",
-        "perturbation": {"file": "change.png", "factor": 16},
+        "perturbation": {"file": "change.png", "factor": 16, "parts": parts("change.png")},
         "linf": 8 / 255,
         "l2": 2.5,
     }
+
+
+def parts(file: str) -> dict[str, Any]:
+    """The parts of a change, all shown by one file."""
+    common = {"file": file, "factor": 62.0, "largest": 8 / 255}
+    single = [{**common, "resolutions": [r], "cells": [(r + 1) // 2, r]} for r in (1, 2, 5)]
+    return {"kind": "layers", "shown": [*single, {**common, "resolutions": [6, 7], "cells": [4, 7]}], "rest": 0.5 / 255}
 
 
 def upload_of(uploads: Path, digest: str) -> Image.Image:

@@ -3,6 +3,7 @@
 Usage: python standin_app.py DATA_DIR PORT. Prints the page's address once it answers.
 """
 
+import dataclasses
 import os
 import sys
 import threading
@@ -11,11 +12,16 @@ from pathlib import Path
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["GRADIO_TEMP_DIR"] = str(Path(sys.argv[1]) / "cache")
 
+from app.describing import read_offer
 from app.jobs.service import JobService
 from app.server import build_app, serve
 from generator.image import save_png
+from generator.vlm.asking import ReadSettings
 from tests.browser.evaluation_standins import evaluate
+from tests.browser.folder_standins import MoreAttacks
 from tests.browser.standins import Attack, StandInMeasurements, Texts, fade, make_images, make_studio
+from tests.generator.vlm.server import serving
+from tests.generator.vlm.test_describing import look
 
 
 def main() -> None:
@@ -24,15 +30,22 @@ def main() -> None:
     uploads.mkdir(parents=True, exist_ok=True)
     examples.mkdir(exist_ok=True)
     save_png(fade(3, 8, (48, 64), 1), examples / "stripes.png")
+    with serving() as endpoint:
+        endpoint.default = look
+        run(data_dir, port, uploads, endpoint.settings)
+
+
+def run(data_dir: Path, port: int, uploads: Path, read_vlm: ReadSettings) -> None:
     measurements = StandInMeasurements()
     handlers = {
         "text": Texts(uploads, measurements),
         "image": make_images,
-        "attack": Attack(uploads),
+        "attack": MoreAttacks(Attack(uploads), uploads, read_vlm),
         "evaluate": evaluate,
     }
     with JobService(data_dir, handlers) as jobs:
         studio = make_studio(jobs, data_dir, measurements)
+        studio = dataclasses.replace(studio, vlm=lambda: read_offer(read_vlm))
         page = build_app(studio)
         print(serve(page, studio, host="127.0.0.1", port=port, data_dir=data_dir), flush=True)
         threading.Event().wait()

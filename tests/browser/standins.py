@@ -238,7 +238,8 @@ class Attack:
             "before": {defended: says("frog", "cat"), undefended: says("frog", "cat")},
             "after": {defended: says("frog", "cat"), undefended: says("ship", "frog")},
         }
-        return {"recipe": recipe.model_dump(mode="json"), "images": [facts]}
+        kept = {"with_recipe": context.params["with_recipe"]}
+        return {"recipe": recipe.model_dump(mode="json"), "images": [facts], **kept}
 
 
 class StandInLayers:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from generator.image import read_metadata
 from tests.browser.actions import a_jpeg, open_attacks, stage, upload, wait_for_state
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -38,6 +39,34 @@ def test_the_tables_come_while_one_watches_and_the_rest_is_folded_away(visit: "s
     more.get_by_text("From the photo to the picture, and beyond").click()
     more.locator(".cx-path svg polyline").first.wait_for()
     assert "frog becomes ship at 0.60" in more.inner_text()
+
+
+def test_the_true_class_is_left_and_the_picture_can_go_without_its_recipe(visit: "sync_api.Page") -> None:
+    attack(visit)
+    visit.locator("#attack-truth input").fill("unicorn")
+    visit.click("#attack-create")
+    visit.get_by_text("know no class 'unicorn'").wait_for()
+    visit.locator("#attack-truth input").fill("frog")
+    visit.get_by_role("button", name="Advanced").locator("visible=true").click()
+    visit.get_by_label("The picture carries its recipe").uncheck()
+    visit.click("#attack-create")
+    wait_for_state(visit, "done", "attack")
+    assert "attack away from frog" in stage(visit, "attack").inner_text()
+    assert "carries no recipe" in stage(visit, "attack").inner_text()
+    more = visit.locator("#attack-more")
+    assert "The photo shows frog" in more.locator("#attack-transfer").inner_text()
+    assert more.locator(".cx-parts figure").count() == 4
+    assert "shown 62 times as strong" in more.locator(".cx-parts").inner_text()
+    assert all(more.locator(".cx-parts img").evaluate_all("all => all.map(one => one.naturalWidth > 0)"))
+    for link, name in ((stage(visit, "attack").get_by_text("Download PNG"), "png"), (more.get_by_text("CSV"), "csv")):
+        with visit.expect_download() as download:
+            link.click()
+        assert download.value.suggested_filename.endswith(name)
+        if name == "png":
+            assert read_metadata(download.value.path().read_bytes()) == {}
+    upload(visit, "#attack-upload", "other.jpg", a_jpeg(120, 90))
+    visit.get_by_text("120 x 90 pixels").wait_for()
+    assert visit.locator("#attack-truth input").input_value() == ""
 
 
 def test_a_clip_model_is_led_by_words_and_a_phone_never_scrolls_sideways(visit: "sync_api.Page") -> None:

@@ -1,5 +1,6 @@
 """The command `attack` with what attacks on CLIP models and on pixels have of their own."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import torch
 
 from app.jobs import Terminal
 from generator.cli import main
-from generator.image import pixel_digest, quantise, save_png
+from generator.image import METADATA_KEY, load_image, pixel_digest, quantise, read_metadata, save_png
 from generator.protocols import JobContext
 from generator.recipe import RECIPE_VERSION, Recipe
 from tests.generator.standins import Colours, Words, rng
@@ -48,6 +49,17 @@ def test_a_text_is_a_target(run: Run, capsys: pytest.CaptureFixture[str]) -> Non
     assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
     assert run("attack", "photo.png", "--from", "a.png", "--steps", "2", "--out", "c.png") == 0
     assert Recipe.from_png(Path("c.png")).planned_steps == 2
+
+
+def test_the_recipe_can_be_left_out_of_the_picture(run: Run) -> None:
+    flags = ["--model", "colours", "--class", "green", "--steps", "2", "--quiet"]
+    assert run("attack", "photo.png", *flags, "--out", "a.png") == 0
+    assert run("attack", "photo.png", *flags, "--no-recipe", "--out", "b.png") == 0
+    assert METADATA_KEY in read_metadata("a.png") and read_metadata("b.png") == {}
+    assert load_image("a.png").tobytes() == load_image("b.png").tobytes()
+    assert json.loads(Path("b.json").read_text())["recipe"] == json.loads(Path("a.json").read_text())["recipe"]
+    assert run("attack", "photo.png", *flags, "--images", "2", "--no-recipe", "--out", "c.png") == 0
+    assert read_metadata("c-1.png") == read_metadata("c-2.png") == {}
 
 
 def test_another_picture_is_a_target_beside_a_class(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from app.jobs import Terminal
 from generator.cli import main
 from generator.errors import StudioError
+from generator.image import read_metadata
 from generator.protocols import JobContext
 from generator.recipe import Recipe
 from generator.synthesis import Model
@@ -58,6 +59,20 @@ def test_batch_with_labels_and_survival(run: Run, capsys: pytest.CaptureFixture[
     assert run("batch", "photos", "--out", "out", "--labels", "l.csv", "--json-only", *flags) == 0
     again = json.loads(capsys.readouterr().out)
     assert (again["made"], again["asked"]) == (0, 0)
+
+
+@pytest.mark.parametrize("command", [["batch", "--model", "colours"], ["transfer", "--surrogate", "colours"]])
+def test_the_recipe_can_be_left_out_and_a_run_goes_on(
+    run: Run, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask = [command[0], "photos", "--out", "out", *command[1:], "--class", "green", "--json-only", *QUICK]
+    ask += ["--victim", "colours"]
+    made = []
+    for flags in (["--no-recipe"], ["--no-recipe"], [], []):
+        assert run(*ask, *flags) == 0
+        made.append(json.loads(capsys.readouterr().out)["made"])
+        assert (read_metadata("out/colours/p1.png") == {}) is bool(flags)
+    assert made == [2, 0, 2, 0]
 
 
 def test_transfer_over_all_pairs(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

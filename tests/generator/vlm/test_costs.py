@@ -2,7 +2,7 @@
 
 import pytest
 
-from generator.vlm.costs import CapReached, Ledger, TokenBucket, Usage
+from generator.vlm.costs import CapReached, Ledger, TokenBucket, Usage, estimate
 from generator.vlm.settings import VlmSettings
 
 
@@ -54,3 +54,15 @@ def test_money_is_counted_and_capped() -> None:
 
 def test_without_prices_there_is_no_money() -> None:
     assert Ledger(settings()).money is None
+
+
+def test_an_estimate_is_what_the_ledger_takes_requests_to_cost() -> None:
+    priced = settings(price_in=2.0, price_out=10.0)
+    found = estimate(priced, 3)
+    assert (found.requests, found.tokens) == (3, 3 * (1600 + 50))
+    assert found.money == pytest.approx(3 * (1600 * 2.0 + 50 * 10.0) / 1e6)
+    ledger = Ledger(priced)
+    for _ in range(3):
+        ledger.add(ledger.expected)
+    assert ledger.money == pytest.approx(found.money)
+    assert estimate(settings(), 3).money is None

@@ -1,0 +1,126 @@
+"""A batch photo by photo: each is measured as soon as it is attacked, and the report grows while one looks on.
+
+The files are those of `generator.explorer.batch`, and either goes on from what the other left.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from PIL import Image
+
+from generator.explorer.attacking import Attacked, AttackPlan, attack_photos
+from generator.explorer.batch import ANSWERS, Measuring, check_plan, refuse_nothing
+from generator.explorer.perceptual import Distances
+from generator.explorer.report import Report
+from generator.explorer.store import VerdictStore
+from generator.explorer.transfer import Comparison, Row, compare
+from generator.protocols import JobContext
+from generator.synthesis import Model
+
+ATTACKING = "Attacking"
+"""How messages about the progress begin."""
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """One photo's part of a job as a job: steps are counted on from those of the photos before.
+
+    Losses are left out: curves that begin anew with each photo show nothing.
+    """
+
+    whole: JobContext
+    done: int
+    total: int
+    words: str
+
+    @property
+    def device(self) -> str:
+        return self.whole.device
+
+    @property
+    def stop_requested(self) -> bool:
+        return self.whole.stop_requested
+
+    def progress(
+        self,
+        done: int,
+        total: int,
+        message: str = "",
+        losses: Mapping[str, float] | None = None,
+        preview: Callable[[], Image.Image] | None = None,
+    ) -> None:
+        del total, message, losses
+        self.whole.progress(self.done + done, self.total, self.words, preview=preview)
+
+
+@dataclass
+class _SoFar:
+    """What there is by now."""
+
+    attacked: Attacked = field(default_factory=Attacked)
+    rows: list[Row] = field(default_factory=list)
+    distances: dict[tuple[str, str], Distances] = field(default_factory=dict)
+    unreadable: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def add(self, attacked: Attacked, compared: Comparison) -> None:
+        self.attacked.cases += attacked.cases
+        self.attacked.failed |= attacked.failed
+        self.rows += compared.rows
+        self.distances |= compared.distances
+        self.unreadable |= compared.unreadable
+
+    def report(self, plan: AttackPlan, measuring: Measuring, *, stopped: bool) -> Report:
+        return Report(
+            recipes=plan.attacks,
+            victims=measuring.victims,
+            survivals=measuring.survivals,
+            cases=tuple(self.attacked.cases),
+            comparison=Comparison(tuple(self.rows), dict(self.distances), dict(self.unreadable)),
+            failed=dict(self.attacked.failed),
+            left_out=measuring.left_out,
+            stopped=stopped,
+        )
+
+
+def attack_by_photo(
+    context: JobContext, plan: AttackPlan, models: Mapping[str, Model], measuring: Measuring
+) -> Iterator[Report]:
+    """Attack and measure one photo after the other, and yield the report as it stands after each.
+
+    Nothing of the report is saved (see `save_report`). Asked to stop, it ends with a report that says so, in which
+    the photo under way may be missing. What is there already is neither made nor asked again. StudioError if the
+    folder holds other attacks, or every photo failed.
+    """
+    check_plan(plan.folder, plan.attacks)
+    store = VerdictStore(plan.folder / ANSWERS)
+    steps = sum(recipe.steps for recipe in plan.attacks.values())
+    total = steps * len(plan.photos)
+    sofar = _SoFar()
+    for number, photo in enumerate(plan.photos):
+        turn = _Turn(context, number * steps, total, f"{ATTACKING} {number + 1} of {len(plan.photos)}: {photo.name}")
+        turn.progress(0, steps)
+        attacked = attack_photos(turn, replace(plan, photos=(photo,)), models)
+        compared = _look(turn, steps, attacked, measuring, store)
+        sofar.add(attacked, compared)
+        stopped = attacked.stopped or compared.stopped
+        yield sofar.report(plan, measuring, stopped=stopped)
+        if stopped:
+            return
+    refuse_nothing(sofar.attacked)
+    context.progress(total, total, "Measured")
+
+
+def _look(turn: _Turn, steps: int, attacked: Attacked, measuring: Measuring, store: VerdictStore) -> Comparison:
+    """Measure what was made of one photo, if anything was."""
+    if not attacked.cases:
+        return Comparison((), {}, {})
+    looking = replace(turn, words=f"{turn.words}, looked at by the models")
+    return compare(
+        attacked.cases,
+        measuring.victims,
+        survivals=measuring.survivals,
+        names=measuring.names,
+        store=store,
+        on_progress=lambda _done, _total, _message: looking.progress(steps, steps),
+        should_stop=lambda: turn.stop_requested,
+    )

@@ -1,0 +1,88 @@
+"""Attacks on folders without a model, and a real endpoint whose answers are asked for after every attack."""
+
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from app.describing import Describer, describe_wish
+from app.findings import write_findings
+from app.folder_attacks import ARCHIVE, FOLDER
+from app.jobs.context import JobContext
+from generator.explorer.outcome import Question
+from generator.explorer.survival import SURVIVALS
+from generator.explorer.transfer import Case
+from generator.image import save_png
+from generator.intervals import Rate
+from generator.recipe import Recipe
+from generator.vlm.asking import ReadSettings
+from tests.browser.attack_standins import upload_of, victim
+
+PATIENCE = 60.0
+"""Seconds that the second photo of a folder takes, unless the job is stopped or goes on from another."""
+Handler = Callable[[JobContext], dict[str, Any]]
+
+
+class MoreAttacks:
+    """The stand-in for attacks on one photo, and beside it folders and a vision-language model."""
+
+    def __init__(self, one: Handler, uploads: Path, read: ReadSettings) -> None:
+        self._one, self._uploads = one, uploads
+        self._describer = Describer(read, encoders=None)  # type: ignore[arg-type]  # no test compares by one
+
+    def __call__(self, context: JobContext) -> dict[str, Any]:
+        if "folder" in context.params:
+            return attack_folder(context, self._uploads)
+        result = self._one(context)
+        wish = describe_wish(context.params)
+        if wish is None or context.stop_requested:
+            return result
+        case = Case("photo", "a", context.dir / "source.png", context.dir / "image.png", Question("", ("ship",)))
+        why = self._describer.describe(context, wish, [case], context.dir)
+        return {**result, "descriptions_error": why} if why else result
+
+
+def attack_folder(context: JobContext, uploads: Path) -> dict[str, Any]:
+    """Brighten photo after photo, slowly at first; the first is no success."""
+    recipe = Recipe(**context.params["recipe"])
+    order, wish = context.params["folder"], context.params["explore"]
+    victims = [victim(name, recipe) for name in dict.fromkeys([*recipe.models, *wish["victims"]])]
+    folder = context.dir / FOLDER
+    until = time.monotonic() + (0 if context.params.get("continues") else PATIENCE)
+    found: dict[str, Any] = {
+        "attack": "a", "total": len(order["photos"]), "done": 0, "targeted": False, "victims": victims, "cells": [],
+        "survivals": {name: SURVIVALS[name].description for name in ("saved", "half")}, "pictures": [],
+        "missing": [{"image": name, "why": why} for name, why in order.get("left_out", {}).items()], "complete": False,
+    }  # fmt: skip
+    for number, photo in enumerate(order["photos"]):
+        total = len(order["photos"])
+        context.progress(number, total, f"Attacking {number + 1} of {total}: {photo['name']}")
+        while number == 1 and time.monotonic() < until and not context.stop_requested:
+            time.sleep(0.05)
+        if context.stop_requested:
+            break
+        source = upload_of(uploads, photo["digest"])
+        folder.mkdir(exist_ok=True)
+        save_png(source.point([min(255, value + 8) for value in range(256)] * 3), folder / f"{number}.png")
+        save_png(source, folder / f"photo-{number}.png")
+        place = f"{FOLDER}/{number}.png"
+        found["pictures"].append({"image": photo["name"], "photo": f"{FOLDER}/photo-{number}.png", "attacked": place})
+        found["done"] = number + 1
+        found["cells"] = [cell(one["name"], name, number) for one in victims for name in ("saved", "half")]
+        write_findings(context.dir, {"folder": found})
+    else:
+        found["complete"] = True
+    write_findings(context.dir, {"folder": found})
+    with zipfile.ZipFile(context.dir / ARCHIVE, "w") as packed:
+        for path in sorted(folder.glob("*.png")):
+            packed.write(path, path.name)
+    return {"recipe": recipe.model_dump(mode="json"), "images": [], "complete": found["complete"], "archive": ARCHIVE}
+
+
+def cell(name: str, survival: str, successes: int) -> dict[str, Any]:
+    rate, nothing = Rate(successes, successes + 1).to_json(), Rate(0, successes + 1).to_json()
+    return {
+        "attack": "a", "victim": name, "survival": survival, "rate": rate, "of_all": rate, "control": nothing,
+        "left_out": {"wrong before": 1}, "total": successes + 2, "confidence_before": 0.5, "confidence_after": 0.5,
+    }  # fmt: skip
