@@ -115,7 +115,13 @@ def without_places(recipe: Any) -> Any:
 
 
 def _shortened(word: str) -> str:
-    """`--key=kind:some/folder/name` as `--key=kind:name`."""
+    """`--key=kind:some/folder/name` as `--key=kind:name`, also within `key=JSON`."""
+    key, equals, value = word.partition("=")
+    if equals and "/" in value and value[:1] in ('"', "[", "{"):
+        try:
+            return f"{key}={json.dumps(without_places(json.loads(value)))}"
+        except ValueError:
+            pass  # no JSON: a word like any other
     head, tail = _LEAD.fullmatch(word).groups()  # type: ignore[union-attr]  # it matches every word
     return f"{head}{Path(tail).name}" if "/" in tail else word
 

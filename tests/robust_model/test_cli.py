@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -317,3 +318,10 @@ def test_recorded_commands_name_no_folders_of_the_machine() -> None:
     assert command_line("robust_model", words) == (
         "python -m robust_model train --data folder:cifar10 --out run --set epochs=5"
     )
+
+
+def test_paths_within_json_are_shortened_and_it_stays_json() -> None:
+    words = ["train", "--set", 'start_from="/home/me/runs/a"', "--set", 'teachers=["x/b", "c"]', "--set", "eps=0.1"]
+    told = shlex.split(command_line("robust_model", words))
+    assert told[4:] == ["--set", 'start_from="a"', "--set", 'teachers=["b", "c"]', "--set", "eps=0.1"]
+    assert command_line("robust_model", ["key=[odd/word"]).endswith("key=word")
