@@ -182,6 +182,7 @@ class AttackTab:
     def wire(self) -> None:
         """Connect the events."""
         guard = guarded(self.panel.notice)
+        self.picture.also([self.truth.name], self.truth.forget)  # first of all: it is one of the picture's outputs
         self.panel.wire()
         self.texts.wire()
 
@@ -228,7 +229,6 @@ class AttackTab:
         def last(owner: Any) -> Updates:
             return self.picture.take(self._last_picture(owner_token(owner)))
 
-        self.picture.also([self.truth.name], self.truth.forget)
         self.picture.wire()
         self.examples.select(guard(example), None, self.picture.outputs, **QUICK)
         self.last.click(guard(last), [self.owner], self.picture.outputs, **QUICK)
