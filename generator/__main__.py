@@ -29,8 +29,9 @@ class Models:
 
     def load(self, name: str, device: str, context: JobContext) -> Model:
         """Load a model, which may have to be downloaded first. StudioError if there is no such model."""
-        classifiers = {info.name for info in list_models()}
-        if name in classifiers or (Path(name) / "config.json").is_file():
+        classifiers, names = {info.name for info in list_models()}, {info.name for info in self.list()}
+        # What has the name of a listed model is that model, also where a folder here is called the same.
+        if name in classifiers or (name not in names and (Path(name) / "config.json").is_file()):
             return load_model(name, device)
         if _is_subject(name):
             from robust_model.subjects import load_subject  # here, since it brings all that evaluations need
@@ -38,7 +39,6 @@ class Models:
             subject = load_subject(name, device).model
             assert isinstance(subject, Classifier)  # a network that can be called, whatever kind it is
             return subject
-        names = [info.name for info in self.list()]
         near = difflib.get_close_matches(name, names, n=1)
         if name not in names and near and not set(name) & set("/:"):  # neither a path nor a place on the network
             raise StudioError(f"There is no model '{name}'. Did you mean '{near[0]}'?")

@@ -43,6 +43,12 @@ def test_a_text_reproduces_bit_for_bit(run: Run, capsys: pytest.CaptureFixture[s
     assert Path("x.png").read_bytes() == Path("z.png").read_bytes()
 
 
+def test_a_folder_of_the_same_name_does_not_stand_in_for_a_listed_model(run: Run) -> None:
+    Path("small-clip").mkdir()
+    Path("small-clip", "config.json").write_text("{}")
+    assert run("text", "a frog", "--model", "small-clip", *QUICK, "--out", "x.png") == 0
+
+
 def test_a_prompt_that_is_too_long_is_mentioned(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("text", "a frog " * 12, "--model", "small-clip", *QUICK, "--out", "x.png") == 0
     assert (
