@@ -201,7 +201,9 @@ def _write(args: argparse.Namespace, report: dict[str, Any], folder: Path | None
         write_atomically(args.html, render_html(report, folder).encode())
     if args.markdown:
         write_atomically(args.markdown, render_markdown(report).encode())
-    if args.save and subject.folder is not None:
+    if args.save and not report["complete"]:
+        print("Not kept with the model: a report that was stopped replaces no whole one.", file=sys.stderr)
+    elif args.save and subject.folder is not None:
         _write_json(subject.folder / "evaluation.json", alone)
         write_card(subject.folder)
 

@@ -6,6 +6,7 @@ import shlex
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from robust_model import cli
 from robust_model.attacks import run_attack
 from robust_model.crossmax import AGGREGATORS
 from robust_model.data import synthetic
+from robust_model.jobs import evaluate_job
 from robust_model.presets import PRESETS
 from robust_model.provenance import command_line
 from robust_model.registry import ModelPool, describe, find_model, list_models, load_model
@@ -68,6 +70,21 @@ def test_evaluate_saves_the_report_and_renews_the_card(model_folder: Path, capsy
     assert f"{report['worst_case']['correct']} of 32" in card
     assert "evaluate demo" in card and str(model_folder.parent) not in card + json.dumps(report)
     assert str(model_folder.parent.parent) not in (model_folder / "config.json").read_text()
+
+
+def test_a_report_that_was_stopped_replaces_no_whole_one(
+    model_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*args: Any, **options: Any) -> dict[str, Any]:
+        return {**evaluate_job(*args, **options), "complete": False}
+
+    words = ["evaluate", str(model_folder), *DATA, "-n", "8", "--steps", "2", "--restarts", "1", "--save"]
+    assert main(words) == 0
+    before = (model_folder / "evaluation.json").read_bytes()
+    monkeypatch.setattr("robust_model.cli_evaluate.evaluate_job", stopped)
+    assert main(words) == 130
+    assert (model_folder / "evaluation.json").read_bytes() == before
+    assert "replaces no whole one" in capsys.readouterr().err
 
 
 def test_evaluate_writes_what_is_asked_for_and_goes_on_from_its_folder(
