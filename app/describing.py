@@ -24,6 +24,7 @@ from generator.explorer.report import Report
 from generator.explorer.survival import SAVED
 from generator.explorer.transfer import Case
 from generator.image import to_pil
+from generator.part_of_job import PartOfJob
 from generator.protocols import Encoder, JobContext
 from generator.vlm.asking import ReadSettings, Wanted, describe_cases
 from generator.vlm.costs import Estimate, estimate
@@ -121,19 +122,10 @@ def describe_wish(params: Mapping[str, Any]) -> DescribeWish | None:
 
 
 @dataclass(frozen=True)
-class _Asking:
+class _Asking(PartOfJob):
     """A job as `describe` sees it: its counts are those of the answers."""
 
-    whole: JobContext
     model: str
-
-    @property
-    def device(self) -> str:
-        return self.whole.device
-
-    @property
-    def stop_requested(self) -> bool:
-        return self.whole.stop_requested
 
     def progress(
         self,

@@ -17,6 +17,7 @@ from generator.explorer.photos import Photo, file_name
 from generator.explorer.transfer import Case
 from generator.guidance import Pictures
 from generator.image import load_image, read_metadata, to_tensor
+from generator.part_of_job import PartOfJob
 from generator.production import Outputs, produce_job
 from generator.protocols import Encoder, JobContext
 from generator.recipe import Recipe
@@ -38,21 +39,12 @@ class Attacked:
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Part(PartOfJob):
     """A part of a job as a job: what it reports is counted on from where the whole is."""
 
-    whole: JobContext
     done: int
     total: int
     label: str
-
-    @property
-    def device(self) -> str:
-        return self.whole.device
-
-    @property
-    def stop_requested(self) -> bool:
-        return self.whole.stop_requested
 
     def progress(
         self,

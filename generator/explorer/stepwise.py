@@ -14,6 +14,7 @@ from generator.explorer.perceptual import Distances
 from generator.explorer.report import Report
 from generator.explorer.store import VerdictStore
 from generator.explorer.transfer import Comparison, Row, compare
+from generator.part_of_job import PartOfJob
 from generator.protocols import JobContext
 from generator.synthesis import Model
 
@@ -22,24 +23,15 @@ ATTACKING = "Attacking"
 
 
 @dataclass(frozen=True)
-class _Turn:
+class _Turn(PartOfJob):
     """One photo's part of a job as a job: steps are counted on from those of the photos before.
 
     Losses are left out: curves that begin anew with each photo show nothing.
     """
 
-    whole: JobContext
     done: int
     total: int
     words: str
-
-    @property
-    def device(self) -> str:
-        return self.whole.device
-
-    @property
-    def stop_requested(self) -> bool:
-        return self.whole.stop_requested
 
     def progress(
         self,
