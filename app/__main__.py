@@ -89,7 +89,8 @@ def _run(arguments: argparse.Namespace) -> int:
     from generator.encoders.info import EncoderInfo
     from generator.encoders.pool import EncoderPool
     from generator.vlm.settings import FILE_NAME, VlmSettings, read_settings
-    from robust_model.registry import ModelInfo, ModelPool
+    from robust_model.published import is_published
+    from robust_model.registry import ModelInfo, ModelPool, describe_published
 
     device, note = choose_device(arguments.device, torch.cuda.is_available())
     data = choose_data_dir(arguments.data_dir)
@@ -125,6 +126,7 @@ def _run(arguments: argparse.Namespace) -> int:
             device_note=note,
             version=__version__,
             vlm=lambda: read_offer(read_vlm),
+            published=lambda name: describe_published(name) if is_published(name) else None,
         )
         page = build_app(studio)
         try:

@@ -18,7 +18,6 @@ from app.evaluation_data import EvaluationData
 from app.evaluation_order import Cost, DataChoice, EvaluationOrder, ReportFiles, ShippedReport, SuiteChoice
 from app.evaluation_shipped import shipped_reports
 from app.jobs.store import write_atomic
-from app.onlookers import known_model
 from app.speeds import Speeds
 from generator.errors import StudioError
 from generator.intervals import wilson
@@ -158,7 +157,7 @@ class Evaluations:
         return next((info.class_names for info in self.list_models() if info.name == model), ())
 
     def _info(self, model: str) -> ModelInfo:
-        return known_model({info.name: info for info in self.list_models()}, model)
+        return self.pool.find(model)
 
 
 @functools.lru_cache(maxsize=32)

@@ -11,7 +11,8 @@ The findings (see `app.findings`), each there as soon as it is known:
     heat, lines, saliency, views, video   see `app.explorer_pictures`
     complete    whether all of this is there
 
-Parameters come from a browser: victims are taken from the lists of models, labels from the built-in lists.
+Parameters come from a browser: victims are taken from the lists of models and from what is published (see
+`robust_model.published`), labels from the built-in lists.
 """
 
 import logging
@@ -25,7 +26,6 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from app.explorer_pictures import AnyVictim, Frames, Subject, draw_all
 from app.findings import write_findings
 from app.jobs import JobContext
-from app.onlookers import known_model
 from generator.encoders.pool import EncoderPool
 from generator.errors import StudioError
 from generator.explorer.aims import question_of
@@ -42,6 +42,7 @@ from generator.explorer.verdicts import Verdict
 from generator.explorer.victims import victim_of
 from generator.recipe import Recipe
 from generator.synthesis import Model
+from robust_model.published import is_published
 from robust_model.registry import ModelInfo, ModelPool
 
 logger = logging.getLogger(__name__)
@@ -110,15 +111,15 @@ class Attacked:
 
 @dataclass(frozen=True, eq=False)
 class Shelf:
-    """Where models come from: the lists, and nothing else."""
+    """Where models come from: the lists and what is published, and nothing else."""
 
     classifiers: ModelPool
     encoders: EncoderPool
 
     def get(self, name: str, infos: Mapping[str, ModelInfo], context: JobContext) -> Model:
-        """A model from one of the lists. StudioError if it is in neither, or cannot be loaded."""
-        if name in infos:
-            return self.classifiers.get(known_model(infos, name).name, context.device)
+        """A listed or published model. StudioError if there is none of that name, or it cannot be loaded."""
+        if name in infos or is_published(name):
+            return self.classifiers.get(self.classifiers.find(name).name, context.device, context)
         return self.encoders.get(name, context.device, context)
 
 

@@ -20,13 +20,6 @@ logger = logging.getLogger(__name__)
 ONLOOKERS = 3  # models that are asked about a picture beside those that it was made with
 
 
-def known_model(infos: Mapping[str, ModelInfo], name: str) -> ModelInfo:
-    """The list's entry: nothing but the list decides which files are loaded. StudioError if it has none."""
-    if name not in infos:
-        raise StudioError(f"There is no model '{name}'; choose from {', '.join(infos) or 'an empty list'}.")
-    return infos[name]
-
-
 def ask(picture: Path, classifiers: ModelPool, device: str) -> dict[str, dict[str, Any]]:
     """What the ready classifiers say about a picture, by name, each as `predict` puts it."""
     image = to_tensor(load_image(picture)).to(device)

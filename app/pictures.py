@@ -26,7 +26,7 @@ from app.jobs import JobContext
 from app.jobs.model import as_json
 from app.jobs.store import write_atomic
 from app.layers import save_layers
-from app.onlookers import add_opinions, known_model, load_onlookers
+from app.onlookers import add_opinions, load_onlookers
 from app.spectra import spectra_of
 from app.timings import Timings
 from generator.animation import save_video
@@ -43,6 +43,7 @@ from generator.recipe import Recipe
 from generator.synthesis import Model, Synthesis
 from generator.vlm.asking import ReadSettings, no_settings
 from robust_model.jobs import validated
+from robust_model.published import is_published
 from robust_model.registry import ModelInfo, ModelPool
 
 logger = logging.getLogger(__name__)
@@ -193,13 +194,14 @@ def load_models(
     models: dict[str, Model] = {}
     revisions: list[str] = []
     for name in recipe.models:
-        if recipe.task != "class" and name not in infos:
+        if recipe.task != "class" and name not in infos and not is_published(name):
             encoder = shop.encoders.get(name, context.device, context)
             models[name] = encoder
             revisions.append(encoder.revision)
         else:
-            revisions.append(known_model(infos, name).revision)
-            models[name] = shop.classifiers.get(name, context.device)
+            listed = shop.classifiers.find(name).name
+            models[name] = shop.classifiers.get(listed, context.device, context)
+            revisions.append(shop.classifiers.find(listed).revision)  # it may have been fetched just now
     return models, tuple(revisions)
 
 

@@ -16,7 +16,8 @@ An attack may say under "describe" what a vision-language model is asked about i
 "folder", an app.folder_attacks.FolderOrder, in place of "source" it is on many photos; perhaps with "continues", as of
 an evaluation.
 
-Parameters come from a browser: models are taken from the list, pictures from the uploads, never from a path.
+Parameters come from a browser: models are taken from the list or from what is published, pictures from the uploads,
+never from a path.
 """
 
 import functools
@@ -29,7 +30,6 @@ from app.evaluations import FOLDER, take_over
 from app.folder_attacks import attack_folder
 from app.jobs import Handler, JobContext
 from app.jobs.outcome import NO_MEMORY
-from app.onlookers import known_model
 from app.pictures import Workshop, make_pictures, write_result
 from generator.errors import StudioError
 from robust_model.evaluation.config import EvalConfig
@@ -82,9 +82,9 @@ def evaluate(context: JobContext, shop: Workshop) -> dict[str, Any]:
     The folder `evaluation` holds what is known at any time, and what a later job goes on from.
     """
     config = validated(EvalConfig, context.params.get("config"))
-    known_model({info.name: info for info in shop.classifiers.list()}, config.model)
+    listed = shop.classifiers.find(config.model)
     context.progress(0, 0, "Loading the model and the data")
-    model = shop.classifiers.get(config.model, context.device)
+    model = shop.classifiers.get(listed.name, context.device, context)
     side = model.config.image_size
     data = load_images(shop.data, config.data, context.params.get("images"), model.class_names, side)
     folder = context.dir / FOLDER

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from clip_model.concepts import CIFAR10
-from clip_model.data import all_concepts, validation_images
+from clip_model.data import all_concepts, training_images, validation_images
 from clip_model.export import EVALUATION, FACTS, average, export, load_exported, write_card
 from clip_model.train_config import ClipTrainConfig
 from clip_model.training import ClipRun
@@ -55,6 +55,12 @@ def _parser() -> argparse.ArgumentParser:
     mean.add_argument("models", nargs="+", type=Path, metavar="MODEL", help="folders, or names of shipped ones")
     mean.add_argument("out", type=Path)
     mean.add_argument("--weights", type=float, nargs="+", default=[], help="how much each counts (default: equally)")
+    mean.add_argument(
+        "--tiny-imagenet",
+        type=Path,
+        help="measure BatchNorm's statistics anew, on its and CIFAR-10's training images (else they are averaged, too)",
+    )
+    mean.add_argument("--cifar10", default="cifar10", help="cifar10 or folder:PATH (default: %(default)s)")
     evaluate = commands.add_parser("evaluate", help="zero-shot accuracy on Tiny-ImageNet (val) and CIFAR-10 (test)")
     evaluate.add_argument("model", type=Path, help="the folder of an exported model, or the name of a shipped one")
     evaluate.add_argument("--tiny-imagenet", type=Path, required=True)
@@ -138,7 +144,9 @@ def main(argv: Sequence[str], *, foreground: Foreground) -> int:
                 print(export(args.run, args.out))
             case "average":
                 command = command_line("clip_model", words)
-                print(average(list(map(_folder, args.models)), args.out, weights=args.weights, command=command))
+                folders = list(map(_folder, args.models))
+                images = training_images(args.tiny_imagenet, args.cifar10) if args.tiny_imagenet else None
+                print(average(folders, args.out, weights=args.weights, images=images, command=command))
             case "evaluate":
                 return _evaluate(args, words)
             case "card":

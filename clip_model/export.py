@@ -6,21 +6,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from clip_model.captions import COLOURS, every_text
-from clip_model.data import all_concepts
-from clip_model.model import WEIGHTS, CompactText, Network, make_model
+from clip_model.data import CaptionedImages, all_concepts
+from clip_model.model import WEIGHTS, CompactText, Network, make_model, renew_statistics, to_model_size
 from clip_model.train_config import ClipTrainConfig
 from generator import torchvision_cure  # noqa: F401  (before open_clip is imported)
 from generator.errors import StudioError
 from robust_model.averaging import mean_weights, shares
-from robust_model.checkpoint import file_digest, load_tensors, save_tensors, write_atomically
+from robust_model.checkpoint import file_digest, load_tensors, load_weights, save_tensors, write_atomically
+from robust_model.data import to_float
 from robust_model.provenance import circumstances, provenance_lines
 
 CONFIG = "open_clip_config.json"
 FACTS = "training.json"
 VOCABULARY = "vocabulary.json"
 EVALUATION = "evaluation.json"
+STATISTICS_IMAGES, STATISTICS_BATCH = 8000, 250
+"""Images on which an average's BatchNorm statistics are measured, and how many of them at a time."""
 TITLE = "Tiny CLIP"
 DESCRIPTION = (
     "A small CLIP of our own, trained from nothing on Tiny-ImageNet at 32 x 32 and CIFAR-10 against single-step "
@@ -62,13 +66,21 @@ def export(run: Path, out: Path) -> Path:
     return out
 
 
-def average(folders: Sequence[Path], out: Path, *, weights: Sequence[float] = (), command: str) -> Path:
+def average(
+    folders: Sequence[Path],
+    out: Path,
+    *,
+    weights: Sequence[float] = (),
+    images: CaptionedImages | None = None,
+    command: str,
+) -> Path:
     """Write to the folder `out` the average of exported models of one architecture and vocabulary; returns it.
 
     `weights` are relative (equal if there are none). One that was trained against larger steps draws better, one
     against smaller ones knows more: along the straight line between the two, where one began with the other's weights,
-    both change smoothly (arXiv 2203.05482). `command` is what the card says made it. Raises StudioError for models
-    that do not fit each other, and for an `out` that is one of them.
+    both change smoothly (arXiv 2203.05482). On `images`, those of training, the average's BatchNorm statistics are
+    measured anew; without them they are averaged as the weights are, which costs accuracy. `command` is what the card
+    says made it. Raises StudioError for models that do not fit each other, and for an `out` that is one of them.
     """
     contributions = shares(weights, len(folders))
     if any(folder.resolve() == out.resolve() for folder in folders):
@@ -79,6 +91,8 @@ def average(folders: Sequence[Path], out: Path, *, weights: Sequence[float] = ()
             if (folder / name).read_bytes() != (folders[0] / name).read_bytes():
                 raise StudioError(f"'{folder}' and '{folders[0]}' differ in their {name}: they cannot be averaged.")
     tensors = mean_weights([load_tensors(f / WEIGHTS)[0] for f in folders], contributions, [f.name for f in folders])
+    if images is not None:
+        tensors = _with_statistics(tensors, json.loads((folders[0] / CONFIG).read_text(encoding="utf-8")), images)
     save_tensors(out / WEIGHTS, {n: t.half() if t.is_floating_point() else t for n, t in tensors.items()}, {})
     for name in (CONFIG, VOCABULARY):
         write_atomically(out / name, (folders[0] / name).read_bytes())
@@ -86,10 +100,26 @@ def average(folders: Sequence[Path], out: Path, *, weights: Sequence[float] = ()
         {"name": f.name, "revision": file_digest(f / WEIGHTS), "weight": share, "provenance": own["provenance"]}
         for f, share, own in zip(folders, contributions, facts, strict=True)
     ]
-    training = {**facts[0], "provenance": {**circumstances(command, "cpu"), "parents": parents}}
+    provenance = {**circumstances(command, "cpu"), "parents": parents}
+    if images is not None:
+        provenance["data"] = f"{', '.join(images.sources)}: BatchNorm statistics on {STATISTICS_IMAGES} of their images"
+    training = {**facts[0], "provenance": provenance}
     write_atomically(out / FACTS, (json.dumps(training, indent=2) + "\n").encode())
     write_card(out)
     return out
+
+
+def _with_statistics(tensors: dict[str, Tensor], config: dict[str, Any], images: CaptionedImages) -> dict[str, Tensor]:
+    """The weights with BatchNorm statistics of their own, on a fixed draw of the images as training makes it."""
+    model = make_model(config, seed=0)
+    load_weights(model, tensors, "the average")
+    rng = torch.Generator().manual_seed(0)
+    drawn = images.images[torch.multinomial(images.shares, STATISTICS_IMAGES, replacement=True, generator=rng)]
+    side = config["model_cfg"]["vision_cfg"]["image_size"]
+    with torch.no_grad():
+        renew_statistics(model, (to_model_size(to_float(part), side) for part in drawn.split(STATISTICS_BATCH)))
+    state: dict[str, Tensor] = model.state_dict()
+    return state
 
 
 def _facts(folder: Path) -> dict[str, Any]:

@@ -4,13 +4,14 @@ The image tower is timm's resnet10t at 64 x 64 (small images are enlarged by the
 open_clip's transformer with the tokenizer of CLIP.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.optim.swa_utils import update_bn
 
 from generator import torchvision_cure  # noqa: F401  (before open_clip is imported)
 
@@ -148,7 +149,21 @@ def to_model_size(images: Tensor, size: int) -> Tensor:
 
 def encode_images(model: Network, images: Tensor) -> Tensor:
     """Unit image embeddings [B, D] of images of the model's side in [0, 1]."""
+    return F.normalize(model.visual(_normalised(images)).float(), dim=-1)
+
+
+def renew_statistics(model: Network, batches: Iterable[Tensor]) -> None:
+    """Measure the image tower's BatchNorm statistics anew, on images [B, 3, H, W] of the model's side in [0, 1].
+
+    The average of several networks needs this, since their averaged statistics are not its own (arXiv 1803.05407,
+    section 3.2).
+    """
+    training = model.visual.training
+    update_bn(map(_normalised, batches), model.visual)
+    model.visual.train(training)
+
+
+def _normalised(images: Tensor) -> Tensor:
     mean = images.new_tensor(MEAN).view(1, 3, 1, 1)
     std = images.new_tensor(STD).view(1, 3, 1, 1)
-    x = ((images - mean) / std).contiguous(memory_format=torch.channels_last)
-    return F.normalize(model.visual(x).float(), dim=-1)
+    return ((images - mean) / std).contiguous(memory_format=torch.channels_last)

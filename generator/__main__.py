@@ -14,7 +14,8 @@ from generator.errors import StudioError
 from generator.protocols import Classifier, JobContext
 from generator.synthesis import Model
 from generator.vlm.settings import FILE_NAME, read_settings
-from robust_model.registry import list_models, load_model
+from robust_model.published import is_published
+from robust_model.registry import describe_published, list_models, load_model
 
 
 class Models:
@@ -22,10 +23,11 @@ class Models:
 
     def __init__(self, encoders: EncoderPool) -> None:
         self._encoders = encoders
+        self._published: dict[str, ModelListing] = {}
 
     def list(self) -> list[ModelListing]:
-        """All models that can be chosen by name."""
-        return [*list_models(), *self._encoders.list()]
+        """All models that can be chosen by name, and those published ones that were used."""
+        return [*list_models(), *self._encoders.list(), *self._published.values()]
 
     def load(self, name: str, device: str, context: JobContext) -> Model:
         """Load a model, which may have to be downloaded first. StudioError if there is no such model."""
@@ -36,8 +38,10 @@ class Models:
         if _is_subject(name):
             from robust_model.subjects import load_subject  # here, since it brings all that evaluations need
 
-            subject = load_subject(name, device).model
+            subject = load_subject(name, device, context=context).model
             assert isinstance(subject, Classifier)  # a network that can be called, whatever kind it is
+            if is_published(name):
+                self._published[name] = describe_published(name)  # it knows the revision of the weights
             return subject
         near = difflib.get_close_matches(name, names, n=1)
         if name not in names and near and not set(name) & set("/:"):  # neither a path nor a place on the network

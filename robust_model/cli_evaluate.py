@@ -19,6 +19,7 @@ from robust_model.evaluation.cost import estimate
 from robust_model.evaluation.suites import SUITES
 from robust_model.jobs import evaluate_job, validated
 from robust_model.provenance import command_line
+from robust_model.published import fetch_published
 from robust_model.reports import DATASETS, compare, model_info, render_html, render_markdown
 from robust_model.subjects import Subject, load_subject
 
@@ -151,6 +152,7 @@ def run_evaluate(args: argparse.Namespace, argv: Sequence[str], foreground: Fore
     set_threads(args.threads)
     device = choose_device(args.device)
     config = configuration(args)
+    fetch_published([args.model], device, foreground)
     subject = load_subject(args.model, device)
     config = config.model_copy(update={"model": subject.name})
     if args.save and subject.folder is None:

@@ -5,18 +5,22 @@ A model is a folder with `config.json` (an `ExportedModel`), `model.safetensors`
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from generator.errors import StudioError
+from generator.protocols import JobContext
 from robust_model.checkpoint import file_digest, load_tensors, load_weights
 from robust_model.ensemble import Ensemble, EnsembleConfig, ModelConfig, SelfEnsemble
 from robust_model.hub import PREFIX, fetch, without_front_matter
+from robust_model.plain import PlainDefence
+from robust_model.published import find_published, is_published
 
+Pooled = SelfEnsemble | Ensemble | PlainDefence
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
 
@@ -35,7 +39,11 @@ class ExportedModel(BaseModel):
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """One line of the model list. `ready` models load at once; otherwise `why_not` says what is missing."""
+    """One line of the model list. `ready` models load at once; otherwise `why_not` says what is missing.
+
+    Those of the origin "download" are fetched when they are first used; `download_bytes` is about what there is to
+    fetch, None if that is not known.
+    """
 
     name: str
     title: str
@@ -46,6 +54,8 @@ class ModelInfo:
     class_names: tuple[str, ...] = ()
     revision: str = ""
     card: str = ""
+    origin: Literal["local", "download"] = "local"
+    download_bytes: int | None = None
 
 
 def read_exported(folder: Path) -> ExportedModel:
@@ -119,20 +129,51 @@ def load_model(name: str, device: str = "cpu", folders: Sequence[Path] = ()) -> 
     return model.on(device).eval().requires_grad_(False)
 
 
+def describe_published(name: str) -> ModelInfo:
+    """The list entry of a published classifier (see `robust_model.published`). StudioError if there is none."""
+    found = find_published(name)
+    size = "" if found.download_bytes is None else f" ({found.download_bytes / 1e6:,.0f} MB)"
+    return ModelInfo(
+        name,
+        name,
+        found.description,
+        Path(),
+        ready=found.here,
+        why_not="" if found.here else f"It is downloaded when it is first used{size}.",
+        class_names=found.config.class_names,
+        revision=found.revision,
+        origin="download",
+        download_bytes=found.download_bytes,
+    )
+
+
 class ModelPool:
-    """Loaded models, shared by all who use them; the least recently used leaves when there are too many."""
+    """Loaded models, shared by all who use them; the least recently used leaves when there are too many.
+
+    Names are those of `list`, of folders, of the hub's, and of published classifiers.
+    """
 
     def __init__(self, folders: Sequence[Path] = (), capacity: int = 4) -> None:
         self.folders, self.capacity = tuple(folders), capacity
-        self._loaded: OrderedDict[tuple[str, str, str], SelfEnsemble | Ensemble] = OrderedDict()
+        self._loaded: OrderedDict[tuple[str, str, str], Pooled] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, name: str, device: str = "cpu") -> SelfEnsemble | Ensemble:
-        """The model `name` on `device`, loaded on first use. Never change it: others are using it."""
+    def get(self, name: str, device: str = "cpu", context: JobContext | None = None) -> Pooled:
+        """The model `name` on `device`, loaded on first use. Never change it: others are using it.
+
+        `context` is told how a download goes, and can end it. StudioError with what to do.
+        """
+        if is_published(name):
+            found = find_published(name)
+            found.fetch(context)  # others do not wait for this
+            return self._get((name, found.revision, device), lambda: found.load(device))
+        revision = find_model(name, self.folders).revision
+        return self._get((name, revision, device), lambda: load_model(name, device, self.folders))
+
+    def _get(self, key: tuple[str, str, str], load: Callable[[], Pooled]) -> Pooled:
         with self._lock:
-            key = (name, find_model(name, self.folders).revision, device)
             if key not in self._loaded:
-                self._loaded[key] = load_model(name, device, self.folders)
+                self._loaded[key] = load()
             self._loaded.move_to_end(key)
             while len(self._loaded) > self.capacity:
                 self._loaded.popitem(last=False)
@@ -141,3 +182,15 @@ class ModelPool:
     def list(self) -> list[ModelInfo]:
         """All models that can be chosen."""
         return list_models(self.folders)
+
+    def find(self, name: str) -> ModelInfo:
+        """The entry of a model in the list, or of a published one: nothing else decides which files are loaded.
+
+        StudioError if there is none.
+        """
+        if is_published(name):
+            return describe_published(name)
+        infos = {info.name: info for info in self.list()}
+        if name not in infos:
+            raise StudioError(f"There is no model '{name[:80]}'; choose from {', '.join(infos) or 'an empty list'}.")
+        return infos[name]

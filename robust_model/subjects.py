@@ -1,7 +1,8 @@
 """What can be evaluated: our models, ensembles of them, other people's by name, and a user's own.
 
 A name is one of ours (or the folder of an exported model), or `KIND:REST` with a kind of `LOADERS` (our models on the
-hub among them, `hf-hub:ORG/NAME`), or `MODULE:FUNCTION`, a function of the user's that returns a network.
+hub among them, `hf-hub:ORG/NAME`) or of `robust_model.published` (torchvision's and so on), or `MODULE:FUNCTION`, a
+function of the user's that returns a network.
 """
 
 import importlib
@@ -13,13 +14,13 @@ from typing import Any, Literal, Protocol, Self
 import torch
 from torch import nn
 
-from generator import torchvision_cure  # noqa: F401  (before torchvision is imported)
 from generator.errors import StudioError
+from generator.protocols import JobContext
 from robust_model.attacks import Defence
-from robust_model.data import CIFAR10_CLASSES
 from robust_model.ensemble import Ensemble, SelfEnsemble
 from robust_model.hub import PREFIX
 from robust_model.plain import PlainConfig, PlainDefence
+from robust_model.published import LIBRARIES, is_published, load_published, numbered
 from robust_model.registry import find_model, load_model
 
 
@@ -62,8 +63,10 @@ class Subject:
     folder: Path | None = None
 
 
-def load_subject(name: str, device: str = "cpu", folders: Sequence[Path] = ()) -> Subject:
-    """The model `name` on `device`, in eval mode, ready to be attacked.
+def load_subject(
+    name: str, device: str = "cpu", folders: Sequence[Path] = (), context: JobContext | None = None
+) -> Subject:
+    """The model `name` on `device`, in eval mode, ready to be attacked; `context` is told how a download goes.
 
     Raises StudioError with what to do where there is no such model, a library is missing, or nothing can be downloaded.
     """
@@ -71,6 +74,8 @@ def load_subject(name: str, device: str = "cpu", folders: Sequence[Path] = ()) -
     if not colon or (Path(name) / "config.json").exists():
         info = find_model(name, folders)
         return Subject(info.name, load_model(name, device, folders), info.folder)
+    if is_published(name):
+        return Subject(name, load_published(name, device, context))
     if kind in LOADERS:
         return Subject(_plain(name), LOADERS[kind](rest, device, folders))
     return Subject(_plain(name), _own(kind, rest, device))
@@ -98,96 +103,6 @@ def _ensemble(rest: str, device: str, folders: Sequence[Path]) -> EvaluatedModel
     return Ensemble(members).eval()
 
 
-def _finish(network: nn.Module, config: PlainConfig, device: str) -> PlainDefence:
-    defence = PlainDefence(network, config)
-    defence.to(device)
-    return defence.probed()
-
-
-def _refuse_download(name: str, error: Exception) -> StudioError:
-    return StudioError(
-        f"The weights of '{name}' are not here and could not be downloaded ({error}). With a network, run this again; "
-        "without one, put them where the library keeps its weights, or write a function that builds the model and give "
-        "it as MODULE:FUNCTION."
-    )
-
-
-def _numbered(count: int) -> tuple[str, ...]:
-    return tuple(f"class {number}" for number in range(count))
-
-
-def _torchvision(name: str, device: str, _folders: Sequence[Path]) -> EvaluatedModel:
-    from torchvision import models
-
-    if name not in models.list_models(module=models):
-        raise StudioError(f"torchvision has no classifier '{name}'; see torchvision.models.list_models().")
-    weights: Any = models.get_model_weights(name).DEFAULT
-    try:
-        network = models.get_model(name, weights=weights)
-    except (OSError, RuntimeError) as error:
-        raise _refuse_download(f"torchvision:{name}", error) from error
-    seen = weights.transforms()
-    config = PlainConfig(
-        name=f"torchvision:{name}",
-        class_names=tuple(weights.meta["categories"]),
-        image_size=seen.crop_size[0],
-        mean=tuple(seen.mean),
-        std=tuple(seen.std),
-    )
-    return _finish(network, config, device)
-
-
-def _timm(name: str, device: str, _folders: Sequence[Path]) -> EvaluatedModel:
-    timm: Any = importlib.import_module("timm")
-    if not timm.is_model(name):
-        raise StudioError(f"timm has no model '{name}'; see timm.list_models(pretrained=True).")
-    try:
-        network = timm.create_model(name, pretrained=True)
-    except (OSError, RuntimeError) as error:  # so do its downloads end that fail
-        raise _refuse_download(f"timm:{name}", error) from error
-    seen = timm.data.resolve_model_data_config(network)
-    config = PlainConfig(
-        name=f"timm:{name}",
-        class_names=_timm_classes(network),
-        image_size=seen["input_size"][1],
-        mean=seen["mean"],
-        std=seen["std"],
-    )
-    return _finish(network, config, device)
-
-
-def _timm_classes(network: Any) -> tuple[str, ...]:
-    """ImageNet's class folders (n01440764...) where the network was trained on it, else numbers."""
-    data: Any = importlib.import_module("timm.data")
-    subset = data.infer_imagenet_subset(network)
-    if not subset:
-        return _numbered(network.num_classes)
-    return tuple(data.ImageNetInfo(subset).label_names())
-
-
-def _robustbench(rest: str, device: str, _folders: Sequence[Path]) -> EvaluatedModel:
-    dataset, slash, name = rest.partition("/")
-    if not slash:
-        dataset, name = "cifar10", rest
-    sizes = {"cifar10": (32, CIFAR10_CLASSES), "cifar100": (32, _numbered(100)), "imagenet": (224, _numbered(1000))}
-    if dataset not in sizes:
-        raise StudioError(f"RobustBench has no data set '{dataset}' here: use {', '.join(sizes)}, as in cifar10/NAME.")
-    try:
-        utils = importlib.import_module("robustbench.utils")
-    except ImportError as error:
-        raise StudioError(
-            "RobustBench is not installed. Run: pip install git+https://github.com/RobustBench/robustbench.git"
-        ) from error
-    try:
-        network = utils.load_model(model_name=name, dataset=dataset, threat_model="Linf")
-    except KeyError as error:
-        raise StudioError(f"RobustBench has no model '{name}' for {dataset} and the L-inf norm.") from error
-    except (OSError, RuntimeError) as error:
-        raise _refuse_download(f"robustbench:{rest}", error) from error
-    size, classes = sizes[dataset]
-    return _finish(network, PlainConfig(name=f"robustbench:{rest}", class_names=classes, image_size=size), device)
-
-
 def _own(module: str, function: str, device: str) -> EvaluatedModel:
     name = f"{module}:{function}"
     try:
@@ -195,7 +110,7 @@ def _own(module: str, function: str, device: str) -> EvaluatedModel:
     except ModuleNotFoundError as error:
         raise StudioError(
             f"There is no module '{error.name}' for the model '{name}'. Run the command in the folder where it lies, "
-            f"or use one of {', '.join(f'{kind}:NAME' for kind in LOADERS)}."
+            f"or use one of {', '.join(f'{kind}:NAME' for kind in (*LOADERS, *LIBRARIES))}."
         ) from error
     except (AttributeError, ValueError) as error:
         raise StudioError(f"The module '{module}' has no function '{function}'.") from error
@@ -206,8 +121,10 @@ def _own(module: str, function: str, device: str) -> EvaluatedModel:
             f"'{name}' returned {type(network).__name__}, not a torch.nn.Module, or (module, class names)."
         )
     network = network.to(device)
-    classes = tuple(str(word) for word in names) if names is not None else _numbered(_outputs(network, name, device))
-    return _finish(network, PlainConfig(name=name, class_names=classes), device)
+    classes = tuple(str(word) for word in names) if names is not None else numbered(_outputs(network, name, device))
+    defence = PlainDefence(network, PlainConfig(name=name, class_names=classes))
+    defence.to(device)
+    return defence.probed()
 
 
 def _outputs(network: nn.Module, name: str, device: str) -> int:
@@ -226,8 +143,5 @@ def _outputs(network: nn.Module, name: str, device: str) -> int:
 LOADERS: dict[str, Callable[[str, str, Sequence[Path]], EvaluatedModel]] = {
     "ensemble": _ensemble,
     PREFIX.removesuffix(":"): _hub,
-    "torchvision": _torchvision,
-    "timm": _timm,
-    "robustbench": _robustbench,
 }
-"""Kinds of models by the word before the colon: each loads what comes after it."""
+"""Kinds of our models by the word before the colon: each loads what comes after it."""

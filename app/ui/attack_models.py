@@ -8,7 +8,8 @@ import gradio as gr
 from app.ui import gallery, markup
 from app.ui.forms import FormError
 from app.ui.guard import Updates
-from app.ui.services import EncoderInfo, ListedModel, Studio
+from app.ui.services import ListedModel, Studio
+from generator.errors import StudioError
 from generator.explorer.labels import LABEL_LISTS
 from generator.explorer.survival import SAVED, SURVIVALS
 
@@ -23,6 +24,9 @@ LISTS: Mapping[str, str] = {
 """What the built-in lists of labels are called."""
 USUAL = ("jpeg-95", "jpeg-75", "jpeg-50", "half", "crop-90", "blur-1", "screenshot")
 """What is tried at first."""
+PUBLISHED = (
+    "Or type the name of a published one and press Enter: torchvision:resnet50, timm:convnext_tiny, robustbench:NAME."
+)
 SURVIVING = "jpeg:50-95 or resize:0.5-1 or blur:0-1.5 or identity"
 """The views through which an attack learns to survive what happens to files (EOT, arXiv 1707.07397)."""
 
@@ -45,7 +49,9 @@ class Surrogates:
                 choices(self.studio),
                 value=[self.value],
                 multiselect=True,
+                allow_custom_value=True,
                 label="Models to attack",
+                info=PUBLISHED,
                 elem_id="attack-model",
             )
             self.line = gr.HTML(self._line([self.value]), apply_default_css=False)
@@ -73,10 +79,14 @@ class Surrogates:
         return names
 
     def _line(self, names: Sequence[str]) -> str:
+        try:
+            found = [find(self.studio, name) for name in names]
+        except StudioError as error:
+            return markup.notice(str(error), tone="warn")
         if len(names) == 1:
             info = self.studio.encoders.list()
             encoder = next((one for one in info if one.name == names[0]), None)
-            return gallery.encoder_line(encoder, info) if encoder else gallery.model_line(find(self.studio, names[0]))
+            return gallery.encoder_line(encoder, info) if encoder else gallery.model_line(found[0])
         words = "They are attacked together: one picture for all of them." if names else "Choose at least one."
         return f'<p class="cx-hint">{markup.text(words)}</p>'
 
@@ -97,8 +107,9 @@ class Testing:
             choices(self.studio),
             value=self._ready(),
             multiselect=True,
+            allow_custom_value=True,
             label="Test on",
-            info="Models that look on. Those attacked are always tested, too.",
+            info=f"Models that look on. Those attacked are always tested, too. {PUBLISHED}",
             elem_id="attack-victims",
         )
         self.labels = gr.Dropdown(
@@ -177,9 +188,8 @@ def choices(studio: Studio) -> list[tuple[str, str]]:
 
 
 def find(studio: Studio, name: str) -> ListedModel | None:
-    """The list's entry of a model."""
-    every: list[ListedModel] = [*studio.list_models(), *studio.encoders.list()]
-    return next((info for info in every if info.name == name), None)
+    """What is known of a listed or published model. StudioError may say why there is none."""
+    return next((info for info in studio.encoders.list() if info.name == name), None) or studio.classifier(name)
 
 
 def is_encoder(studio: Studio, name: str) -> bool:
@@ -188,14 +198,12 @@ def is_encoder(studio: Studio, name: str) -> bool:
 
 
 def check(studio: Studio, name: str) -> None:
-    """Refuse a model that is neither there nor to be had. FormError says why."""
+    """Refuse a model that is neither there nor to be had. StudioError says why."""
     info = find(studio, name)
     if info is None:
-        raise FormError("A model that was chosen is not in the list. Choose another.")
-    if not info.ready and not _to_be_had(studio, name):
+        raise FormError(
+            f"There is no model '{name[:80]}' in the list. Choose one of it, or type the name of a published one, such "
+            "as torchvision:resnet50."
+        )
+    if not info.ready and not gallery.needs_download(info):
         raise FormError(f"{info.title} is not ready. {info.why_not}")
-
-
-def _to_be_had(studio: Studio, name: str) -> bool:
-    encoder: EncoderInfo | None = next((info for info in studio.encoders.list() if info.name == name), None)
-    return encoder is not None and gallery.needs_download(encoder)

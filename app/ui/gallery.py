@@ -76,17 +76,19 @@ def model_line(info: ListedModel | None) -> str:
     """The chosen model in one paragraph under its menu."""
     if info is None:
         return markup.notice("This model is not in the list. Choose another.", tone="warn")
+    if needs_download(info):
+        return f'<p class="cx-hint">{markup.text(f"{info.description} {info.why_not}")}</p>'
     if not info.ready:
         return markup.notice(info.why_not, tone="warn", title="Not ready.")
     return f'<p class="cx-hint">{markup.text(info.description)}</p>'
 
 
-def needs_download(info: EncoderInfo) -> bool:
+def needs_download(info: ListedModel) -> bool:
     """Whether a model has to be fetched before it can be used."""
     return info.origin == "download" and not info.ready
 
 
-def download_words(info: EncoderInfo) -> str:
+def download_words(info: ListedModel) -> str:
     """What fetching a model means, in a few words."""
     size = f" ({info.download_bytes / 1e6:,.0f} MB)" if info.download_bytes else ""
     return f"needs a download{size}"

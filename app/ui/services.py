@@ -12,6 +12,7 @@ from app.evaluation_order import Cost, DataChoice, EvaluationOrder, ReportFiles,
 from app.jobs.model import JobRequest, JobSnapshot
 from app.ui.media import Media
 from app.vocabulary import Vocabulary
+from generator.errors import StudioError
 from generator.recipe import Recipe
 
 
@@ -39,6 +40,16 @@ class ListedModel(Protocol):
     @property
     def why_not(self) -> str: ...
 
+    @property
+    def origin(self) -> str:
+        """ "shipped" with the program, "local", or one to "download", which is fetched when it is first used."""
+        ...
+
+    @property
+    def download_bytes(self) -> int | None:
+        """About what there is to fetch, if that is known."""
+        ...
+
 
 class ModelInfo(ListedModel, Protocol):
     """One line of the list of models that know classes."""
@@ -49,16 +60,6 @@ class ModelInfo(ListedModel, Protocol):
 
 class EncoderInfo(ListedModel, Protocol):
     """One line of the list of models that read prompts."""
-
-    @property
-    def origin(self) -> str:
-        """ "shipped" with the program, "local", or one to "download", which is fetched when it is first used."""
-        ...
-
-    @property
-    def download_bytes(self) -> int | None:
-        """About what there is to fetch, if that is known and not here yet."""
-        ...
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
@@ -223,6 +224,11 @@ def no_offer() -> Offer | None:
     return None
 
 
+def nothing_published(_name: str) -> ModelInfo | None:
+    """Return None: there are the listed models alone."""
+    return None
+
+
 @dataclass(frozen=True)
 class Studio:
     """Everything behind the page.
@@ -242,6 +248,8 @@ class Studio:
         version: of this program.
         vlm: what may be known of the vision-language model that this server is set up for, None without one; asked
             again at every page load. StudioError if its settings cannot be used.
+        published: a model that knows classes and is in no list, by its name, None for a name of another form;
+            StudioError if there is none of it.
     """
 
     jobs: Jobs
@@ -257,10 +265,20 @@ class Studio:
     device_note: str
     version: str
     vlm: Callable[[], Offer | None] = no_offer
+    published: Callable[[str], ModelInfo | None] = nothing_published
+
+    def classifier(self, name: str) -> ModelInfo | None:
+        """A model that knows classes, listed or published; None if there is none. StudioError may say why."""
+        listed = next((info for info in self.list_models() if info.name == name), None)
+        return listed or self.published(name)
 
     def class_names(self, model: str) -> tuple[str, ...]:
-        """The classes of a model, without loading its weights; none for a model that is not in the list."""
-        return next((info.class_names for info in self.list_models() if info.name == model), ())
+        """The classes of a model, without loading its weights; none for one that knows none, or is not there."""
+        try:
+            info = self.classifier(model)
+        except StudioError:
+            return ()
+        return info.class_names if info else ()
 
     def titles(self) -> dict[str, str]:
         """Model name -> what people call it."""

@@ -67,8 +67,7 @@ class Store:
         kept = _any_weights(self.place(reference))
         if kept is not None or not repository:
             return kept
-        cached = (_in_hub_cache(repository, name) for name in names)
-        return next((path for path in cached if path is not None), None)
+        return _first_in_hub_cache(repository, names)
 
     def folder_of(self, reference: Hub) -> Path | None:
         """The folder of a repository, if it is on this machine."""
@@ -92,7 +91,7 @@ class Store:
             return self._first_of(repository, names, self.place(reference), label, context)
         remote = _plain_file(config)
         target = self.place(reference) / Path(remote.url).name
-        self._download(remote, target, label, context)
+        self.fetch_file(remote, target, label, context)
         return target
 
     def fetch_folder(self, reference: Hub, context: JobContext | None = None) -> Path:
@@ -113,10 +112,25 @@ class Store:
         self._first_of(repository, (SAFE_NAME, PICKLED_NAME), place, label, context)
         return place
 
+    def file_of(self, repository: str, names: tuple[str, ...], place: Path) -> Path | None:
+        """The first of the files of a repository that is on this machine: in the folder `place`, or in the cache."""
+        kept = next((place / name for name in names if (place / name).is_file()), None)
+        return kept or _first_in_hub_cache(repository, names)
+
+    def fetch_first(
+        self, repository: str, names: tuple[str, ...], place: Path, label: str, context: JobContext | None
+    ) -> Path:
+        """The first of the files that a repository has, fetched into the folder `place` if it is not on this machine.
+
+        `label` names it in sentences. DownloadError, or the context's own exceptions.
+        """
+        kept = self.file_of(repository, names, place)
+        return kept or self._first_of(repository, names, place, label, context)
+
     def _first_of(
         self, repository: str, names: tuple[str, ...], place: Path, label: str, context: JobContext | None
     ) -> Path:
-        """Fetch the first of the files that the repository has."""
+        """Fetch the first of the files that the repository has into the folder, whatever else is on this machine."""
         for name in names:
             if self._fetch_if_there(repository, name, place, label, context):
                 return place / name
@@ -133,9 +147,12 @@ class Store:
         url = huggingface_hub.hf_hub_url(repository, name, endpoint=self.endpoint)
         token = huggingface_hub.get_token()  # what the user has logged in with, for models with a licence to accept
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._download(RemoteFile(url, headers=headers), place / name, label, context)
+        self.fetch_file(RemoteFile(url, headers=headers), place / name, label, context)
 
-    def _download(self, remote: RemoteFile, target: Path, label: str, context: JobContext | None) -> None:
+    def fetch_file(self, remote: RemoteFile, target: Path, label: str, context: JobContext | None) -> None:
+        """Fetch a file unless it is there. DownloadError, or the context's own exceptions."""
+        if target.is_file():
+            return
         if is_offline():
             raise DownloadError(f"{label} is not on this machine, and downloads are turned off (HF_HUB_OFFLINE).")
         download(remote, target, label=label, context=context, patience=self.patience)
@@ -188,3 +205,8 @@ def _complete(folder: Path) -> bool:
 def _in_hub_cache(repository: str, name: str) -> Path | None:
     found = huggingface_hub.try_to_load_from_cache(repository, name)
     return Path(found) if isinstance(found, str) else None
+
+
+def _first_in_hub_cache(repository: str, names: tuple[str, ...]) -> Path | None:
+    cached = (_in_hub_cache(repository, name) for name in names)
+    return next((path for path in cached if path is not None), None)

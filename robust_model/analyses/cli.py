@@ -21,6 +21,7 @@ from robust_model.commands import EXIT_INTERRUPTED
 from robust_model.evaluation.config import EvalConfig, check_classes, choose, evaluation_data
 from robust_model.jobs import validated
 from robust_model.provenance import command_line
+from robust_model.published import fetch_published
 from robust_model.subjects import load_subject
 
 LEVELS = ("eps", "budgets")
@@ -124,6 +125,7 @@ def run(args: argparse.Namespace, argv: list[str], foreground: Foreground) -> in
             raise StudioError(f"--threads must be at least 1, not {args.threads}.")
         torch.set_num_threads(args.threads)
     config, device = configuration(args), choose_device(args.device)
+    fetch_published(config.models, device, foreground)
     config, material = load_material(config, device)
     found: list[Found] = []
 

@@ -9,6 +9,8 @@ from app.timings import Timings
 from generator.encoders.pool import EncoderPool
 from generator.errors import StudioError
 from robust_model.ensemble import ModelConfig, SelfEnsemble
+from robust_model.published import is_published, load_published
+from robust_model.registry import describe_published
 
 COLOURS = ("red", "green", "blue")
 
@@ -31,7 +33,17 @@ class Pool:
         self.models = {"colours": Colours(), "other": Colours(), "gratings": SelfEnsemble(config).eval()}
         self.asked: list[str] = []
 
-    def get(self, name, device="cpu"):
+    def find(self, name):
+        if is_published(name):
+            return describe_published(name)
+        infos = {info.name: info for info in self.list()}
+        if name not in infos:
+            raise StudioError(f"There is no model '{name}'.")
+        return infos[name]
+
+    def get(self, name, device="cpu", context=None):
+        if is_published(name):
+            return load_published(name, device, context)
         self.asked.append(name)
         if name == "damaged":
             raise StudioError("Its weights are damaged.")

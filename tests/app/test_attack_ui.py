@@ -318,7 +318,8 @@ def test_what_is_hidden_counts_for_nothing(tab: AttackTab) -> None:
     [
         ({"attack_model": []}, "at least one"),
         ({"attack_model": ["absent"]}, "weights are missing"),
-        ({"attack_model": ["../x"]}, "not in the list"),
+        ({"attack_model": ["../x"]}, "no model '../x' in the list"),
+        ({"attack_model": ["torchvision:nothing"]}, "torchvision has no classifier"),
         ({"attack_model": ["tiny-clip"]}, "Say in Text"),
         ({"attack_model": ["tiny-clip"], "attack_aims": []}, "Choose what"),
         ({"attack_model": ["tiny-clip"], "attack_aims": [PICTURE]}, "Bring the picture"),
@@ -332,6 +333,20 @@ def test_what_is_hidden_counts_for_nothing(tab: AttackTab) -> None:
 def test_what_is_missing_is_said(tab: AttackTab, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(StudioError, match=words):
         tab.order(values(tab, **changes))
+
+
+def test_a_published_model_is_called_by_its_name(tab: AttackTab) -> None:
+    name = "torchvision:net"
+    told = tab.surrogates.describe([name])[tab.surrogates.line]
+    assert "Knows other things. It is downloaded when it is first used (5 MB)." in told and "cx-notice" not in told
+    assert "no classifier" in tab.surrogates.describe(["torchvision:x"])[tab.surrogates.line]
+    assert "not in the list" in tab.surrogates.describe(["somebody"])[tab.surrogates.line]
+    followed = tab.classes.follow([name])
+    assert followed[tab.classes.area].visible is True and followed[tab.classes.chips].choices[0][0] == "tench"
+    assert tab.truth.follow([name])[tab.truth.name].choices[2][0] == "frog"
+    order = tab.order(values(tab, attack_model=[name], attack_goal=TARGET, attack_chips="tench"))
+    assert (order.recipe.models, order.recipe.classes) == ((name,), ("tench",))
+    assert tab.testing.read(values(tab, attack_victims=[name]))["victims"] == [name]
 
 
 def test_victims_and_captions_are_checked(tab: AttackTab) -> None:

@@ -23,9 +23,11 @@ from generator.explorer.transfer import Case, compare
 from generator.explorer.victims import classifier_victim
 from generator.image import load_image, pixel_digest, save_png, to_tensor
 from generator.recipe import Recipe
+from robust_model.checkpoint import file_digest
 from robust_model.ensemble import SelfEnsemble
 from tests.app.standins import Colours, workshop
 from tests.generator.standins import Words
+from tests.robust_model.published import TIMM, empty_hub, put_timm
 
 
 class NamedWords(Words):
@@ -254,3 +256,31 @@ def test_captions_stand_for_the_list():
     assert Wish(captions=("a", "b")).label_list().labels == ("a", "b")
     assert len(Wish().label_list().labels) == 10
     assert torch.is_grad_enabled()
+
+
+def test_published_models_attack_and_look_on_and_one_that_cannot_be_had_is_a_sentence(
+    handlers, upload, tmp_path, monkeypatch
+):
+    weights = put_timm(empty_hub(tmp_path, monkeypatch))
+    missing = "torchvision:squeezenet1_1"
+    explore = {"victims": ["colours", missing], "survivals": []}
+    folder = tmp_path / "out"
+    options = {"models": (TIMM,), "classes": (), "objective": "leave", "steps": 2}
+    result = attack(handlers, upload, folder, explore, **options)
+    assert result["recipe"]["revisions"] == [file_digest(weights)]
+    found = read_findings(folder)
+    victims = {one["model"]: one for one in found["victims"]}
+    assert list(victims) == [TIMM, "colours", missing] and victims[TIMM]["labels"] == 1000
+    assert f"'{missing}' are not here and could not be downloaded" in victims[missing]["why_not"]
+    assert {row["victim"] for row in found["rows"]} == {TIMM, "colours"} and found["complete"]
+    with pytest.raises(StudioError, match=f"'{missing}' are not here"):
+        attack(handlers, upload, tmp_path / "none", explore, **{**options, "models": (missing,)})
+    with pytest.raises(StudioError, match="timm has no pretrained classifier"):
+        attack(handlers, upload, tmp_path / "other", explore, **{**options, "models": ("timm:nothing",)})
+
+
+def test_a_users_function_is_no_model_for_a_page(handlers, upload, tmp_path):
+    explore = {"victims": ["tests.robust_model.published:put_timm"], "survivals": []}
+    attack(handlers, upload, tmp_path / "out", explore, steps=1)
+    victims = {one["model"]: one for one in read_findings(tmp_path / "out")["victims"]}
+    assert "There is no model" in victims["tests.robust_model.published:put_timm"]["why_not"]

@@ -33,6 +33,8 @@ class StandInModel:
     ready: bool = True
     why_not: str = ""
     class_names: tuple[str, ...] = CLASSES
+    origin: str = "shipped"
+    download_bytes: int | None = None
 
 
 MODELS = (
@@ -40,6 +42,24 @@ MODELS = (
     StandInModel("undefended-cifar10", "Stand-in, undefended", "Falls for everything."),
     StandInModel("absent", "Stand-in, absent", "Is not there.", ready=False, why_not="Its weights are missing."),
 )
+
+
+PUBLISHED = StandInModel(
+    "torchvision:net",
+    "torchvision:net",
+    "Knows other things.",
+    ready=False,
+    why_not="It is downloaded when it is first used (5 MB).",
+    class_names=("tench", "goldfish", "frog"),
+    origin="download",
+)
+
+
+def find_published(name: str) -> StandInModel | None:
+    """The one published model, or a sentence, or nothing for a name of another form."""
+    if name.startswith("torchvision:") and name != PUBLISHED.name:
+        raise StudioError(f"torchvision has no classifier '{name}'.")
+    return PUBLISHED if name == PUBLISHED.name else None
 
 
 @dataclass(frozen=True)
@@ -270,4 +290,5 @@ def make_studio(jobs: Jobs, data_dir: Path, measurements: StandInMeasurements) -
         device="cpu",
         device_note="this is a test.",
         version="test",
+        published=find_published,
     )

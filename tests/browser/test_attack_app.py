@@ -69,6 +69,24 @@ def test_the_true_class_is_left_and_the_picture_can_go_without_its_recipe(visit:
     assert visit.locator("#attack-truth input").input_value() == ""
 
 
+def test_a_published_model_is_typed_by_its_name(visit: "sync_api.Page") -> None:
+    attack(visit)
+    menu = visit.locator("#attack-model input")
+    visit.locator("#attack-model .token-remove").first.click()
+    menu.fill("torchvision:nothing")
+    menu.press("Enter")
+    visit.get_by_text("torchvision has no classifier 'torchvision:nothing'").first.wait_for()
+    visit.locator("#attack-model .token-remove").first.click()
+    menu.fill("torchvision:net")
+    menu.press("Enter")
+    visit.get_by_text("Knows other things. It is downloaded when it is first used (5 MB).").wait_for()
+    visit.get_by_label("a class I choose").click()
+    visit.locator("#attack-chips").get_by_text("tench").click()
+    visit.click("#attack-create")
+    wait_for_state(visit, "done", "attack")
+    assert "attack towards tench" in stage(visit, "attack").inner_text()
+
+
 def test_a_clip_model_is_led_by_words_and_a_phone_never_scrolls_sideways(visit: "sync_api.Page") -> None:
     visit.set_viewport_size({"width": 390, "height": 844})
     attack(visit)

@@ -70,6 +70,9 @@ def test_train_export_and_evaluate(data: Path, tmp_path: Path, capsys: pytest.Ca
     assert "top-1" in capsys.readouterr().out
 
 
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+
+
 def test_an_average_is_the_mean_and_its_card_names_both(data: Path, tmp_path: Path) -> None:
     a, b, out = (tmp_path / name for name in "ab+")
     place = ["--tiny-imagenet", str(data / "tiny"), "--cifar10", f"folder:{data / 'cifar10'}"]
@@ -86,6 +89,14 @@ def test_an_average_is_the_mean_and_its_card_names_both(data: Path, tmp_path: Pa
     card = (out / "README.md").read_text()
     assert "'a' (revision" in card and "weight 0.75" in card and "Recipe of the first" in card
     load_exported(out)
+    assert "BatchNorm" not in card
+
+    own = tmp_path / "own"
+    assert run("average", str(a), str(b), str(own), "--weights", "3", "1", *place) == 0
+    renewed = load_tensors(own / WEIGHTS)[0]
+    moved = {name for name, tensor in renewed.items() if not torch.equal(tensor, mean[name])}
+    assert moved and all(name.rpartition(".")[2] in STATISTICS for name in moved)
+    assert "BatchNorm statistics on 8000 of their images" in (own / "README.md").read_text()
 
     vocabulary = json.loads((b / "vocabulary.json").read_text())
     (b / "vocabulary.json").write_text(json.dumps({**vocabulary, "colours": []}))

@@ -2,9 +2,7 @@
 
 import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any
-from urllib.error import URLError
 
 import pytest
 import torch
@@ -149,7 +147,7 @@ def test_a_function_of_the_users_own(own: str) -> None:
         ("no_such_module:x", "no module 'no_such_module'"),
         ("nothing", "no model 'nothing'"),
         ("torchvision:no_such_net", "no classifier 'no_such_net'"),
-        ("timm:no_such_net", "no model 'no_such_net'"),
+        ("timm:no_such_net", "no pretrained classifier 'no_such_net'"),
         ("robustbench:svhn/x", "no data set 'svhn'"),
         ("ensemble:nothing+crossmax-cifar10", "no model 'nothing'"),
     ],
@@ -179,61 +177,3 @@ def test_our_models_and_ensembles_of_them(tmp_path: Path) -> None:
     torch.testing.assert_close(logits[:, 0], subject.model.combine(subject.model.readouts(images)))
     assert load_subject("ensemble:one+two", folders=[tmp_path]).model.readout_names == ("member 1", "member 2")
     assert ensemble.model.config.image_size == 32
-
-
-def test_torchvision_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    def offline(*_args: object, **_options: object) -> nn.Module:
-        raise URLError("no network")
-
-    from torchvision import models
-
-    monkeypatch.setattr(models, "get_model", offline)
-    with pytest.raises(StudioError, match=r"torchvision:resnet18.*could not be downloaded"):
-        load_subject("torchvision:resnet18")
-    monkeypatch.setattr(models, "get_model", lambda name, weights: _linear(1000))
-    model = load_subject("torchvision:resnet18").model
-    assert model.config.image_size == 224 and len(set(model.class_names)) == 1000
-    assert model.class_names[0] == "tench" and model.readouts(torch.rand(1, 3, 8, 9)).shape == (1, 1, 1000)
-
-
-def _linear(classes: int) -> nn.Module:
-    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, classes))
-
-
-def test_timm_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    import timm
-
-    real = timm.create_model
-
-    def offline(*_args: object, **_options: object) -> nn.Module:
-        raise RuntimeError("Failed to download")
-
-    monkeypatch.setattr(timm, "create_model", offline)
-    with pytest.raises(StudioError, match=r"timm:test_resnet.*could not be downloaded"):
-        load_subject("timm:test_resnet")
-    monkeypatch.setattr(timm, "create_model", lambda name, pretrained: real(name, pretrained=False))
-    model = load_subject("timm:test_resnet").model
-    assert model.config.image_size == 160 and model.class_names[0] == "n01440764" and len(model.class_names) == 1000
-
-
-def test_robustbench_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "robustbench.utils", None)
-    with pytest.raises(StudioError, match="pip install"):
-        load_subject("robustbench:Standard")
-    asked: list[dict[str, str]] = []
-
-    def load_model(**options: str) -> nn.Module:
-        asked.append(options)
-        if options["model_name"] == "Nobody2020":
-            raise KeyError("Nobody2020")
-        return _linear(10)
-
-    utils: Any = ModuleType("robustbench.utils")
-    utils.load_model = load_model
-    monkeypatch.setitem(sys.modules, "robustbench", SimpleNamespace(utils=utils))
-    monkeypatch.setitem(sys.modules, "robustbench.utils", utils)
-    model = load_subject("robustbench:Standard").model
-    assert asked == [{"model_name": "Standard", "dataset": "cifar10", "threat_model": "Linf"}]
-    assert model.class_names[3] == "cat" and model.config.image_size == 32
-    with pytest.raises(StudioError, match="no model 'Nobody2020'"):
-        load_subject("robustbench:cifar10/Nobody2020")
