@@ -40,7 +40,7 @@ _TEXT = {
     "resolutions": "auto",
     "tolerance": 0.01,
     "colour": "decorrelated",
-    "views": "crop:0.8-1 | noise:0.08",
+    "views": "crop:0.5-1 | noise:0.15",
 }
 
 _OF_CLASSES = {

@@ -1,7 +1,17 @@
 import torch
 
 from clip_model.captions import every_text
-from clip_model.model import CompactText, encode_images, encode_tokens, make_model, open_clip_config, tokenize
+from clip_model.model import (
+    MEAN,
+    STD,
+    CompactText,
+    encode_images,
+    encode_tokens,
+    make_model,
+    open_clip_config,
+    renew_statistics,
+    tokenize,
+)
 from tests.clip_model.standins import CONCEPTS
 
 TEXTS = ["a golden retriever", "a photo of a red pizza pie", "dog"]
@@ -66,3 +76,20 @@ def test_image_embeddings_are_unit_vectors_with_a_gradient() -> None:
     torch.testing.assert_close(found.norm(dim=1), torch.ones(2))
     found[:, 0].sum().backward()
     assert images.grad is not None and images.grad.abs().sum() > 0
+
+
+def test_batch_norm_counts_all_batches_alike_and_nothing_else_moves() -> None:
+    model = small()
+    model.visual.eval()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    images = torch.rand(12, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    renew_statistics(model, images.split(4))
+    first = next(m for m in model.visual.modules() if isinstance(m, torch.nn.BatchNorm2d))
+    conv = next(m for m in model.visual.modules() if isinstance(m, torch.nn.Conv2d))
+    with torch.no_grad():
+        seen = conv((images - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1))
+    torch.testing.assert_close(first.running_mean, seen.mean(dim=(0, 2, 3)), rtol=1e-4, atol=1e-5)
+    variances = torch.stack([part.var(dim=(0, 2, 3)) for part in seen.split(4)])
+    torch.testing.assert_close(first.running_var, variances.mean(0), rtol=1e-4, atol=1e-5)
+    moved = {n.rpartition(".")[2] for n, t in model.state_dict().items() if not torch.equal(t, before[n])}
+    assert moved == {"running_mean", "running_var", "num_batches_tracked"} and not model.visual.training
