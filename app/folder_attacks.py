@@ -5,13 +5,13 @@ under `photos` and, where a vision-language model was asked, its descriptions; b
 
 The findings (see `app.findings`) have under "folder" what is known so far:
 
-    attack      what the attack goes by
+    attacks     {name: [models]}: what each attack goes by, and whom it is made with
     total, done how many photos there are to attack, and how many are attacked and measured
     targeted    whether anything is wanted beside another answer
     victims     [{"name", "model", "kind", "attacked", "labels", "why_not"}], the models attacked with first
     survivals   {name: description}
     cells       the transfer table, as `Cell.to_json` has it
-    pictures    [{"image", "photo", "attacked"}], files as seen from the job's folder; the first of them
+    pictures    [{"image", "attack", "photo", "attacked"}], files as seen from the job's folder; the first of them
     missing     [{"image", "why"}] of photos that nothing is known of
     complete    whether all of this is there
 """
@@ -33,6 +33,7 @@ from app.findings import write_findings
 from app.jobs import JobContext
 from app.pictures import Workshop, load_models, recipe_of, switch, write_result
 from generator.errors import StudioError
+from generator.explorer.aims import recipe_of_set
 from generator.explorer.attacking import AttackPlan
 from generator.explorer.batch import Measuring, save_report
 from generator.explorer.photos import Photo, file_name
@@ -41,6 +42,9 @@ from generator.explorer.stepwise import attack_by_photo
 from generator.explorer.survival import find_survivals
 from generator.explorer.victims import Victim
 from generator.image import load_image, to_tensor
+from generator.protocols import Encoder
+from generator.recipe import Recipe
+from generator.synthesis import Model
 from robust_model.jobs import validated
 
 logger = logging.getLogger(__name__)
@@ -68,11 +72,15 @@ class FolderPhoto(BaseModel):
 
 
 class FolderOrder(BaseModel):
-    """Which photos are attacked, and which are not, with a sentence on why. No two go by the same name."""
+    """Which photos are attacked, and which are not, with a sentence on why. No two go by the same name.
+
+    With `alone`, each of the models is also attacked with alone: the table then has all pairs.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     photos: tuple[FolderPhoto, ...] = Field(min_length=1, max_length=MOST_PHOTOS)
+    alone: bool = False
     left_out: dict[_Name, Annotated[str, Field(max_length=1000)]] = Field({}, max_length=MOST_PHOTOS)
 
     @model_validator(mode="after")
@@ -104,10 +112,10 @@ def attack_folder(context: JobContext, shop: Workshop) -> dict[str, Any]:
         if not context.stop_requested:
             raise
         return {"note": str(error), "images": []}  # a download that was stopped, for example
-    name = "+".join(recipe.models)
     made = recipe.with_changes(revisions=revisions, images=1)
+    attacks = _attacks(made, models, alone=order.alone)
     survivals = find_survivals(wish.survivals)
-    found = _Found(context, name, len(photos), {key: survival.description for key, survival in survivals.items()})
+    found = _Found(context, attacks, len(photos), {key: survival.description for key, survival in survivals.items()})
     shelf = Shelf(shop.classifiers, shop.encoders)
     victims: list[Victim] = []
     for entry, victim in load_victims(context, shelf, wish, labels, models):
@@ -115,7 +123,7 @@ def attack_folder(context: JobContext, shop: Workshop) -> dict[str, Any]:
         victims += [] if victim is None else [victim]
     measuring = Measuring(victims, tuple(survivals), left_out=left_out)
     keep = switch(context.params, "with_recipe")
-    plan = AttackPlan({name: made}, photos, folder, target, with_recipe=keep)
+    plan = AttackPlan(attacks, photos, folder, target, with_recipe=keep)
     report: Report | None = None
     for report in attack_by_photo(context, plan, models, measuring):
         found.keep(report)
@@ -124,7 +132,7 @@ def attack_folder(context: JobContext, shop: Workshop) -> dict[str, Any]:
     result: dict[str, Any] = {"recipe": made.model_dump(mode="json"), "images": []}
     complete = not report.stopped
     if asked is not None and not context.stop_requested:
-        targets = {} if target is None else {name: target}
+        targets = {} if target is None else {name: target for name, own in attacks.items() if own.target}
         describer = Describer(shop.read_vlm, shop.encoders)
         why = describer.describe(context, asked, report.cases, folder, targets=targets, report=report)
         result |= {"descriptions_error": why} if why else {}
@@ -139,13 +147,28 @@ def attack_folder(context: JobContext, shop: Workshop) -> dict[str, Any]:
     return result
 
 
+def _attacks(recipe: Recipe, models: Mapping[str, Model], *, alone: bool) -> dict[str, Recipe]:
+    """The attacks by name: with all models together and, if that is wanted, with each alone.
+
+    StudioError for one that alone cannot be asked anything of what is wanted.
+    """
+    attacks = {"+".join(recipe.models): recipe}
+    for name, revision in zip(recipe.models, recipe.revisions, strict=True) if alone else ():
+        encoder = isinstance(models[name], Encoder)
+        own = recipe_of_set(recipe, (name,), classifiers=not encoder, encoders=encoder)
+        attacks[name] = own.with_changes(revisions=(revision,))
+    return attacks
+
+
 class _Found:
     """What is known so far, kept in the job's folder as it comes."""
 
-    def __init__(self, context: JobContext, attack: str, total: int, survivals: Mapping[str, str]) -> None:
+    def __init__(
+        self, context: JobContext, attacks: Mapping[str, Recipe], total: int, survivals: Mapping[str, str]
+    ) -> None:
         self._folder = context.dir
         self._found: dict[str, Any] = {
-            "attack": attack,
+            "attacks": {name: list(recipe.models) for name, recipe in attacks.items()},
             "total": total,
             "done": 0,
             "targeted": False,
@@ -164,13 +187,20 @@ class _Found:
 
     def keep(self, report: Report) -> None:
         """Keep a report as it stands."""
-        missing = {image: why for (_attack, image), why in {**report.failed, **report.comparison.unreadable}.items()}
+        several = len(report.recipes) > 1
+        without = {**report.failed, **report.comparison.unreadable}.items()
+        missing = {f"{image} ({attack})" if several else image: why for (attack, image), why in without}
         self._found |= {
             "done": len({row.image for row in report.comparison.rows}),
             "targeted": any(case.question.targets for case in report.cases),
             "cells": [cell.to_json() for cell in report.cells],
             "pictures": [
-                {"image": case.image, "photo": self._place(case.photo), "attacked": self._place(case.attacked)}
+                {
+                    "image": case.image,
+                    "attack": case.attack,
+                    "photo": self._place(case.photo),
+                    "attacked": self._place(case.attacked),
+                }
                 for case in report.cases[:MOST_SHOWN]
             ],
             "missing": [{"image": image, "why": why} for image, why in {**missing, **report.left_out}.items()],

@@ -7,7 +7,7 @@ import gradio as gr
 
 from app.describing import MOST_SAMPLES, DescribeWish, Offer, requests_for
 from app.ui import gallery, markup
-from app.ui.attack_folder import Brought, FolderInput
+from app.ui.attack_folder import Brought, FolderInput, attack_count
 from app.ui.attack_models import check
 from app.ui.forms import FormError, whole
 from app.ui.guard import QUICK, Updates
@@ -98,20 +98,23 @@ class DescribingInput:
             self.similarity: gr.Dropdown(choices=self._encoders(), value=""),
         }
 
-    def wire(self, guard: Any, notice: Any, folder: FolderInput) -> None:
-        """Connect the events; ``folder`` has the photos that may be attacked together."""
+    def wire(self, guard: Any, notice: Any, folder: FolderInput, models: Any) -> None:
+        """Connect the events; ``folder`` has the photos that may be attacked together, ``models`` those attacked."""
 
-        def follow(ask: bool, samples: float | None, judge: bool, brought: Brought) -> Updates:
+        def follow(
+            ask: bool, samples: float | None, judge: bool, brought: Brought, alone: bool, chosen: list[str] | None
+        ) -> Updates:
             offer, why = self._offer()
             if offer is None:
                 return {self.ask: gr.Checkbox(value=False, visible=False), self.line: _hint(why)}
             number = min(max(1, int(samples or 1)), MOST_SAMPLES)
-            lines = _cost_lines(offer, number, judge=judge, photos=len(brought.photos))
+            attacks = len(brought.photos) * attack_count(len(chosen or ()), alone=alone)
+            lines = _cost_lines(offer, number, judge=judge, photos=attacks)
             return {self.line: lines, self.area: gr.Column(visible=ask)}
 
-        inputs = [self.ask, self.samples, self.judge, folder.brought]
+        inputs = [self.ask, self.samples, self.judge, folder.brought, folder.alone, models]
         outputs = [notice, self.ask, self.line, self.area]
-        for widget in (self.ask, self.samples, self.judge):
+        for widget in (self.ask, self.samples, self.judge, folder.alone, models):
             widget.input(guard(follow), inputs, outputs, **QUICK)
         folder.changed.connect(guard(follow), inputs, outputs)
 

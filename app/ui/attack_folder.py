@@ -93,6 +93,12 @@ class FolderInput:
             self.first = gr.Dropdown(
                 FIRST_NUMBERS, value="", label="From", filterable=False, min_width=90, elem_id="attack-folder-first"
             )
+        self.alone = gr.Checkbox(
+            value=False,
+            label="All pairs: also with each model alone",
+            info="Every photo is attacked once with all models together, and once with each of them.",
+            elem_id="attack-folder-alone",
+        )
         self.notice = gr.HTML("", elem_classes="cx-notice-area", apply_default_css=False)
         with gr.Row(elem_classes="cx-actions"):
             self.go = gr.Button(
@@ -128,7 +134,7 @@ class FolderInput:
             return self.panel.submit({**earlier.params, "continues": earlier.id}, earlier.title, state)
 
         shown = {"fn": None, "js": "() => window.cxShowStage('attack')"}
-        inputs = asked | {self.brought, self.counted, self.first}
+        inputs = asked | {self.brought, self.counted, self.first, self.alone}
         self.go.click(guard(attack), inputs, self.panel.outputs, **QUICK).then(**shown)
         self.more.click(guard(go_on), [self.panel.job, owner], self.panel.outputs, **QUICK).then(**shown)
 
@@ -171,7 +177,8 @@ class FolderInput:
             {"digest": brought.photos[one.path.name], "name": one.name, "label": one.label, "target": one.target}
             for one in listed.photos
         ]
-        return {"photos": photos, "left_out": {**brought.left_out, **listed.left_out}}
+        alone = bool(values[self.alone]) and len(recipe.models) > 1
+        return {"photos": photos, "left_out": {**brought.left_out, **listed.left_out}, "alone": alone}
 
     def _classes(self, values: Values, recipe: Recipe, labels: LabelFile | None) -> Sequence[str]:
         """What the numbers of the label file count."""
@@ -181,6 +188,11 @@ class FolderInput:
         if _has_numbers(labels) and not own:
             raise FormError("The label file has numbers, and the models attacked know no classes: say what they count.")
         return own
+
+
+def attack_count(models: int, *, alone: bool) -> int:
+    """How many attacks are made of each photo: with all models together, and with each of several alone."""
+    return 1 + models if alone and models > 1 else 1
 
 
 def leads_to_targets(recipe: Recipe) -> bool:

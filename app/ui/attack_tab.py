@@ -210,7 +210,7 @@ class AttackTab:
         outputs = [*self.panel.outputs, *self.picture.outputs]
         for button, start in ((self.go, attack), (self.panel.start, show)):
             button.click(guard(start), asked, outputs, **QUICK).then(fn=None, js="() => window.cxShowStage('attack')")
-        self.describing.wire(guard, self.panel.notice, self.folder)
+        self.describing.wire(guard, self.panel.notice, self.folder, self.surrogates.choice)
         self.folder.wire(self.owner, asked, attack_folder)
         self._wire_picture()
         self._wire_fields(guard)

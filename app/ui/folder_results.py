@@ -20,7 +20,7 @@ from generator.explorer.survival import SAVED
 Found = Mapping[str, Any]
 """What the findings have about a folder."""
 Cells = Mapping[tuple[str, str], Mapping[str, Any]]
-"""Victim and survival -> cell of the transfer table."""
+"""Victim and survival -> cell of the transfer table of one attack."""
 HEADINGS = ("model", "fooled", "wanted answer, of all", "without the attack", "not counted")
 
 
@@ -60,8 +60,54 @@ def folder_tables(job: JobSnapshot, titles: Mapping[str, str]) -> str:
     found = _found(job)
     if not found or not found["victims"]:
         return ""
-    cells: Cells = {(cell["victim"], cell["survival"]): cell for cell in found["cells"]}
-    return markup.join([_transfer(found, cells, titles), _survival(found, cells, titles), _missing(found)])
+    attacks: Mapping[str, Sequence[str]] = found["attacks"]
+    cells: dict[str, dict[tuple[str, str], Mapping[str, Any]]] = {name: {} for name in attacks}
+    for cell in found["cells"]:
+        cells[cell["attack"]][cell["victim"], cell["survival"]] = cell
+    if len(attacks) == 1:
+        ((name, models),) = attacks.items()
+        tables = [_transfer(found, models, cells[name], titles), _survival(found, cells[name], titles)]
+        return markup.join([*tables, _missing(found)])
+    folds = [
+        markup.details(
+            f"From {_named(models, titles)}",
+            _transfer(found, models, cells[name], titles, "") + _survival(found, cells[name], titles, ""),
+        )
+        for name, models in attacks.items()
+    ]
+    return markup.join([_matrix(found, cells, titles), *folds, _missing(found)])
+
+
+def _matrix(found: Found, cells: Mapping[str, Cells], titles: Mapping[str, str]) -> str:
+    """Each attack and each victim: how many of the saved files fool it."""
+    victims = [one for one in found["victims"] if not one["why_not"]]
+    head = "".join(f'<th scope="col">{_title(one, titles)}</th>' for one in victims)
+    lines = "".join(
+        f'<tr><th scope="row">{markup.text(_named(models, titles))}</th>'
+        f"{''.join(_pair(one, models, cells[name].get((one['name'], SAVED))) for one in victims)}</tr>"
+        for name, models in found["attacks"].items()
+    )
+    sentence = (
+        f"Rows: whom the attack is made with; columns: who looks on. After {found['done']} of {found['total']} photos, "
+        "on the saved 8-bit files, out of those that the model had right before, with the 95% interval (Wilson)."
+    )
+    return _section(
+        "Who falls to whom",
+        sentence,
+        f'<table><thead><tr><th scope="col">attacked with</th>{head}</tr></thead><tbody>{lines}</tbody></table>',
+        "attack-matrix",
+    )
+
+
+def _pair(victim: Mapping[str, Any], models: Sequence[str], cell: Mapping[str, Any] | None) -> str:
+    if cell is None:
+        return '<td class="cx-to-come">to come</td>'
+    own = "<small>attacked itself</small>" if victim["model"] in models else ""
+    return f"<td>{_rate(cell['rate'])}{own}</td>"
+
+
+def _named(models: Sequence[str], titles: Mapping[str, str]) -> str:
+    return " and ".join(titles.get(name, name) for name in models)
 
 
 def _found(job: JobSnapshot) -> Found:
@@ -92,22 +138,28 @@ def _pictures(job: JobSnapshot, found: Found, media: Media) -> str:
 
     def tile(one: Mapping[str, str]) -> str:
         url = media.url(Path(job.folder) / one["attacked"])
-        link = markup.download_link(url, f"{results.file_stem(one['image'])}.png", "PNG")
+        name = f"{one['image']} ({one['attack']})" if len(found["attacks"]) > 1 else one["image"]
+        link = markup.download_link(url, f"{results.file_stem(name)}.png", "PNG")
         return (
-            f"<figure>{markup.picture(url, 'Attacked: ' + one['image'])}"
-            f"<figcaption><span>{markup.text(one['image'])}</span>{link}</figcaption></figure>"
+            f"<figure>{markup.picture(url, 'Attacked: ' + name)}"
+            f"<figcaption><span>{markup.text(name)}</span>{link}</figcaption></figure>"
         )
 
     shown = [one for one in found["pictures"] if (Path(job.folder) / one["attacked"]).is_file()]
     if not shown:
         return ""
-    rest = found["done"] - len(shown)
+    rest = found["done"] * len(found["attacks"]) - len(shown)
     more = f'<p class="cx-hint">And {rest} more, in the file.</p>' if rest > 0 else ""
     return f'<div class="cx-sheet">{"".join(map(tile, shown))}</div>{more}'
 
 
-def _transfer(found: Found, cells: Cells, titles: Mapping[str, str]) -> str:
-    lines = "".join(_transfer_row(victim, cells.get((victim["name"], SAVED)), titles) for victim in found["victims"])
+def _transfer(
+    found: Found, models: Sequence[str], cells: Cells, titles: Mapping[str, str], elem_id: str = "attack-transfer"
+) -> str:
+    lines = "".join(
+        _transfer_row({**victim, "attacked": victim["model"] in models}, cells.get((victim["name"], SAVED)), titles)
+        for victim in found["victims"]
+    )
     head = "".join(f'<th scope="col">{words}</th>' for words in HEADINGS)
     wanted = "says what was wanted" if found["targeted"] else "no longer says what it said, or what is right"
     sentence = (
@@ -116,7 +168,7 @@ def _transfer(found: Found, cells: Cells, titles: Mapping[str, str]) -> str:
         "themselves that would have counted."
     )
     return _section(
-        "Who falls", sentence, f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>", "attack-transfer"
+        "Who falls", sentence, f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>", elem_id
     )
 
 
@@ -151,7 +203,7 @@ def _rate(rate: Mapping[str, Any]) -> str:
     )
 
 
-def _survival(found: Found, cells: Cells, titles: Mapping[str, str]) -> str:
+def _survival(found: Found, cells: Cells, titles: Mapping[str, str], elem_id: str = "attack-survival") -> str:
     """What is left of the attacks after things that happen to files; empty if nothing was asked for."""
     survivals: Mapping[str, str] = found["survivals"]
     victims = [one for one in found["victims"] if not one["why_not"]]
@@ -168,7 +220,7 @@ def _survival(found: Found, cells: Cells, titles: Mapping[str, str]) -> str:
         "How many are fooled by the saved files after what happens to files; below it, how many the photos alone, "
         "after the same, would fool.",
         f'<table><thead><tr><th scope="col">the files</th>{head}</tr></thead><tbody>{lines}</tbody></table>',
-        "attack-survival",
+        elem_id,
     )
 
 
@@ -195,8 +247,9 @@ def _title(victim: Mapping[str, Any], titles: Mapping[str, str]) -> str:
 
 
 def _section(title: str, sentence: str, table: str, elem_id: str) -> str:
+    named = f' id="{elem_id}"' if elem_id else ""
     return (
-        f'<section class="cx-findings" id="{elem_id}"><h3>{markup.text(title)}</h3>'
+        f'<section class="cx-findings"{named}><h3>{markup.text(title)}</h3>'
         f'<p class="cx-hint">{markup.text(sentence)}</p>'
         f'<div class="cx-scroll" tabindex="0" role="region" aria-label="{markup.text(title)}">{table}</div></section>'
     )

@@ -17,7 +17,7 @@ from app.findings import write_findings
 from app.ui import attack_folder, folder_results
 from app.ui.attack_describing import DescribingInput
 from app.ui.attack_descriptions import descriptions_view
-from app.ui.attack_folder import Brought, add_files, brought_markup, leads_to_targets
+from app.ui.attack_folder import Brought, add_files, attack_count, brought_markup, leads_to_targets
 from app.ui.attack_tab import AttackTab
 from app.ui.attack_targets import TARGET
 from app.ui.forms import FormError
@@ -60,7 +60,8 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> AttackTab:
 
 
 def held(tab: AttackTab, **changes: Any) -> dict[Any, Any]:
-    every = [*tab.components, *tab.describing.components, tab.folder.brought, tab.folder.counted, tab.folder.first]
+    folder = tab.folder
+    every = [*tab.components, *tab.describing.components, folder.brought, folder.counted, folder.first, folder.alone]
     by_id = {getattr(one, "elem_id", None): one for one in every}
     start = {one: one.value for one in every} | values(tab)
     return start | {by_id[name.replace("_", "-")]: value for name, value in changes.items()}
@@ -221,7 +222,7 @@ def test_a_clip_model_needs_to_know_what_numbers_count(tab: AttackTab, files: li
 def test_the_tables_of_a_folder_have_denominators_and_are_escaped(tmp_path: Path) -> None:
     victim = {"name": EVIL, "model": EVIL, "kind": "zero-shot", "attacked": False, "labels": 10, "why_not": ""}
     found = {
-        "attack": EVIL, "total": 4, "done": 3, "targeted": True, "complete": False, "pictures": [],
+        "attacks": {"a": [EVIL]}, "total": 4, "done": 3, "targeted": True, "complete": False, "pictures": [],
         "victims": [victim, {**victim, "name": "b", "why_not": EVIL}], "survivals": {"saved": EVIL, "half": EVIL},
         "cells": [cell(EVIL, "saved", 2)], "missing": [{"image": EVIL, "why": EVIL}],
     }  # fmt: skip
@@ -233,3 +234,38 @@ def test_the_tables_of_a_folder_have_denominators_and_are_escaped(tmp_path: Path
     assert "<img" not in page and page.count("&lt;img") >= 7
     assert "2 of 3</span><small>67%, 21% to 94%" in page and "After 3 of 4 photos" in page
     assert "1 wrong before" in page and page.count("to come") == 1 and "It is not complete" in page
+
+
+def test_all_pairs_are_a_matrix_and_a_table_for_each_attack(tmp_path: Path) -> None:
+    kinds = {"kind": "classifier", "attacked": True, "labels": 0, "why_not": ""}
+    names = ("a", "b", EVIL)
+    found = {
+        "attacks": {"a+b": ["a", "b"], "a": ["a"], "b": ["b"]}, "total": 3, "done": 3, "targeted": False,
+        "complete": True, "pictures": [], "victims": [{"name": name, "model": name, **kinds} for name in names],
+        "survivals": {"saved": "the file"}, "missing": [],
+        "cells": [
+            {**cell(name, "saved", number), "attack": attack}
+            for number, attack in enumerate(("a+b", "a", "b"))
+            for name in names if (attack, name) != ("b", EVIL)
+        ],
+    }  # fmt: skip
+    write_findings(tmp_path, {"folder": found})
+    job = snapshot(tmp_path, params={"folder": {}}, result={"complete": True, "images": []})
+    page = folder_results.folder_tables(job, {"a": "Model A"})
+    matrix = page[page.index('id="attack-matrix"') : page.index("</table>")]
+    rows = [row for row in matrix.split("<tr>") if 'scope="row"' in row]
+    assert [row.partition(">")[2].partition("<")[0] for row in rows] == ["Model A and b", "Model A", "b"]
+    assert [row.count("attacked itself") for row in rows] == [2, 1, 1]
+    assert ["0 of 1" in rows[0], "1 of 2" in rows[1], "2 of 3" in rows[2]] == [True] * 3
+    assert "to come" in rows[2] and "to come" not in rows[0] + rows[1]
+    assert page.count("<details") == 3 and "From Model A and b" in page and EVIL not in page
+    assert page.count("held out") == 1 + 2 + 2
+
+
+def test_all_pairs_ask_for_as_many_answers_more(tab: AttackTab, files: list[Path], tmp_path: Path) -> None:
+    asked = held(tab, attack_model=["crossmax-cifar10", "undefended-cifar10"], attack_folder_alone=True)
+    asked[tab.folder.brought] = add_files(Brought(), files, tmp_path / "uploads")
+    recipe = tab.order(asked, one_photo=False).recipe
+    assert tab.folder.read(asked, recipe)["alone"] is True
+    assert tab.folder.read(asked, recipe.with_changes(models=("undefended-cifar10",)))["alone"] is False
+    assert [attack_count(3, alone=True), attack_count(3, alone=False), attack_count(1, alone=True)] == [4, 1, 1]

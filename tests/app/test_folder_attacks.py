@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import zipfile
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -22,6 +23,7 @@ from generator.image import load_image, pixel_digest, save_png
 from generator.intervals import wilson
 from generator.recipe import Recipe
 from tests.app.standins import workshop
+from tests.app.test_explorer import encoders as words
 from tests.app.test_explorer import said
 from tests.generator.vlm.server import serving
 from tests.generator.vlm.test_describing import look
@@ -196,3 +198,37 @@ def test_the_pictures_of_a_folder_are_described_and_a_full_disk_is_a_sentence(da
     assert "a red bus" in (tmp_path / "out" / FOLDER / "report.html").read_text(encoding="utf-8")
     assert described["cells"][0]["rates"]["target_keywords>=1"]["attacked"]["total"] == 2
     assert "one file" in result["archive_error"] and "archive" not in result and result["complete"]
+
+
+def test_all_pairs_are_attacked_and_told_apart(data, photos, tmp_path):
+    params = order(photos[:2])
+    params["recipe"] |= {"models": ["colours", "other"], "revisions": [], "model_weights": [1.0, 2.0]}
+    params["folder"]["alone"] = True
+    params["explore"]["victims"] = []
+    assert run(data, params, tmp_path / "out")["complete"]
+    what = found(tmp_path / "out")
+    attacks = {"colours+other": ["colours", "other"], "colours": ["colours"], "other": ["other"]}
+    assert what["attacks"] == attacks and what["done"] == 2
+    pairs = {(cell["attack"], cell["victim"], cell["survival"]) for cell in what["cells"]}
+    assert len(pairs) == len(what["cells"]) == 3 * 2 * 2
+    assert [(one["image"], one["attack"]) for one in what["pictures"]] == [
+        (photo["name"], attack) for photo in photos[:2] for attack in attacks
+    ]
+    for one in what["pictures"]:
+        recipe = Recipe.from_png(tmp_path / "out" / one["attacked"])
+        assert list(recipe.models) == attacks[one["attack"]] and len(recipe.revisions) == len(recipe.models)
+
+
+def test_a_model_that_alone_cannot_be_asked_what_is_wanted_is_said(data, photos, tmp_path):
+    params = order(photos[:1])
+    encoders = SimpleNamespace(get=words)
+    params["recipe"] |= {"models": ["colours", "words"], "prompt": "blue", "classes": [], "objective": "logit"}
+    params["folder"]["alone"] = True
+    with pytest.raises(StudioError, match="'colours' knows classes"):
+        run(data, params, tmp_path / "none", encoders=encoders)
+    params["recipe"] |= {"classes": ["blue"]}
+    assert run(data, params, tmp_path / "out", encoders=encoders)["complete"]
+    place = tmp_path / "out" / FOLDER
+    alone = Recipe.from_png(next((place / "words").glob("*.png")))
+    assert (alone.prompt, alone.classes) == ("blue", ())
+    assert Recipe.from_png(next((place / "colours").glob("*.png"))).prompt == ""

@@ -51,7 +51,8 @@ def attack_folder(context: JobContext, uploads: Path) -> dict[str, Any]:
     folder = context.dir / FOLDER
     until = time.monotonic() + (0 if context.params.get("continues") else PATIENCE)
     found: dict[str, Any] = {
-        "attack": "a", "total": len(order["photos"]), "done": 0, "targeted": False, "victims": victims, "cells": [],
+        "attacks": {"a": list(recipe.models)},
+        "total": len(order["photos"]), "done": 0, "targeted": False, "victims": victims, "cells": [],
         "survivals": {name: SURVIVALS[name].description for name in ("saved", "half")}, "pictures": [],
         "missing": [{"image": name, "why": why} for name, why in order.get("left_out", {}).items()], "complete": False,
     }  # fmt: skip
@@ -67,7 +68,8 @@ def attack_folder(context: JobContext, uploads: Path) -> dict[str, Any]:
         save_png(source.point([min(255, value + 8) for value in range(256)] * 3), folder / f"{number}.png")
         save_png(source, folder / f"photo-{number}.png")
         place = f"{FOLDER}/{number}.png"
-        found["pictures"].append({"image": photo["name"], "photo": f"{FOLDER}/photo-{number}.png", "attacked": place})
+        shown = {"photo": f"{FOLDER}/photo-{number}.png", "attacked": place}
+        found["pictures"].append({"image": photo["name"], "attack": "a", **shown})
         found["done"] = number + 1
         found["cells"] = [cell(one["name"], name, number) for one in victims for name in ("saved", "half")]
         write_findings(context.dir, {"folder": found})
