@@ -24,14 +24,19 @@ SCORES: Mapping[str, str] = {
 """What the scores are called."""
 
 
-def descriptions_view(found: Descriptions, error: str) -> str:
-    """What was said before and after, and how near to what was wanted it is; empty if nothing was asked."""
+def descriptions_view(found: Descriptions, error: str, *, going_on: bool = False) -> str:
+    """What was said before and after, and how near to what was wanted it is; empty if nothing was asked.
+
+    While the asking is `going_on`, it is what there is by then.
+    """
     warning = markup.notice(error, tone="warn", title="Not everything was asked.") if error else ""
     if not found:
         return warning
     described = found["described"]
     parts = [warning]
-    if not found["complete"] and not error:
+    if going_on and not found["complete"]:
+        parts.append(_hint("So far; the answers are added as they come."))
+    elif not found["complete"] and not error:
         parts.append(markup.notice("It was stopped while the vision-language model was being asked."))
     parts += [_cell(cell, found) for cell in found["cells"]]
     parts += [_answers(entry, opened=len(described) == 1) for entry in described[:MOST_SHOWN]]

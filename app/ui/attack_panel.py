@@ -52,8 +52,12 @@ def more_view(job: JobSnapshot, studio: Studio) -> str:
 def known_so_far(job: JobSnapshot, studio: Studio) -> str:
     """What is known of an attack that is not complete."""
     if folder_results.is_folder(job):
-        return folder_results.folder_tables(job, studio.titles())
-    return "" if job.status.finished else attack_results.measured_so_far(job, studio.titles())
+        said = descriptions_view(folder_results.descriptions_of(job), "", going_on=not job.status.finished)
+        return folder_results.folder_tables(job, studio.titles()) + said
+    if job.status.finished:
+        return ""
+    said = descriptions_view(read_descriptions(Path(job.folder)), "", going_on=True)
+    return said + attack_results.measured_so_far(job, studio.titles())
 
 
 class AttackPanel(JobPanel):

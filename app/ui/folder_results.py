@@ -45,14 +45,18 @@ def folder_view(job: JobSnapshot, media: Media) -> str:
 def folder_more(job: JobSnapshot, titles: Mapping[str, str]) -> str:
     """The tables, what was said, which photos are missing, and the recipe."""
     result = job.result or {}
-    said = read_descriptions(Path(job.folder) / FOLDER)
     return markup.join(
         [
             folder_tables(job, titles),
-            descriptions_view(said, str(result.get("descriptions_error", ""))),
+            descriptions_view(descriptions_of(job), str(result.get("descriptions_error", ""))),
             results.recipe_fold(result),
         ]
     )
+
+
+def descriptions_of(job: JobSnapshot) -> Mapping[str, Any]:
+    """What a vision-language model said of the photos; empty if nothing was asked."""
+    return read_descriptions(Path(job.folder) / FOLDER)
 
 
 def folder_tables(job: JobSnapshot, titles: Mapping[str, str]) -> str:

@@ -1,5 +1,6 @@
 """Asking about pictures by the settings of this computer, and keeping what was said in a folder."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,9 @@ from generator.explorer.names import Names
 from generator.explorer.transfer import Case
 from generator.protocols import Encoder, JobContext
 from generator.vlm.client import VlmClient
-from generator.vlm.describing import Inquiry, describe
+from generator.vlm.describing import Descriptions, Inquiry, describe
 from generator.vlm.journal import Journal
-from generator.vlm.report import DESCRIPTIONS_JSON, JOURNAL, cells_of, save, to_json, to_text
+from generator.vlm.report import DESCRIPTIONS_JSON, JOURNAL, cells_of, save, save_json, to_json, to_text
 from generator.vlm.settings import VlmSettings
 
 ReadSettings = Callable[[], VlmSettings | None]
@@ -23,6 +24,29 @@ ReadSettings = Callable[[], VlmSettings | None]
 def no_settings() -> VlmSettings | None:
     """Return None: there is no endpoint."""
     return None
+
+
+class SpareTime:
+    """Limits what is done beside the work to a share of the time.
+
+    Used as a context by what is done; it is `due` again once `1 / share` times as long as that took is over.
+    """
+
+    def __init__(self, share: float = 0.05, clock: Callable[[], float] = time.monotonic) -> None:
+        self._share, self._clock = share, clock
+        self._started = self._next = clock()
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time again; at first it is."""
+        return self._clock() >= self._next
+
+    def __enter__(self) -> None:
+        self._started = self._clock()
+
+    def __exit__(self, *_error: object) -> None:
+        now = self._clock()
+        self._next = now + (now - self._started) / self._share
 
 
 @dataclass(frozen=True)
@@ -48,9 +72,17 @@ def describe_cases(
     """Have pictures described, save descriptions.json and .csv in the folder, and return what is in the former.
 
     Beside it, "stopped" and "text", the table for a terminal. Answers are kept in descriptions.jsonl as they come,
-    so that a run that was ended, however, goes on there.
+    so that a run that was ended, however, goes on there; descriptions.json follows them, as an incomplete one.
     """
     with VlmClient(wanted.settings) as client:
+        spare = SpareTime()
+
+        def keep(found: Descriptions) -> None:
+            if spare.due:
+                with spare:
+                    report = to_json(found, wanted.inquiry, wanted.settings, client.ledger)
+                    save_json({**report, "complete": False}, folder)
+
         found = describe(
             context,
             cases,
@@ -61,6 +93,7 @@ def describe_cases(
             encoder=encoder,
             targets=targets,
             journal=Journal(folder / JOURNAL),
+            on_answer=keep,
         )
         report = to_json(found, wanted.inquiry, wanted.settings, client.ledger)
     save(report, found.described, folder)

@@ -1,7 +1,7 @@
 """Having the clean and the attacked pictures described, and scoring what was said."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 
 from PIL import Image
@@ -98,8 +98,18 @@ class _Asking:
         self.journal.add(digest, reply)
         return reply, False
 
-    def samples(self, model: str, picture: Image.Image, keep: list[VlmVerdict], tell: Callable[[], None]) -> None:
-        """Have a picture described, and add the samples to `keep` one by one, for what is there to stay."""
+    def samples(
+        self,
+        model: str,
+        picture: Image.Image,
+        keep: list[VlmVerdict],
+        tell: Callable[[], None],
+        heard: Callable[[], None],
+    ) -> None:
+        """Have a picture described, and add the samples to `keep` one by one, for what is there to stay.
+
+        `tell` is called before each is asked for, `heard` when it is there.
+        """
         for number in range(self.inquiry.samples):
             seed = self.inquiry.seed + number
             tell()
@@ -108,6 +118,7 @@ class _Asking:
                 reply, known = self.ask(ask)
             except VlmError as error:
                 keep.append(VlmVerdict(sample=number, seed=seed, error=str(error)))
+                heard()
                 continue
             except _EndedError as error:
                 keep.append(VlmVerdict(sample=number, seed=seed, error=str(error)))
@@ -124,6 +135,7 @@ class _Asking:
                     remembered=known,
                 )
             )
+            heard()
 
     def judged(self, verdict: VlmVerdict, reference: str) -> VlmVerdict:
         """Return a verdict with what the judge makes of its text beside another."""
@@ -155,13 +167,15 @@ def describe(
     encoder: Encoder | None = None,
     targets: Mapping[str, Image.Image] | None = None,
     journal: Journal | None = None,
+    on_answer: Callable[[Descriptions], None] = lambda _found: None,
 ) -> Descriptions:
     """Have every case described by every model, from the files on disk, and score the texts.
 
     `targets` are the pictures that attacks by name led to, which are described, too, where no words say what was
-    wanted; `encoder` compares texts. What the journal knows is not asked again. Failed questions are in the
-    verdicts, as sentences. Asked to stop, or refused for good, it returns what there is by then; StudioError only
-    for keywords that are none, and a journal that cannot be written.
+    wanted; `encoder` compares texts. `on_answer` hears after every answer what there is by then. What the journal
+    knows is not asked again. Failed questions are in the verdicts, as sentences. Asked to stop, or refused for good,
+    it returns what there is by then; StudioError only for keywords that are none, and a journal that cannot be
+    written.
     """
     names = names or Names()
     scorer = _Scorer(inquiry, names, None if encoder is None else TextSimilarity(encoder))
@@ -175,6 +189,10 @@ def describe(
         context.progress(min(done, total), total, f"{model} looks at {case.image}")
         done += 1
 
+    def heard() -> None:
+        scorer.score(entry)
+        on_answer(replace(found, described=[*found.described, scorer.described(entry)]))
+
     try:
         for case in cases:
             try:
@@ -186,14 +204,14 @@ def describe(
                 of_target: list[VlmVerdict] = []
                 target = (targets or {}).get(case.attack)
                 if target is not None and not case.question.targets:
-                    asking.samples(model, target, of_target, lambda: None)
+                    asking.samples(model, target, of_target, lambda: None, lambda: None)
                 texts = case.question.targets or tuple(v.text for v in of_target if v.answered)
                 for survival in survivals:
                     change = SURVIVALS[survival].apply
                     entry = _Entry(case, model, survival, texts)
                     try:
-                        asking.samples(model, change(photo), entry.clean, tell)
-                        asking.samples(model, change(attacked), entry.attacked, tell)
+                        asking.samples(model, change(photo), entry.clean, tell, heard)
+                        asking.samples(model, change(attacked), entry.attacked, tell, heard)
                         scorer.score(entry)
                         if inquiry.judge:
                             _judge(asking, entry)

@@ -197,9 +197,14 @@ def to_text(cells: Sequence[VlmCell]) -> str:
 
 def save(found: dict[str, Any], described: Iterable[Described], folder: Path) -> None:
     """Save both files. Raises StudioError."""
+    save_json(found, folder)
+    write_text(folder / DESCRIPTIONS_CSV, to_csv(described))
+
+
+def save_json(found: dict[str, Any], folder: Path) -> None:
+    """Save what `to_json` returns. Raises StudioError."""
     text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_text(folder / DESCRIPTIONS_JSON, text)
-    write_text(folder / DESCRIPTIONS_CSV, to_csv(described))
 
 
 def means_of(cell: VlmCell) -> list[tuple[str, tuple[Mean | None, Mean | None]]]:

@@ -136,6 +136,8 @@ def test_answers_stand_before_and_after_and_are_escaped() -> None:
     assert "2 of 3 answers" in page and "1 of 2<small>50%, 10% to 90%</small>" in page
     assert "at least 50% of the target&#x27;s keywords" in page and page.count("<li>") == 3
     assert "It was stopped" in descriptions_view(descriptions(complete=False), "")
+    coming = descriptions_view(descriptions(complete=False), "", going_on=True)
+    assert "added as they come" in coming and "It was stopped" not in coming
 
 
 # ---------------------------------------------------------------------- a folder

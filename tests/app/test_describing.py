@@ -18,6 +18,8 @@ from app.work import make_handlers
 from generator.errors import StudioError
 from generator.image import load_image, pixel_digest, save_png
 from generator.recipe import Recipe
+from generator.vlm import asking
+from generator.vlm.asking import SpareTime
 from generator.vlm.settings import NOT_CONFIGURED
 from tests.app.standins import workshop
 from tests.generator.vlm.server import KEY, answer, hang_up, serving, silence, status
@@ -79,6 +81,22 @@ def test_the_saved_files_are_described_before_and_after(data, endpoint, digest, 
     assert [one["judge"] for one in entry["attacked"]] == [0.4] * 2
     assert "a red bus" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))["descriptions"]["complete"]
+
+
+def test_answers_are_there_one_by_one(data, endpoint, digest, tmp_path, monkeypatch):
+    monkeypatch.setattr(asking, "SpareTime", lambda: SpareTime(share=1e6))  # they are kept, whatever that takes
+    endpoint.default = look
+    seen = []
+
+    def watch(snapshot):
+        if snapshot.message.startswith("Asking"):
+            found = read_descriptions(tmp_path / "out")
+            seen.append(sum(len(one["clean"]) + len(one["attacked"]) for one in found.get("described", ())))
+            assert not found or not found["complete"]
+
+    run_foreground(JobRequest("attack", params(digest)), handlers(data, endpoint.settings), tmp_path / "out", watch)
+    assert {0, 1, 2, 3} <= set(seen) and seen == sorted(seen)
+    assert read_descriptions(tmp_path / "out")["complete"]
 
 
 @pytest.mark.parametrize(

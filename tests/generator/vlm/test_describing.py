@@ -14,6 +14,7 @@ from generator.explorer.outcome import Question
 from generator.explorer.transfer import Case
 from generator.image import load_image, save_png
 from generator.intervals import Rate
+from generator.vlm.asking import SpareTime
 from generator.vlm.client import VlmClient
 from generator.vlm.describing import Descriptions, Inquiry, describe
 from generator.vlm.journal import Journal
@@ -74,6 +75,33 @@ def test_the_saved_pixels_are_described_and_scored(endpoint: Endpoint, cases: li
     assert attacked is not None and attacked.value == pytest.approx(1 / 3) and attacked.interval == (0.0, 2 / 3)
     assert clean is not None and (clean.value, clean.pictures) == (0.0, 2)
     assert "target_keywords>=0.5: 1 of 2 (50%, 9% to 91%) (clean: 0 of 2 (0%, 0% to 66%))" in to_text([cell])
+
+
+def test_answers_are_heard_one_by_one(endpoint: Endpoint, cases: list[Case]) -> None:
+    endpoint.default = look
+    heard: list[list[tuple[int, int]]] = []
+
+    def hear(found: Descriptions) -> None:
+        heard.append([(len(entry.clean), len(entry.attacked)) for entry in found.described])
+        last = (found.described[-1].attacked or found.described[-1].clean)[-1]
+        assert last.answered and last.target_keywords is not None
+
+    found = run(endpoint, cases, on_answer=hear)
+    one = [(1, 0), (2, 0), (2, 1), (2, 2)]
+    assert heard == [[counts] for counts in one] + [[(2, 2), counts] for counts in one]
+    assert len(found.described) == 2
+
+
+def test_what_is_done_beside_takes_its_share_of_the_time() -> None:
+    now = [0.0]
+    spare = SpareTime(0.1, clock=lambda: now[0])
+    assert spare.due
+    with spare:
+        now[0] += 2
+    now[0] += 19.9
+    assert not spare.due
+    now[0] += 0.2
+    assert spare.due
 
 
 def test_leaving_a_label_counts_when_it_is_no_longer_mentioned(endpoint: Endpoint, cases: list[Case]) -> None:
