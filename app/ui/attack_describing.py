@@ -114,8 +114,9 @@ class DescribingInput:
 
         inputs = [self.ask, self.samples, self.judge, folder.brought, folder.alone, models]
         outputs = [notice, self.ask, self.line, self.area]
-        for widget in (self.ask, self.samples, self.judge, folder.alone, models):
+        for widget in (self.ask, self.samples, self.judge, folder.alone):
             widget.input(guard(follow), inputs, outputs, **QUICK)
+        models.change(guard(follow), inputs, outputs, **QUICK)
         folder.changed.connect(guard(follow), inputs, outputs)
 
     def read(self, values: Values) -> dict[str, Any]:

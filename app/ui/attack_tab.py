@@ -241,7 +241,7 @@ class AttackTab:
             return {**self.surrogates.describe(names), **followed}
 
         outputs = [self.surrogates.line, self.truth.name, *self.classes.outputs, *self.texts.outputs]
-        self.surrogates.choice.input(guard(choose), [self.surrogates.choice], [self.panel.notice, *outputs], **QUICK)
+        self.surrogates.choice.change(guard(choose), [self.surrogates.choice], [self.panel.notice, *outputs], **QUICK)
 
         def aim(goal: str) -> Updates:
             return self.classes.aim(goal)
