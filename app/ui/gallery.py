@@ -117,6 +117,7 @@ def footer(device: str, note: str) -> str:
     """Where the work runs, and what happens to it."""
     return (
         f'<div class="cx-foot">Running on <code>{markup.text(device)}</code>: {markup.text(note)} '
-        "Everything stays on this machine, but for pictures that you have a vision-language model elsewhere look at."
+        "Everything stays on this machine. If this server is set up for a vision-language model elsewhere, that sees the "
+        "pictures you have it look at."
         "</div>"
     )
