@@ -117,7 +117,6 @@ def footer(device: str, note: str) -> str:
     """Where the work runs, and what happens to it."""
     return (
         f'<div class="cx-foot">Running on <code>{markup.text(device)}</code>: {markup.text(note)} '
-        "Everything stays on this machine. If this server is set up for a vision-language model elsewhere, that sees the "
-        "pictures you have it look at."
-        "</div>"
+        "Everything stays on this machine; only a vision-language model elsewhere, if this server is set up for one, "
+        "sees the pictures that you have it look at.</div>"
     )
