@@ -18,6 +18,8 @@ and, for all but the first and the last, by the tests that hold the cures:
 - A point that is misclassified in one pass counts as broken and is attacked no further, also under `rand`; and the
   loss that steers APGD under EOT is the one of the last pass only. Both are left as they are, since they are what
   AutoAttack's own number means: compare it with the caller's judge.
+- Under `rand` every gradient is the mean of 20, also of a defence that answers the same 20 times. Here such a defence
+  is asked once and its answer is given 20 times: the same numbers for a twentieth of the passes.
 
 Its warnings go to a logger of ours, and from there into the outcome.
 """
@@ -27,6 +29,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -93,17 +96,25 @@ class AutoAttackConfig(AttackBase):
         return f"AutoAttack {self.version}" + (f" ({', '.join(self.attacks)})" if self.attacks else "")
 
     @property
+    def gradient_eot(self) -> int:
+        """Over how many passes APGD averages a gradient."""
+        return _RAND_EOT if self.version == "rand" else self.eot
+
+    @property
     def units(self) -> int:
         return self.cost().forward + 1
 
     def cost(self) -> PassCount:
-        """The passes of one image that never breaks, with 10 classes or more (untargeted FAB: exactly 10)."""
+        """The passes of one image that never breaks, with 10 classes or more (untargeted FAB: exactly 10).
+
+        With EOT these are those of a random defence; a deterministic one is not asked the same again.
+        """
         checked = PassCount(forward=3 if self.version == "rand" else 8)
         return sum((self._cost_of(part) for part in self.parts), start=checked)
 
     def _cost_of(self, part: Part) -> PassCount:
         both, steps = PassCount(1, 1), self.steps
-        eot = _RAND_EOT if self.version == "rand" else self.eot
+        eot = self.gradient_eot
         restarts = self.restarts if self.version == "custom" else 1
         fab = PassCount(forward=2 * steps)
         costs: dict[Part, PassCount] = {
@@ -143,7 +154,7 @@ def autoattack(
         return
     seeds = torch.randint(2**31, (3,), generator=rng).tolist()
     found: list[tuple[Tensor, Tensor]] = []
-    watched = _Watched(defence, noise, _GlobalGenerators(images.device, seeds[0]))
+    watched = _Watched(defence, noise, _GlobalGenerators(images.device, seeds[0]), eot=config.gradient_eot)
 
     def work(halt: Callable[[], None]) -> None:
         watched.enter(halt)
@@ -283,9 +294,11 @@ class _GlobalGenerators:
 class _Watched:
     """The defence as the package sees it: images to logits [B, C]; counts, halts before each pass, leaves no trace."""
 
-    def __init__(self, defence: Defence, noise: Noise, generators: _GlobalGenerators) -> None:
+    def __init__(self, defence: Defence, noise: Noise, generators: _GlobalGenerators, *, eot: int) -> None:
         self._defence, self._noise, self._generators = defence, noise, generators
+        self._remembers = eot > 1 and not defence.random
         self.passes = PassCount()
+        self._last: _Pass | None = None
 
     def enter(self, halt: Callable[[], None]) -> None:
         """Called in the thread that the attack runs in."""
@@ -295,32 +308,61 @@ class _Watched:
         self._halt()
         if sys.gettrace() is None:
             sys.settrace(self._tracer)
-        self.passes += PassCount(forward=len(images))
         if images.requires_grad and torch.is_grad_enabled():
             logits: Tensor = _ImageGradient.apply(images, self)  # type: ignore[no-untyped-call]
             return logits
-        return self.logits(images).detach().clone()
+        self.passes += PassCount(forward=len(images))
+        return self._logits(images).detach().clone()
 
-    def logits(self, images: Tensor) -> Tensor:
+    def look(self, images: Tensor) -> "_Pass":
+        """A pass with gradients: that of the last call, if it would be the same again."""
+        last, self._last = self._last, None
+        if last is None or not self._remembers or not torch.equal(last.images, images):
+            del last  # before the next one's memory is needed
+            self.passes += PassCount(forward=len(images))
+            leaf = images.detach().clone().requires_grad_()
+            with torch.enable_grad():
+                last = _Pass(leaf, self._logits(leaf))
+        self._last = last
+        return last
+
+    def back(self, looked: "_Pass", gradient: Tensor) -> Tensor:
+        """The gradient of the images, from that of the logits."""
+        if looked.towards is None or not self._remembers or not torch.equal(looked.towards[0], gradient):
+            self.passes += PassCount(backward=len(looked.images))
+            looked.towards = gradient.clone(), looked.back(gradient)
+        return looked.towards[1].clone()
+
+    def _logits(self, images: Tensor) -> Tensor:
         with self._generators.lent():
             return self._defence.combine(self._defence.readouts(images, self._noise))
 
 
+@dataclass(eq=False)
+class _Pass:
+    """Images with gradients, their logits, and `towards`: the last gradient of the logits with that of the images."""
+
+    images: Tensor
+    logits: Tensor
+    towards: tuple[Tensor, Tensor] | None = None
+
+    def back(self, gradient: Tensor) -> Tensor:
+        """The gradient of the images, and of nothing else; zero where there is none."""
+        found: Tensor | None = None
+        if self.logits.requires_grad:
+            (found,) = torch.autograd.grad(self.logits, self.images, gradient, retain_graph=True, allow_unused=True)
+        return torch.zeros_like(self.images) if found is None else found
+
+
 class _ImageGradient(torch.autograd.Function):
-    """A pass whose gradients reach the images, and nothing else; zero where none does. Counts backward passes."""
+    """A pass whose gradients reach the images, and nothing else."""
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, watched: _Watched) -> Tensor:
-        ctx.watched, ctx.leaf = watched, images.detach().requires_grad_()
-        with torch.enable_grad():
-            ctx.logits = watched.logits(ctx.leaf)
-        logits: Tensor = ctx.logits
+        ctx.watched, ctx.looked = watched, watched.look(images)
+        logits: Tensor = ctx.looked.logits
         return logits.detach().clone()
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        ctx.watched.passes += PassCount(backward=len(ctx.leaf))
-        found: Tensor | None = None
-        if ctx.logits.requires_grad:
-            (found,) = torch.autograd.grad(ctx.logits, ctx.leaf, gradient, retain_graph=True, allow_unused=True)
-        return torch.zeros_like(ctx.leaf) if found is None else found, None
+        return ctx.watched.back(ctx.looked, gradient), None

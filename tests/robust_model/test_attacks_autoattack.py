@@ -27,8 +27,9 @@ def test_costs_by_hand() -> None:
 
 
 def test_all_parts_cost_what_they_say() -> None:
-    """With ten classes, for which the cost is stated."""
+    """With ten classes, for which the cost is stated, and a defence that counts as random, as EOT is for."""
     model = network(classes=10)
+    model.random = True
     images, _ = picture(2, 5)
     labels = model.body(images).argmax(1)
     parts = ("apgd-ce", "apgd-dlr", "apgd-t", "fab", "fab-t", "square")
@@ -246,3 +247,19 @@ def test_no_images_at_all() -> None:
     images, labels = picture(2, 5)
     outcome = attacked(network(), images[:0], labels[:0], SHORT)
     assert outcome.broken.shape == (0,)
+
+
+def test_a_deterministic_defence_is_asked_once_where_a_random_one_is_asked_twenty_times() -> None:
+    torch.manual_seed(5)
+    model = Network(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(144, 4)), 4)
+    images = torch.rand(8, 3, 6, 8)
+    labels = model.body(images).argmax(1)
+    config = AutoAttackConfig(eps=0.01, version="custom", attacks=("apgd-ce", "apgd-dlr"), steps=5, eot=20, restarts=2)
+    once = attacked(model, images, labels, config)
+    assert once.last and not torch.equal(once.last[0], images), "nothing was attacked"
+
+    model.random = True  # or so it says
+    often = attacked(model, images, labels, config)
+    assert torch.equal(once.last[0], often.last[0]) and once.extra == often.extra
+    assert torch.equal(once.broken, often.broken) and 0 < int(once.broken.sum()) < 8, "the test needs both kinds"
+    assert often.passes.backward > 19 * once.passes.backward and often.passes.forward > 10 * once.passes.forward
