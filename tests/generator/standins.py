@@ -101,3 +101,9 @@ class Words:
 
     def unknown_words(self, text: str, /) -> tuple[str, ...]:
         return tuple(word for word in text.split() if self.vocabulary and word not in self.vocabulary)
+
+
+def random_images(seed: int = 0, shape: tuple[int, ...] = (2, 3, 9, 14), spread: float = 1.2) -> torch.Tensor:
+    """Images whose values leave [0, 1] on either side by half of what `spread` is above 1."""
+    rng = torch.Generator().manual_seed(seed)
+    return torch.rand(shape, generator=rng) * spread - (spread - 1) / 2
