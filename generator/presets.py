@@ -110,7 +110,7 @@ _OF_TEXTS = {
         "Balanced",
         "A clear picture in moderate time.",
         "text",
-        _TEXT | {"size": (128, 128), "steps": 64, "learning_rate": 0.045, "views_per_step": 4},
+        _TEXT | {"size": (128, 128), "steps": 64, "learning_rate": 0.045, "views_per_step": 3},
     ),
     "best": Preset(
         "Best",

@@ -27,6 +27,18 @@ def _suites(report: dict[str, Any]) -> str:
     return "" if suites == ["adaptive"] else f"; suites {', '.join(suites)}"
 
 
+def _autoattack(report: dict[str, Any]) -> str:
+    """AutoAttack's own number, and what is left by the votes of the random draws if that is another."""
+    found = []
+    for attack in report["attacks"]:
+        if "autoattack" in attack:
+            facts, version = attack["autoattack"], attack["config"]["version"]
+            own, voted = facts["own_accuracy"], facts["rescored_accuracy"]
+            votes = "" if own == voted else f", by majority {voted:.1%}"
+            found.append(f"{own:.1%} (`{version}`{votes})")
+    return ", ".join(found) or "not run"
+
+
 def table(assets: Path) -> str:
     """The table of every shipped model that has a report, with the command that made it."""
     rows, commands = [], []
@@ -37,15 +49,16 @@ def table(assets: Path) -> str:
         config, name = report["config"], path.parent.name
         size = (path.parent / "model.safetensors").stat().st_size / 1e6
         rows.append(
-            f"| `{name}` | {size:.1f} MB | {_percent(report['clean'])} | {_percent(report['worst_case'])} | "
-            f"{report['worst_case']['n']} |"
+            f"| `{name}` | {size:.1f} MB | {_percent(report['clean'])} | {_autoattack(report)} | "
+            f"{_percent(report['worst_case'])} | {report['worst_case']['n']} |"
         )
         commands.append(
             f"`{report['command']}` ({report['data']['source']}, L-inf {config['eps'] * 255:.3g}/255, "
             f"{config['steps']} steps, {config['restarts']} restarts or more{_suites(report)})"
         )
     header = (
-        "| model | weights | clean | worst case under the adaptive suite | images |\n| --- | --- | --- | --- | --- |"
+        "| model | weights | clean | AutoAttack's own number | worst case over all attacks | images |\n"
+        "| --- | --- | --- | --- | --- | --- |"
     )
     notes = "\n".join(f"- {command}" for command in commands)
     return (

@@ -1,5 +1,6 @@
 """What the README says, held to what is there."""
 
+import json
 import re
 import subprocess
 import sys
@@ -44,11 +45,21 @@ def test_every_file_and_command_that_is_named_exists() -> None:
 
 def test_the_shipped_models_are_ready_small_and_have_cards_with_figures() -> None:
     shipped = {info.name: info for info in list_models()}
-    assert set(shipped) >= {"crossmax-cifar10", "undefended-cifar10"}
-    for name in ("crossmax-cifar10", "undefended-cifar10"):
+    assert set(shipped) == {"crossmax-cifar10", "crossmax-plain-cifar10", "undefended-cifar10"}
+    for name in shipped:
         info = shipped[name]
         assert info.ready, info.why_not
         assert (info.folder / "model.safetensors").stat().st_size <= 15e6
         assert "worst case per image" in info.card and "CIFAR-10 (JPEG)" in info.card
         assert info.revision in info.card
         assert len(load_model(name).class_names) == 10
+
+
+def test_what_is_said_of_autoattack_and_the_adaptive_suite_is_in_the_report() -> None:
+    """`crossmax-plain-cifar10`: AutoAttack `rand` leaves several times as many images as all attacks together."""
+    report = json.loads((ROOT / "assets/crossmax-plain-cifar10/evaluation.json").read_text(encoding="utf-8"))
+    (rand,) = (attack for attack in report["attacks"] if "autoattack" in attack)
+    assert rand["config"]["version"] == "rand" and report["worst_case"]["n"] >= 256
+    assert rand["autoattack"]["own_accuracy"] > 3 * report["worst_case"]["accuracy"]
+    assert rand["autoattack"]["own_accuracy"] > report["worst_case"]["ci95"][1]
+    assert report["findings"] and report["complete"]
