@@ -22,7 +22,9 @@ from generator.explorer.labels import TEMPLATES
 from robust_model.registry import ASSETS, load_model
 
 PHOTO = ASSETS / "examples" / "ship.png"
-CLASSIFIERS = ("crossmax-cifar10", "undefended-cifar10")
+CLASSIFIERS = ("crossmax-cifar10", "crossmax-plain-cifar10", "undefended-cifar10")
+RANDOM, DRAWS = "crossmax-plain-cifar10", 64
+"""The one that draws random numbers, whose answers are means over a few draws in the table, and over so many here."""
 ATTACKS = (*CLASSIFIERS, "tiny-clip")
 Ask = Callable[[Image.Image], dict[str, float]]
 
@@ -33,7 +35,8 @@ def classifier(name: str) -> Ask:
     @torch.no_grad()
     def ask(picture: Image.Image) -> dict[str, float]:
         pixels = torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1)[None].float() / 255
-        return dict(zip(model.class_names, model(pixels)[0].softmax(0).tolist(), strict=True))
+        passes = [model(pixels)[0].softmax(0) for _ in range(DRAWS if name == RANDOM else 1)]
+        return dict(zip(model.class_names, torch.stack(passes).mean(0).tolist(), strict=True))
 
     return ask
 
@@ -100,14 +103,15 @@ def test_the_table_is_what_the_files_say(report: tuple[Path, dict[str, Any]]) ->
         assert photo.size == attacked.size == (150, 100)
         after_that = recompressed if row["survival"] == "jpeg-75" else (lambda picture: picture)
         answers = [asked[row["victim"]](picture) for picture in (photo, after_that(attacked))]
+        near = 0.2 if row["victim"] == RANDOM else 0.02
         for said, ours in zip((row["before"], row["after"]), answers, strict=True):
             label = max(ours, key=ours.__getitem__)
-            close = sorted(ours.values())[-1] - sorted(ours.values())[-2] < 0.02
+            close = sorted(ours.values())[-1] - sorted(ours.values())[-2] < near
             assert said["label"] == label or close, (row, ours)
-            assert said["confidence"] == pytest.approx(ours[said["label"]], abs=0.02)
-        assert row["share_after"] == pytest.approx(answers[1]["truck"], abs=0.02)
+            assert said["confidence"] == pytest.approx(ours[said["label"]], abs=near)
+        assert row["share_after"] == pytest.approx(answers[1]["truck"], abs=near)
         seen.add((row["attack"], row["victim"], row["survival"]))
-    assert len(seen) == len(found["rows"]) == 3 * 3 * 2
+    assert len(seen) == len(found["rows"]) == 4 * 4 * 2
     own = [row for row in found["rows"] if row["victim"].split("=")[0] == row["attack"] and row["survival"] == "saved"]
     assert sum(row["outcome"] == "success" for row in own) >= 2, [(r["attack"], r["outcome"]) for r in own]
 
