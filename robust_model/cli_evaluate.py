@@ -107,7 +107,7 @@ def _add_evaluate(commands: Commands) -> None:
         "--precision",
         choices=("float32", "bfloat16"),
         default=defaults.precision,
-        help="what attacks compute in; every break is judged in float32 (default: %(default)s)",
+        help="what attacks but AutoAttack compute in; every break is judged in float32 (default: %(default)s)",
     )
     how.add_argument(
         "--sweep",

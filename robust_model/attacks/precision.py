@@ -15,8 +15,8 @@ class ReducedPrecision:
     """A defence as an attack sees it that computes in bfloat16 (autocast): the same network, rounded.
 
     It is for the attack's own passes alone. Who judges asks `defence` itself, so that rounding can neither break an
-    image nor save one; it can only make an attack's gradients a little worse. AutoAttack's own figure, though, is of
-    the network as its package saw it.
+    image nor save one; it can only make an attack's gradients a little worse. It is not for AutoAttack, which stops at
+    the first answer that it takes for a break: where margins are as small as the rounding, it would stop far too early.
     """
 
     def __init__(self, defence: Defence) -> None:

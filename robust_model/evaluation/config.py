@@ -24,8 +24,9 @@ class EvalConfig(BaseModel):
     those that the majority of the draws gets right: the headline is the same, and the mean over the draws is not. With
     `cascade` each attack meets only what those before it left standing: cheaper, and the worst case is as honest, but
     an attack's own accuracy then tells what is left after it and all before it. With `precision` "bfloat16" attacks
-    compute in that, and every break is judged in float32 (see `attacks.precision`). Up to `samples` adversarial images
-    per attack are kept as pictures. On `sweep` images accuracy is also measured against eps, steps and EOT.
+    compute in that, but for AutoAttack, and every break is judged in float32 (see `attacks.precision`). Up to `samples`
+    adversarial images per attack are kept as pictures. On `sweep` images accuracy is also measured against eps, steps
+    and EOT.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

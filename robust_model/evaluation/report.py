@@ -127,7 +127,9 @@ def _warnings(setting: Setting, results: Results) -> list[str]:
     if not setting.model.random and setting.model.with_noise("fresh").random:
         found.append("The network was trained with random draws; evaluated here with their centre (deterministic).")
     if setting.config.precision != "float32":
-        found.append(f"Attacks computed in {setting.config.precision}; every break was judged in float32.")
+        found.append(
+            f"Attacks computed in {setting.config.precision}, but for AutoAttack; every break was judged in float32."
+        )
     clean = results.clean_right[results.seen].any(1)
     if len(clean) and not bool(clean.any()):
         found.append("The model gets no image right: nothing could be attacked.")

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from robust_model.attacks import AttackOutcome, Defence, PassCount, run_attack
+from robust_model.attacks import AnyAttack, AttackOutcome, Defence, PassCount, run_attack
 from robust_model.data import LabelledImages, to_float
 from robust_model.evaluation.accounting import answers, majority
 from robust_model.evaluation.journal import Entry, Journal
@@ -70,6 +70,10 @@ class Bench:
     draws: int
     seed: int
     journal: Journal
+
+    def seen_by(self, config: AnyAttack) -> Defence:
+        """The defence as an attack sees it. AutoAttack believes what it sees: it sees what is judged."""
+        return self.defence if config.kind == "autoattack" else self.attacked
 
     def images(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """The images [B, 3, H, W] and labels [B] at `rows` (indices), on the device."""
@@ -169,7 +173,7 @@ def attack_unit(bench: Bench, task: Task, on_step: Callable[[int, AttackOutcome]
     if len(images):
         before = None if task.follows is None else task.follows.only(task.rows)
         running = run_attack(
-            bench.attacked, images, labels, config, rng=rng, noise=noise, judge=referee.stands, before=before
+            bench.seen_by(config), images, labels, config, rng=rng, noise=noise, judge=referee.stands, before=before
         )
         for count, outcome in enumerate(running, start=1):
             on_step(count, outcome)

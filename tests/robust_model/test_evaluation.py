@@ -290,3 +290,8 @@ def test_attacks_in_bfloat16_are_judged_in_float32() -> None:
     seen.clear()
     assert evaluate_model(CONFIG, model, data=data)["worst_case"]["correct"] == 3
     assert set(seen) == {torch.float32}
+    seen.clear()
+    believer = AutoAttackConfig(eps=0.1, version="custom", attacks=("apgd-ce",), steps=2, restarts=1)
+    report = evaluate_model(changed(precision="bfloat16", attacks=(believer,)), model, data=data)
+    assert set(seen) == {torch.float32}, "AutoAttack believes what it sees"
+    assert report["attacks"][0]["autoattack"]["own_accuracy"] == 1.0
