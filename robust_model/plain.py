@@ -83,6 +83,8 @@ class PlainDefence(nn.Module):
 
     def readouts(self, images: Tensor, noise: Noise | None = None) -> Tensor:
         """The logits [B, 1, C]."""
+        if not len(images):  # what no image is left of; many a network cannot take it
+            return images.new_zeros(0, 1, len(self.class_names))
         side = self.config.image_size
         if side and images.shape[2:] != (side, side):
             images = F.interpolate(images, size=(side, side), mode="bilinear", align_corners=False, antialias=True)

@@ -18,6 +18,7 @@ from robust_model.evaluation.engine import evaluate_model
 from robust_model.noise import FreshNoise, FrozenNoise, SilentNoise
 from robust_model.plain import PlainConfig, PlainDefence
 from robust_model.registry import ExportedModel
+from robust_model.reports import render_html
 from robust_model.subjects import load_subject
 from tests.robust_model.evaluated import timeless
 
@@ -102,6 +103,26 @@ def test_a_random_plain_network_is_evaluated_by_votes_and_repeats() -> None:
     # The margins are 0.11, 0.05 and 0.28 in grey: with 0.1 the second falls for sure, and the third stands.
     assert first["clean"]["correct"] == 3 and first["defence"]["draws"] == 9
     assert first["per_image"]["standing"]["mean/ce"][1:] == [False, True]
+
+
+class Proud(Grey):
+    """A network that, like many, cannot take a batch without images."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        assert len(images), "asked about nothing"
+        return super().forward(images)
+
+
+@pytest.mark.parametrize(("labels", "right"), [([1, 0, 0], 0), ([0, 1, 1], 3)])
+def test_a_plain_network_of_which_nothing_is_left_has_a_report(labels: list[int], right: int) -> None:
+    greys = torch.tensor([120, 135, 140]).byte().view(3, 1, 1, 1).expand(3, 3, 2, 4).contiguous()
+    data = LabelledImages(greys, torch.tensor(labels), ("dark", "light"), "greys")
+    attacks = (PgdConfig(eps=0.2, steps=2), PgdConfig(eps=0.2, steps=2, loss="margin"))
+    config = EvalConfig(model="grey", data="greys", count=0, eps=0.2, draws=1, attacks=attacks, cascade=True)
+    defence = PlainDefence(Proud(), PlainConfig(name="proud", class_names=("dark", "light"))).probed()
+    report = evaluate_model(config, defence, data=data)
+    assert report["complete"] and report["clean"]["correct"] == right and report["worst_case"]["accuracy"] == 0
+    assert "<html" in render_html(report)
 
 
 def test_settings_that_a_plain_network_lacks_are_refused() -> None:
