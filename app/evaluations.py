@@ -74,8 +74,11 @@ class Evaluations:
         self, model: str, chosen: Sequence[str], count: int, eps: float
     ) -> tuple[Mapping[str, Cost], Cost | None]:
         """What each suite costs at most, and those that are chosen together: an attack they share is run once."""
+        info = self.pool.find(model)
+        if info.origin == "download" and not info.ready:
+            raise StudioError(f"What evaluating '{model}' costs is known once it is here. {info.why_not}")
         subject = self.pool.get(model, self.device)
-        forward, backward = self.speeds.of(f"{model} {self._info(model).revision}", subject, self.device)
+        forward, backward = self.speeds.of(f"{model} {info.revision}", subject, self.device)
 
         def cost(suites: tuple[str, ...]) -> Cost:
             config = self._config(EvaluationOrder(model, "", suites, count, eps))
@@ -154,10 +157,10 @@ class Evaluations:
         return validated(EvalConfig, settings)
 
     def _class_names(self, model: str) -> tuple[str, ...]:
-        return next((info.class_names for info in self.list_models() if info.name == model), ())
-
-    def _info(self, model: str) -> ModelInfo:
-        return self.pool.find(model)
+        try:
+            return self.pool.find(model).class_names
+        except StudioError:  # what is wrong with the model is said beside its name
+            return ()
 
 
 @functools.lru_cache(maxsize=32)

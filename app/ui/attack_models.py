@@ -8,6 +8,7 @@ import gradio as gr
 from app.ui import gallery, markup
 from app.ui.forms import FormError
 from app.ui.guard import Updates
+from app.ui.models import PUBLISHED, usable
 from app.ui.services import ListedModel, Studio
 from generator.errors import StudioError
 from generator.explorer.labels import LABEL_LISTS
@@ -24,9 +25,6 @@ LISTS: Mapping[str, str] = {
 """What the built-in lists of labels are called."""
 USUAL = ("jpeg-95", "jpeg-75", "jpeg-50", "half", "crop-90", "blur-1", "screenshot")
 """What is tried at first."""
-PUBLISHED = (
-    "Or type the name of a published one and press Enter: torchvision:resnet50, timm:convnext_tiny, robustbench:NAME."
-)
 SURVIVING = "jpeg:50-95 or resize:0.5-1 or blur:0-1.5 or identity"
 """The views through which an attack learns to survive what happens to files (EOT, arXiv 1707.07397)."""
 
@@ -199,11 +197,4 @@ def is_encoder(studio: Studio, name: str) -> bool:
 
 def check(studio: Studio, name: str) -> None:
     """Refuse a model that is neither there nor to be had. StudioError says why."""
-    info = find(studio, name)
-    if info is None:
-        raise FormError(
-            f"There is no model '{name[:80]}' in the list. Choose one of it, or type the name of a published one, such "
-            "as torchvision:resnet50."
-        )
-    if not info.ready and not gallery.needs_download(info):
-        raise FormError(f"{info.title} is not ready. {info.why_not}")
+    usable(find(studio, name), name)

@@ -6,12 +6,12 @@ from typing import Any
 import gradio as gr
 
 from app.evaluation_order import Cost, DataChoice, EvaluationOrder, LabelledUpload
-from app.ui import evaluation_markup, markup
+from app.ui import evaluation_markup, gallery, markup
 from app.ui.budget import LEVELS
 from app.ui.evaluation_pictures import LabelledPictures
 from app.ui.forms import FormError, whole
 from app.ui.guard import QUICK, Updates, guarded
-from app.ui.models import ModelPicker
+from app.ui.models import ClassifierPicker
 from app.ui.services import Studio
 from generator.errors import StudioError
 
@@ -20,6 +20,10 @@ FIRST_SUITE = "adaptive"
 FIRST_COUNT = 100
 FIRST_EPS = 8
 MEASURING = "Measuring what this costs here..."
+UNMEASURED = (
+    "The model is fetched when the evaluation starts, which then says how long it takes: what it costs can be measured "
+    "only once it is here."
+)
 
 
 class EvaluationForm:
@@ -32,7 +36,7 @@ class EvaluationForm:
 
     def __init__(self, studio: Studio, owner: gr.BrowserState) -> None:
         self.studio = studio
-        self.models = ModelPicker(studio, studio.first_model(FIRST_MODEL), "evaluate-model")
+        self.models = ClassifierPicker(studio, studio.first_model(FIRST_MODEL), "evaluate-model")
         self.pictures = {
             "own": LabelledPictures(studio, "evaluate-own", owner, bring=True),
             "results": LabelledPictures(studio, "evaluate-results", owner, bring=False),
@@ -96,7 +100,7 @@ class EvaluationForm:
 
     def read(
         self,
-        model: str,
+        model: str | None,
         data: str | None,
         suites: Sequence[str] | None,
         count: float | None,
@@ -108,15 +112,15 @@ class EvaluationForm:
         Raises:
             StudioError: something in them is missing or does not fit.
         """
-        self.models.check(model)
-        choice = self._choice(model, data)
+        name = self.models.checked(model).name
+        choice = self._choice(name, data)
         if choice is None:
             raise FormError("Choose the images on which the model is evaluated.")
         if not suites:
             raise FormError("Choose at least one suite of attacks.")
         if eps is None:
             raise FormError("The largest change is empty. Give it a number from 0 to 255; 8 is usual for small images.")
-        labelled = self._labelled(choice, model, images)
+        labelled = self._labelled(choice, name, images)
         if choice.pictures and not labelled:
             raise FormError("No image has a label yet: bring some, and choose what each shows.")
         if asks_count(choice) and whole(count, "How many images") < 1:
@@ -124,7 +128,7 @@ class EvaluationForm:
         known = [suite.name for suite in self.studio.evaluations.suites()]
         chosen = tuple(name for name in known if name in suites)
         number = how_many(choice, count, labelled)
-        return EvaluationOrder(model, choice.name, chosen, number, eps / LEVELS, labelled)
+        return EvaluationOrder(name, choice.name, chosen, number, eps / LEVELS, labelled)
 
     def title(self, order: EvaluationOrder) -> str:
         """A short name for an evaluation."""
@@ -150,7 +154,8 @@ class EvaluationForm:
         def wait() -> Updates:
             return {self.estimate: evaluation_markup.waiting(MEASURING)}
 
-        def choose_model(model: str, data: str | None, *images: Sequence[LabelledUpload]) -> Updates:
+        def choose_model(model: str | None, data: str | None, *images: Sequence[LabelledUpload]) -> Updates:
+            model = model or ""
             found = self.studio.evaluations.data(model)
             kept = data if any(choice.name == data for choice in found) else next((c.name for c in found), None)
             lists: Updates = {}
@@ -164,7 +169,7 @@ class EvaluationForm:
                 **lists,
             }
 
-        def choose_data(model: str, data: str | None) -> Updates:
+        def choose_data(model: str | None, data: str | None) -> Updates:
             return {**wait(), **self._describe(self._choice(model, data))}
 
         own = [pictures.images for pictures in self.pictures.values()]
@@ -195,7 +200,7 @@ class EvaluationForm:
 
     def _measure(
         self,
-        model: str,
+        model: str | None,
         data: str | None,
         suites: Sequence[str] | None,
         count: float | None,
@@ -209,8 +214,10 @@ class EvaluationForm:
             words = "Give every widget above a value to see what the evaluation costs."
             return {**hint, self.estimate: f'<p class="cx-hint">{words}</p>'}
         try:
-            self.models.check(model)
-            costs, whole_cost = self.studio.evaluations.costs(model, suites or (), number, eps / LEVELS)
+            info = self.models.checked(model)
+            if gallery.needs_download(info):
+                return {**hint, self.estimate: evaluation_markup.waiting(UNMEASURED)}
+            costs, whole_cost = self.studio.evaluations.costs(info.name, suites or (), number, eps / LEVELS)
         except StudioError as error:
             return {**hint, self.estimate: markup.notice(str(error), tone="warn")}
         total = evaluation_markup.estimate(whole_cost, self.studio.device) if whole_cost else ""
@@ -224,15 +231,15 @@ class EvaluationForm:
         return evaluation_markup.precision_hint(count, self.studio.evaluations.precision)
 
     def _labelled(
-        self, choice: DataChoice | None, model: str, images: Sequence[Sequence[LabelledUpload]]
+        self, choice: DataChoice | None, model: str | None, images: Sequence[Sequence[LabelledUpload]]
     ) -> tuple[LabelledUpload, ...]:
         """The images with a label, of the list that the data name."""
         listed = dict(zip(self.pictures, images, strict=True)).get(choice.pictures, ()) if choice else ()
         classes = self.studio.class_names(model)
         return tuple(image for image in listed or () if image.label in classes)
 
-    def _choice(self, model: str, data: str | None) -> DataChoice | None:
-        return next((choice for choice in self.studio.evaluations.data(model) if choice.name == data), None)
+    def _choice(self, model: str | None, data: str | None) -> DataChoice | None:
+        return next((choice for choice in self.studio.evaluations.data(model or "") if choice.name == data), None)
 
 
 def asks_count(choice: DataChoice | None) -> bool:

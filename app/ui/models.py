@@ -1,14 +1,38 @@
 """The menu of models, with a line on what the chosen one is and whether it is ready."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 import gradio as gr
 
-from app.ui import gallery
+from app.ui import gallery, markup
 from app.ui.forms import FormError
 from app.ui.guard import Updates
-from app.ui.services import EncoderInfo, ListedModel, Studio
+from app.ui.services import EncoderInfo, ListedModel, ModelInfo, Studio
+from generator.errors import StudioError
+
+PUBLISHED = (
+    "Or type the name of a published one and press Enter: torchvision:resnet50, timm:convnext_tiny, robustbench:NAME."
+)
+
+
+Model = TypeVar("Model", bound=ListedModel)
+
+
+def usable(info: Model | None, name: str) -> Model:
+    """The model called ``name``, listed or published, unless it is neither there nor to be had.
+
+    Raises:
+        FormError: there is none of that name (``info`` is None), or it is not ready; the message says why.
+    """
+    if info is None:
+        raise FormError(
+            f"There is no model '{name[:80]}' in the list. Choose one of it, or type the name of a published one, such "
+            "as torchvision:resnet50."
+        )
+    if not info.ready and not gallery.needs_download(info):
+        raise FormError(f"{info.title} is not ready. {info.why_not}")
+    return info
 
 
 class ModelPicker:
@@ -31,7 +55,7 @@ class ModelPicker:
         """Create the menu and its line."""
         with gr.Column(elem_classes="cx-group"):
             self.choice = gr.Dropdown(
-                self._choices(), value=self.value, label=self.label, filterable=False, elem_id=self.elem_id
+                self._choices(), value=self.value, label=self.label, elem_id=self.elem_id, **self._entry()
             )
             self.line = gr.HTML(self._line(self.value), apply_default_css=False)
 
@@ -70,6 +94,10 @@ class ModelPicker:
         if not info.ready:
             raise FormError(f"{info.title} is not ready. {info.why_not}")
 
+    def _entry(self) -> Mapping[str, Any]:
+        """How the menu is used: by choosing from it, and no more."""
+        return {"filterable": False}
+
     def _infos(self) -> Sequence[ListedModel]:
         return self.studio.list_models()
 
@@ -81,6 +109,29 @@ class ModelPicker:
 
     def _choices(self) -> list[tuple[str, str]]:
         return [(info.title if info.ready else f"{info.title} (not ready)", info.name) for info in self._infos()]
+
+
+class ClassifierPicker(ModelPicker):
+    """The same for models that know classes, where the name of a published one can be typed, too."""
+
+    def check(self, model: str | None) -> None:
+        """Refuse a model that is neither there nor to be had. StudioError says why."""
+        self.checked(model)
+
+    def checked(self, model: str | None) -> ModelInfo:
+        """What is known of a model that is there, or to be had. StudioError says why it is not."""
+        if not model:
+            raise FormError("Choose the model, or type the name of a published one.")
+        return usable(self.studio.classifier(model), model)
+
+    def _entry(self) -> Mapping[str, Any]:
+        return {"allow_custom_value": True, "info": PUBLISHED}
+
+    def _line(self, model: str | None) -> str:
+        try:
+            return gallery.model_line(self.checked(model))
+        except StudioError as error:
+            return markup.notice(str(error), tone="warn")
 
 
 class EncoderPicker(ModelPicker):

@@ -267,12 +267,17 @@ class Studio:
     vlm: Callable[[], Offer | None] = no_offer
     published: Callable[[str], ModelInfo | None] = nothing_published
 
-    def classifier(self, name: str) -> ModelInfo | None:
-        """A model that knows classes, listed or published; None if there is none. StudioError may say why."""
+    def classifier(self, name: str | None) -> ModelInfo | None:
+        """A model that knows classes, listed or published; None if there is none. StudioError may say why.
+
+        The name is None where a menu was cleared.
+        """
+        if not name:
+            return None
         listed = next((info for info in self.list_models() if info.name == name), None)
         return listed or self.published(name)
 
-    def class_names(self, model: str) -> tuple[str, ...]:
+    def class_names(self, model: str | None) -> tuple[str, ...]:
         """The classes of a model, without loading its weights; none for one that knows none, or is not there."""
         try:
             info = self.classifier(model)

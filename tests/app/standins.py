@@ -51,7 +51,7 @@ class Pool:
 
     def list(self):
         return [
-            SimpleNamespace(name=name, ready=True, revision="0" * 15 + "1", class_names=classes)
+            SimpleNamespace(name=name, ready=True, origin="local", revision="0" * 15 + "1", class_names=classes)
             for name, classes in [
                 ("colours", COLOURS),
                 ("damaged", COLOURS),

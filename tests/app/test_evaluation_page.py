@@ -100,7 +100,9 @@ def test_the_form_makes_an_order_with_the_suites_in_their_own_order(form: Evalua
     ("place", "value", "words"),
     [
         (0, "absent", "Its weights are missing"),
-        (0, "/etc", "not in the list"),
+        (0, "/etc", "no model '/etc' in the list"),
+        (0, None, "Choose the model"),
+        (0, "torchvision:nothing", "torchvision has no classifier"),
         (1, None, "Choose the images"),
         (1, "/etc", "Choose the images"),
         (1, "own", "No image has a label"),
@@ -136,6 +138,19 @@ def test_costs_stand_on_the_checkboxes_and_below(form: EvaluationForm) -> None:
     assert "next to nothing" in form._measure(FULL[0], "drawings", *FULL[2:])[form.precision]
     assert "absent is not ready" in form._measure("absent", *FULL[1:])[form.estimate]
     assert "every widget" in form._measure(*FULL[:3], None, *FULL[4:])[form.estimate]
+
+
+def test_a_published_model_is_ordered_before_it_is_here_and_says_that_it_costs_a_download(form: EvaluationForm) -> None:
+    order = form.read("torchvision:net", *FULL[1:])
+    assert order.model == "torchvision:net" and form.title(order) == "torchvision:net on Photos"
+    found = form._measure("torchvision:net", *FULL[1:])
+    assert "fetched when the evaluation starts" in found[form.estimate] and form.suites not in found
+    assert "It is downloaded when it is first used" in form.models.describe("torchvision:net")[form.models.line]
+    for typed, words in (("torchvision:nothing", "torchvision has no classifier"), (None, "Choose the model")):
+        assert words in form.models.describe(typed)[form.models.line]
+        assert words in form._measure(typed, *FULL[1:])[form.estimate]
+    images = [LabelledUpload(DIGEST, "goldfish")]  # a class of its own
+    assert form.read("torchvision:net", "own", *FULL[2:5], images, []).images == tuple(images)
 
 
 def test_how_many_images_there_are() -> None:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from app.data_dir import DataDir
 from app.evaluation_data import EvaluationData
@@ -11,11 +12,13 @@ from app.evaluation_order import EvaluationOrder, LabelledUpload
 from app.evaluations import FOLDER, Evaluations, take_over
 from app.jobs import JobRequest, JobService, JobStatus
 from app.speeds import Speeds
+from app.ui.uploads import keep_picture
 from app.work import make_handlers
 from generator.errors import StudioError
 from robust_model.evaluation.engine import evaluate_model
 from robust_model.evaluation.suites import SUITES
 from tests.app.standins import workshop
+from tests.robust_model.published import TIMM, empty_hub, put_timm
 
 ORDER = EvaluationOrder("gratings", "synthetic", ("quick",), 6, 8 / 255)
 NOBODY = "0" * 32
@@ -123,6 +126,26 @@ def test_what_a_stopped_evaluation_found_is_gone_on_with(known, shop, data, monk
     with pytest.raises(StudioError, match="all done"):
         known.continued(second.id, second.params, ("quick",))
     assert known.continued(second.id, second.params, ("square",))["config"]["suites"] == ["quick", "square"]
+
+
+def test_a_published_model_is_evaluated_on_images_of_its_classes(known, shop, data, tmp_path, monkeypatch):
+    checkpoints = empty_hub(tmp_path, monkeypatch)
+    digest = keep_picture(Image.new("RGB", (60, 40), (200, 90, 10)), data.uploads).stem
+    order = EvaluationOrder(TIMM, "own", ("quick",), 1, 0.0, (LabelledUpload(digest, "goldfish"),))
+    with pytest.raises(StudioError, match="known once it is here"):  # a page must not wait for a download
+        known.costs(TIMM, ("quick",), 1, 0.0)
+    params = known.params(order)
+    assert "own" in [choice.name for choice in known.data(TIMM)]
+    assert known.data("torchvision:nothing")  # what is wrong is said beside the model's name
+    with JobService(data.root, make_handlers(shop)) as jobs:
+        missing = jobs.wait(jobs.submit(JobRequest("evaluate", params)), 60.0)
+        assert missing.status is JobStatus.FAILED and "could not be downloaded" in missing.error
+        put_timm(checkpoints)
+        done = jobs.wait(jobs.submit(JobRequest("evaluate", params)), 120.0)
+    assert done.status is JobStatus.DONE, done.error
+    assert done.result["data"]["n"] == 1 and len(done.result["data"]["class_names"]) == 1000
+    costs, _ = known.costs(TIMM, ("quick",), 1, 0.0)
+    assert costs["quick"].backward > 0
 
 
 @pytest.mark.parametrize("job_id", [NOBODY, "..", "../../models", "x", "/etc"])

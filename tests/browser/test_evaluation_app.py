@@ -94,6 +94,33 @@ def test_closed_tab_running_done_report_comparison_and_removal(text_visit: "sync
     page.wait_for_function("document.querySelectorAll('#evaluate-runs li').length === 1")
 
 
+def test_a_published_model_is_typed_by_its_name_and_the_list_still_chooses(text_visit: "sync_api.Page") -> None:
+    page = text_visit
+    open_sidebar(page)
+    menu, start_it = page.locator("#evaluate-model input"), page.locator("#evaluate-start")
+    menu.click()
+    page.get_by_role("option", name="Stand-in, undefended").click()
+    page.locator("#evaluation").get_by_text("Falls for everything.").wait_for()
+    menu.click()
+    page.locator("#evaluate-eps input").click()  # to look into the menu and leave it changes nothing
+    assert start(page)
+    wait_for_state(page, "done", KIND)
+    assert "Stand-in, undefended on" in page.locator("#evaluate-stage h2").inner_text()
+    for name, words in (("torchvision:nothing", "torchvision has no classifier"), ("nothing", "no model 'nothing'")):
+        menu.fill(name)
+        menu.press("Enter")
+        page.locator("#evaluation").get_by_text(words).first.wait_for()
+    start_it.click()
+    page.locator("#evaluation .cx-notice-area").get_by_text("no model 'nothing'").wait_for()
+    menu.fill("torchvision:net")
+    menu.press("Enter")
+    page.get_by_text("Knows other things. It is downloaded when it is first used (5 MB).").wait_for()
+    page.locator("#evaluate-estimate").get_by_text("fetched when the evaluation starts").wait_for()
+    assert start(page)
+    wait_for_state(page, "done", KIND)
+    assert "torchvision:net on" in page.locator("#evaluate-stage h2").inner_text()
+
+
 def test_stopping_keeps_what_is_done_and_it_can_be_gone_on_with(text_visit: "sync_api.Page") -> None:
     page = text_visit
     open_sidebar(page)
