@@ -198,9 +198,11 @@ class Evaluation:
         def on_step(count: int, outcome: AttackOutcome) -> None:
             if self.should_stop():
                 raise _StoppedError
+            # AutoAttack's breaks are known only at its end: until then, what it says itself.
             left = len(rows) - int(outcome.broken.sum())
-            message = f"{where}: {left} of {len(rows)} images still stand; {self._worst_so_far()}"
-            self._say(self.done + share * min(1.0, count / units), message)
+            log = str(outcome.extra.get("log", "")).split("\n")[-2:]
+            news = ", ".join(filter(None, log)) or f"{left} of {len(rows)} images still stand"
+            self._say(self.done + share * min(1.0, count / units), f"{where}: {news}; {self._worst_so_far()}")
 
         return attack_unit(self.bench, task, on_step)
 

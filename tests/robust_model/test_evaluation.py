@@ -174,6 +174,16 @@ def test_an_attack_that_leaves_the_ball_is_caught(monkeypatch: pytest.MonkeyPatc
         evaluate_model(CONFIG, Known(), data=images())
 
 
+def test_autoattack_says_itself_how_far_it_is() -> None:
+    attack = AutoAttackConfig(eps=EPS, version="custom", attacks=("apgd-ce", "square"), steps=3, restarts=1, queries=3)
+    said: list[str] = []
+    evaluate_model(
+        changed(attacks=(attack,)), Known(), data=images(), on_progress=lambda progress: said.append(progress.message)
+    )
+    assert any("robust accuracy after APGD-CE" in words and "running square" in words for words in said)
+    assert not any("still stand" in words for words in said), "what AutoAttack has broken is known only at its end"
+
+
 def test_autoattacks_own_number_stands_beside_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     def half(_defence: object, pixels: Tensor, *_args: object, **_options: object) -> Iterator[AttackOutcome]:
         outcome = AttackOutcome.untouched(pixels)
