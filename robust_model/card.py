@@ -32,14 +32,16 @@ def export(
     dtype: str = "float16",
     calibrate: bool = False,
     voters: int | None = None,
+    aggregator: str | None = None,
     mirror: bool | None = None,
     licence: str = "unknown",
 ) -> Path:
     """Write the run's (averaged) weights, configuration and card to the folder `out`; returns it.
 
-    `voters` and `mirror` replace what the configuration says about the answer: how many predictors take part in it, and
-    whether the mirror image is asked too. With `calibrate` the answer's temperature is fitted to the run's held-out
-    images, for which its data are loaded. Of a run of several phases the last is exported, which must have begun.
+    `voters`, `aggregator` and `mirror` replace what the configuration says about the answer: how many predictors take
+    part in it, how they are combined, and whether the mirror image is asked too. With `calibrate` the answer's
+    temperature is fitted to the run's held-out images, for which its data are loaded. Of a run of several phases the
+    last is exported, which must have begun.
     """
     phases = read_phases(run)
     folder = run if phases is None else run / list(phases.phases)[-1]
@@ -59,7 +61,8 @@ def export(
         earlier = list(phases.phases.items())[:-1]
         recipe["phases_before"] = {name: _recipe(phase) for name, phase in earlier}
     model = config.model
-    changes = {name: value for name, value in (("voters", voters), ("mirror", mirror)) if value is not None}
+    wanted = {"voters": voters, "aggregator": aggregator, "mirror": mirror}
+    changes = {name: value for name, value in wanted.items() if value is not None}
     model = validated(ModelConfig, {**model.model_dump(), **changes})
     if calibrate:
         scores, labels = Run(config, folder).held_out_answers(model)

@@ -75,6 +75,11 @@ def _parser() -> argparse.ArgumentParser:
     out.add_argument("--title")
     out.add_argument("--voters", type=int, help="how many of the deepest predictors take part in the answer (0: all)")
     out.add_argument(
+        "--aggregator",
+        choices=sorted(AGGREGATORS),
+        help="how they are combined (those with -votes settle CrossMax's ties; see robust_model/crossmax.py)",
+    )
+    out.add_argument(
         "--mirror",
         action=argparse.BooleanOptionalAction,
         help="average every predictor over the image and its mirror image (twice the cost)",
@@ -179,6 +184,7 @@ def main(argv: Sequence[str], *, foreground: Foreground) -> int:
                         dtype=args.dtype,
                         calibrate=args.calibrate,
                         voters=args.voters,
+                        aggregator=args.aggregator,
                         mirror=args.mirror,
                         licence=args.license,
                     )

@@ -30,7 +30,7 @@ def _crossmax_cifar10(data: str) -> TrainConfig:
             class_names=CIFAR10_CLASSES,
             stack=STACKS["clean"],
             readout_depths=(3, 4, 5, 6),
-            aggregator="crossmax-median",
+            aggregator="crossmax-median-votes",
         ),
         data=data,
         epochs=28,

@@ -48,7 +48,15 @@ class DataConfig(AnalysisConfig):
     batch: int = Field(100, ge=1)
     noise: Literal["model", "off", "fresh"] = "model"
     draws: int = Field(9, ge=1)
-    crossmax: Literal["", "crossmax-top3", "crossmax-top2", "crossmax-median"] = ""
+    crossmax: Literal[
+        "",
+        "crossmax-top3",
+        "crossmax-top2",
+        "crossmax-median",
+        "crossmax-top3-votes",
+        "crossmax-top2-votes",
+        "crossmax-median-votes",
+    ] = ""
 
 
 class AttackedConfig(DataConfig):

@@ -19,12 +19,18 @@ from robust_model.evaluation.accounting import majority
 from robust_model.evaluation.plan import generator_of
 from robust_model.noise import FreshNoise, Noise, SilentNoise
 
-CROSSMAXES = ("crossmax-top3", "crossmax-median", "crossmax-top2")
+CROSSMAXES = (
+    *("crossmax-top3", "crossmax-median", "crossmax-top2"),
+    *("crossmax-top3-votes", "crossmax-median-votes", "crossmax-top2-votes"),
+)
 TITLES = {
     "mean": "mean",
     "crossmax-top3": "CrossMax top-3",
     "crossmax-top2": "CrossMax top-2",
     "crossmax-median": "CrossMax median",
+    "crossmax-top3-votes": "CrossMax top-3, ties by votes",
+    "crossmax-top2-votes": "CrossMax top-2, ties by votes",
+    "crossmax-median-votes": "CrossMax median, ties by votes",
     "defence": "answer",
 }
 Found = TypeVar("Found")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from generator.errors import StudioError
-from robust_model.crossmax import AGGREGATORS, crossmax, find_aggregator
+from robust_model.crossmax import AGGREGATORS, TIE, crossmax, find_aggregator, median, settled, top2, top3
 
 # Two images, three predictors, three classes.
 LOGITS = torch.tensor(
@@ -51,6 +51,36 @@ def test_one_confident_predictor_decides_nothing() -> None:
     loud = torch.cat([shy, torch.tensor([[0.0, 0.0, 1000.0]])])[None].expand(2, -1, -1)
     assert AGGREGATORS["mean"](loud).argmax(1).tolist() == [2, 2]
     assert crossmax(loud, 3).argmax(1).tolist() == [0, 0]
+
+
+# All three name class 1, the first two by as much before class 0, whose column, less its maximum, is 0, 0, -2: two
+# classes with the median 0, and the first of them is not what anybody named.
+LED = torch.tensor([[[-1.0, 0.0, -9.0], [-1.0, 0.0, -9.0], [-3.0, 0.0, -9.0]]])
+# Three name class 0 and three class 1, who are surer.
+SPLIT = torch.tensor([[[2.0, 0.0, -9.0]] * 3 + [[0.0, 5.0, -9.0]] * 3])
+
+
+def test_ties_go_to_the_first_class_as_published_and_with_votes_to_whom_most_name() -> None:
+    for logits, plain in ((LED, median), (SPLIT, top3)):
+        assert plain(logits)[0, :2].tolist() == [0.0, 0.0] and plain(logits).argmax(1).item() == 0
+        assert settled(plain)(logits).argmax(1).item() == 1
+    probability = (3 * math.exp(-2) / (1 + math.exp(-2)) + 3 / (1 + math.exp(-5))) / 6  # class 2: about none
+    added = (settled(top3)(SPLIT) - top3(SPLIT))[0]
+    assert added[:2].tolist() == pytest.approx([TIE * (3 + 1 - probability), TIE * (3 + probability)], rel=1e-3)
+    # What is nearly equal to a class that more name stays behind it, however near.
+    near = LED.clone()
+    near[0, 1, 0] = torch.nextafter(torch.tensor(-1.0), torch.tensor(0.0))
+    assert settled(median)(near).argmax(1).item() == 1
+
+
+def test_without_a_tie_the_votes_change_nothing() -> None:
+    logits = torch.randn(500, 5, 4, generator=torch.Generator().manual_seed(0))
+    for plain in (median, top2, top3):
+        answers = plain(logits)
+        best = answers.topk(2, dim=1).values
+        clear = best[:, 0] - best[:, 1] > 1e-6
+        assert torch.equal(settled(plain)(logits).argmax(1)[clear], answers.argmax(1)[clear]) and clear.sum() > 250
+        assert (settled(plain)(logits) - answers).abs().max() <= 6 * TIE
 
 
 def test_the_others_by_hand() -> None:
