@@ -26,6 +26,14 @@ def answers(defence: Defence, images: Tensor, noise: Noise, draws: int) -> Tenso
     return torch.stack(rows)
 
 
+@torch.no_grad()
+def tied(defence: Defence, images: Tensor, labels: Tensor, noise: Noise) -> Tensor:
+    """Where one pass gives the true class as high a logit as any, but names another (the first of them): bool [B]."""
+    logits = defence.combine(defence.readouts(images, noise))
+    own = logits.gather(1, labels[:, None])[:, 0]
+    return (own == logits.amax(1)) & (logits.argmax(1) != labels)
+
+
 def majority(found: Tensor) -> Tensor:
     """The class named most often over the first axis (of equally many, the lowest): int64 [K, ...] to [...]."""
     votes = torch.stack([(found == one).sum(0) for one in found])  # for each draw, how many agree with it

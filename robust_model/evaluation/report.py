@@ -91,6 +91,7 @@ def _attack(attack: AttackResults, results: Results, clean: Tensor) -> dict[str,
         "passes": attack.passes._asdict(),
         "seconds": round(attack.seconds, 1),
         "distance_max": attack.distance_max,
+        "tied": attack.tied,
     }
     if results.answers.shape[0] > 1:
         entry["accounting"] = by_draws(attack.right[attack.met])
@@ -130,6 +131,13 @@ def _warnings(setting: Setting, results: Results) -> list[str]:
         found.append(
             f"Attacks computed in {setting.config.precision}, but for AutoAttack; every break was judged in float32."
         )
+    for attack in results.attacks:
+        if attack.tied:
+            found.append(
+                f"Of the images that '{attack.planned.name}' breaks, {attack.tied} are exact ties: the true class's "
+                "logit is as high as any, and the order of the classes decides. They need not survive being saved; an "
+                "aggregator whose name ends in -votes settles CrossMax's ties."
+            )
     clean = results.clean_right[results.seen].any(1)
     if len(clean) and not bool(clean.any()):
         found.append("The model gets no image right: nothing could be attacked.")

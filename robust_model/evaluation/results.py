@@ -19,7 +19,8 @@ class AttackResults:
 
     `met` [n]: those whose batch it has finished (attacked or not); `broken` [n]: by it (a cumulative one: by it or
     before it); `rescored` [n]: still right by the majority of fresh draws on the image that the attack returned;
-    `right` [n, K]: right in each of these draws. Images that it did not attack keep what was known of them.
+    `right` [n, K]: right in each of these draws. Images that it did not attack keep what was known of them. `tied`: of
+    how many that it broke the true class's logit is as high as any, so that the order of the classes decides.
     """
 
     planned: PlannedAttack
@@ -31,6 +32,7 @@ class AttackResults:
     passes: PassCount = field(default_factory=lambda: PassCount(0, 0))
     seconds: float = 0.0
     distance_max: float = 0.0
+    tied: int = 0
     samples: list[dict[str, Any]] = field(default_factory=list)
     extras: list[dict[str, Any]] = field(default_factory=list)
 
@@ -94,6 +96,7 @@ class Results:
         result.passes += PassCount(*entry.facts["passes"])
         result.seconds += entry.facts["seconds"]
         result.distance_max = max(result.distance_max, entry.facts["distance_max"])
+        result.tied += entry.facts.get("tied", 0)  # journals of before this was looked at have none
         result.samples += entry.facts["samples"]
         result.extras.append(entry.facts["extra"])
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from robust_model.attacks import AnyAttack, AttackOutcome, Defence, PassCount, run_attack
 from robust_model.data import LabelledImages, to_float
-from robust_model.evaluation.accounting import answers, majority
+from robust_model.evaluation.accounting import answers, majority, tied
 from robust_model.evaluation.journal import Entry, Journal
 from robust_model.evaluation.plan import PlannedAttack, generator_of
 from robust_model.evaluation.samples import save_samples
@@ -43,6 +43,11 @@ class Referee:
     def stands(self, images: Tensor, labels: Tensor) -> Tensor:
         """Whether the defended answer is still right: bool [B]."""
         return self.named(images)[:, -1] == labels
+
+    def tied(self, images: Tensor, labels: Tensor) -> int:
+        """For how many images only the order of the classes keeps the true one from being the answer (one pass)."""
+        self.passes += PassCount(len(images), 0)
+        return int(tied(self.defence, images, labels, self.noise).sum())
 
     def in_words(self, images: Tensor) -> list[dict[str, str]]:
         """The name of the class that each read-out and the "defence" name, for each image."""
@@ -183,6 +188,8 @@ def attack_unit(bench: Bench, task: Task, on_step: Callable[[int, AttackOutcome]
     again = bench.referee(*place, "again")
     answered = again.answers(outcome.images)[:, :, -1]
     broken = outcome.broken.cpu()
+    fallen = torch.nonzero(broken).squeeze(1).to(images.device)
+    ties = again.tied(outcome.images[fallen], labels[fallen]) if len(fallen) else 0
     found = broken & task.new
     tensors = {
         "rows": task.rows,
@@ -192,12 +199,13 @@ def attack_unit(bench: Bench, task: Task, on_step: Callable[[int, AttackOutcome]
         "found": task.rows[found],
         "images": outcome.images[found.to(images.device)],
     }
-    shown = torch.nonzero(broken).squeeze(1)[: task.samples].to(images.device)
+    shown = fallen[: task.samples]
     pictures = _pictures(bench, task, images[shown], outcome.images[shown], task.rows[shown.cpu()].tolist())
     facts = {
         "passes": outcome.passes + referee.passes + again.passes,
         "seconds": time.monotonic() - started,
         "distance_max": distance,
+        "tied": ties,
         "samples": pictures,
         "extra": outcome.extra,
     }

@@ -184,6 +184,23 @@ def test_autoattack_says_itself_how_far_it_is() -> None:
     assert not any("still stand" in words for words in said), "what AutoAttack has broken is known only at its end"
 
 
+class Tying(Known):
+    """Class 1 always has the logit 0, and class 0 has no more than that."""
+
+    def readouts(self, images: Tensor, noise: object = None) -> Tensor:
+        logits = super().readouts(images)
+        return (logits - logits[..., 1:]).clamp(max=0.0)
+
+
+def test_breaks_that_are_ties_are_counted_and_said() -> None:
+    report, plain = (evaluate_model(CONFIG, model, data=images()) for model in (Tying(), Known()))
+    assert report["worst_case"] == plain["worst_case"], "argmax takes the first class of a tie"
+    first = report["attacks"][0]
+    assert first["tied"] == first["attacked"] - first["correct"] == 3 and plain["attacks"][0]["tied"] == 0
+    assert any("'mean/ce' breaks, 3 are exact ties" in words for words in report["warnings"])
+    assert not any("ties" in words for words in plain["warnings"])
+
+
 def test_autoattacks_own_number_stands_beside_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     def half(_defence: object, pixels: Tensor, *_args: object, **_options: object) -> Iterator[AttackOutcome]:
         outcome = AttackOutcome.untouched(pixels)
