@@ -47,6 +47,10 @@ def export(
     folder = run if phases is None else run / list(phases.phases)[-1]
     tensors, facts = load_tensors(folder / "checkpoint.safetensors")
     config = TrainConfig.model_validate(facts["config"])
+    model = config.model
+    wanted = {"voters": voters, "aggregator": aggregator, "mirror": mirror}
+    changes = {name: value for name, value in wanted.items() if value is not None}
+    model = validated(ModelConfig, {**model.model_dump(), **changes})  # refused before anything is written
     prefix = "average." if config.ema else "model."
     kind = DTYPES[dtype]
     weights = {
@@ -60,10 +64,6 @@ def export(
     if phases is not None:
         earlier = list(phases.phases.items())[:-1]
         recipe["phases_before"] = {name: _recipe(phase) for name, phase in earlier}
-    model = config.model
-    wanted = {"voters": voters, "aggregator": aggregator, "mirror": mirror}
-    changes = {name: value for name, value in wanted.items() if value is not None}
-    model = validated(ModelConfig, {**model.model_dump(), **changes})
     if calibrate:
         scores, labels = Run(config, folder).held_out_answers(model)
         model = model.model_copy(update={"temperature": round(fit_temperature(scores, labels), 4)})

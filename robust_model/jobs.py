@@ -27,7 +27,7 @@ def validated(kind: type[Config], settings: object) -> Config:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "config"
-        raise StudioError(f"The setting '{place}' is not valid: {first['msg']}.") from error
+        raise StudioError(f"The setting '{place}' is not valid: {first['msg'].rstrip('.')}.") from error
 
 
 def evaluate_job(

@@ -16,7 +16,7 @@ from generator.devices import choose_device
 from generator.errors import StudioError
 from robust_model import cli
 from robust_model.attacks import run_attack
-from robust_model.crossmax import AGGREGATORS
+from robust_model.crossmax import AGGREGATORS, crossmax
 from robust_model.data import synthetic
 from robust_model.jobs import evaluate_job
 from robust_model.presets import PRESETS
@@ -186,6 +186,18 @@ def test_a_resumed_run_may_have_more_epochs_and_the_card_says_so(
     assert _config(run).epochs == 2
     assert main(["export", str(run), str(tmp_path / "model")]) == 0
     assert f"- Changed at step {steps}: `{command}`" in (tmp_path / "model" / "README.md").read_text()
+
+
+def test_how_the_answer_is_made_can_be_changed_at_export(model_folder: Path, tmp_path: Path) -> None:
+    run, out = model_folder.parent.parent / "run", tmp_path / "model"
+    words = ["--voters", "2", "--aggregator", "crossmax-top2-votes", "--mirror"]
+    assert main(["export", str(run), str(out), *words]) == 0
+    model, images = load_model(str(out)), synthetic("test", 8).images.float() / 255
+    assert (model.config.voters, model.config.aggregator, model.config.mirror) == (2, "crossmax-top2-votes", True)
+    torch.testing.assert_close(model(images), model(images.flip(3)))
+    torch.testing.assert_close(model(images), crossmax(model.readouts(images), 2), atol=1e-6, rtol=0.0)
+    assert main(["export", str(run), str(out), "--voters", "1", "--aggregator", "crossmax-top2-votes"]) == 2
+    assert load_model(str(out)).config.voters == 2, "the earlier export is still there"
 
 
 def _config(run: Path) -> TrainConfig:
