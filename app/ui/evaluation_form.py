@@ -157,7 +157,8 @@ class EvaluationForm:
         def choose_model(model: str | None, data: str | None, *images: Sequence[LabelledUpload]) -> Updates:
             model = model or ""
             found = self.studio.evaluations.data(model)
-            kept = data if any(choice.name == data for choice in found) else next((c.name for c in found), None)
+            usable = [choice.name for choice in found if not choice.why_not]
+            kept = data if data in usable else next(iter(usable), data)
             lists: Updates = {}
             for pictures, listed in zip(self.pictures.values(), images, strict=True):
                 lists |= pictures.relabel(listed, model)
@@ -216,7 +217,8 @@ class EvaluationForm:
         try:
             info = self.models.checked(model)
             if gallery.needs_download(info):
-                return {**hint, self.estimate: evaluation_markup.waiting(UNMEASURED)}
+                bare = gr.CheckboxGroup(choices=self._suite_choices({}))  # without the costs of another model
+                return {**hint, self.suites: bare, self.estimate: evaluation_markup.waiting(UNMEASURED)}
             costs, whole_cost = self.studio.evaluations.costs(info.name, suites or (), number, eps / LEVELS)
         except StudioError as error:
             return {**hint, self.estimate: markup.notice(str(error), tone="warn")}
