@@ -92,7 +92,8 @@ def _found(yes: bool) -> Verdict:
 def _direct_sources(report: Mapping[str, Any]) -> set[str]:
     """The names of sources whose logits are the defended answer itself."""
     defence = report["defence"]
-    direct = {"defence", str(defence.get("aggregator", ""))}
+    own = str(defence.get("aggregator", ""))
+    direct = {"defence", own, own.removesuffix("-votes")}  # votes only settle ties
     predictors = len(report.get("clean_by_readout", {}))
     if predictors <= 1 or defence.get("voters") == 1:  # one voter: whatever combines it, it is the answer
         direct |= {*AGGREGATORS, "predictor -1", f"predictor {predictors - 1}"}

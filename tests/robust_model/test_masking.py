@@ -280,6 +280,9 @@ def test_what_is_no_transfer_is_not_taken_for_one() -> None:
     ):
         sign = by_sign(paper(left, {"direct": DIRECT, "other": config}))["transfer beats direct"]
         assert sign["verdict"] != "found", config
+    settled = paper(left, {"direct": DIRECT, "other": {"source": "crossmax-median"}})
+    settled["defence"] = {**settled["defence"], "aggregator": "crossmax-median-votes"}  # the same, but for ties
+    assert by_sign(settled)["transfer beats direct"]["verdict"] != "found"
     frozen = {"source": "defence", "noise_over_steps": "frozen"}
     assert by_sign(paper(left, {"direct": DIRECT, "other": frozen}))["transfer beats direct"]["verdict"] == "found"
     one = paper(left, {"direct": DIRECT, "other": OTHER})
