@@ -6,8 +6,9 @@ authors' notebook. Every aggregator maps logits [B, N, C] of N predictors to [B,
 **Ties.** Where k predictors or more name a class, CrossMax gives it exactly 0, and no class more. So another class that
 as many name ties with it (of 7 or 8 predictors with k = 3 that happens on photos), and so does one whose k highest
 values are equal, be it far behind. Which of them is the answer is then decided by the order of the classes, as
-`argmax` takes the first. An attack that walks along the boundary (FAB) finds the second kind by the hundred, in points
-of which none survives being saved as an image. The aggregators whose names end in "-votes" settle ties: by how many
+`argmax` takes the first. An attack that walks along the boundary (FAB) finds points of the second kind, where every
+step aside, and so rounding to 8 bits, restores the answer (README, "Ties"). The aggregators whose names end in
+"-votes" settle ties: by how many
 predictors name a class, then by their mean probability. Where there is no tie they answer alike.
 """
 
