@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from generator.errors import StudioError
 from robust_model.crossmax import AGGREGATORS, find_aggregator
+from robust_model.frozen import frozen_chain
 from robust_model.model_config import EnsembleConfig, ModelConfig
 from robust_model.networks import (
     READOUTS,
@@ -196,6 +197,12 @@ class SelfEnsemble(nn.Module):
         other.rng = torch.Generator().manual_seed(seed)
         return other
 
+    def frozen(self) -> "SelfEnsemble":
+        """This network for passes without end (see `frozen.frozen_chain`); it must be in eval mode."""
+        other = self._with()
+        other._modules = {**self._modules, "chain": frozen_chain(self.chain)}
+        return other
+
     def _with(self, **changes: str | float) -> "SelfEnsemble":
         other = copy.copy(self)
         other.config = ModelConfig(**{**self.config.model_dump(), **changes})
@@ -268,6 +275,10 @@ class Ensemble(nn.Module):
         """This ensemble, sharing its weights, whose members draw fresh noise from generators of their own."""
         numbers = torch.randint(2**62, (len(self.members),), generator=torch.Generator().manual_seed(seed)).tolist()
         return self._of([member.with_seed(number) for member, number in zip(self._members(), numbers, strict=True)])
+
+    def frozen(self) -> "Ensemble":
+        """This ensemble for passes without end, as its members are (see `SelfEnsemble.frozen`)."""
+        return self._of([member.frozen() for member in self._members()])
 
     def _members(self) -> list[SelfEnsemble]:
         return [member for member in self.members if isinstance(member, SelfEnsemble)]

@@ -127,6 +127,10 @@ class PlainDefence(nn.Module):
             )
         return self
 
+    def frozen(self) -> "PlainDefence":
+        """This network as it is: of what others have written, nothing is known that could be computed otherwise."""
+        return self
+
     def with_aggregator(self, aggregator: str) -> "PlainDefence":
         """A StudioError: there is nothing to combine."""
         raise StudioError(

@@ -69,6 +69,7 @@ def estimate(model: EvaluatedModel, config: EvalConfig, data: LabelledSet) -> Co
 
 def measure(model: EvaluatedModel, data: LabelledImages, batch: int) -> tuple[float, float]:
     """Seconds that one image takes forward, and backward; each the better of two tries after a first one."""
+    model = model.frozen()  # as attacks see it
     device = next(iter(model.state_dict().values()), torch.empty(0)).device
     images = to_float(data.images[:batch]).to(device)
     noise = noise_from(model, generator_of("cost"))

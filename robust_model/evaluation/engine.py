@@ -97,8 +97,11 @@ class Evaluation:
         draws = config.draws if self.model.random else 1
         self.journal = Journal(folder)
         self.plan = self.journal.open(config, self._identity(), attacks_of(self.model, config))
-        attacked = as_attacked(self.model, config.precision)
-        self.bench = Bench(self.model, attacked, self.data, self.indices, self.device, draws, config.seed, self.journal)
+        exact = self.model.frozen()
+        attacked = as_attacked(exact, config.precision)
+        self.bench = Bench(
+            self.model, exact, attacked, self.data, self.indices, self.device, draws, config.seed, self.journal
+        )
         self.results = Results(self.data.labels, len(self.model.readout_names), draws)
         self.further: dict[str, Any] = {}
         self.weights = [sum(planned.config.cost()) for planned in self.plan]

@@ -63,11 +63,12 @@ class Referee:
 class Bench:
     """What all units of one evaluation share.
 
-    The `defence` that is judged, and as attacks see it (`attacked`: perhaps in another precision), the data with their
-    `places` in the split, the journal.
+    The `defence` that is judged, and as attacks see it (`exact`: the same but for rounding, only faster; `attacked`:
+    perhaps in another precision as well), the data with their `places` in the split, the journal.
     """
 
     defence: Defence
+    exact: Defence
     attacked: Defence
     data: LabelledImages
     places: list[int]
@@ -77,8 +78,8 @@ class Bench:
     journal: Journal
 
     def seen_by(self, config: AnyAttack) -> Defence:
-        """The defence as an attack sees it. AutoAttack believes what it sees: it sees what is judged."""
-        return self.defence if config.kind == "autoattack" else self.attacked
+        """The defence as an attack sees it. AutoAttack believes what it sees: it sees no other precision."""
+        return self.exact if config.kind == "autoattack" else self.attacked
 
     def images(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """The images [B, 3, H, W] and labels [B] at `rows` (indices), on the device."""

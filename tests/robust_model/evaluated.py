@@ -27,6 +27,9 @@ class Known(Linear):
     def with_aggregator(self, aggregator: str) -> "Known":
         raise NotImplementedError
 
+    def frozen(self) -> "Known":
+        return self
+
 
 class Coin(torch.nn.Module):
     """Right with a chance that the image shows: its mean, whatever the label 1. The noise decides."""
@@ -57,6 +60,9 @@ class Coin(torch.nn.Module):
 
     def with_aggregator(self, aggregator: str) -> "Coin":
         raise NotImplementedError
+
+    def frozen(self) -> "Coin":
+        return self
 
 
 def images() -> LabelledImages:
