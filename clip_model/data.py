@@ -13,7 +13,7 @@ from clip_model.captions import attributes_of
 from clip_model.concepts import CIFAR10, GENERAL, Concepts, wordnet_concepts
 from generator.errors import StudioError
 from generator.image import LoadLimits, load_image
-from robust_model.data import LabelledImages, class_folder, load_data
+from robust_model.data import ANNOTATIONS, LabelledImages, annotated_files, class_folder, load_data
 
 SIDE = 32
 _CHUNK = 4096
@@ -98,13 +98,12 @@ def validation_images(tiny_imagenet: Path, count: int = 0) -> LabelledImages:
     wnids, _ = read_words(tiny_imagenet)
     folder = tiny_imagenet / "val"
     try:
-        lines = (folder / "val_annotations.txt").read_text(encoding="utf-8").splitlines()
+        pairs = annotated_files(folder)
     except OSError as error:
-        raise StudioError(f"'{folder}' has no val_annotations.txt: fetch the data set again.") from error
-    pairs = [line.split("\t")[:2] for line in lines if line.strip()]
+        raise StudioError(f"'{folder}' has no {ANNOTATIONS}: fetch the data set again.") from error
     order = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(0)).tolist()
     chosen = [pairs[i] for i in order[: count or None]]
-    pixels = torch.from_numpy(np.stack([_read(folder / "images" / name) for name, _ in chosen]))
+    pixels = torch.from_numpy(np.stack([_read(path) for path, _ in chosen]))
     return LabelledImages(pixels, _labels([w for _, w in chosen], wnids), wnids, f"folder:{tiny_imagenet.name}/val")
 
 

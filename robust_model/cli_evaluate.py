@@ -65,7 +65,11 @@ def _add_evaluate(commands: Commands) -> None:
         "folder; returns a network, or (network, class names))",
     )
     what = evaluate.add_argument_group("what is evaluated")
-    what.add_argument("--data", default="cifar10", help="as for train; the test split is used (default: %(default)s)")
+    what.add_argument(
+        "--data",
+        default="cifar10",
+        help="as for train; the test split is used, of a folder test/ or else val/ (default: %(default)s)",
+    )
     what.add_argument("-n", "--count", type=int, default=defaults.count, help="images, 0 = all (default: %(default)s)")
     what.add_argument(
         "--size",

@@ -37,6 +37,7 @@ CIFAR100_CLASSES = (
     "willow_tree", "wolf", "woman", "worm",
 )  # fmt: skip
 _ANY_SIDE = LoadLimits(min_side=1)
+ANNOTATIONS = "val_annotations.txt"
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
 
@@ -143,8 +144,32 @@ def _read_image(path: Path) -> Image.Image:
         raise StudioError(f"Cannot use '{path}': {error} Repair or remove that file.") from error
 
 
+def _split_folder(root: Path, split: Split) -> Path:
+    """Where the images of a split lie.
+
+    The test images of a set whose own lie in `val`, or have labels only there (ImageNet, Tiny-ImageNet), are those.
+    """
+    val = root / "val"
+    elsewhere = _annotated(val) or (val.is_dir() and not (root / "test").is_dir())
+    return val if split == "test" and elsewhere else root / split
+
+
+def _annotated(folder: Path) -> bool:
+    """Whether a folder is laid out as Tiny-ImageNet's `val`: all `images` in one place, their classes in a list."""
+    return (folder / ANNOTATIONS).is_file() and (folder / "images").is_dir()
+
+
+def annotated_files(folder: Path) -> list[tuple[Path, str]]:
+    """The files of `folder/images` with the classes that `folder/val_annotations.txt` gives them, in its order."""
+    lines = (folder / ANNOTATIONS).read_text(encoding="utf-8").splitlines()
+    pairs = [line.split("\t")[:2] for line in lines if line.strip()]
+    if not pairs or any(len(pair) < 2 for pair in pairs):
+        raise StudioError(f"'{folder / ANNOTATIONS}' is no list of files and classes: fetch the data set again.")
+    return [(folder / "images" / name, label) for name, label in pairs]
+
+
 def _class_names(root: Path, split: Split) -> tuple[str, ...]:
-    folder = root / split
+    folder = _split_folder(root, split)
     if not folder.is_dir():
         raise StudioError(
             f"No images at '{folder}': a class folder holds {split}/<class>/<image files>. For CIFAR-10 you can also "
@@ -158,7 +183,13 @@ def _class_names(root: Path, split: Split) -> tuple[str, ...]:
 
 def _class_files(root: Path, split: Split) -> tuple[list[Path], list[int], tuple[str, ...]]:
     """The files of `root/<split>/<class>/` at any depth, their labels, and the classes."""
-    folder, classes = root / split, _class_names(root, split)
+    folder = _split_folder(root, split)
+    if _annotated(folder):
+        pairs = sorted(annotated_files(folder), key=lambda pair: (pair[1], pair[0]))
+        classes = tuple(sorted({label for _, label in pairs}))
+        places = {name: label for label, name in enumerate(classes)}
+        return [file for file, _ in pairs], [places[label] for _, label in pairs], classes
+    classes = _class_names(root, split)
     files: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
@@ -177,6 +208,7 @@ def _class_files(root: Path, split: Split) -> tuple[list[Path], list[int], tuple
 def class_folder(root: Path, split: Split, size: int = 32) -> LabelledImages:
     """Read `root/<split>/<class>/*` (also `<class>/images/*`), classes and files in alphabetical order.
 
+    Where there is no `test`, `val` is the test split: as in ImageNet, or, with its list of labels, in Tiny-ImageNet.
     Hidden files and folders are passed over. Images of another size become `size` x `size` by `centre_square`.
     """
     files, labels, classes = _class_files(root, split)
@@ -189,13 +221,17 @@ def class_folder(root: Path, split: Split, size: int = 32) -> LabelledImages:
     with ThreadPoolExecutor() as pool:
         for _ in pool.map(read, range(len(files))):
             pass
-    return LabelledImages(torch.from_numpy(pixels), torch.tensor(labels), classes, f"folder:{root.name}/{split}")
+    return LabelledImages(torch.from_numpy(pixels), torch.tensor(labels), classes, _source("folder", root, split))
 
 
 def class_files(root: Path, split: Split, size: int) -> LabelledFiles:
     """The same folder as `class_folder` reads, with the same pixels, left on the disk."""
     files, labels, classes = _class_files(root, split)
-    return LabelledFiles(tuple(files), torch.tensor(labels), classes, f"files:{root.name}/{split}", size)
+    return LabelledFiles(tuple(files), torch.tensor(labels), classes, _source("files", root, split), size)
+
+
+def _source(kind: str, root: Path, split: Split) -> str:
+    return f"{kind}:{root.name}/{_split_folder(root, split).name}"
 
 
 def torchvision_cifar(name: str, split: Split, root: Path) -> LabelledImages:

@@ -150,6 +150,48 @@ def test_a_folder_on_the_disk_is_evaluated_like_one_in_memory_and_only_what_is_c
     assert len(choose(disk, 1, seed=0)[0]) == len(read) == 1
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_a_test_folder_val_is_the_test_split(folder: Path, kind: str) -> None:
+    (folder / "train").rename(folder / "val")
+    data = evaluation_data(EvalConfig(model="m", data=f"{kind}:{folder}"), 32)
+    assert (len(data), data.class_names, data.source) == (3, ("cat", "dog"), f"{kind}:{folder.name}/val")
+    with pytest.raises(StudioError, match="No images at"):
+        class_folder(folder, "train")
+    write(folder / "test/cat/1.png", (1, 1, 1))
+    write(folder / "test/dog/1.png", (1, 1, 1))
+    assert class_folder(folder, "test").source == f"folder:{folder.name}/test"
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """Two classes as Tiny-ImageNet has them: `val` with all images in one place, a `test` whose labels nobody has."""
+    for wnid in ("n02", "n01"):
+        write(tmp_path / "train" / wnid / "images" / f"{wnid}_0.JPEG", (5, 5, 5))
+    for name, red in (("val_0.png", 100), ("val_1.png", 150), ("val_2.png", 200)):
+        write(tmp_path / "val/images" / name, (red, 0, 0))
+    (tmp_path / "val/val_annotations.txt").write_text(
+        "val_2.png\tn01\t0\t0\t9\t9\nval_0.png\tn02\t0\t0\t9\t9\nval_1.png\tn01\t0\t0\t9\t9\n"
+    )
+    write(tmp_path / "test/images/test_0.png", (0, 0, 0))
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tiny_imagenet_is_evaluated_as_it_comes(tiny: Path, kind: str) -> None:
+    data = evaluation_data(EvalConfig(model="m", data=f"{kind}:{tiny}"), 32).loaded()
+    assert data.class_names == class_folder(tiny, "train").class_names == ("n01", "n02")
+    assert data.images[:, 0, 0, 0].tolist() == [150, 200, 100]
+    assert data.labels.tolist() == [0, 0, 1]
+    assert data.source == f"{kind}:{tiny.name}/val"
+
+
+@pytest.mark.parametrize("text", ["", "val_0.png\n", "\n"])
+def test_a_broken_list_of_labels_gets_a_sentence(tiny: Path, text: str) -> None:
+    (tiny / "val/val_annotations.txt").write_text(text)
+    with pytest.raises(StudioError, match="no list of files and classes"):
+        class_folder(tiny, "test")
+
+
 # --- the container
 
 
