@@ -299,6 +299,32 @@ def test_attacks_that_cannot_be_are_refused() -> None:
             evaluate_model(changed(**changes), Known(), data=images())
 
 
+class Lying(Known):
+    """Its frozen self answers the opposite; `asked` says which of the two has been asked."""
+
+    def __init__(self, asked: list[str], honest: bool = True) -> None:
+        super().__init__()
+        self.asked, self.honest = asked, honest
+
+    def frozen(self) -> "Lying":
+        return Lying(self.asked, honest=False)
+
+    def readouts(self, images: Tensor, noise: object = None) -> Tensor:
+        self.asked.append("itself" if self.honest else "frozen")
+        return super().readouts(images) * (1 if self.honest else -1)
+
+
+def test_attacks_ask_the_frozen_network_and_verdicts_come_from_the_network_itself() -> None:
+    asked: list[str] = []
+    standing = changed(eps=0.0, attacks=(PgdConfig(source="mean", eps=0.0, steps=2, restarts=1),))
+    assert evaluate_model(standing, Lying(asked), data=images())["worst_case"]["correct"] == 5, "no lie breaks an image"
+    assert set(asked) == {"itself", "frozen"}
+    believer = AutoAttackConfig(eps=0.0, version="custom", attacks=("apgd-ce",), steps=2, restarts=1)
+    report = evaluate_model(changed(eps=0.0, attacks=(believer,)), Lying(asked), data=images())
+    assert report["worst_case"]["correct"] == 5
+    assert report["attacks"][0]["autoattack"]["own_accuracy"] == 0.0, "AutoAttack believes what it sees"
+
+
 def test_attacks_in_bfloat16_are_judged_in_float32() -> None:
     """Logits 1 and 1.001 are equal in bfloat16, whose argmax is the wrong class: rounding, and no break."""
     linear = torch.nn.Linear(3 * 4 * 5, 2)
