@@ -117,9 +117,13 @@ class _Convolution(torch.autograd.Function):
 
 
 def can_replace(conv: nn.Module) -> bool:
-    """Whether `conv` is what `WinogradConv2d` computes: 3 x 3, stride 1, padded by one with zeros."""
+    """Whether `conv` is what `WinogradConv2d` computes: 3 x 3, stride 1, padded by one with zeros; on a CPU.
+
+    A GPU's library has such products of its own.
+    """
     return (
         isinstance(conv, nn.Conv2d)
+        and conv.weight.device.type == "cpu"
         and conv.kernel_size == (3, 3)
         and conv.stride == conv.dilation == (1, 1)
         and conv.padding == (1, 1)
