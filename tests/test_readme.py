@@ -63,3 +63,14 @@ def test_what_is_said_of_autoattack_and_the_adaptive_suite_is_in_the_report() ->
     assert rand["autoattack"]["own_accuracy"] > 3 * report["worst_case"]["accuracy"]
     assert rand["autoattack"]["own_accuracy"] > report["worst_case"]["ci95"][1]
     assert report["findings"] and report["complete"]
+
+
+def test_autoattack_on_the_robust_model_leaves_more_than_the_transfer_from_the_mean() -> None:
+    """AutoAttack `standard` on 1,000 images of `crossmax-cifar10`; the worst case over all attacks is the headline."""
+    report = json.loads((ROOT / "assets/crossmax-cifar10/evaluation.json").read_text(encoding="utf-8"))
+    (standard,) = (attack for attack in report["attacks"] if "autoattack" in attack)
+    assert standard["config"]["version"] == "standard" and standard["n"] >= 1000 and report["complete"]
+    on_the_mean = [attack["accuracy"] for attack in report["attacks"] if attack["name"].startswith("mean/")]
+    assert on_the_mean and standard["autoattack"]["own_accuracy"] > max(on_the_mean)
+    assert report["worst_case"]["accuracy"] <= min(attack["accuracy"] for attack in report["attacks"])
+    assert any(f["sign"] == "AutoAttack overestimates" and f["verdict"] == "found" for f in report["findings"])
