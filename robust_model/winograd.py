@@ -2,8 +2,8 @@
 
 Source: Lavin & Gray 2015 (arXiv 1509.09308), F(4 x 4, 3 x 3): a tile of 4 x 4 outputs is a product of transformed 6 x 6
 inputs with transformed weights, B'd B * GwG', transformed back by A'. The transforms belong to polynomials through the
-points 0, +-1/sqrt 2, +-sqrt 2 and infinity: with these the rounding error is about half that of the usual 0, +-1, +-2
-(Barabasz et al. 2018, arXiv 1803.10986, on why points matter).
+points 0, +-1/sqrt 2, +-sqrt 2 and infinity, which round less than the usual 0, +-1, +-2 (on why points matter:
+Barabasz et al. 2018, arXiv 1803.10986).
 
 What it is for: deep maps of 4 x 4 and 8 x 8 pixels, where attacks on small networks spend most of their time. There the
 tiles' borders need no copies: padding and cutting into tiles are part of one matrix for each axis.
