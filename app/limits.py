@@ -1,0 +1,73 @@
+"""What one visitor, and all of them together, may ask of this server: every limit, in one place.
+
+The parts of the program are handed these numbers and answer in words where one is reached. They bound what a forged
+request can cost; whoever uses the page as it is meant meets none of them.
+"""
+
+from dataclasses import dataclass
+
+MB = 1_000_000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Every limit of the server.
+
+    Requests (``app.web``):
+        json_bytes: of a request's body that is no upload.
+        json_depth: how deep lists and objects in such a body may lie in each other.
+        json_items: values in such a body.
+        upload_bytes: of an upload's whole body; the pictures in it are checked when they are read.
+        upload_files: files in one upload.
+        header_bytes: of a request's first line and headers together.
+        header_seconds: until a request's headers are here, and a connection without a request is closed.
+        body_seconds: until a request's body is here.
+        idle_seconds: between two requests on a connection.
+
+    Connections and sessions (``app.web``):
+        connections: open at once, of all addresses.
+        connections_per_address: open at once, of one address; a tab holds two or three.
+        streams: answers that stay open (events, heartbeats, progress) at once, of all addresses.
+        streams_per_address: the same, of one address.
+        log_lines: warnings on connections that are written to the log within ten seconds.
+        sessions: pages whose state is kept; the one unused for longest goes first.
+        events: events that are waiting for an answer, of one page.
+        blobs_per_session, blob_seconds: pictures sent by the mask's editor that are kept for one page, and how long.
+
+    What is typed (``app.ui``):
+        text: characters of a field that are read.
+        label_rows: rows of a file of labels.
+
+    Addresses (``app.ui.media``):
+        media_seconds: how long the address of a file is good for.
+
+    The end:
+        closing_seconds: until open answers are cut off when the server ends.
+    """
+
+    json_bytes: int = 1 * MB
+    json_depth: int = 32
+    json_items: int = 50_000
+    upload_bytes: int = 65 * MB
+    upload_files: int = 100
+    header_bytes: int = 32_768
+    header_seconds: float = 10.0
+    body_seconds: float = 120.0
+    idle_seconds: float = 15.0
+
+    connections: int = 400
+    connections_per_address: int = 100
+    streams: int = 300
+    streams_per_address: int = 80
+    log_lines: int = 10
+    sessions: int = 100
+    events: int = 40
+    blobs_per_session: int = 8
+    blob_seconds: float = 600.0
+
+    text: int = 2_000
+    label_rows: int = 10_000
+
+    media_seconds: float = 86_400.0
+
+    closing_seconds: float = 1.0
