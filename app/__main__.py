@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from app import __version__
 from generator.errors import StudioError
+from generator.program import Parser, answered, run_program
 
 if TYPE_CHECKING:
     from generator.encoders.pool import EncoderPool
@@ -26,20 +27,20 @@ T = TypeVar("T")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve the page until interrupted; 2 for a refusal, which is printed as a sentence."""
+    return answered(lambda: _started(argv))
+
+
+def _started(argv: Sequence[str] | None) -> int:
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for name in ("app", "crossmax"):  # others say much, some through the root
         logging.getLogger(name).setLevel(logging.INFO)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read by gradio when it is imported
-    try:
-        return _run(arguments)
-    except StudioError as error:
-        print(error, file=sys.stderr)
-        return 2
+    return _run(arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m app", description="CrossMax Studio in the browser.")
+    parser = Parser(prog="python -m app", description="CrossMax Studio in the browser.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=7860, help="port to listen on (default: %(default)s)")
     parser.add_argument(
@@ -198,4 +199,4 @@ def _wait_for_the_end() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program(main))

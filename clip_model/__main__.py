@@ -4,6 +4,7 @@ import sys
 
 from app.jobs import Terminal
 from clip_model.cli import main
+from generator.program import run_program
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], foreground=Terminal()))
+    sys.exit(run_program(lambda: main(sys.argv[1:], foreground=Terminal())))

@@ -5,7 +5,6 @@ Exit codes: 0 done, 2 refused in words, 130 stopped. What takes a while is run b
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,9 +20,10 @@ from clip_model.zero_shot import zero_shot
 from generator.devices import choose_device
 from generator.errors import StudioError
 from generator.intervals import wilson
+from generator.program import Parser, answered
 from generator.protocols import Foreground
 from robust_model.checkpoint import write_atomically
-from robust_model.commands import EXIT_ERROR, EXIT_INTERRUPTED, change_setting, read_settings, train_in_foreground
+from robust_model.commands import change_setting, read_settings, train_in_foreground
 from robust_model.data import load_data
 from robust_model.jobs import CHECKPOINT_SECONDS, validated
 from robust_model.provenance import command_line, record_provenance
@@ -31,7 +31,7 @@ from robust_model.registry import ASSETS
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m clip_model", description="The small CLIP that ships: train it, export it, measure it."
     )
     commands = parser.add_subparsers(dest="command", required=True)
@@ -135,26 +135,22 @@ def _first(total: int, count: int) -> Tensor:
 def main(argv: Sequence[str], *, foreground: Foreground) -> int:
     """Run one command and return the exit code; `foreground` runs what takes a while."""
     words = list(argv)
-    args = _parser().parse_args(words)
-    try:
-        match args.command:
-            case "train":
-                return _train(args, words, foreground)
-            case "export":
-                print(export(args.run, args.out))
-            case "average":
-                command = command_line("clip_model", words)
-                folders = list(map(_folder, args.models))
-                images = training_images(args.tiny_imagenet, args.cifar10) if args.tiny_imagenet else None
-                print(average(folders, args.out, weights=args.weights, images=images, command=command))
-            case "evaluate":
-                return _evaluate(args, words)
-            case "card":
-                write_card(_folder(args.model))
-    except StudioError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_ERROR
-    except KeyboardInterrupt:
-        print("Interrupted; what was not saved by then is lost.", file=sys.stderr)
-        return EXIT_INTERRUPTED
+    return answered(lambda: _run(_parser().parse_args(words), words, foreground), label="error: ")
+
+
+def _run(args: argparse.Namespace, words: list[str], foreground: Foreground) -> int:
+    match args.command:
+        case "train":
+            return _train(args, words, foreground)
+        case "export":
+            print(export(args.run, args.out))
+        case "average":
+            command = command_line("clip_model", words)
+            folders = list(map(_folder, args.models))
+            images = training_images(args.tiny_imagenet, args.cifar10) if args.tiny_imagenet else None
+            print(average(folders, args.out, weights=args.weights, images=images, command=command))
+        case "evaluate":
+            return _evaluate(args, words)
+        case "card":
+            write_card(_folder(args.model))
     return 0

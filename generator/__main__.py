@@ -11,6 +11,7 @@ from generator.cli_making import ModelListing
 from generator.encoders.names import FOLDER_PREFIX, HUB_PREFIX
 from generator.encoders.pool import EncoderPool
 from generator.errors import StudioError
+from generator.program import answered, run_program
 from generator.protocols import Classifier, JobContext
 from generator.synthesis import Model
 from generator.vlm.settings import FILE_NAME, read_settings
@@ -57,11 +58,11 @@ def _is_subject(name: str) -> bool:
 
 def run() -> int:
     """Run the command line with the models of this machine."""
-    try:
-        data = choose_data_dir()
-    except StudioError as error:
-        print(error, file=sys.stderr)
-        return 2
+    return answered(_run)
+
+
+def _run() -> int:
+    data = choose_data_dir()
     models = Models(EncoderPool((data.models,), cache_dir=data.downloads))
     return main(
         sys.argv[1:],
@@ -73,4 +74,4 @@ def run() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run())
+    sys.exit(run_program(run))

@@ -8,32 +8,21 @@ one throws it away).
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from generator.cli_making import EXIT_INTERRUPTED, ListModels, LoadModel, ModelListing, add_recipe_switch, make
-from generator.errors import StudioError
+from generator.cli_making import ListModels, LoadModel, ModelListing, add_recipe_switch, make
 from generator.explorer import cli as explorer
-from generator.memory import OUT_OF_MEMORY, is_out_of_memory
 from generator.presets import DEFAULT_PRESET, all_presets_of, preset_fields
+from generator.program import Parser, answered
 from generator.protocols import Foreground
 from generator.recipe import Recipe
 from generator.recipe_fields import add_arguments
 from generator.recipe_schema import TASK_DEFAULTS
 from generator.vlm.cli import ReadSettings, no_settings
 
-EXIT_ERROR = 2
 _NOT_FLAGS = {"text": ("task", "prompt"), "class": ("task", "norm", "eps"), "attack": ("task", "size")}
 """Fields that the command itself decides, or that mean nothing to it."""
-
-
-class _Parser(argparse.ArgumentParser):
-    """Refuses in one sentence, like everything else here."""
-
-    def error(self, message: str) -> NoReturn:
-        raise StudioError(f"{message[:1].upper()}{message[1:]}. Try: {self.prog} --help")
 
 
 def main(
@@ -49,7 +38,8 @@ def main(
     `foreground` runs what takes a while; `read_vlm` is asked for the endpoint of vision-language models when one is
     wanted.
     """
-    try:
+
+    def work() -> int:
         arguments = _parser().parse_args(argv)
         match arguments.command:
             case "text" | "class" | "attack":
@@ -62,23 +52,14 @@ def main(
                 _print_models(list_models())
             case "show":
                 print(json.dumps(json.loads(Recipe.from_png(arguments.picture).to_json()), indent=2))
-    except StudioError as error:
-        print(error, file=sys.stderr)
-        return EXIT_ERROR
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        print(OUT_OF_MEMORY, file=sys.stderr)
-        return EXIT_ERROR
-    except KeyboardInterrupt:
-        print("Interrupted; what was not saved by then is lost.", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    return 0
+        return 0
+
+    return answered(work)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m generator", description="Pictures by optimisation against CLIP and classifiers.")
-    commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
+    parser = Parser(prog="python -m generator", description="Pictures by optimisation against CLIP and classifiers.")
+    commands = parser.add_subparsers(dest="command", required=True)
     drawn = commands.add_parser("text", help="draw what a prompt says", allow_abbrev=False)
     _add_text(drawn)
     classes = commands.add_parser("class", help="draw a picture of a class", allow_abbrev=False)

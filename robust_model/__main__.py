@@ -3,7 +3,8 @@
 import sys
 
 from app.jobs import Terminal
+from generator.program import run_program
 from robust_model.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], foreground=Terminal()))
+    sys.exit(run_program(lambda: main(sys.argv[1:], foreground=Terminal())))

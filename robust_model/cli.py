@@ -4,19 +4,17 @@ Exit codes: 0 done, 2 refused in words, 130 stopped. What takes a while is run b
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from generator.devices import choose_device
 from generator.errors import StudioError
+from generator.program import Parser, answered
 from generator.protocols import Foreground
 from robust_model import cli_evaluate
 from robust_model.analyses import cli as cli_analyse
 from robust_model.card import DTYPES, export, preset_texts, write_card
 from robust_model.commands import (
-    EXIT_ERROR,
-    EXIT_INTERRUPTED,
     add_threads,
     read_settings,
     set_threads,
@@ -34,7 +32,7 @@ from robust_model.training import TrainConfig
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m robust_model", description="The multi-resolution CrossMax classifier: train it, measure it."
     )
     commands = parser.add_subparsers(dest="command", required=True)
@@ -154,72 +152,68 @@ def _train(args: argparse.Namespace, argv: list[str], foreground: Foreground) ->
 def main(argv: Sequence[str], *, foreground: Foreground) -> int:
     """Run one command and return the exit code; `foreground` runs what takes a while."""
     words = list(argv)
-    args = _parser().parse_args(words)
-    try:
-        match args.command:
-            case "models":
-                for info in list_models():
-                    state = "ready" if info.ready else f"not ready: {info.why_not}"
-                    print(f"{info.name}  [{state}]\n  {info.title}. {info.description}")
-            case "train":
-                return _train(args, words, foreground)
-            case "evaluate":
-                return cli_evaluate.run_evaluate(args, words, foreground)
-            case "compare":
-                return cli_evaluate.run_compare(args)
-            case "model-info":
-                return cli_evaluate.run_model_info(args)
-            case "analyse":
-                return cli_analyse.run(args, words, foreground)
-            case "export":
-                title, description = (
-                    preset_texts(args.preset) if args.preset else (args.title or args.out.name, args.description)
+    return answered(lambda: _run(_parser().parse_args(words), words, foreground), label="error: ")
+
+
+def _run(args: argparse.Namespace, words: list[str], foreground: Foreground) -> int:
+    match args.command:
+        case "models":
+            for info in list_models():
+                state = "ready" if info.ready else f"not ready: {info.why_not}"
+                print(f"{info.name}  [{state}]\n  {info.title}. {info.description}")
+        case "train":
+            return _train(args, words, foreground)
+        case "evaluate":
+            return cli_evaluate.run_evaluate(args, words, foreground)
+        case "compare":
+            return cli_evaluate.run_compare(args)
+        case "model-info":
+            return cli_evaluate.run_model_info(args)
+        case "analyse":
+            return cli_analyse.run(args, words, foreground)
+        case "export":
+            title, description = (
+                preset_texts(args.preset) if args.preset else (args.title or args.out.name, args.description)
+            )
+            print(
+                export(
+                    args.run,
+                    args.out,
+                    title=title,
+                    description=description,
+                    dtype=args.dtype,
+                    calibrate=args.calibrate,
+                    voters=args.voters,
+                    aggregator=args.aggregator,
+                    mirror=args.mirror,
+                    licence=args.license,
                 )
-                print(
-                    export(
-                        args.run,
-                        args.out,
-                        title=title,
-                        description=description,
-                        dtype=args.dtype,
-                        calibrate=args.calibrate,
-                        voters=args.voters,
-                        aggregator=args.aggregator,
-                        mirror=args.mirror,
-                        licence=args.license,
-                    )
+            )
+        case "average":
+            print(
+                average(
+                    args.models,
+                    args.out,
+                    weights=args.weights,
+                    command=command_line("robust_model", words),
+                    title=args.title,
+                    description=args.description,
+                    dtype=args.dtype,
+                    calibrate=args.calibrate,
                 )
-            case "average":
-                print(
-                    average(
-                        args.models,
-                        args.out,
-                        weights=args.weights,
-                        command=command_line("robust_model", words),
-                        title=args.title,
-                        description=args.description,
-                        dtype=args.dtype,
-                        calibrate=args.calibrate,
-                    )
+            )
+        case "export-ensemble":
+            print(
+                export_ensemble(
+                    args.models,
+                    args.out,
+                    command=command_line("robust_model", words),
+                    title=args.title,
+                    description=args.description,
+                    aggregator=args.aggregator,
+                    dtype=args.dtype,
                 )
-            case "export-ensemble":
-                print(
-                    export_ensemble(
-                        args.models,
-                        args.out,
-                        command=command_line("robust_model", words),
-                        title=args.title,
-                        description=args.description,
-                        aggregator=args.aggregator,
-                        dtype=args.dtype,
-                    )
-                )
-            case "card":
-                write_card(find_model(args.model).folder)
-    except StudioError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_ERROR
-    except KeyboardInterrupt:
-        print("Interrupted; what was not saved by then is lost.", file=sys.stderr)
-        return EXIT_INTERRUPTED
+            )
+        case "card":
+            write_card(find_model(args.model).folder)
     return 0
