@@ -31,7 +31,7 @@ from robust_model.registry import ASSETS
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
+    parser: argparse.ArgumentParser = Parser(
         prog="python -m clip_model", description="The small CLIP that ships: train it, export it, measure it."
     )
     commands = parser.add_subparsers(dest="command", required=True)

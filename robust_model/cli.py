@@ -32,7 +32,7 @@ from robust_model.training import TrainConfig
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
+    parser: argparse.ArgumentParser = Parser(
         prog="python -m robust_model", description="The multi-resolution CrossMax classifier: train it, measure it."
     )
     commands = parser.add_subparsers(dest="command", required=True)
