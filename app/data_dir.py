@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
+from app.limits import Limits
+from app.uploads import Uploads
 from generator.errors import StudioError
 
 VARIABLE = "CROSSMAX_STUDIO_DATA"
 NAME = "crossmax-studio"
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,12 @@ class DataDir:
     """A data directory. Naming it makes nothing; ``create`` does, when the app starts."""
 
     root: Path
+    limits: Limits = field(default_factory=Limits)
 
-    @property
-    def uploads(self) -> Path:
-        """Pictures that people brought, named by their pixels."""
-        return self.root / "uploads"
+    @cached_property
+    def uploads(self) -> Uploads:
+        """Pictures that people brought."""
+        return Uploads(self.root / "uploads", self.limits)
 
     @property
     def models(self) -> Path:
@@ -58,16 +60,13 @@ class DataDir:
         """What pictures took on this machine."""
         return self.root / "timings.json"
 
-    def upload(self, digest: str) -> Path:
-        """Where the picture with this pixel digest is kept. Only digests name pictures: never a path.
+    def upload(self, digest: str, owner: str) -> Path:
+        """Where this visitor's picture with this pixel digest is kept. Only digests name pictures: never a path.
 
         Raises:
-            StudioError: it is no digest, or the picture is not there (any more).
+            StudioError: it is no digest, or the visitor has no such picture (any more).
         """
-        path = self.uploads / f"{digest}.png"
-        if not _DIGEST.fullmatch(digest) or not path.is_file():
-            raise StudioError("The picture to start from is no longer here: upload it again.")
-        return path
+        return self.uploads.find(digest, owner)
 
     def create(self) -> None:
         """Make the directories and see that files can be written.
@@ -76,7 +75,7 @@ class DataDir:
             StudioError: they cannot; the message says what to do.
         """
         try:
-            for folder in (self.root, self.uploads, self.models, self.datasets):
+            for folder in (self.root, self.uploads.root, self.models, self.datasets):
                 folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.root):
                 pass

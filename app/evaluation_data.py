@@ -14,7 +14,7 @@ import torch
 
 from app.data_dir import DataDir
 from app.evaluation_order import DataChoice, LabelledUpload
-from app.ui.uploads import keep_picture, list_examples
+from app.ui.uploads import list_examples
 from generator.errors import StudioError
 from generator.image import load_image
 from robust_model.data import (
@@ -155,21 +155,28 @@ class EvaluationData:
         )
 
     def images(
-        self, choice: str, class_names: Sequence[str], brought: Sequence[LabelledUpload]
+        self, choice: str, class_names: Sequence[str], brought: Sequence[LabelledUpload], owner: str
     ) -> list[dict[str, str]]:
-        """What a job is told of pictures that come with it: their digests and labels; empty for data sets."""
+        """What a visitor's job is told of pictures that come with it: their digests and labels; empty for data sets.
+
+        StudioError if one of them is no longer here.
+        """
         if choice == EXAMPLES:
             brought = [
-                LabelledUpload(keep_picture(load_image(path), self.data.uploads).stem, path.stem)
+                LabelledUpload(self.data.uploads.bring(path, owner)[0].digest, path.stem)
                 for path in self._drawings(class_names)
             ]
+        for image in brought:
+            self.data.upload(image.digest, owner)
         return [{"digest": image.digest, "label": image.label} for image in brought]
 
     def _drawings(self, class_names: Sequence[str]) -> list[Path]:
         return [path for path in list_examples(self.examples) if path.stem in class_names]
 
 
-def load_images(data: DataDir, name: str, images: object, class_names: Sequence[str], side: int) -> LabelledImages:
+def load_images(
+    data: DataDir, name: str, images: object, class_names: Sequence[str], side: int, owner: str = "local"
+) -> LabelledImages:
     """The images called ``name`` for a model with these classes, at ``side`` pixels.
 
     Args:
@@ -178,13 +185,14 @@ def load_images(data: DataDir, name: str, images: object, class_names: Sequence[
         images: for pictures that come with a job, what ``EvaluationData.images`` said of them.
         class_names: the model's; the labels count them.
         side: of the images that the model sees.
+        owner: whose job it is: the pictures are taken from this visitor's.
 
     Raises:
         StudioError: there are no such images, they cannot be read, or their classes are not the model's.
     """
     classes = tuple(class_names)
     if name in PICTURES:
-        return _pictures(data, images, PICTURES[name], classes, side)
+        return _pictures(data, images, name, classes, side, owner)
     if name.startswith(FOLDER):
         folder = data_sets(data).get(name.removeprefix(FOLDER))
         if folder is None:
@@ -218,7 +226,9 @@ def _named_set(data: DataDir, name: str, classes: tuple[str, ...]) -> LabelledIm
     return relabelled(found, classes)
 
 
-def _pictures(data: DataDir, images: object, source: str, classes: tuple[str, ...], side: int) -> LabelledImages:
+def _pictures(
+    data: DataDir, images: object, name: str, classes: tuple[str, ...], side: int, owner: str
+) -> LabelledImages:
     if not isinstance(images, list) or not images:
         raise StudioError("No image has a label yet: bring some, and choose what each shows.")
     pixels, labels = [], []
@@ -226,10 +236,10 @@ def _pictures(data: DataDir, images: object, source: str, classes: tuple[str, ..
         digest, label = _entry(image)
         if label not in classes:
             raise StudioError(f"The model knows no class called {label!r}. Choose one of: {_listed(classes)}.")
-        pixels.append(np.asarray(centre_square(load_image(data.upload(digest)), side)))
+        pixels.append(np.asarray(centre_square(load_image(data.upload(digest, owner)), side)))
         labels.append(classes.index(label))
     stacked = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
-    return LabelledImages(stacked, torch.tensor(labels), classes, source)
+    return LabelledImages(stacked, torch.tensor(labels), classes, PICTURES[name])
 
 
 def relabelled(data: LabelledImages, class_names: tuple[str, ...]) -> LabelledImages:

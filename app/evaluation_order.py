@@ -41,10 +41,11 @@ class SuiteChoice:
 
 @dataclass(frozen=True)
 class LabelledUpload:
-    """An image among the uploads, by the digest of its pixels, and the class that somebody says it shows."""
+    """An image among the uploads of its owner, by the digest of its pixels, and the class that it is said to show."""
 
     digest: str
     label: str
+    owner: str = "local"
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class EvaluationOrder:
         count: how many images of the data; those that visitors bring are all taken.
         eps: how far every value may move (L-infinity), in [0, 1].
         images: those that the visitor brings.
+        owner: whose evaluation it is.
     """
 
     model: str
@@ -66,6 +68,7 @@ class EvaluationOrder:
     count: int
     eps: float
     images: tuple[LabelledUpload, ...] = ()
+    owner: str = "local"
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ class Evaluations:
             raise StudioError("These images are no longer there. Choose others.")
         if choice.why_not:
             raise StudioError(choice.why_not)
-        images = self.images.images(order.data, self._class_names(order.model), order.images)
+        images = self.images.images(order.data, self._class_names(order.model), order.images, order.owner)
         return {"config": self._config(order).model_dump(mode="json"), "images": images}
 
     def continued(self, job_id: str, params: Mapping[str, Any], suites: Sequence[str]) -> Mapping[str, Any]:

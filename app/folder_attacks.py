@@ -102,7 +102,7 @@ def attack_folder(context: JobContext, shop: Workshop) -> dict[str, Any]:
     recipe = recipe_of(context.params, "attack")
     folder = context.dir / FOLDER
     take_over(shop.data, context.params.get("continues"), folder, FOLDER)
-    photos, left_out = _bring(order, shop, folder / PHOTOS)
+    photos, left_out = _bring(order, shop, context.owner, folder / PHOTOS)
     target = _target(context, shop)
     context.progress(0, 0, "Loading the models")
     infos = {info.name: info for info in shop.classifiers.list()}
@@ -219,7 +219,7 @@ class _Found:
         write_findings(self._folder, {"folder": self._found})
 
 
-def _bring(order: FolderOrder, shop: Workshop, place: Path) -> tuple[tuple[Photo, ...], dict[str, str]]:
+def _bring(order: FolderOrder, shop: Workshop, owner: str, place: Path) -> tuple[tuple[Photo, ...], dict[str, str]]:
     """Copies of the photos, which stay with the job; and those that are left out, with those that are gone."""
     place.mkdir(parents=True, exist_ok=True)
     photos: list[Photo] = []
@@ -227,7 +227,7 @@ def _bring(order: FolderOrder, shop: Workshop, place: Path) -> tuple[tuple[Photo
     for one in order.photos:
         path = place / f"{file_name(one.name)}.png"
         try:
-            shutil.copyfile(shop.data.upload(one.digest), path)
+            shutil.copyfile(shop.data.upload(one.digest, owner), path)
         except StudioError as error:
             left_out[one.name] = str(error)
         else:
@@ -240,8 +240,7 @@ def _bring(order: FolderOrder, shop: Workshop, place: Path) -> tuple[tuple[Photo
 def _target(context: JobContext, shop: Workshop) -> Tensor | None:
     """The picture that the attacks lead to, if there is one."""
     named = context.params.get("target")
-    # Of whatever comes from a page only the name counts, and that must be a digest.
-    return to_tensor(load_image(shop.data.upload(Path(str(named)).stem))) if named else None
+    return to_tensor(load_image(shop.data.upload(str(named), context.owner))) if named else None
 
 
 def _pack(context: JobContext) -> dict[str, Any]:

@@ -38,6 +38,12 @@ class Limits:
         text: characters of a field that are read.
         label_rows: rows of a file of labels.
 
+    Pictures that visitors bring (``app.uploads``):
+        decodings: files that are decoded at once.
+        kept_bytes_per_visitor, kept_bytes: of the pictures kept for one visitor, and for all.
+        free_bytes: of the disk that stay free; where there are fewer, no picture is kept and no job starts.
+        kept_days: after which a picture goes that no job needs.
+
     Addresses (``app.ui.media``):
         media_seconds: how long the address of a file is good for.
 
@@ -67,6 +73,12 @@ class Limits:
 
     text: int = 2_000
     label_rows: int = 10_000
+
+    decodings: int = 2
+    kept_bytes_per_visitor: int = 4_000 * MB
+    kept_bytes: int = 20_000 * MB
+    free_bytes: int = 1_000 * MB
+    kept_days: float = 7.0
 
     media_seconds: float = 86_400.0
 

@@ -176,8 +176,7 @@ def _pictures(context: JobContext, task: str, data: DataDir) -> Pictures:
     wanted = [name for name in _PICTURES[task] if name in needed or context.params.get(name)]
     found: dict[str, Tensor] = {}
     for name in wanted:
-        # Of whatever comes from a page only the name counts, and that must be a digest.
-        path = data.upload(Path(str(context.params.get(name, ""))).stem)
+        path = data.upload(str(context.params.get(name, "")), context.owner)
         shutil.copyfile(path, context.dir / _file_of(name))
         found[name] = to_tensor(load_image(path))
     return Pictures(**found)

@@ -86,7 +86,7 @@ def evaluate(context: JobContext, shop: Workshop) -> dict[str, Any]:
     context.progress(0, 0, "Loading the model and the data")
     model = shop.classifiers.get(listed.name, context.device, context)
     side = model.config.image_size
-    data = load_images(shop.data, config.data, context.params.get("images"), model.class_names, side)
+    data = load_images(shop.data, config.data, context.params.get("images"), model.class_names, side, context.owner)
     folder = context.dir / FOLDER
     take_over(shop.data, context.params.get("continues"), folder)
     report = evaluate_job(context, config, model, folder, data=data)

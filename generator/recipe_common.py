@@ -22,6 +22,8 @@ AIMS = ("prompt", "negative", "captions", "target")
 """Fields that tell CLIP models where to lead a picture; an attack that has one names classes only if it says so."""
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+Digest = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
+"""Of the pixels of a picture, or "" for none. Never anything else: whoever looks the picture up relies on it."""
 Side = Annotated[int, Field(ge=8, le=4096)]
 
 
@@ -218,9 +220,8 @@ class CommonFields(BaseModel):
             "1, for example 0.0314 (8/255); for l2 above 0, for example 0.5; for norm 'none' it is 0."
         ),
     )
-    source: str = Field(
+    source: Digest = Field(
         "",
-        max_length=128,
         description="Digest of the pixels of the photo to start from, filled in by the program.",
         json_schema_extra=FILLED_IN,
     )

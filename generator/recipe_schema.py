@@ -19,6 +19,7 @@ from generator.recipe_common import (
     TASK_DEFAULTS,
     TEXT_ONLY,
     CommonFields,
+    Digest,
 )
 
 __all__ = [
@@ -103,9 +104,8 @@ class RecipeSchema(CommonFields):
         ),
         json_schema_extra=GUIDED,
     )
-    target: str = Field(
+    target: Digest = Field(
         "",
-        max_length=128,
         description="Digest of the pixels of the target picture, filled in by the program.",
         json_schema_extra=FILLED_IN,
     )
@@ -119,9 +119,8 @@ class RecipeSchema(CommonFields):
         ),
         json_schema_extra=GUIDED,
     )
-    style: str = Field(
+    style: Digest = Field(
         "",
-        max_length=128,
         description="Digest of the pixels of the style picture, filled in by the program.",
         json_schema_extra=FILLED_IN,
     )
@@ -135,9 +134,8 @@ class RecipeSchema(CommonFields):
         ),
         json_schema_extra=TEXT_ONLY,
     )
-    mask: str = Field(
+    mask: Digest = Field(
         "",
-        max_length=128,
         description="Digest of the pixels of the mask, filled in by the program.",
         json_schema_extra=FILLED_IN,
     )

@@ -188,6 +188,61 @@ def work_at_import(source: str, path: Path) -> list[str]:
     return found
 
 
+def open_to_any_format(source: str, path: Path) -> list[str]:
+    """S1: `Image.open` without ``formats=``, which lets a file choose its parser (of EPS: a program)."""
+    return [
+        f"{path}:{call.lineno} {name} without formats="
+        for call, name in calls(ast.parse(source))
+        if name.endswith("Image.open") and keyword(call, "formats") is None
+    ] + [
+        f"{path}:{line} imports {name} by name" for line, name in imports(ast.parse(source)) if name == "PIL.Image.open"
+    ]
+
+
+RUN_WHAT_IS_NAMED = {
+    *("importlib.import_module", "import_module", "__import__", "runpy.run_module", "runpy.run_path"),
+    *("exec", "eval", "exec_module", "pkgutil.resolve_name", "resolve_name"),
+}
+NAMED_BY_A_FLAG = {("robust_model/subjects.py", "_own")}
+"""Functions that import what a user has typed."""
+
+
+def imports_of_variables(source: str, path: Path) -> list[str]:
+    """F1: imports of modules whose names are not written here; names out of files must never come to one."""
+    found = []
+    tree = ast.parse(source)
+    inside = {
+        id(node): function.name
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+    }
+    for call, name in calls(tree):
+        written = bool(call.args) and isinstance(call.args[0], ast.Constant)
+        if name in RUN_WHAT_IS_NAMED and not written and (path.as_posix(), inside.get(id(call))) not in NAMED_BY_A_FLAG:
+            found.append(f"{path}:{call.lineno} {name} of a name that is not written here")
+    return found
+
+
+def joined_uploads(source: str, path: Path) -> list[str]:
+    """S1: paths below the uploads made of a variable anywhere but where the one check is."""
+    if path.as_posix() == "app/uploads.py":
+        return []
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            left, fixed = ast.unparse(node.left), isinstance(node.right, ast.Constant)
+            if "upload" in left.lower() and not fixed:
+                found.append(f"{path}:{node.lineno} joins {left} with {ast.unparse(node.right)}")
+        if isinstance(node, ast.Call):
+            joins = ast.unparse(node.func) in ("Path", "os.path.join") and len(node.args) > 1
+            base = node.args[0] if joins else node.func.value if isinstance(node.func, ast.Attribute) else node
+            joined = joins or (isinstance(node.func, ast.Attribute) and node.func.attr == "joinpath")
+            if joined and "upload" in ast.unparse(base).lower():
+                found.append(f"{path}:{node.lineno} {ast.unparse(node)}")
+    return found
+
+
 Rule = Callable[[str, Path], list[str]]
 RULES: dict[str, tuple[Rule, list[Path]]] = {
     "import directions": (wrong_directions, LIBRARY),
@@ -195,6 +250,9 @@ RULES: dict[str, tuple[Rule, list[Path]]] = {
     "no unpickling": (unpickling, LIBRARY + COMMANDS),
     "randomness is passed in": (global_randomness, LIBRARY),
     "no work at import": (work_at_import, LIBRARY),
+    "formats are named": (open_to_any_format, LIBRARY + COMMANDS),
+    "imports are written down": (imports_of_variables, LIBRARY + COMMANDS),
+    "uploads are found in one place": (joined_uploads, LIBRARY),
 }
 
 
@@ -252,6 +310,17 @@ def test_only_the_adapter_imports_autoattack() -> None:
         (work_at_import, "app/a.py", "for x in range(3):\n    pass"),
         (work_at_import, "app/a.py", "class A:\n    register('a')"),
         (work_at_import, "app/a.py", "try:\n    f()\nexcept OSError:\n    pass"),
+        (open_to_any_format, "app/a.py", "from PIL import Image\nImage.open(path)"),
+        (open_to_any_format, "app/a.py", "from PIL.Image import open\nopen(path)"),
+        (imports_of_variables, "app/a.py", "import importlib\nimportlib.import_module(name)"),
+        (imports_of_variables, "app/a.py", "from importlib import import_module\nimport_module(name)"),
+        (imports_of_variables, "app/a.py", "__import__(name)"),
+        (imports_of_variables, "app/a.py", "eval(text)"),
+        (imports_of_variables, "robust_model/subjects.py", "def other(name):\n    importlib.import_module(name)"),
+        (joined_uploads, "app/ui/a.py", "path = self.studio.uploads / f'{digest}.png'"),
+        (joined_uploads, "app/ui/a.py", "path = data.uploads.root / name"),
+        (joined_uploads, "app/ui/a.py", "path = uploads.joinpath(name)"),
+        (joined_uploads, "app/ui/a.py", "path = Path(uploads, name)"),
     ],
 )
 def test_rules_see_violations(rule: Rule, path: str, source: str) -> None:
@@ -277,6 +346,10 @@ def test_rules_see_violations(rule: Rule, path: str, source: str) -> None:
             "'''Doc.'''\nX = tuple(range(3))\n@dataclass\nclass A:\n    '''Doc.'''\n    b: int = 1",
         ),
         (work_at_import, "app/a.py", "if __name__ == '__main__':\n    main()"),
+        (open_to_any_format, "app/a.py", "Image.open(path, formats=('PNG',))\nwebbrowser.open(path)"),
+        (imports_of_variables, "robust_model/a.py", "importlib.import_module('timm')\nmodel.eval()"),
+        (imports_of_variables, "robust_model/subjects.py", "def _own(name):\n    importlib.import_module(name)"),
+        (joined_uploads, "app/a.py", "path = root / 'uploads'\nother = uploads.find(digest, owner)"),
     ],
 )
 def test_rules_let_good_code_pass(rule: Rule, path: str, source: str) -> None:

@@ -89,7 +89,7 @@ class JobContext:
     """What a handler is given.
 
     Attributes:
-        id, device: the job's.
+        id, device, owner: the job's.
         params: the request's parameters; the handler's own copy.
         dir: the job's folder, which exists. Results go here, and nothing else does.
     """
@@ -106,6 +106,7 @@ class JobContext:
         """``preview_interval_s`` of ``None`` asks for no previews at all."""
         self.id = job.record.id
         self.device = job.record.device
+        self.owner = job.record.owner
         self.params: dict[str, Any] = as_json(job.record.params)
         self.dir = job.folder
         self._job = job

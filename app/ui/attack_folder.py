@@ -1,5 +1,6 @@
 """A folder of photos that is attacked as one job: bringing it, what a label file says of it, and going on with it."""
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,19 +11,20 @@ import gradio as gr
 from app.folder_attacks import MOST_PHOTOS, goes_on
 from app.jobs.model import JobSnapshot
 from app.ui import markup
+from app.ui import uploads as files
 from app.ui.attack_models import LISTS
 from app.ui.forms import FormError
 from app.ui.guard import QUICK, Updates, guarded
-from app.ui.panel import JobPanel
+from app.ui.panel import JobPanel, owner_token
 from app.ui.services import Studio
 from app.ui.signal import Signal
-from app.ui.uploads import keep_upload
+from app.uploads import Uploads
 from generator.errors import StudioError
 from generator.explorer.aims import TARGET_WORD
 from generator.explorer.label_files import LabelFile, Labels, read_labels
 from generator.explorer.labels import LABEL_LISTS
 from generator.explorer.photos import ENDINGS, list_photos
-from generator.image import ImageError
+from generator.image import ImageError, pixel_digest
 from generator.recipe import Recipe
 
 Values = Mapping[Any, Any]
@@ -118,7 +120,7 @@ class FolderInput:
         ``order`` makes parameters of a job without its photos, the recipe and a title of what the widgets hold that
         are ``asked``.
         """
-        self._wire_files()
+        self._wire_files(owner)
         guard = guarded(self.panel.notice)
 
         def attack(values: dict[Any, Any]) -> Updates:
@@ -138,18 +140,21 @@ class FolderInput:
         self.go.click(guard(attack), inputs, self.panel.outputs, **QUICK).then(**shown)
         self.more.click(guard(go_on), [self.panel.job, owner], self.panel.outputs, **QUICK).then(**shown)
 
-    def _wire_files(self) -> None:
+    def _wire_files(self, owner: gr.BrowserState) -> None:
         guard = guarded(self.notice)
         outputs = [self.notice, self.brought, self.listed, self.clear, self.numbers, self.go]
         outputs.append(self.changed.sign)
 
-        def bring(paths: str | Sequence[str] | None, brought: Brought) -> Updates:
-            files = [paths] if isinstance(paths, str) else list(paths or ())
-            return self._show(add_files(brought, [Path(str(path)) for path in files], self.studio.uploads))
+        def bring(paths: str | Sequence[str] | None, brought: Brought, state: Any) -> Updates:
+            token = owner_token(state)
+            with contextlib.ExitStack() as stack:
+                given = [paths] if isinstance(paths, str) else list(paths or ())
+                originals = [stack.enter_context(files.brought(path)) for path in given]
+                return self._show(add_files(brought, originals, self.studio.uploads, token))
 
         for button in (self.files, self.folder, self.label_file):
             options = {**QUICK, "show_progress": "minimal"}  # decoding many photos takes a while
-            button.upload(guard(bring), [button, self.brought], outputs, **options)
+            button.upload(guard(bring), [button, self.brought, owner], outputs, **options)
         self.clear.click(guard(lambda: self._show(Brought())), None, outputs, **QUICK)
 
     def _show(self, brought: Brought) -> Updates:
@@ -201,8 +206,8 @@ def leads_to_targets(recipe: Recipe) -> bool:
     return bool(recipe.classes and recipe.objective != "leave") or any(TARGET_WORD in text for text in texts)
 
 
-def add_files(brought: Brought, paths: Sequence[Path], uploads: Path) -> Brought:
-    """Add uploaded files to what there is: photos, and a label file; others are left out with a sentence.
+def add_files(brought: Brought, paths: Sequence[Path], uploads: Uploads, owner: str) -> Brought:
+    """Add a visitor's files to what there is: photos, and a label file; others are left out with a sentence.
 
     Raises:
         FormError: these are too many, or the label file cannot be read; nothing is added then.
@@ -221,7 +226,7 @@ def add_files(brought: Brought, paths: Sequence[Path], uploads: Path) -> Brought
             left_out[f"{name}, again"] = f"There is another photo of the name '{name}': rename one of them."
         else:
             try:
-                photos[name] = keep_upload(path, uploads)[0].stem
+                photos[name] = uploads.bring(path, owner)[0].digest
             except ImageError as error:
                 left_out[name] = str(error)
             else:
@@ -229,9 +234,9 @@ def add_files(brought: Brought, paths: Sequence[Path], uploads: Path) -> Brought
     return Brought(photos, left_out, labels, labels_name)
 
 
-def _digest(path: Path, uploads: Path) -> str:
+def _digest(path: Path, uploads: Uploads) -> str:
     try:
-        return keep_upload(path, uploads)[0].stem
+        return pixel_digest(uploads.read(path))
     except ImageError:
         return ""
 

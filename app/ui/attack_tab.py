@@ -25,6 +25,7 @@ from app.ui.seed import SeedInput
 from app.ui.services import Studio
 from app.ui.text_inputs import Order
 from app.ui.uploads import list_examples
+from app.uploads import Kept
 from generator.presets import from_preset
 from generator.recipe import Recipe
 
@@ -184,21 +185,21 @@ class AttackTab:
         guard = guarded(self.panel.notice)
         self.picture.also([self.truth.name], self.truth.forget)  # first of all: it is one of the picture's outputs
         self.panel.wire()
-        self.texts.wire()
+        self.texts.wire(self.owner)
 
         def show(values: dict[Any, Any]) -> Updates:
             examples = list_examples(self.studio.examples)
             if values[self.picture.name] or not examples:
                 return attack(values)
-            taken = self.picture.take(examples[0])
+            taken = self.picture.take(examples[0], owner_token(values[self.owner]))
             return {**taken, **attack({**values, **taken})}
 
         def attack(values: dict[Any, Any]) -> Updates:
-            path = self.picture.path(values[self.picture.name])
-            if path is None:
+            chosen: Kept | None = values[self.picture.name]
+            if self.picture.path(chosen) is None or chosen is None:
                 raise FormError("Choose a picture first: an example, or one of your own.")
             order = self.order(values)
-            params = self.params(order, values) | {"source": path.stem}
+            params = self.params(order, values) | {"source": chosen.digest}
             params["explore"] |= {"label": self.truth.read(values)}
             return self.panel.submit(params, title_of(order.recipe), values[self.owner])
 
@@ -220,17 +221,18 @@ class AttackTab:
     def _wire_picture(self) -> None:
         guard = guarded(self.picture.notice)
 
-        def example(event: gr.EventData) -> Updates:
+        def example(owner: Any, event: gr.EventData) -> Updates:
             known = {path.name: path for path in list_examples(self.studio.examples)}
             if event.pick not in known:
                 raise FormError("This example is gone. Choose another.")
-            return self.picture.take(known[event.pick])
+            return self.picture.take(known[event.pick], owner_token(owner))
 
         def last(owner: Any) -> Updates:
-            return self.picture.take(self._last_picture(owner_token(owner)))
+            token = owner_token(owner)
+            return self.picture.take(self._last_picture(token), token)
 
-        self.picture.wire()
-        self.examples.select(guard(example), None, self.picture.outputs, **QUICK)
+        self.picture.wire(self.owner)
+        self.examples.select(guard(example), [self.owner], self.picture.outputs, **QUICK)
         self.last.click(guard(last), [self.owner], self.picture.outputs, **QUICK)
 
     def _wire_models(self, guard: Any) -> None:

@@ -11,6 +11,7 @@ from app.ui.forms import FormError, label_of
 from app.ui.guard import QUICK, Updates, guarded
 from app.ui.picture_input import PictureInput
 from app.ui.services import Studio
+from app.uploads import Kept
 from generator.recipe_fields import cli_fields
 
 Values = Mapping[Any, Any]
@@ -161,9 +162,9 @@ class TextTargets:
         """Updates for models that were just chosen."""
         return {self.area: gr.Column(visible=any(is_encoder(self.studio, name) for name in models))}
 
-    def wire(self) -> None:
-        """Connect the events."""
-        self.picture.wire()
+    def wire(self, owner: gr.BrowserState) -> None:
+        """Connect the events; ``owner`` is the browser's state that holds the owner's token."""
+        self.picture.wire(owner)
 
         def choose(aims: list[str] | None) -> Updates:
             chosen = aims or []
@@ -188,11 +189,11 @@ class TextTargets:
             if not any(fields.values()):
                 raise FormError("Say in Text what the CLIP models should see, or in Away from what not.")
         if PICTURE in aims:
-            path = self.picture.path(values[self.picture.name])
-            if path is None:
+            chosen: Kept | None = values[self.picture.name]
+            if self.picture.path(chosen) is None or chosen is None:
                 raise FormError("Bring the picture that the CLIP models should see.")
-            pictures["target"] = path.stem
-            fields |= {"target": path.stem, "target_weight": number(values[self.target_weight], "target_weight")}
+            pictures["target"] = chosen.digest
+            fields |= {"target": chosen.digest, "target_weight": number(values[self.target_weight], "target_weight")}
         if CAPTION in aims:
             lines = [line.strip() for line in str(values[self.captions] or "").splitlines() if line.strip()]
             if not lines:

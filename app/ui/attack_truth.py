@@ -10,6 +10,7 @@ from app.ui.attack_targets import Values
 from app.ui.forms import FormError
 from app.ui.guard import Updates
 from app.ui.services import Studio
+from app.uploads import Kept
 from generator.explorer.aims import recipe_for
 from generator.explorer.names import Names
 from generator.explorer.photos import Photo
@@ -49,7 +50,7 @@ class TruthInput:
         """Offer the classes of models that were just chosen."""
         return {self.name: gr.Dropdown(choices=self._classes(models))}
 
-    def forget(self, _picture: str) -> Updates:
+    def forget(self, _picture: Kept | None) -> Updates:
         """Empty it: another picture shows something else."""
         return {self.name: None}
 

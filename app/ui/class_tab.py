@@ -13,6 +13,7 @@ from app.ui.models import ModelPicker
 from app.ui.panel import JobPanel
 from app.ui.seed import SeedInput
 from app.ui.services import Studio
+from app.ui.uploads import brought
 from generator.presets import PRESETS, from_preset, presets_of
 from generator.recipe import Recipe
 
@@ -194,7 +195,8 @@ class ClassTab:
         def repeat(path: str | None) -> Updates:
             if not path:
                 return {}
-            return self.fill(Recipe.from_png(path))
+            with brought(path) as file:
+                return self.fill(Recipe.from_png(file))
 
         widgets = [self.panel.notice, *self.models.outputs, self.preset, *self.inputs]
         self.repeat.upload(guard(repeat), [self.repeat], list(dict.fromkeys(widgets)), **QUICK)

@@ -1,7 +1,6 @@
 """Evaluations as markup: what they cost, how they stand, what came out. Pure functions of what they are given."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from app.evaluation_order import Cost, DataChoice, LabelledUpload, SuiteChoice
@@ -9,6 +8,7 @@ from app.jobs.model import JobSnapshot, JobStatus
 from app.ui import markup
 from app.ui.media import Media
 from app.ui.stage import STATE_WORDS
+from app.uploads import Uploads
 
 Report = Mapping[str, Any]
 Interval = Callable[[int, int], tuple[float, float]]
@@ -104,15 +104,18 @@ def data_line(choice: DataChoice | None) -> str:
     return said + (markup.notice(choice.why_not, tone="warn") if choice.why_not else "")
 
 
-def label_list(images: Sequence[LabelledUpload], classes: Sequence[str], uploads: Path, media: Media, name: str) -> str:
-    """Images with a menu each for what they show."""
+def label_list(
+    images: Sequence[LabelledUpload], classes: Sequence[str], uploads: Uploads, media: Media, name: str
+) -> str:
+    """Images with a menu each for what they show; those that are no longer here are passed over."""
+    images = [image for image in images if uploads.has(image.digest, image.owner)]
     if not images:
         return ""
     few = len(classes) <= FEW_LABELS
     known = f"{name}-classes"
     names = "".join(f"<option>{markup.text(label)}</option>" for label in classes)
     items = "".join(
-        f'<li><img src="{markup.text(media.url(uploads / f"{image.digest}.png"))}" alt="Image {number}">'
+        f'<li><img src="{markup.text(media.url(uploads.find(image.digest, image.owner)))}" alt="Image {number}">'
         f"{_label_input(image, number, classes, known if not few else '')}"
         f'<button data-digest="{image.digest}" aria-label="Remove image {number}">&times;</button></li>'
         for number, image in enumerate(images, start=1)

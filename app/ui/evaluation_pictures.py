@@ -1,6 +1,8 @@
 """Images that a visitor brings to an evaluation, each with a label chosen for it."""
 
+import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from app.ui.guard import QUICK, Updates, guarded
 from app.ui.panel import owner_token
 from app.ui.services import Studio
 from app.ui.signal import Signal
-from app.ui.uploads import keep_upload
+from app.ui.uploads import brought
 
 MOST_IMAGES = 64
 KINDS = ("text", "image", "attack")
@@ -68,16 +70,19 @@ class LabelledPictures:
         guard = guarded(self.notice)
         outputs = [self.notice, self.listed, self.images, self.changed.sign]
 
-        def bring(paths: Sequence[str] | None, images: list[LabelledUpload], chosen: str) -> Updates:
-            check_room(len(paths or ()))
-            kept = [keep_upload(path, self.studio.uploads)[0] for path in paths or ()]
-            return self._add(images, [LabelledUpload(path.stem, "") for path in kept], chosen)
+        def bring(paths: Sequence[str] | None, images: list[LabelledUpload], chosen: str, state: Any) -> Updates:
+            owner = owner_token(state)
+            with contextlib.ExitStack() as stack:
+                originals = [stack.enter_context(brought(path)) for path in paths or ()]
+                check_room(len(originals))
+                kept = [self.studio.uploads.bring(path, owner)[0] for path in originals]
+            return self._add(images, [LabelledUpload(one.digest, "", owner) for one in kept], chosen)
 
         def take(owner: Any, images: list[LabelledUpload], chosen: str) -> Updates:
             return self._add(images, self._results(owner_token(owner)), chosen)
 
         if self._bring:
-            self.add.upload(guard(bring), [self.add, self.images, model], outputs, **QUICK)
+            self.add.upload(guard(bring), [self.add, self.images, model, self._owner], outputs, **QUICK)
         else:
             self.add.click(guard(take), [self._owner, self.images, model], outputs, **QUICK)
 
@@ -88,7 +93,7 @@ class LabelledPictures:
             label = str(event.label)
             if label and label not in self.studio.class_names(chosen):
                 raise FormError(f"The model knows no class called {label!r}. Choose one of its classes.")
-            labelled = [LabelledUpload(digest, label) if image.digest == digest else image for image in images]
+            labelled = [replace(image, label=label) if image.digest == digest else image for image in images]
             return self._set(labelled, chosen)
 
         self.listed.select(guard(change), [self.images, model], outputs, **QUICK)
@@ -118,7 +123,8 @@ class LabelledPictures:
             for image in (job.result or {}).get("images", ()):
                 path = Path(job.folder) / str(image["file"])
                 if len(found) < MOST_IMAGES and path.is_file():
-                    found.append(LabelledUpload(keep_upload(path, self.studio.uploads)[0].stem, drawn_for(job)))
+                    kept, _ = self.studio.uploads.bring(path, owner)
+                    found.append(LabelledUpload(kept.digest, drawn_for(job), owner))
         if not found:
             raise FormError("You have made no picture yet. Make one in another tab first.")
         return found

@@ -1,6 +1,7 @@
 """The sidebar: evaluate a model, follow it, and read what came out, now and of earlier runs."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ class EvaluationSidebar:
         guard = guarded(self.panel.notice)
 
         def start(owner: Any, *values: Any) -> Updates:
-            order = self.form.read(*values)
+            order = replace(self.form.read(*values), owner=owner_token(owner))
             params = self.studio.evaluations.params(order)
             return self.panel.submit(params, self.form.title(order), owner)
 

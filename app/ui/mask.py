@@ -1,6 +1,5 @@
 """A mask drawn in the browser: what is painted over the start photo is what may change."""
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -8,7 +7,7 @@ from PIL import Image
 
 from app.ui.guard import Updates
 from app.ui.services import Studio
-from app.ui.uploads import keep_picture
+from app.uploads import Kept
 from generator.image import load_image
 
 PAINTED = 128  # of 255: from this opacity on a pixel counts as painted, so that the soft rim of the brush does not
@@ -53,28 +52,30 @@ class MaskInput:
         """What ``follow`` and ``paint`` change."""
         return [self.area, self.editor]
 
-    def follow(self, name: str) -> Updates:
-        """Put a photo of the uploads under the brush, or with "" nothing."""
-        if not name:
+    def follow(self, chosen: Kept | None) -> Updates:
+        """Put a photo of the uploads under the brush, or with None nothing."""
+        if chosen is None:
             return {self.area: gr.Column(visible=False), self.editor: None}
-        return {self.area: gr.Column(visible=True), self.editor: self._value(name, [])}
+        return {self.area: gr.Column(visible=True), self.editor: self._value(chosen, [])}
 
-    def paint(self, name: str, mask: Path) -> Updates:
+    def paint(self, chosen: Kept, mask: Kept) -> Updates:
         """Put a photo under the brush, with a mask that was painted before."""
-        with Image.open(mask) as opened:
-            alpha = opened.convert("L")
+        alpha = self._picture(mask).convert("L")
         layer = Image.new("RGBA", alpha.size, (0xF2, 0xB7, 0x05, 0))
         layer.putalpha(alpha)
-        return {**self.follow(name), self.editor: self._value(name, [layer])}
+        return {**self.follow(chosen), self.editor: self._value(chosen, [layer])}
 
-    def _value(self, name: str, layers: list[Image.Image]) -> dict[str, Any]:
+    def _value(self, chosen: Kept, layers: list[Image.Image]) -> dict[str, Any]:
         # As pixels and not as a path: no file of ours is handed to Gradio.
-        return {"background": load_image(self.studio.uploads / name), "layers": layers, "composite": None}
+        return {"background": self._picture(chosen), "layers": layers, "composite": None}
 
-    def read(self, painted: Any, size: tuple[int, int]) -> str:
-        """The digest of the mask, of (width, height) pixels, that is kept among the uploads; "" without any paint."""
+    def _picture(self, kept: Kept) -> Image.Image:
+        return load_image(self.studio.uploads.find(kept.digest, kept.owner))
+
+    def read(self, painted: Any, size: tuple[int, int], owner: str) -> str:
+        """The digest of the mask, of (width, height) pixels, that is kept for a visitor; "" without any paint."""
         mask = mask_of(painted, size)
-        return "" if mask is None else keep_picture(mask, self.studio.uploads).stem
+        return "" if mask is None else self.studio.uploads.keep(mask, owner).digest
 
 
 def mask_of(painted: Any, size: tuple[int, int]) -> Image.Image | None:

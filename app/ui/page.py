@@ -139,8 +139,9 @@ def build_page(studio: Studio) -> gr.Blocks:
         shelf.select(guarded(notice)(pick), [owner], [notice, tabs, *followed], **QUICK).then(**to_the_top)
 
         def send(job_id: str, index: int, state: Any) -> Updates:
-            path = picture_of(texts.panel.find(job_id, state), index)
-            return {tabs: gr.Tabs(selected="attack"), **attacks.picture.take(path)}
+            snapshot = texts.panel.find(job_id, state)
+            taken = attacks.picture.take(picture_of(snapshot, index), snapshot.owner)
+            return {tabs: gr.Tabs(selected="attack"), **taken}
 
         texts.actions.attack.click(
             guarded(texts.panel.notice)(send),

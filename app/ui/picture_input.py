@@ -7,17 +7,18 @@ from typing import Any
 import gradio as gr
 
 from app.ui import markup
-from app.ui.forms import FormError
 from app.ui.guard import QUICK, Updates, guarded
+from app.ui.panel import owner_token
 from app.ui.services import Studio
-from app.ui.uploads import keep_upload
+from app.ui.uploads import brought
+from app.uploads import Kept
 
-Follower = Callable[[str], Updates]
-"""Told the name of what was chosen ("" for nothing)."""
+Follower = Callable[[Kept | None], Updates]
+"""Told what was chosen (None for nothing)."""
 
 
 class PictureInput:
-    """Lets a visitor choose a picture, which is kept among the uploads under a name of our own.
+    """Lets a visitor choose a picture, which is kept among the visitor's uploads; `name` holds what is chosen.
 
     Args:
         studio: what the page works with.
@@ -37,7 +38,7 @@ class PictureInput:
     def build(self, between: Callable[[], None] = lambda: None, beside: Callable[[], None] = lambda: None) -> None:
         """Create the widgets; ``between`` creates what stands above the buttons, ``beside`` further buttons."""
         self.chosen = gr.HTML(chosen_markup(self._empty), elem_id=f"{self._prefix}-chosen", apply_default_css=False)
-        self.name = gr.State("")
+        self.name = gr.State(None)
         between()
         with gr.Row(elem_classes="cx-actions"):
             self.upload = gr.UploadButton(self._button, size="md", elem_id=f"{self._prefix}-upload")
@@ -57,45 +58,55 @@ class PictureInput:
         """Let something else on the page follow the choice."""
         self._others.append((outputs, follower))
 
-    def wire(self) -> None:
-        """Connect the buttons."""
+    def wire(self, owner: gr.BrowserState) -> None:
+        """Connect the buttons; ``owner`` is the browser's state that holds the owner's token."""
         guard = guarded(self.notice)
 
-        def bring(path: str | None) -> Updates:
-            return self.take(Path(path)) if path else {}
+        def bring(path: str | None, state: Any) -> Updates:
+            if not path:
+                return {}
+            with brought(path) as file:
+                return self.take(file, owner_token(state))
 
-        self.upload.upload(guard(bring), [self.upload], self.outputs, **QUICK)
+        self.upload.upload(guard(bring), [self.upload, owner], self.outputs, **QUICK)
         self.remove.click(guard(self.clear), None, self.outputs, **QUICK)
 
-    def take(self, path: Path) -> Updates:
-        """Choose a picture by its file. ImageError if it cannot be read."""
-        kept, picture = keep_upload(path, self.studio.uploads)
-        words = f"{picture.width} x {picture.height} pixels"
-        return self._show(kept.name, chosen_markup(words, self.studio.media.url(kept)))
+    def take(self, path: Path, owner: str) -> Updates:
+        """Choose a picture by its file, for a visitor. StudioError if it cannot be read, or there is no room for it."""
+        kept, size = self.studio.uploads.bring(path, owner)
+        return self._choose(kept, size)
+
+    def choose(self, kept: Kept) -> Updates:
+        """Choose a picture that the visitor has brought before. StudioError if it is no longer here."""
+        return self._choose(kept, self.studio.uploads.size(kept))
+
+    def _choose(self, kept: Kept, size: tuple[int, int]) -> Updates:
+        url = self.studio.media.url(self.studio.uploads.find(kept.digest, kept.owner))
+        return self._show(kept, chosen_markup(f"{size[0]} x {size[1]} pixels", url))
 
     def clear(self) -> Updates:
         """Choose nothing."""
-        return self._show("", chosen_markup(self._empty))
+        return self._show(None, chosen_markup(self._empty))
 
-    def _show(self, name: str, shown: str) -> Updates:
-        followed = {key: value for _, follower in self._others for key, value in follower(name).items()}
-        visible = bool(name) and self._removable
+    def clear_if_gone(self, chosen: Kept | None) -> Updates:
+        """Choose nothing if what was chosen is no longer here, having gone with the job that needed it."""
+        gone = chosen is not None and not self.studio.uploads.has(chosen.digest, chosen.owner)
+        return self.clear() if gone else {}
+
+    def _show(self, chosen: Kept | None, shown: str) -> Updates:
+        followed = {key: value for _, follower in self._others for key, value in follower(chosen).items()}
+        visible = chosen is not None and self._removable
         return {
             self.notice: "",
             self.chosen: shown,
-            self.name: name,
+            self.name: chosen,
             self.remove: gr.Button(visible=visible),
             **followed,
         }
 
-    def path(self, name: str) -> Path | None:
-        """The file of what is chosen, None for nothing. FormError if it is no longer there."""
-        if not name:
-            return None
-        path = self.studio.uploads / Path(name).name
-        if not path.is_file():
-            raise FormError("A picture that was chosen is no longer here: bring it again.")
-        return path
+    def path(self, chosen: Kept | None) -> Path | None:
+        """The file of what is chosen, None for nothing. StudioError if it is no longer there."""
+        return self.studio.uploads.find(chosen.digest, chosen.owner) if chosen else None
 
 
 def chosen_markup(words: str, url: str = "") -> str:

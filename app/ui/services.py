@@ -11,6 +11,7 @@ from app.describing import Offer
 from app.evaluation_order import Cost, DataChoice, EvaluationOrder, ReportFiles, ShippedReport, SuiteChoice
 from app.jobs.model import JobRequest, JobSnapshot
 from app.ui.media import Media
+from app.uploads import Uploads
 from app.vocabulary import Vocabulary
 from generator.errors import StudioError
 from generator.recipe import Recipe
@@ -241,7 +242,7 @@ class Studio:
         layers: see ``Layers``.
         evaluations: see ``Evaluations``.
         media: addresses of files the page shows.
-        uploads: folder for pictures that visitors brought.
+        uploads: the pictures that visitors brought.
         examples: folder of example pictures (it may be empty or missing).
         device: where jobs run.
         device_note: one sentence on why it is that device.
@@ -259,7 +260,7 @@ class Studio:
     layers: Layers
     evaluations: Evaluations
     media: Media
-    uploads: Path
+    uploads: Uploads
     examples: Path
     device: str
     device_note: str

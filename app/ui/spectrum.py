@@ -11,6 +11,7 @@ from app.ui.picture_input import PictureInput
 from app.ui.services import Studio
 from app.ui.signal import Signal
 from app.ui.spectrum_chart import spectrum_chart
+from app.uploads import Kept
 from generator.recipe import Recipe
 
 INTRODUCTION = (
@@ -40,7 +41,7 @@ class SpectrumView:
         # The recipe and the spectrum of the picture that is shown.
         self.state = gr.State(None)
         self._changed.build()
-        self.photo.also([self._changed.sign], lambda name: self._changed.send(f"photo {name}"))
+        self.photo.also([self._changed.sign], lambda chosen: self._changed.send(f"photo {chosen and chosen.digest}"))
 
     @property
     def outputs(self) -> list[Any]:
@@ -64,16 +65,16 @@ class SpectrumView:
             **self._changed.send(f"{snapshot.id if snapshot else ''} {index}"),
         }
 
-    def wire(self) -> None:
-        """Draw the chart anew whenever the picture or the photo changes."""
-        self.photo.wire()
+    def wire(self, owner: gr.BrowserState) -> None:
+        """Draw the chart anew whenever the picture or the photo changes; ``owner`` holds the owner's token."""
+        self.photo.wire(owner)
 
-        def draw(state: dict[str, Any] | None, name: str) -> Updates:
+        def draw(state: dict[str, Any] | None, chosen: Kept | None) -> Updates:
             if not state:
                 return {self.chart: ""}
             spectra = {"this picture": state["spectrum"]}
             own = {self.chart: spectrum_chart(spectra)}
-            path = self.photo.path(name)
+            path = self.photo.path(chosen)
             return own if path is None else self._beside(spectra, state["recipe"], path)
 
         shown = [self.photo.notice, self.chart]

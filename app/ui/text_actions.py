@@ -12,7 +12,7 @@ from app.ui.guard import QUICK, Updates, guarded
 from app.ui.panel import JobPanel
 from app.ui.seed import new_seed
 from app.ui.text_inputs import Order, TextInputs
-from app.ui.uploads import keep_upload
+from app.uploads import Uploads
 from generator.recipe import Recipe
 
 PICTURES = ("source", "target", "style", "mask")
@@ -86,8 +86,9 @@ class TextActions:
             return {**self._submit(order, owner, ""), self._inputs.seed.number: order.recipe.seed}
 
         def use(job_id: str, index: int, owner: Any) -> Updates:
-            path = picture_of(self._panel.find(job_id, owner), index)
-            return {**self._inputs.start.photo.take(path), fold: gr.Accordion(open=True)}
+            snapshot = self._panel.find(job_id, owner)
+            taken = self._inputs.start.photo.take(picture_of(snapshot, index), snapshot.owner)
+            return {**taken, fold: gr.Accordion(open=True)}
 
         followed = self._panel.outputs
         shown: dict[str, Any] = {"fn": None, "js": "() => window.cxShowStage('text')"}
@@ -113,7 +114,7 @@ def steps_to_go(snapshot: JobSnapshot) -> int:
     return missing if missing > 0 else recipe.steps
 
 
-def continued(snapshot: JobSnapshot, index: int, uploads: Path) -> Order:
+def continued(snapshot: JobSnapshot, index: int, uploads: Uploads) -> Order:
     """What goes on with one picture of a job.
 
     The picture becomes the photo to start from, kept among the uploads, with no random pattern over it. Where the
@@ -125,11 +126,11 @@ def continued(snapshot: JobSnapshot, index: int, uploads: Path) -> Order:
     seed, steps = recipe.seed + index, steps_to_go(snapshot)
     if recipe.norm != "none":
         return Order(recipe.with_changes(seed=seed, images=1, steps=steps), pictures)
-    kept, _ = keep_upload(picture_of(snapshot, index), uploads)
-    pictures["source"] = kept.stem
+    kept, _ = uploads.bring(picture_of(snapshot, index), snapshot.owner)
+    pictures["source"] = kept.digest
     return Order(
         recipe.with_changes(
-            seed=seed, images=1, steps=steps, start_std=0.0, margin=0.0, colour="rgb", source=kept.stem
+            seed=seed, images=1, steps=steps, start_std=0.0, margin=0.0, colour="rgb", source=kept.digest
         ),
         pictures,
     )

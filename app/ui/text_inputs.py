@@ -131,7 +131,8 @@ class TextInputs:
             self.classes.build()
             self.fields.build()
         random_start = self.fields.widgets["start_std"]  # over a photo it would only be in the way
-        self.start.photo.also([random_start], lambda name: {random_start: 0.0 if name else self.start_recipe.start_std})
+        usual = self.start_recipe.start_std
+        self.start.photo.also([random_start], lambda chosen: {random_start: 0.0 if chosen else usual})
 
     def _build_morph(self) -> None:
         self.prompt_to = gr.Textbox(
@@ -210,8 +211,8 @@ class TextInputs:
         parts = [*self.start.outputs, *self.target.outputs, *self.style.outputs]
         return list(dict.fromkeys([*own, *parts, *self.components]))
 
-    def fill(self, recipe: Recipe) -> tuple[Updates, list[str]]:
-        """Updates that put a recipe into the widgets, and the pictures of it that are not here.
+    def fill(self, recipe: Recipe, owner: str) -> tuple[Updates, list[str]]:
+        """Updates that put a recipe into the widgets, and the pictures of it that this visitor has not brought.
 
         Raises:
             FormError: it belongs to another tab.
@@ -224,7 +225,7 @@ class TextInputs:
         updates: Updates = {}
         missing: list[str] = []
         for part in (self.start, self.target, self.style):
-            more, absent = part.fill(recipe)
+            more, absent = part.fill(recipe, owner)
             updates |= more
             missing += absent
         return {

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
-from PIL import Image
 
 from app.ui.budget import BudgetInput
 from app.ui.forms import FormError, label_of
@@ -12,6 +11,7 @@ from app.ui.guard import QUICK, Updates, guarded
 from app.ui.mask import MaskInput
 from app.ui.picture_input import PictureInput
 from app.ui.services import Studio
+from app.uploads import Kept
 from generator.recipe import Recipe
 from generator.recipe_fields import cli_fields
 
@@ -54,21 +54,21 @@ class StartInputs:
 
     def read(self, values: Values) -> tuple[dict[str, Any], dict[str, str]]:
         """The recipe's fields, and the digests of the pictures by what they are there for. FormError as a sentence."""
-        path = self.photo.path(values[self.photo.name])
-        if path is None:
+        chosen: Kept | None = values[self.photo.name]
+        if chosen is None:
             return {"norm": FREE, "eps": 0.0, "margin": 0.0}, {}
+        size = self.studio.uploads.size(chosen)
         fields = self.budget.read(values[self.budget.norm], values[self.budget.eps])
         margin = values[self.margin]
         if margin is None:
             raise FormError("Margin is empty. Give it a number from 0 to below 0.5.")
-        with Image.open(path) as photo:
-            mask = self.mask.read(values[self.mask.editor], photo.size)
+        mask = self.mask.read(values[self.mask.editor], size, chosen.owner)
         fields["margin"] = margin if fields["norm"] == FREE else 0.0
-        return fields, {"source": path.stem} | ({"mask": mask} if mask else {})
+        return fields, {"source": chosen.digest} | ({"mask": mask} if mask else {})
 
-    def wire(self) -> None:
-        """Connect the events."""
-        self.photo.wire()
+    def wire(self, owner: gr.BrowserState) -> None:
+        """Connect the events; ``owner`` is the browser's state that holds the owner's token."""
+        self.photo.wire(owner)
         guard = guarded(self.photo.notice)
         outputs = [self.photo.notice, self.budget.eps, self.margin]
 
@@ -82,20 +82,19 @@ class StartInputs:
         """What ``fill`` changes."""
         return [*self.photo.outputs, *self.budget.components, self.margin]
 
-    def fill(self, recipe: Recipe) -> tuple[Updates, list[str]]:
-        """Updates that put a recipe into the widgets, and the pictures that are not here."""
-        updates, missing = put_picture(self.photo, recipe.source, "the photo to start from")
-        mask = self.studio.uploads / f"{recipe.mask}.png"
+    def fill(self, recipe: Recipe, owner: str) -> tuple[Updates, list[str]]:
+        """Updates that put a recipe into the widgets, and the pictures that this visitor has not brought."""
+        updates, missing = put_picture(self.photo, recipe.source, owner, "the photo to start from")
         if recipe.mask and not missing:
-            if mask.is_file():
-                updates |= self.mask.paint(f"{recipe.source}.png", mask)
+            if self.studio.uploads.has(recipe.mask, owner):
+                updates |= self.mask.paint(Kept(owner, recipe.source), Kept(owner, recipe.mask))
             else:
                 missing = ["the mask"]
         margin = gr.Number(value=recipe.margin, visible=recipe.norm == FREE)
         return {**updates, **self.budget.updates(recipe.norm, recipe.eps), self.margin: margin}, missing
 
-    def _follow(self, name: str) -> Updates:
-        return {self.limits: gr.Column(visible=bool(name)), **self.mask.follow(name)}
+    def _follow(self, chosen: Kept | None) -> Updates:
+        return {self.limits: gr.Column(visible=chosen is not None), **self.mask.follow(chosen)}
 
 
 class LeadingPicture:
@@ -125,7 +124,7 @@ class LeadingPicture:
             step=0.1,
             elem_id=f"text-{self._role}-weight",
         )
-        self.picture.also([self.weight], lambda name: {self.weight: gr.Number(visible=bool(name))})
+        self.picture.also([self.weight], lambda chosen: {self.weight: gr.Number(visible=chosen is not None)})
 
     @property
     def components(self) -> list[Any]:
@@ -134,32 +133,32 @@ class LeadingPicture:
 
     def read(self, values: Values) -> tuple[dict[str, Any], dict[str, str]]:
         """As ``StartInputs.read``."""
-        path, weight = self.picture.path(values[self.picture.name]), values[self.weight]
-        if path is None:
+        chosen: Kept | None = values[self.picture.name]
+        weight = values[self.weight]
+        if self.picture.path(chosen) is None or chosen is None:
             return {}, {}
         if weight is None:
             raise FormError(f"{label_of(self._field)} is empty. Give it a number, for example 1.")
-        return {self._field: weight}, {self._role: path.stem}
+        return {self._field: weight}, {self._role: chosen.digest}
 
     @property
     def outputs(self) -> list[Any]:
         """What ``fill`` changes."""
         return self.picture.outputs
 
-    def fill(self, recipe: Recipe) -> tuple[Updates, list[str]]:
+    def fill(self, recipe: Recipe, owner: str) -> tuple[Updates, list[str]]:
         """As ``StartInputs.fill``."""
-        updates, missing = put_picture(self.picture, getattr(recipe, self._role), f"the {self._role} picture")
+        updates, missing = put_picture(self.picture, getattr(recipe, self._role), owner, f"the {self._role} picture")
         weight = getattr(recipe, self._field)
         shown = bool(getattr(recipe, self._role)) and not missing
         return {**updates, self.weight: gr.Number(value=weight, visible=shown)}, missing
 
 
-def put_picture(field: PictureInput, digest: str, what: str) -> tuple[Updates, list[str]]:
-    """Updates that choose a picture of the uploads; ``what`` it is, in a list, if it is not among them."""
-    path = field.studio.uploads / f"{digest}.png"
-    if not digest or not path.is_file():
+def put_picture(field: PictureInput, digest: str, owner: str, what: str) -> tuple[Updates, list[str]]:
+    """Updates that choose a picture of a visitor's; ``what`` it is, in a list, if it is not among theirs."""
+    if not field.studio.uploads.has(digest, owner):
         return field.clear(), [what] if digest else []
-    return field.take(path), []
+    return field.choose(Kept(owner, digest)), []
 
 
 def help_of(name: str) -> str:

@@ -9,12 +9,14 @@ from app.ui import markup, stage, text_results
 from app.ui.guard import QUICK, Updates, guarded
 from app.ui.layers import LayerView
 from app.ui.opinions import OpinionView
-from app.ui.panel import JobPanel
+from app.ui.panel import JobPanel, owner_token
 from app.ui.services import Studio
 from app.ui.spectrum import SpectrumView
 from app.ui.text_actions import TextActions, picture_of
 from app.ui.text_inputs import TASK, Order, TextInputs
+from app.ui.uploads import brought
 from app.ui.vocabulary import examples_for, unknown_hint
+from app.uploads import Kept
 from generator.presets import presets_of
 from generator.recipe import Recipe
 
@@ -111,15 +113,10 @@ class TextTab:
         guard = guarded(self.panel.notice)
         inputs = self.inputs
         self.panel.wire()
-        for part in (
-            self.layers,
-            self.spectrum,
-            inputs.seed,
-            inputs.start,
-            inputs.target.picture,
-            inputs.style.picture,
-        ):
+        for part in (self.layers, inputs.seed):
             part.wire()
+        for bringing in (self.spectrum, inputs.start, inputs.target.picture, inputs.style.picture):
+            bringing.wire(self.owner)
         self.actions.wire(inputs.start_fold)
         asked = {self.owner, *inputs.components}
 
@@ -197,7 +194,7 @@ class TextTab:
     def _wire_recipes(self, guard: Any) -> None:
         inputs, notice = self.inputs, self.panel.notice
 
-        def choose_preset(name: str | None, negative: str, photo: str) -> Updates:
+        def choose_preset(name: str | None, negative: str, photo: Kept | None) -> Updates:
             if name is None or name not in presets_of(TASK):
                 return {}
             recipe = inputs.preset_recipe(name, start_std=0.0) if photo else inputs.preset_recipe(name)
@@ -217,14 +214,17 @@ class TextTab:
             **QUICK,
         )
 
-        def repeat(path: str | None) -> Updates:
-            return self.fill(Recipe.from_png(path)) if path else {}
+        def repeat(path: str | None, state: Any) -> Updates:
+            if not path:
+                return {}
+            with brought(path) as file:
+                return self.fill(Recipe.from_png(file), owner_token(state))
 
-        self.repeat.upload(guard(repeat), [self.repeat], [notice, self.preset, *inputs.outputs], **QUICK)
+        self.repeat.upload(guard(repeat), [self.repeat, self.owner], [notice, self.preset, *inputs.outputs], **QUICK)
 
-    def fill(self, recipe: Recipe) -> Updates:
+    def fill(self, recipe: Recipe, owner: str) -> Updates:
         """Updates that put a recipe into the widgets, and say which of its pictures have to be brought again."""
-        updates, missing = self.inputs.fill(recipe)
+        updates, missing = self.inputs.fill(recipe, owner)
         words = ""
         if missing:
             sentence = f"Bring {' and '.join(missing)} again: the picture was made with it, and it is not here."

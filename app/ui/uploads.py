@@ -1,33 +1,34 @@
-"""Pictures that visitors bring: checked, made into plain RGB and kept under a name of our own."""
+"""Files on their way from a visitor: the originals go once what is needed of them is kept."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
-
-from PIL import Image
-
-from generator.image import load_image, pixel_digest, save_png
 
 EXAMPLE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
-def keep_upload(path: str | Path, folder: Path) -> tuple[Path, Image.Image]:
-    """Read a picture and keep its pixels as a PNG named after them; the name it came with is not used.
+@contextlib.contextmanager
+def brought(path: str | Path) -> Iterator[Path]:
+    """The file that Gradio wrote for an upload, for as long as it is read: then it is deleted, whatever came of it.
 
-    Returns where it is kept, and the picture.
-
-    Raises:
-        ImageError: it cannot be read; the message says why.
+    Gradio names its files by their content, so another visitor may have brought the same in between: that one stays.
     """
-    picture = load_image(path)
-    return keep_picture(picture, folder), picture
+    file = Path(path)
+    before = _identity(file)
+    try:
+        yield file
+    finally:
+        with contextlib.suppress(OSError):
+            if _identity(file) == before:
+                file.unlink()
 
 
-def keep_picture(picture: Image.Image, folder: Path) -> Path:
-    """Keep the pixels of an RGB picture as a PNG named after them; returns where."""
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{pixel_digest(picture)}.png"
-    if not target.is_file():
-        save_png(picture, target)
-    return target
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def list_examples(folder: Path) -> list[Path]:

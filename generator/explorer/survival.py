@@ -137,7 +137,7 @@ def find_survivals(names: Sequence[str]) -> dict[str, Survival]:
 def _through(picture: Image.Image, kind: str, *, quality: int) -> Image.Image:
     buffer = io.BytesIO()
     picture.save(buffer, format=kind, quality=quality)
-    with Image.open(buffer) as opened:
+    with Image.open(buffer, formats=(kind,)) as opened:
         return opened.convert("RGB")
 
 

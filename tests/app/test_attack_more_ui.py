@@ -23,6 +23,7 @@ from app.ui.attack_targets import TARGET
 from app.ui.forms import FormError
 from app.ui.media import Media
 from app.ui.services import Studio
+from app.uploads import Uploads
 from generator.errors import StudioError
 from generator.image import save_png
 from generator.recipe import Recipe
@@ -32,6 +33,7 @@ from tests.browser.folder_standins import cell
 from tests.browser.standins import StandInMeasurements, make_studio
 
 Part = TypeVar("Part", AttackTab, DescribingInput)
+ANNA = "a" * 32
 KEY = "sk-never-to-be-seen-4711"
 SETTINGS = VlmSettings.model_validate(
     {"url": "http://localhost:1/v1", "model": EVIL, "key": KEY, "max_requests": 50, "price_in": 1, "price_out": 1}
@@ -39,7 +41,6 @@ SETTINGS = VlmSettings.model_validate(
 
 
 def studio_in(folder: Path, **changes: Any) -> Studio:
-    (folder / "uploads").mkdir(exist_ok=True)
     return dataclasses.replace(make_studio(SimpleNamespace(), folder, StandInMeasurements()), **changes)
 
 
@@ -156,36 +157,36 @@ def files(tmp_path: Path) -> list[Path]:
 
 
 def test_bad_files_are_a_sentence_each_and_the_rest_goes_on(files: list[Path], tmp_path: Path) -> None:
-    brought = add_files(Brought(), files, tmp_path / "uploads")
+    brought = add_files(Brought(), files, Uploads(tmp_path / "uploads"), ANNA)
     assert list(brought.photos) == ["p0.png", "p1.png", "p2.png"] and set(brought.left_out) == {
         "broken.jpg",
         "notes.txt",
     }
     page = brought_markup(brought)
     assert "3 photos: p0.png" in page and "NIPS 2017" in page and "2 left out." in page
-    again = add_files(brought, files, tmp_path / "uploads")
+    again = add_files(brought, files, Uploads(tmp_path / "uploads"), ANNA)
     assert again == brought
     other = tmp_path / "p0.png"
     save_png(Image.new("RGB", (20, 16), (99, 0, 0)), other)
-    clash = add_files(brought, [other], tmp_path / "uploads")
+    clash = add_files(brought, [other], Uploads(tmp_path / "uploads"), ANNA)
     assert clash.photos == brought.photos and "another photo of the name" in " ".join(clash.left_out.values())
     with pytest.raises(FormError, match=r"labels\.csv") as caught:
         files[-1].with_name("labels.csv").write_text("what\n1\n")
-        add_files(Brought(), [files[-1].with_name("labels.csv")], tmp_path / "uploads")
+        add_files(Brought(), [files[-1].with_name("labels.csv")], Uploads(tmp_path / "uploads"), ANNA)
     assert str(tmp_path) not in str(caught.value)
 
 
 def test_more_photos_than_fit_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attack_folder, "MOST_PHOTOS", 2)
     with pytest.raises(FormError, match="At most 2"):
-        add_files(Brought(), [tmp_path / f"{number}.png" for number in range(3)], tmp_path)
+        add_files(Brought(), [tmp_path / f"{number}.png" for number in range(3)], Uploads(tmp_path), ANNA)
 
 
 def test_labels_are_named_and_targets_count_only_where_they_are_led_to(
     tab: AttackTab, files: list[Path], tmp_path: Path
 ) -> None:
     asked = held(tab)
-    asked[tab.folder.brought] = add_files(Brought(), files, tmp_path / "uploads")
+    asked[tab.folder.brought] = add_files(Brought(), files, Uploads(tmp_path / "uploads"), ANNA)
     folder = tab.folder.read(asked, tab.order(asked, one_photo=False).recipe)
     assert [(one["name"], one["label"], one["target"]) for one in folder["photos"]] == [
         ("p0", "airplane", ""), ("p1", "automobile", ""),
@@ -212,7 +213,7 @@ def test_what_one_photo_shows_is_not_said_of_a_folder(tab: AttackTab) -> None:
 
 def test_a_clip_model_needs_to_know_what_numbers_count(tab: AttackTab, files: list[Path], tmp_path: Path) -> None:
     asked = held(tab, attack_model=["tiny-clip"], attack_prompt="a photo of a {target}")
-    asked[tab.folder.brought] = add_files(Brought(), files, tmp_path / "uploads")
+    asked[tab.folder.brought] = add_files(Brought(), files, Uploads(tmp_path / "uploads"), ANNA)
     recipe = tab.order(asked, one_photo=False).recipe
     assert leads_to_targets(recipe)
     with pytest.raises(FormError, match="say what they count"):
@@ -266,7 +267,7 @@ def test_all_pairs_are_a_matrix_and_a_table_for_each_attack(tmp_path: Path) -> N
 
 def test_all_pairs_ask_for_as_many_answers_more(tab: AttackTab, files: list[Path], tmp_path: Path) -> None:
     asked = held(tab, attack_model=["crossmax-cifar10", "undefended-cifar10"], attack_folder_alone=True)
-    asked[tab.folder.brought] = add_files(Brought(), files, tmp_path / "uploads")
+    asked[tab.folder.brought] = add_files(Brought(), files, Uploads(tmp_path / "uploads"), ANNA)
     recipe = tab.order(asked, one_photo=False).recipe
     assert tab.folder.read(asked, recipe)["alone"] is True
     assert tab.folder.read(asked, recipe.with_changes(models=("undefended-cifar10",)))["alone"] is False

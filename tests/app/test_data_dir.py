@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from app.data_dir import VARIABLE, DataDir, choose_data_dir
 from generator.errors import StudioError
@@ -63,9 +64,14 @@ def test_a_place_that_cannot_be_written_is_said_with_what_to_do(tmp_path, monkey
     "name", ["", "x", "../jobs/secret", "/etc/passwd", "a" * 63, "A" * 64, "b" * 64, "a" * 64 + "\n"]
 )
 def test_uploads_are_named_by_digests_only(tmp_path, name):
+    """S1, S3: a digest becomes a path in one place alone, and only for the visitor whose picture it is."""
     data = DataDir(tmp_path)
     data.create()
-    (data.uploads / f"{'a' * 64}.png").write_bytes(b"picture")
-    with pytest.raises(StudioError, match="upload it again"):
-        data.upload(name)
-    assert data.upload("a" * 64).read_bytes() == b"picture"
+    place = data.uploads.keep(Image.new("RGB", (9, 8)), "anna")
+    file = data.upload(place.digest, "anna")
+    file.rename(file.with_name(f"{'a' * 64}.png"))
+    with pytest.raises(StudioError, match="bring it again"):
+        data.upload(name, "anna")
+    with pytest.raises(StudioError, match="bring it again"):
+        data.upload("a" * 64, "ben")
+    assert data.upload("a" * 64, "anna").is_file()

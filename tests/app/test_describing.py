@@ -16,7 +16,7 @@ from app.describing import offer_of, read_descriptions, requests_for
 from app.jobs import JobRequest, JobService, JobStatus, run_foreground
 from app.work import make_handlers
 from generator.errors import StudioError
-from generator.image import load_image, pixel_digest, save_png
+from generator.image import load_image, pixel_digest
 from generator.recipe import Recipe
 from generator.vlm import asking
 from generator.vlm.asking import SpareTime
@@ -43,7 +43,7 @@ def data(tmp_path):
 @pytest.fixture
 def digest(data):
     picture = Image.new("RGB", (30, 20), (150, 120, 110))
-    save_png(picture, data.uploads / f"{pixel_digest(picture)}.png")
+    data.uploads.keep(picture, "local")
     return pixel_digest(picture)
 
 

@@ -52,7 +52,6 @@ class Jobs:
 
 @pytest.fixture
 def studio(tmp_path: Path) -> Any:
-    (tmp_path / "uploads").mkdir()
     return make_studio(Jobs(), tmp_path, StandInMeasurements())
 
 
@@ -190,8 +189,8 @@ def test_labels_are_chosen_from_the_model_s_classes_and_results_bring_theirs(stu
 
 
 def test_many_classes_are_typed_and_nothing_is_left_unescaped(studio: Any) -> None:
-    (studio.uploads / f"{DIGEST}.png").touch()
-    images = [LabelledUpload(DIGEST, EVIL), LabelledUpload(DIGEST, "")]
+    digest = studio.uploads.keep(Image.new("RGB", (9, 8)), "local").digest
+    images = [LabelledUpload(digest, EVIL), LabelledUpload(digest, "")]
     for classes in ((EVIL, "frog"), tuple(f"{EVIL}{place}" for place in range(100))):
         listed = evaluation_markup.label_list(images, classes, studio.uploads, studio.media, "own")
         assert EVIL not in listed and ("<datalist" in listed) == (len(classes) > 60)

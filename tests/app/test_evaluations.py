@@ -12,7 +12,6 @@ from app.evaluation_order import EvaluationOrder, LabelledUpload
 from app.evaluations import FOLDER, Evaluations, take_over
 from app.jobs import JobRequest, JobService, JobStatus
 from app.speeds import Speeds
-from app.ui.uploads import keep_picture
 from app.work import make_handlers
 from generator.errors import StudioError
 from robust_model.evaluation.engine import evaluate_model
@@ -43,13 +42,14 @@ def known(data, shop, tmp_path):
     return Evaluations(pool, pool.list, data, images, Speeds(data.speeds), "cpu")
 
 
-def test_an_order_becomes_a_job_s_parameters(known):
+def test_an_order_becomes_a_job_s_parameters(known, data):
     params = known.params(ORDER)
     config = params["config"]
     assert config["model"] == "gratings" and config["data"] == "synthetic" and config["count"] == 6
     assert config["suites"] == ["quick"] and config["eps"] == pytest.approx(8 / 255) and params["images"] == []
-    brought = known.params(EvaluationOrder("gratings", "own", ("quick",), 1, 0.0, (LabelledUpload("a" * 64, "x"),)))
-    assert brought["images"] == [{"digest": "a" * 64, "label": "x"}]
+    digest = data.uploads.keep(Image.new("RGB", (9, 8)), "local").digest
+    brought = known.params(EvaluationOrder("gratings", "own", ("quick",), 1, 0.0, (LabelledUpload(digest, "x"),)))
+    assert brought["images"] == [{"digest": digest, "label": "x"}]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_what_a_stopped_evaluation_found_is_gone_on_with(known, shop, data, monk
 
 def test_a_published_model_is_evaluated_on_images_of_its_classes(known, shop, data, tmp_path, monkeypatch):
     checkpoints = empty_hub(tmp_path, monkeypatch)
-    digest = keep_picture(Image.new("RGB", (60, 40), (200, 90, 10)), data.uploads).stem
+    digest = data.uploads.keep(Image.new("RGB", (60, 40), (200, 90, 10)), "local").digest
     order = EvaluationOrder(TIMM, "own", ("quick",), 1, 0.0, (LabelledUpload(digest, "goldfish"),))
     with pytest.raises(StudioError, match="known once it is here"):  # a page must not wait for a download
         known.costs(TIMM, ("quick",), 1, 0.0)

@@ -62,7 +62,7 @@ def upload(data):
     """A reddish photo of 20 x 30, kept as the page keeps it; its digest."""
     picture = Image.new("RGB", (30, 20), (150, 120, 110))
     digest = pixel_digest(picture)
-    save_png(picture, data.uploads / f"{digest}.png")
+    data.uploads.keep(picture, "local")
     return digest
 
 
@@ -181,7 +181,7 @@ def test_what_can_be_seen_is_there_and_fits_the_files(handlers, upload, tmp_path
 def test_an_encoder_is_attacked_by_a_text_and_another_picture(handlers, data, upload, tmp_path):
     target = Image.new("RGB", (12, 9), (20, 40, 200))
     digest = pixel_digest(target)
-    save_png(target, data.uploads / f"{digest}.png")
+    data.uploads.keep(target, "local")
     recipe = Recipe(
         task="attack", models=("words", "colours"), prompt="a ship", classes=("blue",), class_weight=0.5,
         norm="linf", eps=24 / 255, target=digest, steps=3, resolutions="1,2", learning_rate=0.5,

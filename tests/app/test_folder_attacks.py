@@ -19,7 +19,7 @@ from app.jobs import JobRequest, run_foreground
 from app.work import make_handlers
 from generator.errors import StudioError
 from generator.explorer.outcome import Outcome
-from generator.image import load_image, pixel_digest, save_png
+from generator.image import load_image, pixel_digest
 from generator.intervals import wilson
 from generator.recipe import Recipe
 from tests.app.standins import workshop
@@ -45,7 +45,7 @@ def photos(data):
     for name, shade in SHADES.items():
         picture = Image.new("RGB", (30, 20), shade)
         digest = pixel_digest(picture)
-        save_png(picture, data.uploads / f"{digest}.png")
+        data.uploads.keep(picture, "local")
         found.append({"digest": digest, "name": name})
     return found
 

@@ -18,7 +18,7 @@ from app.spectra import spectrum_of_photo
 from app.work import make_handlers
 from generator.encoders.download import DownloadStopped
 from generator.errors import StudioError
-from generator.image import load_image, pixel_digest, save_png, to_tensor
+from generator.image import load_image, pixel_digest, to_tensor
 from generator.recipe import Recipe
 from tests.app.standins import Pool, workshop
 from tests.generator.encoders.tiny import save_model
@@ -66,7 +66,7 @@ def recipe(**fields):
 
 def keep(data, picture):
     digest = pixel_digest(picture)
-    save_png(picture, data.uploads / f"{digest}.png")
+    data.uploads.keep(picture, "local")
     return digest
 
 
@@ -244,6 +244,6 @@ def test_classifiers_can_be_asked_about_any_picture(tmp_path):
 @pytest.mark.parametrize("name", ["source", "target", "style", "mask"])
 @pytest.mark.parametrize("digest", ["../secret", "0" * 64, ["x"]])
 def test_only_uploads_are_opened(handlers, tmp_path, name, digest):
-    with pytest.raises(StudioError, match="upload it again"):
+    with pytest.raises(StudioError, match="bring it again"):
         run(handlers, {"recipe": recipe(), name: digest}, tmp_path / "out")
     assert not Path(tmp_path / "out" / f"{name}.png").exists()

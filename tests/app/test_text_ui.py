@@ -21,7 +21,7 @@ from app.ui.media import Media
 from app.ui.spectrum_chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, spectrum_chart
 from app.ui.text_inputs import TextInputs
 from app.ui.text_tab import title_of
-from app.ui.uploads import keep_picture
+from app.uploads import Kept, Uploads
 from generator.errors import StudioError
 from generator.image import load_image, pixel_digest
 from generator.presets import from_preset, presets_of
@@ -30,6 +30,7 @@ from generator.recipe_fields import cli_fields
 from tests.app.test_ui_markup import EVIL, snapshot
 from tests.browser.standins import StandInMeasurements, make_studio
 
+ANNA = "a" * 32
 PHOTO = Image.linear_gradient("L").resize((40, 30)).convert("RGB")
 
 
@@ -106,10 +107,10 @@ def test_every_field_of_the_command_line_has_a_widget(inputs: TextInputs) -> Non
 def test_a_recipe_survives_the_widgets(inputs: TextInputs, studio: Any, changes: dict[str, Any]) -> None:
     mask = Image.new("RGB", PHOTO.size)
     ImageDraw.Draw(mask).rectangle((5, 6, 20, 11), fill=(255, 255, 255))
-    kept = {"PHOTO": keep_picture(PHOTO, studio.uploads).stem, "MASK": keep_picture(mask, studio.uploads).stem}
+    kept = {name: studio.uploads.keep(one, ANNA).digest for name, one in (("PHOTO", PHOTO), ("MASK", mask))}
     changes = {name: kept.get(value, value) if isinstance(value, str) else value for name, value in changes.items()}
     recipe = from_preset("text", "fast", **{"prompt": "a frog", **changes})
-    updates, missing = inputs.fill(recipe)
+    updates, missing = inputs.fill(recipe, ANNA)
     assert missing == []
     order = inputs.read(held(inputs, updates))
     assert order.recipe.with_changes(eps=0.0, norm="none") == recipe.with_changes(eps=0.0, norm="none")
@@ -120,13 +121,13 @@ def test_a_recipe_survives_the_widgets(inputs: TextInputs, studio: Any, changes:
 
 def test_pictures_that_are_gone_are_named(inputs: TextInputs) -> None:
     recipe = from_preset("text", prompt="a frog", source="0" * 64, style="1" * 64)
-    _, missing = inputs.fill(recipe)
+    _, missing = inputs.fill(recipe, ANNA)
     assert missing == ["the photo to start from", "the style picture"]
 
 
 def test_a_recipe_of_another_tab_is_refused(inputs: TextInputs) -> None:
     with pytest.raises(FormError, match="not made from a text"):
-        inputs.fill(Recipe())
+        inputs.fill(Recipe(), ANNA)
 
 
 @pytest.mark.parametrize(
@@ -157,8 +158,8 @@ def test_what_is_missing_or_does_not_fit_is_said(inputs: TextInputs, studio: Any
         ({inputs.classes.classes: "frog"}, "choose at least one"),
         ({inputs.classes.classifiers: ["crossmax-cifar10"]}, "Say in Classes"),
         ({inputs.classes.classes: "cow", inputs.classes.classifiers: ["crossmax-cifar10"]}, "no class called"),
-        ({inputs.start.photo.name: "gone.png"}, "no longer here"),
-        ({inputs.start.photo.name: keep_picture(PHOTO, studio.uploads).name, inputs.start.margin: None}, "Margin"),
+        ({inputs.start.photo.name: Kept(ANNA, "0" * 64)}, "no longer here"),
+        ({inputs.start.photo.name: studio.uploads.keep(PHOTO, ANNA), inputs.start.margin: None}, "Margin"),
         ({inputs.fields.widgets["model_weights"]: "2 x"}, "Model weights"),
     ]:
         with pytest.raises(StudioError, match=words):
@@ -214,9 +215,9 @@ def a_job(folder: Path, steps: int, taken: int, images: int = 1, **fields: Any) 
 @pytest.mark.parametrize(("taken", "more"), [(15, 25), (40, 40)])
 def test_continue_takes_the_chosen_picture_further(tmp_path: Path, taken: int, more: int) -> None:
     job = a_job(tmp_path, 40, taken, images=3)
-    order = text_actions.continued(job, 2, tmp_path / "uploads")
+    order = text_actions.continued(job, 2, Uploads(tmp_path / "uploads"))
     chosen = pixel_digest(load_image(tmp_path / "job" / "image-3.png"))
-    assert order.pictures == {"source": chosen} and (tmp_path / "uploads" / f"{chosen}.png").is_file()
+    assert order.pictures == {"source": chosen} and Uploads(tmp_path / "uploads").has(chosen, job.owner)
     recipe = order.recipe
     assert (recipe.steps, recipe.images, recipe.seed, recipe.start_std) == (more, 1, 7, 0.0)
     assert recipe.source == chosen and recipe.prompt == "a frog" and recipe.colour == "rgb"
@@ -227,16 +228,16 @@ def test_continue_keeps_a_mask_and_a_limit_counts_from_the_photo(tmp_path: Path)
     (tmp_path / "1").mkdir()
     (tmp_path / "2").mkdir()
     free = a_job(tmp_path / "1", 40, 40, source=photo, mask=mask, margin=0.1, start_std=0.0)
-    order = text_actions.continued(free, 0, tmp_path / "uploads")
+    order = text_actions.continued(free, 0, Uploads(tmp_path / "uploads"))
     assert order.pictures["mask"] == mask and order.pictures["source"] != photo and order.recipe.margin == 0
     limited = a_job(tmp_path / "2", 40, 40, source=photo, norm="linf", eps=0.03, start_std=0.0)
-    order = text_actions.continued(limited, 0, tmp_path / "uploads")
+    order = text_actions.continued(limited, 0, Uploads(tmp_path / "uploads"))
     assert order.pictures == {"source": photo} and (order.recipe.steps, order.recipe.eps) == (80, 0.03)
 
 
 def test_a_way_between_prompts_cannot_be_continued(tmp_path: Path) -> None:
     with pytest.raises(FormError, match="cannot be continued"):
-        text_actions.continued(a_job(tmp_path, 4, 4, images=2, prompt_to="a lemon"), 0, tmp_path)
+        text_actions.continued(a_job(tmp_path, 4, 4, images=2, prompt_to="a lemon"), 0, Uploads(tmp_path))
 
 
 def test_vary_changes_the_seed_and_nothing_else(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from app.jobs import Discarded, JobRequest, JobService, JobStatus, run_foregroun
 from app.layers import SavedLayers, _load
 from app.work import guarded, make_handlers
 from generator.errors import StudioError
-from generator.image import load_image, pixel_digest, read_metadata, save_png, to_tensor
+from generator.image import load_image, pixel_digest, read_metadata, to_tensor
 from generator.recipe import Recipe
 from tests.app.standins import workshop
 
@@ -46,7 +46,7 @@ def upload(data):
     """A reddish photo of 20 x 30, kept as the page keeps it; its digest."""
     picture = Image.new("RGB", (30, 20), (150, 120, 110))
     digest = pixel_digest(picture)
-    save_png(picture, data.uploads / f"{digest}.png")
+    data.uploads.keep(picture, "local")
     return digest
 
 
@@ -143,13 +143,21 @@ def test_the_picture_carries_its_recipe_unless_that_is_switched_off(handlers, up
 
 @pytest.mark.parametrize("source", ["", "../secret", "/etc/passwd", "0" * 64, None, 7, ["x"]])
 def test_only_uploads_can_be_attacked(handlers, upload, tmp_path, source):
-    with pytest.raises(StudioError, match="upload it again"):
+    with pytest.raises(StudioError, match="bring it again"):
         run(handlers, "attack", {"recipe": attack_recipe(), "source": source}, tmp_path / "out")
 
 
-def test_of_a_path_only_the_digest_in_its_name_counts(handlers, upload, tmp_path):
-    params = {"recipe": attack_recipe(), "source": f"/somewhere/else/{upload}.png"}
-    assert run(handlers, "attack", params, tmp_path / "out")["recipe"]["source"] == upload
+def test_a_path_is_no_digest_even_if_its_name_is_one(handlers, upload, tmp_path):
+    """S1: nothing of a path counts."""
+    with pytest.raises(StudioError, match="bring it again"):
+        run(handlers, "attack", {"recipe": attack_recipe(), "source": f"x/{upload}.png"}, tmp_path / "out")
+
+
+def test_a_picture_of_somebody_else_cannot_be_attacked(handlers, upload, tmp_path):
+    """S3: knowing the digest of a photo is no permission to use it."""
+    request = JobRequest("attack", {"recipe": attack_recipe(), "source": upload}, owner="b" * 32)
+    with pytest.raises(StudioError, match="bring it again"):
+        run_foreground(request, handlers, tmp_path / "out")
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,13 @@
 import math
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageChops
 
 from app.findings import write_findings
 from app.jobs.context import JobContext
+from app.uploads import Uploads
 from generator.explorer.survival import SURVIVALS, find_survivals
 from generator.image import save_png
 from generator.recipe import Recipe
@@ -134,6 +134,6 @@ def parts(file: str) -> dict[str, Any]:
     return {"kind": "layers", "shown": [*single, {**common, "resolutions": [6, 7], "cells": [4, 7]}], "rest": 0.5 / 255}
 
 
-def upload_of(uploads: Path, digest: str) -> Image.Image:
-    with Image.open(uploads / f"{digest}.png") as opened:
+def upload_of(uploads: Uploads, digest: str, owner: str) -> Image.Image:
+    with Image.open(uploads.find(digest, owner)) as opened:
         return opened.convert("RGB")

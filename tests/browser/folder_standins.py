@@ -3,13 +3,13 @@
 import time
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from app.describing import Describer, describe_wish
 from app.findings import write_findings
 from app.folder_attacks import ARCHIVE, FOLDER
 from app.jobs.context import JobContext
+from app.uploads import Uploads
 from generator.explorer.outcome import Question
 from generator.explorer.survival import SURVIVALS
 from generator.explorer.transfer import Case
@@ -27,7 +27,7 @@ Handler = Callable[[JobContext], dict[str, Any]]
 class MoreAttacks:
     """The stand-in for attacks on one photo, and beside it folders and a vision-language model."""
 
-    def __init__(self, one: Handler, uploads: Path, read: ReadSettings) -> None:
+    def __init__(self, one: Handler, uploads: Uploads, read: ReadSettings) -> None:
         self._one, self._uploads = one, uploads
         self._describer = Describer(read, encoders=None)  # type: ignore[arg-type]  # no test compares by one
 
@@ -43,7 +43,7 @@ class MoreAttacks:
         return {**result, "descriptions_error": why} if why else result
 
 
-def attack_folder(context: JobContext, uploads: Path) -> dict[str, Any]:
+def attack_folder(context: JobContext, uploads: Uploads) -> dict[str, Any]:
     """Brighten photo after photo, slowly at first; the first is no success."""
     recipe = Recipe(**context.params["recipe"])
     order, wish = context.params["folder"], context.params["explore"]
@@ -63,7 +63,7 @@ def attack_folder(context: JobContext, uploads: Path) -> dict[str, Any]:
             time.sleep(0.05)
         if context.stop_requested:
             break
-        source = upload_of(uploads, photo["digest"])
+        source = upload_of(uploads, photo["digest"], context.owner)
         folder.mkdir(exist_ok=True)
         save_png(source.point([min(255, value + 8) for value in range(256)] * 3), folder / f"{number}.png")
         save_png(source, folder / f"photo-{number}.png")

@@ -15,6 +15,7 @@ os.environ["GRADIO_TEMP_DIR"] = str(Path(sys.argv[1]) / "cache")
 from app.describing import read_offer
 from app.jobs.service import JobService
 from app.server import build_app, serve
+from app.uploads import Uploads
 from generator.image import save_png
 from generator.vlm.asking import ReadSettings
 from tests.browser.evaluation_standins import evaluate
@@ -26,16 +27,15 @@ from tests.generator.vlm.test_describing import look
 
 def main() -> None:
     data_dir, port = Path(sys.argv[1]), int(sys.argv[2])
-    uploads, examples = data_dir / "uploads", data_dir / "examples"
-    uploads.mkdir(parents=True, exist_ok=True)
-    examples.mkdir(exist_ok=True)
+    uploads, examples = Uploads(data_dir / "uploads"), data_dir / "examples"
+    examples.mkdir(parents=True, exist_ok=True)
     save_png(fade(3, 8, (48, 64), 1), examples / "stripes.png")
     with serving() as endpoint:
         endpoint.default = look
         run(data_dir, port, uploads, endpoint.settings)
 
 
-def run(data_dir: Path, port: int, uploads: Path, read_vlm: ReadSettings) -> None:
+def run(data_dir: Path, port: int, uploads: Uploads, read_vlm: ReadSettings) -> None:
     measurements = StandInMeasurements()
     handlers = {
         "text": Texts(uploads, measurements),

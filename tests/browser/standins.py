@@ -11,6 +11,7 @@ from PIL import Image, ImageChops
 from app.jobs.context import JobContext
 from app.ui.media import Media, load_secret
 from app.ui.services import Jobs, Studio
+from app.uploads import Uploads
 from app.vocabulary import Thing, Vocabulary
 from generator.errors import StudioError
 from generator.image import load_image, save_png
@@ -188,7 +189,7 @@ def make_images(context: JobContext) -> dict[str, Any]:
 class Texts:
     """A stand-in for texts: fades, in the shade of a photo where there is one, and marks where a mask lies."""
 
-    def __init__(self, uploads: Path, measurements: StandInMeasurements) -> None:
+    def __init__(self, uploads: Uploads, measurements: StandInMeasurements) -> None:
         self._uploads, self._measurements = uploads, measurements
 
     def __call__(self, context: JobContext) -> dict[str, Any]:
@@ -206,7 +207,7 @@ class Texts:
         return {"recipe": taken.model_dump(mode="json"), "images": images, "unknown_words": {}}
 
     def _upload(self, context: JobContext, name: str) -> Image.Image:
-        picture = load_image(self._uploads / f"{context.params[name]}.png")
+        picture = load_image(self._uploads.find(context.params[name], context.owner))
         save_png(picture, context.dir / f"{name}.png")
         return picture
 
@@ -242,12 +243,12 @@ class Texts:
 class Attack:
     """A stand-in for the attack that lets one model fall, and measures and draws what was asked for."""
 
-    def __init__(self, uploads: Path) -> None:
+    def __init__(self, uploads: Uploads) -> None:
         self._uploads = uploads
 
     def __call__(self, context: JobContext) -> dict[str, Any]:
         recipe = Recipe(**context.params["recipe"])
-        source = upload_of(self._uploads, context.params["source"])
+        source = upload_of(self._uploads, context.params["source"], context.owner)
         step = work(context, recipe, (source.height, source.width))
         facts = save_attack(context, source, recipe)
         defended, undefended = (model.name for model in MODELS[:2])
@@ -285,7 +286,7 @@ def make_studio(jobs: Jobs, data_dir: Path, measurements: StandInMeasurements) -
         layers=StandInLayers(),
         evaluations=StandInEvaluations(),
         media=Media({"data": data_dir, "examples": examples}, load_secret(data_dir / "secret")),
-        uploads=data_dir / "uploads",
+        uploads=Uploads(data_dir / "uploads"),
         examples=examples,
         device="cpu",
         device_note="this is a test.",

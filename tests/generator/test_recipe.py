@@ -28,6 +28,9 @@ lines = st.lists(
 )
 
 
+DIGESTS = st.sampled_from(["", "0" * 64, "1f" * 32])
+
+
 @st.composite
 def text_fields(draw: st.DrawFn, models: int, classes: list[str], norm: str, images: int) -> dict[str, Any]:
     """The fields of a picture of a text."""
@@ -116,7 +119,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
         seed=draw(st.integers(0, 2**53 - 1)),
         norm=norm,
         eps=draw(st.floats(0, largest, exclude_min=True)) if largest else 0.0,
-        source=draw(st.text("0123456789abcdef", max_size=64)),
+        source=draw(DIGESTS),
         **text,
     )
 
@@ -258,7 +261,7 @@ def text(**fields: Any) -> dict[str, Any]:
         (text(prompt="a | | b"), "prompt: a prompt is missing, at character 5:"),
         (text(prompt_to="a ::0", images=2), "prompt_to: the weight 0 is out of range, at character 5:"),
         (text(prompt_to="b"), "prompt_to needs pictures on the way to it: ask for at least 2 images."),
-        (text(prompt="", target="ab", prompt_to="b", images=2), "prompt_to is where the pictures lead to"),
+        (text(prompt="", target="ab" * 32, prompt_to="b", images=2), "prompt_to is where the pictures lead to"),
         (text(negative="b:-1"), "negative has a weight below 0 ('b'): weights are above 0 here."),
         (text(against="b"), "against is for the score 'contrastive': choose that, or leave it out."),
         (text(score="contrastive"), "score 'contrastive' needs other prompts to compare with"),
@@ -271,8 +274,8 @@ def text(**fields: Any) -> dict[str, Any]:
         (text(models=("a", "b"), model_weights=(1, 0)), "model_weights must all be above 0"),
         (text(models=("a", "b"), model_weights=(1, -1)), "model_weights must all be above 0"),
         (text(models=("a", "b"), model_weights=(1e308, 1e308)), "model_weights must all be above 0 and not too large"),
-        (text(prompt="", target="ab", target_weight=0), "target_weight is 0, so that picture counts nothing"),
-        (text(style="ab", style_weight=0), "style_weight is 0, so that picture counts nothing"),
+        (text(prompt="", target="ab" * 32, target_weight=0), "target_weight is 0, so that picture counts nothing"),
+        (text(style="ab" * 32, style_weight=0), "style_weight is 0, so that picture counts nothing"),
         (text(style_weight=11), "style_weight must be at least -10 and at most 10, not 11."),
         (text(margin=0.5), "margin must be at least 0 and below 0.5, not 0.5."),
         (text(margin=0.1, norm="linf", eps=0.1), "margin squeezes the photo, which norm 'linf' forbids"),
@@ -280,7 +283,7 @@ def text(**fields: Any) -> dict[str, Any]:
         (text(version=1), "version 1 of the recipe knows no task 'text': make it version 2."),
         ({"prompt": "a frog"}, "prompt is for texts and attacks: leave it out, or make the task 'text'."),
         ({"tile": True}, "tile is for pictures of a text"),
-        ({"task": "attack", "mask": "ab"}, "mask is for pictures of a text"),
+        ({"task": "attack", "mask": "ab" * 32}, "mask is for pictures of a text"),
         ({"task": "attack", "style_weight": 0.5}, "style_weight is for pictures of a text"),
     ],
 )
@@ -303,7 +306,7 @@ def test_a_text_has_defaults_of_its_own() -> None:
     assert (recipe.models, recipe.classes, recipe.class_weight, recipe.score) == (("tiny-clip",), (), 0.0, "cosine")
     mixed = Recipe(**text(models=("a", "b"), classes=("frog",), class_weight=0.5, model_weights=(2, 1)))
     assert (mixed.models, mixed.classes) == (("a", "b"), ("frog",))
-    assert Recipe(**text(prompt="", style="ab")).prompt == ""
+    assert Recipe(**text(prompt="", style="ab" * 32)).prompt == ""
 
 
 def test_recipes_of_version_1_are_read_and_stay_what_they_are() -> None:
