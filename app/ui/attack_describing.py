@@ -48,10 +48,7 @@ class DescribingInput:
             self.samples = gr.Number(
                 USUAL.samples,
                 label="Answers to each picture",
-                info="The same model answers differently each time.",
-                precision=0,
-                minimum=1,
-                maximum=MOST_SAMPLES,
+                info=f"From 1 to {MOST_SAMPLES}: the same model answers differently each time.",
                 elem_id="attack-vlm-samples",
             )
             self.question = gr.Textbox(
@@ -107,7 +104,7 @@ class DescribingInput:
             offer, why = self._offer()
             if offer is None:
                 return {self.ask: gr.Checkbox(value=False, visible=False), self.line: _hint(why)}
-            number = min(max(1, int(samples or 1)), MOST_SAMPLES)
+            number = self._samples(samples) if ask else USUAL.samples
             attacks = len(brought.photos) * attack_count(len(chosen or ()), alone=alone)
             lines = _cost_lines(offer, number, judge=judge, photos=attacks)
             return {self.line: lines, self.area: gr.Column(visible=ask)}
@@ -126,9 +123,7 @@ class DescribingInput:
         offer, why = self._offer()
         if offer is None:
             raise FormError(why)
-        samples = whole(values[self.samples], "Answers to each picture")
-        if not 1 <= samples <= MOST_SAMPLES:
-            raise FormError(f"Answers to each picture: from 1 to {MOST_SAMPLES}.")
+        samples = self._samples(values[self.samples])
         question = str(values[self.question] or "").strip()
         if not question:
             raise FormError("Write the question that the vision-language model is asked.")
@@ -146,6 +141,10 @@ class DescribingInput:
                 "judge": bool(values[self.judge]),
             }
         }
+
+    @staticmethod
+    def _samples(value: Any) -> int:
+        return whole(value, "Answers to each picture", 1, MOST_SAMPLES)
 
     def _offer(self) -> tuple[Offer | None, str]:
         """What may be known of the endpoint, or why there is none."""

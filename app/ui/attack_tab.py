@@ -16,7 +16,7 @@ from app.ui.attack_presets import AttackPresets
 from app.ui.attack_targets import TASK, ClassTargets, TextTargets, Values
 from app.ui.attack_truth import TruthInput
 from app.ui.budget import BudgetInput
-from app.ui.forms import FormError, RecipeFields, advanced_fields, whole
+from app.ui.forms import FormError, RecipeFields, advanced_fields
 from app.ui.gallery import CLICK_JS
 from app.ui.guard import QUICK, Updates, guarded
 from app.ui.panel import JobPanel, owner_token
@@ -172,7 +172,7 @@ class AttackTab:
             **aims,
             **self.change.read(values),
             **self.budget.read(values[norm], values[eps]),
-            seed=whole(values[self.seed.number], "Seed"),
+            seed=self.seed.read(values[self.seed.number]),
         )
         if one_photo:
             recipe = self.truth.led(recipe, values)

@@ -7,7 +7,7 @@ import gradio as gr
 
 from app.ui.attack_models import is_encoder
 from app.ui.class_tab import FEW_CLASSES
-from app.ui.forms import FormError, label_of
+from app.ui.forms import FormError, label_of, number
 from app.ui.guard import QUICK, Updates, guarded
 from app.ui.picture_input import PictureInput
 from app.ui.services import Studio
@@ -95,7 +95,9 @@ class ClassTargets:
         classifiers = [name for name in models if self.studio.class_names(name)]
         if not classifiers:
             return {"classes": (), "objective": objective}
-        mixed = {"class_weight": number(values[self.weight], "class_weight")} if len(classifiers) < len(models) else {}
+        mixed = (
+            {"class_weight": weight_of(values[self.weight], "class_weight")} if len(classifiers) < len(models) else {}
+        )
         if values[self.goal] == LEAVE:
             return {"classes": (), **mixed, "objective": "leave"}
         names = self.studio.class_names(classifiers[0])
@@ -193,12 +195,12 @@ class TextTargets:
             if self.picture.path(chosen) is None or chosen is None:
                 raise FormError("Bring the picture that the CLIP models should see.")
             pictures["target"] = chosen.digest
-            fields |= {"target": chosen.digest, "target_weight": number(values[self.target_weight], "target_weight")}
+            fields |= {"target": chosen.digest, "target_weight": weight_of(values[self.target_weight], "target_weight")}
         if CAPTION in aims:
             lines = [line.strip() for line in str(values[self.captions] or "").splitlines() if line.strip()]
             if not lines:
                 raise FormError("Give captions, each on a line of its own: one of them tells what the photo shows.")
-            weight = number(values[self.caption_weight], "caption_weight")
+            weight = weight_of(values[self.caption_weight], "caption_weight")
             fields |= {"captions": " | ".join(lines), "caption_weight": weight}
         if not fields:
             raise FormError("Choose what the CLIP models should see: a text, another picture, or not its own caption.")
@@ -220,8 +222,6 @@ def weight_input(name: str, value: float, *, visible: bool = True) -> Any:
     )
 
 
-def number(value: float | None, name: str) -> float:
-    """What a number widget holds. FormError if it is empty."""
-    if value is None:
-        raise FormError(f"{label_of(name)} is empty. Give it a number, for example 1.")
-    return value
+def weight_of(value: Any, name: str) -> float:
+    """What a number widget for a weight holds; its range is for the recipe to judge. FormError if it is none."""
+    return number(value, label_of(name), "a number, for example 1")

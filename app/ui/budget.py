@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.ui.forms import FormError
+from app.ui.forms import FormError, number
 from app.ui.guard import Updates
 
 NORMS = [("every pixel (L-infinity)", "linf"), ("the whole change (L2)", "l2"), ("nothing", "none")]
@@ -42,10 +42,14 @@ class BudgetInput:
         return [self.norm, self.eps]
 
     def read(self, norm: str, shown: float | None) -> dict[str, Any]:
-        """The recipe's fields. FormError if the budget is empty."""
-        if shown is None and norm != "none":
-            raise FormError("Budget is empty. Give it a number, or choose a preset to fill it in.")
-        return {"norm": norm, "eps": real_eps(norm, shown or 0.0)}
+        """The recipe's fields. FormError if the budget is empty or out of range."""
+        if norm == "none":
+            return {"norm": norm, "eps": 0.0}
+        wanted = f"a number above 0 and at most {LEVELS}" if norm == "linf" else "a number above 0, for example 0.5"
+        found = number(shown, "Budget", wanted)
+        if found <= 0 or (norm == "linf" and found > LEVELS):
+            raise FormError(f"Budget must be {wanted}, not {found:g}.")
+        return {"norm": norm, "eps": real_eps(norm, found)}
 
     def choose(self, norm: str) -> Updates:
         """The usual budget of a norm that was just chosen."""

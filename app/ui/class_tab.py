@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from app.ui import results, stage
-from app.ui.forms import FormError, RecipeFields, advanced_fields, parse_mixture, whole, write_mixture
+from app.ui.forms import MOST_PICTURES, FormError, RecipeFields, advanced_fields, parse_mixture, whole, write_mixture
 from app.ui.guard import QUICK, Updates, guarded
 from app.ui.layers import LayerView
 from app.ui.models import ModelPicker
@@ -19,7 +19,6 @@ from generator.recipe import Recipe
 
 TASK = "class"
 FEW_CLASSES = 24
-MOST_PICTURES = 9
 
 
 class ClassTab:
@@ -84,8 +83,8 @@ class ClassTab:
                     elem_id="class-preset",
                 )
                 self.seed.build()
-                self.images = gr.Slider(
-                    1, MOST_PICTURES, recipe.images, step=1, label="Pictures", buttons=[], elem_id="class-images"
+                self.images = gr.Number(
+                    recipe.images, label="Pictures", info=f"From 1 to {MOST_PICTURES}.", elem_id="class-images"
                 )
                 self.create = gr.Button(
                     "Create", variant="primary", interactive=False, elem_classes="cx-create", elem_id="class-create"
@@ -155,8 +154,8 @@ class ClassTab:
             models=(model, *(name for name in others or () if name != model)),
             classes=classes,
             weights=weights,
-            seed=whole(seed, "Seed"),
-            images=whole(images, "Pictures"),
+            seed=self.seed.read(seed),
+            images=whole(images, "Pictures", 1, MOST_PICTURES),
             **values,
         )
 

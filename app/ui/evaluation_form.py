@@ -9,7 +9,7 @@ from app.evaluation_order import Cost, DataChoice, EvaluationOrder, LabelledUplo
 from app.ui import evaluation_markup, gallery, markup
 from app.ui.budget import LEVELS
 from app.ui.evaluation_pictures import LabelledPictures
-from app.ui.forms import FormError, whole
+from app.ui.forms import FormError, number, whole
 from app.ui.guard import QUICK, Updates, guarded
 from app.ui.models import ClassifierPicker
 from app.ui.services import Studio
@@ -19,6 +19,8 @@ FIRST_MODEL = "crossmax-cifar10"
 FIRST_SUITE = "adaptive"
 FIRST_COUNT = 100
 FIRST_EPS = 8
+MOST_IMAGES = 1_000_000
+"""Far above any data set's test images: of a smaller one, all are taken."""
 MEASURING = "Measuring what this costs here..."
 UNMEASURED = (
     "The model is fetched when the evaluation starts, which then says how long it takes: what it costs can be measured "
@@ -73,8 +75,6 @@ class EvaluationForm:
             self.count = gr.Number(
                 FIRST_COUNT,
                 label="How many images",
-                precision=0,
-                minimum=1,
                 min_width=90,
                 elem_id="evaluate-count",
                 visible=asks_count(first),
@@ -82,8 +82,6 @@ class EvaluationForm:
             self.eps = gr.Number(
                 FIRST_EPS,
                 label="Largest change, of 255",
-                minimum=0,
-                maximum=LEVELS,
                 min_width=90,
                 elem_id="evaluate-eps",
             )
@@ -118,17 +116,22 @@ class EvaluationForm:
             raise FormError("Choose the images on which the model is evaluated.")
         if not suites:
             raise FormError("Choose at least one suite of attacks.")
-        if eps is None:
-            raise FormError("The largest change is empty. Give it a number from 0 to 255; 8 is usual for small images.")
+        eps = self._largest(eps)
         labelled = self._labelled(choice, name, images)
         if choice.pictures and not labelled:
             raise FormError("No image has a label yet: bring some, and choose what each shows.")
-        if asks_count(choice) and whole(count, "How many images") < 1:
-            raise FormError("How many images: give it a number from 1.")
         known = [suite.name for suite in self.studio.evaluations.suites()]
         chosen = tuple(name for name in known if name in suites)
-        number = how_many(choice, count, labelled)
-        return EvaluationOrder(name, choice.name, chosen, number, eps / LEVELS, labelled)
+        images_taken = how_many(choice, count, labelled)
+        return EvaluationOrder(name, choice.name, chosen, images_taken, eps / LEVELS, labelled)
+
+    @staticmethod
+    def _largest(eps: Any) -> float:
+        wanted = f"a number from 0 to {LEVELS}; 8 is usual for small images"
+        found = number(eps, "The largest change", wanted)
+        if not 0 <= found <= LEVELS:
+            raise FormError(f"The largest change must be {wanted}.")
+        return found
 
     def title(self, order: EvaluationOrder) -> str:
         """A short name for an evaluation."""
@@ -209,9 +212,13 @@ class EvaluationForm:
         *images: Sequence[LabelledUpload],
     ) -> Updates:
         choice = self._choice(model, data)
-        number = how_many(choice, count, self._labelled(choice, model, images))
-        hint = {self.precision: self._precision(number)}
-        if not number or eps is None:
+        try:
+            taken = how_many(choice, count, self._labelled(choice, model, images))
+            largest = self._largest(eps)
+        except StudioError as error:
+            return {self.precision: "", self.estimate: markup.notice(str(error), tone="warn")}
+        hint = {self.precision: self._precision(taken)}
+        if not taken:
             words = "Give every widget above a value to see what the evaluation costs."
             return {**hint, self.estimate: f'<p class="cx-hint">{words}</p>'}
         try:
@@ -219,7 +226,7 @@ class EvaluationForm:
             if gallery.needs_download(info):
                 bare = gr.CheckboxGroup(choices=self._suite_choices({}))  # without the costs of another model
                 return {**hint, self.suites: bare, self.estimate: evaluation_markup.waiting(UNMEASURED)}
-            costs, whole_cost = self.studio.evaluations.costs(info.name, suites or (), number, eps / LEVELS)
+            costs, whole_cost = self.studio.evaluations.costs(info.name, suites or (), taken, largest / LEVELS)
         except StudioError as error:
             return {**hint, self.estimate: markup.notice(str(error), tone="warn")}
         total = evaluation_markup.estimate(whole_cost, self.studio.device) if whole_cost else ""
@@ -249,15 +256,20 @@ def asks_count(choice: DataChoice | None) -> bool:
     return choice is not None and not choice.pictures and not choice.whole
 
 
+def _count(count: Any) -> int:
+    """The number of images that was asked for. FormError with its range where it is none."""
+    return whole(count, "How many images", 1, MOST_IMAGES)
+
+
 def how_many(choice: DataChoice | None, count: float | None, labelled: Sequence[LabelledUpload]) -> int:
-    """The number of images that an evaluation of this choice takes; 0 where something is missing."""
+    """The number of images that an evaluation of this choice takes; 0 for none. FormError for a wrong one."""
     if choice is None:
         return 0
     if choice.pictures:
         return len(labelled)
     if choice.whole:
         return choice.count or 0
-    wanted = max(0, int(count or 0))
+    wanted = _count(count)
     return wanted if choice.count is None else min(wanted, choice.count)
 
 

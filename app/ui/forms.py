@@ -1,5 +1,6 @@
 """Widgets made from the recipe's own fields, so that the page and the command line cannot drift apart."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,6 +28,10 @@ OWN_OF_ATTACKS = frozenset(
 OWN_OF: Mapping[str, frozenset[str]] = {"text": OWN_OF_TEXTS, "attack": OWN_OF_ATTACKS}
 SIZE = re.compile(r"^\s*(\d{1,5})\s*(?:[x×,* ]\s*(\d{1,5}))?\s*$")
 SHARE = re.compile(r"^(?P<name>.*?)[\s:=]+(?P<share>-?\d+(?:\.\d+)?)\s*%?$")
+
+
+MOST_PICTURES = 64
+"""Pictures of one recipe, which is for the page to repeat whoever made it."""
 
 
 class FormError(StudioError):
@@ -76,7 +81,7 @@ class RecipeFields:
         if field.type is bool:
             return gr.Checkbox(**common)
         if field.type in (int, float) and not field.several:
-            return gr.Number(precision=0 if field.type is int else None, **common)
+            return gr.Number(**common)
         return gr.Textbox(max_lines=1, **common)
 
     @property
@@ -111,9 +116,7 @@ def from_widget(field: RecipeField, value: Any) -> Any:
         FormError: it is empty where a number is needed, no size, or no list of numbers.
     """
     if field.type in (int, float) and not field.several:
-        if value is None:
-            raise FormError(f"{label_of(field.name)} is empty. Give it a number, or choose a preset to fill it in.")
-        return field.type(value)
+        return _in_range(field, value)
     if field.several and field.type is float:
         return _numbers(str(value or ""), label_of(field.name))
     if field.several:
@@ -122,6 +125,14 @@ def from_widget(field: RecipeField, value: Any) -> Any:
             raise FormError(f"{label_of(field.name)}: write height x width in pixels, for example 224 x 160.")
         return (int(match[1]), int(match[2] or match[1]))
     return value.strip() if isinstance(value, str) else value
+
+
+def _in_range(field: RecipeField, value: Any) -> int | float:
+    """A number for a field; the ends of a range of fractions are for the recipe to name, which knows more of them."""
+    label = label_of(field.name)
+    if field.type is int and field.minimum is not None and field.maximum is not None:
+        return whole(value, label, int(field.minimum), int(field.maximum))
+    return number(value, label, "a number, or choose a preset to fill it in")
 
 
 def _numbers(written: str, label: str) -> tuple[float, ...]:
@@ -164,12 +175,27 @@ def write_mixture(classes: Sequence[str], weights: Sequence[float]) -> str:
     return ", ".join(f"{name} {weight:g}" for name, weight in zip(classes, weights, strict=True))
 
 
-def whole(value: Any, what: str) -> int:
+def whole(value: Any, what: str, low: int, high: int) -> int:
     """A whole number out of a number widget.
 
     Raises:
-        FormError: it is empty.
+        FormError: it is empty, no whole number, or not from ``low`` to ``high``; the message gives the range.
     """
-    if value is None:
-        raise FormError(f"{what} is empty. Give it a whole number.")
-    return int(value)
+    wanted = f"a whole number from {low:,} to {high:,}"
+    found = number(value, what, wanted)
+    if found != int(found) or not low <= found <= high:
+        raise FormError(f"{what} must be {wanted}, not {found:,.10g}.")
+    return int(found)
+
+
+def number(value: Any, what: str, wanted: str) -> float:
+    """A number out of a number widget; ``wanted`` says what the widget is to be given.
+
+    Raises:
+        FormError: it is empty, or no finite number.
+    """
+    if value is None or value == "":
+        raise FormError(f"{what} is empty. Give it {wanted}.")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise FormError(f"{what} must be {wanted}.")
+    return value

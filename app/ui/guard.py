@@ -3,7 +3,8 @@
 import functools
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, ParamSpec
 
 import gradio as gr
@@ -17,6 +18,22 @@ Updates = dict[Any, Any]
 QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 """Options of an event that answers at once, and is nobody's business but the page's."""
 P = ParamSpec("P")
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Stands in place of an event's inputs of which one cannot be read, with a sentence that says which."""
+
+    sentence: str
+
+
+def refuse_unreadable(inputs: Iterable[Any]) -> None:
+    """Raise the sentence of an input that cannot be read, as StudioError, if there is one."""
+    for value in inputs:
+        if isinstance(value, Unreadable):
+            raise StudioError(value.sentence)
+        if isinstance(value, dict):  # inputs by their widgets
+            refuse_unreadable(value.values())
 
 
 def guarded(notice_area: Any, *, keep: bool = False) -> Callable[[Callable[P, Updates]], Callable[P, Updates]]:
@@ -33,6 +50,7 @@ def guarded(notice_area: Any, *, keep: bool = False) -> Callable[[Callable[P, Up
         @functools.wraps(handler)
         def safe(*args: P.args, **kwargs: P.kwargs) -> Updates:
             try:
+                refuse_unreadable(args)
                 return {**cleared, **handler(*args, **kwargs)} or {notice_area: gr.skip()}
             except StudioError as error:
                 return {notice_area: notice(str(error), tone="bad")}

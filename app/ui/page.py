@@ -9,6 +9,7 @@ import gradio as gr
 from app.jobs.model import JobSnapshot
 from app.ui import gallery, markup
 from app.ui.attack_tab import AttackTab
+from app.ui.blocks import PageBlocks
 from app.ui.class_tab import ClassTab
 from app.ui.evaluation_sidebar import EvaluationSidebar
 from app.ui.gallery import CLICK_JS
@@ -62,7 +63,7 @@ class Tab(Protocol):
 
 def build_page(studio: Studio) -> gr.Blocks:
     """The page as Gradio blocks; nothing runs and nothing is written until it is launched."""
-    page = gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 86400))
+    page = PageBlocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 86400))
     with page:
         # The key is no secret: it only scrambles what the browser itself stores. Fixed, so that a browser
         # still finds its results after the server was started again.

@@ -5,9 +5,12 @@ from typing import Any
 
 import gradio as gr
 
+from app.ui.forms import whole
 from app.ui.guard import QUICK
 
 MAX_SEED = 2**31
+LARGEST_SEED = 2**53 - 1
+"""Of a recipe; the dice roll shorter ones."""
 
 
 def new_seed() -> int:
@@ -29,10 +32,13 @@ class SeedInput:
     def build(self) -> None:
         """Create the widgets, in one row."""
         with gr.Row(elem_classes="cx-inline"):
-            self.number: Any = gr.Number(
-                self._value, label="Seed", precision=0, min_width=90, elem_id=f"{self._prefix}-seed"
-            )
+            self.number: Any = gr.Number(self._value, label="Seed", min_width=90, elem_id=f"{self._prefix}-seed")
             self.dice = gr.Button("New seed", size="md", elem_classes="cx-dice", elem_id=f"{self._prefix}-dice")
+
+    @staticmethod
+    def read(value: Any) -> int:
+        """The seed that the number holds. FormError with its range where it is none."""
+        return whole(value, "Seed", 0, LARGEST_SEED)
 
     def wire(self) -> None:
         """Connect the dice."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.ui.forms import FormError, parse_mixture, write_mixture
+from app.ui.forms import FormError, number, parse_mixture, write_mixture
 from app.ui.guard import Updates
 from app.ui.services import Studio
 from app.ui.text_sources import Values, help_of
@@ -56,11 +56,10 @@ class ClassInputs:
             raise FormError("Classes are for classifiers: choose at least one beside them, or clear Classes.")
         if not written:
             raise FormError("Say in Classes what the classifiers should see, or choose no classifier.")
-        if values[self.weight] is None:
-            raise FormError("Class weight is empty. Give it a number, for example 1.")
+        weight = number(values[self.weight], "Class weight", "a number, for example 1")
         classes, weights = parse_mixture(written, self.studio.class_names(classifiers[0]))
         mixed = {"objective": "cross_entropy"} if len(classes) > 1 and objective == "logit" else {}
-        return classifiers, {"classes": classes, "weights": weights, "class_weight": values[self.weight], **mixed}
+        return classifiers, {"classes": classes, "weights": weights, "class_weight": weight, **mixed}
 
     def fill(self, recipe: Recipe, classifiers: list[str]) -> Updates:
         """Updates that put a recipe into the widgets."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.ui.forms import FormError, RecipeFields, advanced_fields, whole
+from app.ui.forms import MOST_PICTURES, FormError, RecipeFields, advanced_fields, whole
 from app.ui.guard import Updates
 from app.ui.models import EncoderPicker
 from app.ui.seed import SeedInput
@@ -18,8 +18,6 @@ from generator.presets import DEFAULT_PRESET, from_preset, presets_of
 from generator.recipe import Recipe
 
 TASK = "text"
-MOST_PICTURES = 16
-MOST_ON_THE_WAY = 64
 USUAL_ON_THE_WAY = 9
 SCORES = [("cosine", "cosine"), ("angle (spherical)", "spherical"), ("against others (contrastive)", "contrastive")]
 
@@ -102,8 +100,8 @@ class TextInputs:
     def build_numbers(self) -> None:
         """Create the seed and the number of pictures."""
         self.seed.build()
-        self.images = gr.Slider(
-            1, MOST_PICTURES, self.start_recipe.images, step=1, label="Pictures", buttons=[], elem_id="text-images"
+        self.images = gr.Number(
+            self.start_recipe.images, label="Pictures", info=f"From 1 to {MOST_PICTURES}.", elem_id="text-images"
         )
 
     def build_advanced(self) -> None:
@@ -142,14 +140,10 @@ class TextInputs:
             max_lines=3,
             elem_id="text-prompt-to",
         )
-        self.on_the_way = gr.Slider(
-            2,
-            MOST_ON_THE_WAY,
+        self.on_the_way = gr.Number(
             USUAL_ON_THE_WAY,
-            step=1,
             label="Pictures on the way",
-            info="Both ends included; instead of the number of pictures above.",
-            buttons=[],
+            info=f"From 2 to {MOST_PICTURES}, both ends included; instead of the number of pictures above.",
             elem_id="text-on-the-way",
         )
 
@@ -179,7 +173,10 @@ class TextInputs:
             name: str(values[widget] or "").strip() or defaults.get(name, "")
             for name, widget in (("prompt", self.prompt), ("negative", self.negative), ("prompt_to", self.prompt_to))
         }
-        count, what = (self.on_the_way, "Pictures on the way") if prompts["prompt_to"] else (self.images, "Pictures")
+        if prompts["prompt_to"]:
+            images = whole(values[self.on_the_way], "Pictures on the way", 2, MOST_PICTURES)
+        else:
+            images = whole(values[self.images], "Pictures", 1, MOST_PICTURES)
         models = self.chosen_models(values)
         classifiers, asked = self.classes.read(values, fields["objective"])
         against = str(values[self.against] or "").strip() if values[self.score] == "contrastive" else ""
@@ -189,8 +186,8 @@ class TextInputs:
             models=(*models, *classifiers),
             score=values[self.score],
             against=against,
-            seed=whole(values[self.seed.number], "Seed"),
-            images=whole(values[count], what),
+            seed=self.seed.read(values[self.seed.number]),
+            images=images,
         )
         return Order(recipe, pictures)
 
@@ -240,7 +237,7 @@ class TextInputs:
             self.negative: recipe.negative,
             self.prompt_to: recipe.prompt_to,
             self.on_the_way: recipe.images if recipe.prompt_to else USUAL_ON_THE_WAY,
-            self.images: gr.Slider(value=pictures, maximum=max(pictures, MOST_PICTURES)),
+            self.images: pictures,
             self.seed.number: recipe.seed,
             self.score: recipe.score,
             self.against: recipe.against,

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from app.ui.budget import BudgetInput
-from app.ui.forms import FormError, label_of
+from app.ui.forms import label_of, number
 from app.ui.guard import QUICK, Updates, guarded
 from app.ui.mask import MaskInput
 from app.ui.picture_input import PictureInput
@@ -43,7 +43,7 @@ class StartInputs:
         with gr.Column(visible=False, elem_classes="cx-group") as self.limits:
             self.budget.build()
             self.margin = gr.Number(
-                self._margin, label="Margin", info=help_of("margin"), elem_id="text-margin", minimum=0, step=0.05
+                self._margin, label="Margin", info=help_of("margin"), elem_id="text-margin", step=0.05
             )
         self.photo.also([self.limits, *self.mask.outputs], self._follow)
 
@@ -59,9 +59,7 @@ class StartInputs:
             return {"norm": FREE, "eps": 0.0, "margin": 0.0}, {}
         size = self.studio.uploads.size(chosen)
         fields = self.budget.read(values[self.budget.norm], values[self.budget.eps])
-        margin = values[self.margin]
-        if margin is None:
-            raise FormError("Margin is empty. Give it a number from 0 to below 0.5.")
+        margin = number(values[self.margin], "Margin", "a number from 0 to below 0.5")
         mask = self.mask.read(values[self.mask.editor], size, chosen.owner)
         fields["margin"] = margin if fields["norm"] == FREE else 0.0
         return fields, {"source": chosen.digest} | ({"mask": mask} if mask else {})
@@ -134,11 +132,9 @@ class LeadingPicture:
     def read(self, values: Values) -> tuple[dict[str, Any], dict[str, str]]:
         """As ``StartInputs.read``."""
         chosen: Kept | None = values[self.picture.name]
-        weight = values[self.weight]
         if self.picture.path(chosen) is None or chosen is None:
             return {}, {}
-        if weight is None:
-            raise FormError(f"{label_of(self._field)} is empty. Give it a number, for example 1.")
+        weight = number(values[self.weight], label_of(self._field), "a number, for example 1")
         return {self._field: weight}, {self._role: chosen.digest}
 
     @property

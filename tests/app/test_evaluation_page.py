@@ -136,7 +136,8 @@ def test_costs_stand_on_the_checkboxes_and_below(form: EvaluationForm) -> None:
     assert "35.9 to 64.1%" in found[form.precision]
     assert "next to nothing" in form._measure(FULL[0], "drawings", *FULL[2:])[form.precision]
     assert "absent is not ready" in form._measure("absent", *FULL[1:])[form.estimate]
-    assert "every widget" in form._measure(*FULL[:3], None, *FULL[4:])[form.estimate]
+    assert "is empty. Give it a whole number from 1" in form._measure(*FULL[:3], None, *FULL[4:])[form.estimate]
+    assert "must be a number from 0 to 255" in form._measure(*FULL[:4], 256, *FULL[5:])[form.estimate]
 
 
 def test_a_published_model_is_ordered_before_it_is_here_and_says_that_it_costs_a_download(form: EvaluationForm) -> None:
