@@ -163,7 +163,15 @@ def _weights(prompts: Sequence[Prompt]) -> list[float]:
     return [prompt.weight for prompt in prompts]
 
 
-def unknown_words(recipe: Recipe, encoders: Mapping[str, Encoder]) -> dict[str, tuple[str, ...]]:
+class Reader(Protocol):
+    """Something that can say which words it never saw: an encoder, or what is known of one that is not loaded."""
+
+    def unknown_words(self, text: str, /) -> tuple[str, ...]:
+        """The words of a text that it never saw in training."""
+        ...
+
+
+def unknown_words(recipe: Recipe, encoders: Mapping[str, Reader]) -> dict[str, tuple[str, ...]]:
     """Return the words in a recipe's prompts that encoders never saw in training, by the name of the encoder.
 
     Encoders that know them all are left out. StudioError if there is a prompt to be shown of which none of the
@@ -218,7 +226,7 @@ def reading_warnings(recipe: Recipe, encoders: Mapping[str, Encoder]) -> dict[st
     return found
 
 
-def _knows_some(encoder: Encoder, text: str) -> bool:
+def _knows_some(encoder: Reader, text: str) -> bool:
     """Whether anything is left of the text without the words that the encoder does not know."""
     left = _POSSESSIVE.sub(" ", text.casefold())
     for word in encoder.unknown_words(text):

@@ -152,7 +152,9 @@ def load_image(
     except png.DamagedPng as error:
         raise ImageError(f"{name} is damaged: it {error}. Save or download it again.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(f"{name} has far too many pixels. Scale it down first.") from error
+        raise ImageError(
+            f"{name} has far too many pixels: {limits.max_pixels:,} at most are read. Scale it down first."
+        ) from error
     except UnidentifiedImageError as error:
         raise ImageError(_not_a_picture(name, data)) from error
     except _DECODER_ERRORS as error:

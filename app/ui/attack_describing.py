@@ -10,7 +10,7 @@ from app.ui import gallery, markup
 from app.ui.attack_folder import Brought, FolderInput, attack_count
 from app.ui.attack_models import check
 from app.ui.forms import FormError, whole
-from app.ui.guard import QUICK, Updates
+from app.ui.guard import QUICK, Updates, guarded
 from app.ui.services import Studio
 from generator.errors import StudioError
 from generator.explorer.names import Names
@@ -113,7 +113,7 @@ class DescribingInput:
         outputs = [notice, self.ask, self.line, self.area]
         for widget in (self.ask, self.samples, self.judge, folder.alone):
             widget.input(guard(follow), inputs, outputs, **QUICK)
-        models.change(guard(follow), inputs, outputs, **QUICK)
+        models.change(guarded(notice, keep=True)(follow), inputs, outputs, **QUICK)
         folder.changed.connect(guard(follow), inputs, outputs)
 
     def read(self, values: Values) -> dict[str, Any]:

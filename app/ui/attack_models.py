@@ -125,11 +125,11 @@ class Testing:
             elem_id="attack-choices",
         )
         self.survivals = gr.CheckboxGroup(
-            [(name, name) for name in SURVIVALS if name != SAVED],
+            [(survival.description.rstrip("."), name) for name, survival in SURVIVALS.items() if name != SAVED],
             value=list(USUAL),
             label="What happens to the file",
             info="The saved file is looked at again after each of these.",
-            elem_classes="cx-chips",
+            elem_classes="cx-lines",
             elem_id="attack-survivals",
         )
         self.through = gr.Checkbox(

@@ -85,6 +85,13 @@ class AttackPresets:
             **self._filled(usual | preset_fields(TASK, name)),
         }
 
+    def forget(self) -> Updates:
+        """Updates for fields that come from somewhere else."""
+        return {
+            self.choice: gr.Radio(value=None, info="As the picture says."),
+            self.paper: gr.Dropdown(value=None, info=PUBLISHED_INFO),
+        }
+
     def _filled(self, fields: Mapping[str, Any]) -> Updates:
         return {
             **self.change.updates(fields),

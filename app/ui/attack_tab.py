@@ -16,15 +16,18 @@ from app.ui.attack_presets import AttackPresets
 from app.ui.attack_targets import TASK, ClassTargets, TextTargets, Values
 from app.ui.attack_truth import TruthInput
 from app.ui.budget import BudgetInput
+from app.ui.class_choice import Wish
 from app.ui.forms import FormError, RecipeFields, advanced_fields
 from app.ui.gallery import CLICK_JS
 from app.ui.guard import QUICK, Updates, guarded
+from app.ui.opened import OPEN_HINT, made_again, open_with, opened_words, refuse_absent_models, refuse_other_tasks
 from app.ui.panel import JobPanel, owner_token
-from app.ui.picture_input import PictureInput
+from app.ui.picture_input import PictureInput, put_picture
 from app.ui.seed import SeedInput
 from app.ui.services import Studio
 from app.ui.text_inputs import Order
 from app.ui.uploads import list_examples
+from app.ui.vocabulary import refuse_unknown_prompts
 from app.uploads import Kept
 from generator.presets import from_preset
 from generator.recipe import Recipe
@@ -98,6 +101,10 @@ class AttackTab:
                         elem_id="attack-with-recipe",
                     )
                     self.fields.build()
+                with gr.Accordion("Repeat a picture", open=False, elem_classes="cx-fold"):
+                    gr.HTML(f"<p class='cx-hint'>{OPEN_HINT}</p>", apply_default_css=False)
+                    self.repeat = gr.UploadButton("Open a PNG", size="md", elem_id="attack-repeat")
+                self.opened = gr.State(None)
 
     def _build_picture(self) -> None:
         with gr.Column(elem_classes="cx-group"):
@@ -140,7 +147,7 @@ class AttackTab:
     @property
     def components(self) -> list[Any]:
         """The widgets that ``order`` asks."""
-        own = [self.surrogates.choice, self.seed.number, *self.budget.components, self.with_recipe]
+        own = [self.surrogates.choice, self.seed.number, *self.budget.components, self.with_recipe, self.opened]
         parts = (self.truth, self.classes, self.texts, self.testing, self.change, self.fields)
         return [*own, *(component for part in parts for component in part.components)]
 
@@ -176,14 +183,59 @@ class AttackTab:
         )
         if one_photo:
             recipe = self.truth.led(recipe, values)
-        return Order(recipe.with_changes(views=self.testing.views(values, recipe.views)), pictures)
+        recipe = recipe.with_changes(views=self.testing.views(values, recipe.views))
+        if one_photo:  # of a folder, the texts are those of each photo
+            refuse_unknown_prompts(recipe, [info for info in self.studio.encoders.list() if info.name in models])
+        return Order(made_again(values[self.opened], recipe), pictures)
+
+    # ------------------------------------------------------------------ filling in
+
+    @property
+    def filled(self) -> list[Any]:
+        """What ``fill`` changes."""
+        own = [self.panel.notice, *self.components, self.presets.choice, self.presets.paper, *self.picture.outputs]
+        return list(dict.fromkeys([*own, *self.classes.outputs, *self.texts.outputs, *self.surrogates.outputs]))
+
+    def fill(self, recipe: Recipe, owner: str) -> Updates:
+        """Updates that put a recipe into the widgets, and say which of its pictures have to be brought.
+
+        Raises:
+            StudioError: it belongs to another tab, or its models cannot be used here.
+        """
+        refuse_other_tasks(recipe, TASK)
+        refuse_absent_models(recipe, self.studio)
+        photo, missing = put_picture(self.picture, recipe.source, owner, "the photo that was attacked")
+        if not recipe.source:
+            missing = ["the photo that was attacked"]
+        texts, absent = self.texts.fill(recipe, owner)
+        fields = recipe.model_dump()
+        updates = {
+            **photo,
+            **texts,
+            self.surrogates.choice: list(recipe.models),
+            **self.surrogates.describe(recipe.models),
+            **self.truth.fill(recipe),
+            **self.classes.fill(recipe),
+            **self.presets.forget(),
+            **self.change.updates(fields),
+            **self.budget.updates(recipe.norm, recipe.eps),
+            **self.fields.updates(fields),
+            self.testing.through: False,
+            self.with_recipe: True,
+            self.seed.number: recipe.seed,
+            self.opened: None,
+        }
+        opened = open_with(recipe, updates, self.components, lambda held: self.order(held).recipe)
+        words = opened_words(opened, missing + absent, self.studio)
+        return {**updates, self.opened: opened, self.panel.notice: words}
 
     # ------------------------------------------------------------------ events
 
     def wire(self) -> None:
         """Connect the events."""
         guard = guarded(self.panel.notice)
-        self.picture.also([self.truth.name], self.truth.forget)  # first of all: it is one of the picture's outputs
+        # first of all: it is one of the picture's outputs
+        self.picture.also([self.truth.name], self.truth.forget, about_another=True)
         self.panel.wire()
         self.texts.wire(self.owner)
 
@@ -236,14 +288,24 @@ class AttackTab:
         self.last.click(guard(last), [self.owner], self.picture.outputs, **QUICK)
 
     def _wire_models(self, guard: Any) -> None:
-        def choose(models: list[str] | None) -> Updates:
+        def choose(models: list[str] | None, chip: str | None, menu: str | None, wish: Wish) -> Updates:
             names = models or []
-            parts = (self.classes, self.texts, self.truth)
-            followed = {key: value for part in parts for key, value in part.follow(names).items()}
-            return {**self.surrogates.describe(names), **followed}
+            return {
+                **self.surrogates.describe(names),
+                **self.classes.follow(names, chip, menu, wish),
+                **self.texts.follow(names),
+                **self.truth.follow(names),
+            }
 
-        outputs = [self.surrogates.line, self.truth.name, *self.classes.outputs, *self.texts.outputs]
-        self.surrogates.choice.change(guard(choose), [self.surrogates.choice], [self.panel.notice, *outputs], **QUICK)
+        outputs = [self.surrogates.line, self.truth.name, *self.classes.outputs, self.texts.area]
+        # A picture that is opened chooses models, too, and what is said of it stays.
+        self.surrogates.choice.change(
+            guarded(self.panel.notice, keep=True)(choose),
+            [self.surrogates.choice, *self.classes.choice.inputs],
+            [self.panel.notice, *outputs],
+            **QUICK,
+        )
+        self.classes.choice.wire(guard, self.panel.notice)
 
         def aim(goal: str) -> Updates:
             return self.classes.aim(goal)

@@ -6,12 +6,13 @@ from typing import Any
 import gradio as gr
 
 from app.ui.attack_models import is_encoder
-from app.ui.class_tab import FEW_CLASSES
+from app.ui.class_choice import ClassChoice, Wish, by_number, offered, refuse_unknown
 from app.ui.forms import FormError, label_of, number
 from app.ui.guard import QUICK, Updates, guarded
-from app.ui.picture_input import PictureInput
+from app.ui.picture_input import PictureInput, put_picture
 from app.ui.services import Studio
 from app.uploads import Kept
+from generator.recipe import Recipe
 from generator.recipe_fields import cli_fields
 
 Values = Mapping[Any, Any]
@@ -38,12 +39,12 @@ class ClassTargets:
 
     def __init__(self, studio: Studio, model: str) -> None:
         self.studio = studio
-        self._names = studio.class_names(model)
+        names = studio.class_names(model)
+        first = next(iter(names), None)
+        self.choice = ClassChoice(names, first, chips_id="attack-chips", menu_id="attack-target")
 
     def build(self) -> None:
         """Create the widgets."""
-        names = list(self._names)
-        first, few = next(iter(names), None), len(names) <= FEW_CLASSES
         with gr.Column(elem_classes="cx-group") as self.area:
             self.goal = gr.Radio(
                 [("anything but what it is", LEAVE), ("a class I choose", TARGET)],
@@ -53,38 +54,52 @@ class ClassTargets:
                 elem_id="attack-goal",
             )
             with gr.Column(visible=False, elem_classes="cx-group") as self.target_area:
-                self.target = gr.Dropdown(names, value=first, label="Class", elem_id="attack-target", visible=not few)
-                self.chips = gr.Radio(
-                    names[:FEW_CLASSES],
-                    value=first,
-                    label="Class",
-                    elem_classes="cx-chips",
-                    elem_id="attack-chips",
-                    visible=few,
-                )
+                self.choice.build()
             self.weight = weight_input("class_weight", 1.0, visible=False)
 
     @property
     def components(self) -> list[Any]:
         """The widgets that ``read`` asks."""
-        return [self.goal, self.target, self.chips, self.weight]
+        return [self.goal, *self.choice.components, self.weight]
 
     @property
     def outputs(self) -> list[Any]:
         """What ``follow`` and ``aim`` change."""
-        return [self.area, self.target_area, *self.components]
+        return list(dict.fromkeys([self.area, self.target_area, *self.components, *self.choice.outputs]))
 
-    def follow(self, models: Sequence[str]) -> Updates:
-        """Updates for models that were just chosen."""
-        classifiers = [name for name in models if self.studio.class_names(name)]
-        names = list(self.studio.class_names(classifiers[0])) if classifiers else []
-        few = len(names) <= FEW_CLASSES
+    def follow(
+        self, models: Sequence[str], chip: str | None = None, menu: str | None = None, wish: Wish | None = None
+    ) -> Updates:
+        """Updates for models that were just chosen; the class that was chosen before stays, where they know it."""
         return {
-            self.area: gr.Column(visible=bool(classifiers)),
-            self.chips: gr.Radio(choices=names if few else [], value=names[0] if few and names else None, visible=few),
-            self.target: gr.Dropdown(choices=names, value=next(iter(names), None), visible=not few),
-            self.weight: gr.Number(visible=bool(classifiers) and len(classifiers) < len(models)),
+            **self._shown(models),
+            **self.choice.follow(offered(self.studio, self._classifiers(models)), chip, menu, wish or Wish()),
         }
+
+    def fill(self, recipe: Recipe) -> Updates:
+        """Updates that put a recipe into the widgets; of a mixture, its first class."""
+        names = offered(self.studio, self._classifiers(recipe.models))
+        towards = recipe.objective != "leave" and bool(recipe.classes)
+        chosen = by_number(recipe.classes[0], names) if towards else ""
+        found = self.choice.choose(names, chosen) if chosen in names else self.choice.follow(names, chosen, "", Wish())
+        return {
+            **self._shown(recipe.models),
+            **self.aim(TARGET if towards else LEAVE),
+            **found,
+            self.weight: gr.Number(value=recipe.class_weight, visible=self._mixed(recipe.models)),
+        }
+
+    def _shown(self, models: Sequence[str]) -> Updates:
+        return {
+            self.area: gr.Column(visible=bool(self._classifiers(models))),
+            self.weight: gr.Number(visible=self._mixed(models)),
+        }
+
+    def _classifiers(self, models: Sequence[str]) -> list[str]:
+        return [name for name in models if self.studio.class_names(name)]
+
+    def _mixed(self, models: Sequence[str]) -> bool:
+        return 0 < len(self._classifiers(models)) < len(models)
 
     def aim(self, goal: str) -> Updates:
         """Updates for a goal."""
@@ -92,7 +107,7 @@ class ClassTargets:
 
     def read(self, values: Values, models: Sequence[str], objective: str) -> dict[str, Any]:
         """The recipe's fields about classes. FormError if the class is missing."""
-        classifiers = [name for name in models if self.studio.class_names(name)]
+        classifiers = self._classifiers(models)
         if not classifiers:
             return {"classes": (), "objective": objective}
         mixed = (
@@ -100,10 +115,8 @@ class ClassTargets:
         )
         if values[self.goal] == LEAVE:
             return {"classes": (), **mixed, "objective": "leave"}
-        names = self.studio.class_names(classifiers[0])
-        target = values[self.chips] if len(names) <= FEW_CLASSES else values[self.target]
-        if target not in names:
-            raise FormError("Choose the class that the model should see.")
+        target = self.choice.read(offered(self.studio, classifiers), *(values[one] for one in self.choice.components))
+        refuse_unknown(self.studio, classifiers, [target])
         return {"classes": (target,), **mixed, "objective": "margin" if objective == "leave" else objective}
 
 
@@ -157,24 +170,44 @@ class TextTargets:
 
     @property
     def outputs(self) -> list[Any]:
-        """What ``follow`` changes."""
-        return [self.area]
+        """What ``follow`` and ``fill`` change."""
+        areas = [self.area, self.text_area, self.picture_area, self.caption_area]
+        return list(dict.fromkeys([*areas, *self.components, *self.picture.outputs]))
 
     def follow(self, models: Sequence[str]) -> Updates:
         """Updates for models that were just chosen."""
         return {self.area: gr.Column(visible=any(is_encoder(self.studio, name) for name in models))}
+
+    def fill(self, recipe: Recipe, owner: str) -> tuple[Updates, list[str]]:
+        """Updates that put a recipe into the widgets, and the pictures of it that this visitor has not brought."""
+        aimed = {TEXT: bool(recipe.prompt or recipe.negative), PICTURE: bool(recipe.target)}
+        aims = [name for name, wanted in (aimed | {CAPTION: bool(recipe.captions)}).items() if wanted]
+        updates, missing = put_picture(self.picture, recipe.target, owner, "the picture that it should see")
+        return {
+            **self.follow(recipe.models),
+            **updates,
+            **self._areas(aims),
+            self.aims: aims or [TEXT],
+            self.prompt: recipe.prompt,
+            self.negative: recipe.negative,
+            self.captions: "\n".join(part.strip() for part in recipe.captions.split("|") if part.strip()),
+            self.target_weight: recipe.target_weight,
+            self.caption_weight: recipe.caption_weight,
+        }, missing
+
+    def _areas(self, aims: Sequence[str]) -> Updates:
+        return {
+            self.text_area: gr.Column(visible=TEXT in aims),
+            self.picture_area: gr.Column(visible=PICTURE in aims),
+            self.caption_area: gr.Column(visible=CAPTION in aims),
+        }
 
     def wire(self, owner: gr.BrowserState) -> None:
         """Connect the events; ``owner`` is the browser's state that holds the owner's token."""
         self.picture.wire(owner)
 
         def choose(aims: list[str] | None) -> Updates:
-            chosen = aims or []
-            return {
-                self.text_area: gr.Column(visible=TEXT in chosen),
-                self.picture_area: gr.Column(visible=PICTURE in chosen),
-                self.caption_area: gr.Column(visible=CAPTION in chosen),
-            }
+            return self._areas(aims or [])
 
         areas = [self.picture.notice, self.text_area, self.picture_area, self.caption_area]
         self.aims.input(guarded(self.picture.notice)(choose), [self.aims], areas, **QUICK)

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from app.ui.attack_targets import Values
+from app.ui.class_choice import by_number
 from app.ui.forms import FormError
 from app.ui.guard import Updates
 from app.ui.services import Studio
@@ -49,6 +50,12 @@ class TruthInput:
     def follow(self, models: Sequence[str]) -> Updates:
         """Offer the classes of models that were just chosen."""
         return {self.name: gr.Dropdown(choices=self._classes(models))}
+
+    def fill(self, recipe: Recipe) -> Updates:
+        """Updates for a recipe, which names what it leads away from."""
+        left = recipe.classes[0] if recipe.objective == "leave" and recipe.classes else None
+        classes = self._classes(recipe.models)
+        return {self.name: gr.Dropdown(choices=classes, value=left and by_number(left, classes))}
 
     def forget(self, _picture: Kept | None) -> Updates:
         """Empty it: another picture shows something else."""

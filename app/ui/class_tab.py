@@ -6,19 +6,27 @@ from typing import Any
 import gradio as gr
 
 from app.ui import results, stage
-from app.ui.forms import MOST_PICTURES, FormError, RecipeFields, advanced_fields, parse_mixture, whole, write_mixture
+from app.ui.class_choice import ClassChoice, Wish, by_number, offered, refuse_unknown
+from app.ui.forms import MOST_PICTURES, RecipeFields, advanced_fields, parse_mixture, whole, write_mixture
 from app.ui.guard import QUICK, Updates, guarded
 from app.ui.layers import LayerView
 from app.ui.models import ModelPicker
+from app.ui.opened import (
+    OPEN_HINT,
+    Opened,
+    made_again,
+    open_with,
+    opened_words,
+    refuse_absent_models,
+    refuse_other_tasks,
+)
 from app.ui.panel import JobPanel
 from app.ui.seed import SeedInput
 from app.ui.services import Studio
-from app.ui.uploads import brought
 from generator.presets import PRESETS, from_preset, presets_of
 from generator.recipe import Recipe
 
 TASK = "class"
-FEW_CLASSES = 24
 
 
 class ClassTab:
@@ -63,17 +71,8 @@ class ClassTab:
             with gr.Column(elem_classes="cx-controls"):
                 self.models = ModelPicker(self.studio, model, "class-model")
                 self.models.build()
-                self.chips = gr.Radio(
-                    list(names[:FEW_CLASSES]),
-                    value=first,
-                    label="Class",
-                    elem_classes="cx-chips",
-                    elem_id="class-chips",
-                    visible=len(names) <= FEW_CLASSES,
-                )
-                self.menu = gr.Dropdown(
-                    list(names), value=first, label="Class", visible=len(names) > FEW_CLASSES, elem_id="class-menu"
-                )
+                self.choice = ClassChoice(names, first, chips_id="class-chips", menu_id="class-menu")
+                self.choice.build()
                 self.preset = gr.Radio(
                     [(PRESETS[name].title, name) for name in self.presets],
                     value=self.presets[0],
@@ -100,11 +99,11 @@ class ClassTab:
                     self.fields.build()
                 with gr.Accordion("Repeat a picture", open=False, elem_classes="cx-fold"):
                     gr.HTML(
-                        "<p class='cx-hint'>Every PNG made here carries its recipe. Bring one to fill in all the "
-                        "fields as they were.</p>",
+                        f"<p class='cx-hint'>{OPEN_HINT}</p>",
                         apply_default_css=False,
                     )
                     self.repeat = gr.UploadButton("Open a PNG", size="md", elem_id="class-repeat")
+                self.opened = gr.State(None)
         self.panel.also(self.layers.outputs, self.layers.follow)
 
     @property
@@ -119,7 +118,7 @@ class ClassTab:
     @property
     def inputs(self) -> list[Any]:
         """The widgets that make a recipe, in the order ``recipe`` takes their values."""
-        own = [self.chips, self.menu, self.mixture, self.seed.number, self.images]
+        own = [*self.choice.components, self.mixture, self.seed.number, self.images]
         return [self.models.choice, self.models.others, *own, *self.fields.components]
 
     def recipe(
@@ -139,19 +138,18 @@ class ClassTab:
             StudioError: something in them is missing or does not fit.
         """
         self.models.check(model)
-        names = self.studio.class_names(model)
-        chosen = chip if len(names) <= FEW_CLASSES else menu
+        models = (model, *(name for name in others or () if name != model))
+        names = offered(self.studio, models)
         classes, weights = parse_mixture(mixture or "", names)
         if not classes:
-            if chosen not in names:
-                raise FormError("Choose a class first.")
-            classes, weights = (chosen,), ()
+            classes, weights = (self.choice.read(names, chip, menu),), ()
+        refuse_unknown(self.studio, models, classes)
         values = self.fields.read(advanced)
-        if len(classes) > 1 and values.get("objective") == "logit":
+        if len(classes) > 1 and min(weights, default=1.0) >= 0 and values.get("objective") == "logit":
             values["objective"] = "cross_entropy"
         return Recipe(
             task=TASK,
-            models=(model, *(name for name in others or () if name != model)),
+            models=models,
             classes=classes,
             weights=weights,
             seed=self.seed.read(seed),
@@ -165,12 +163,12 @@ class ClassTab:
         self.panel.wire()
         self.layers.wire()
 
-        def create(owner: Any, *values: Any) -> Updates:
-            recipe = self.recipe(*values)
+        def create(owner: Any, opened: Opened | None, *values: Any) -> Updates:
+            recipe = made_again(opened, self.recipe(*values))
             return self.panel.submit({"recipe": recipe.model_dump(mode="json")}, title_of(recipe), owner)
 
         for button in (self.create, self.panel.start):
-            button.click(guard(create), [self.owner, *self.inputs], self.panel.outputs, **QUICK).then(
+            button.click(guard(create), [self.owner, self.opened, *self.inputs], self.panel.outputs, **QUICK).then(
                 fn=None, js="() => window.cxShowStage('image')"
             )
 
@@ -185,55 +183,55 @@ class ClassTab:
         )
         self.seed.wire()
 
-        def choose_model(model: str) -> Updates:
-            return {**self.models.describe(model), **self._classes(model)}
+        def choose_model(
+            model: str, others: list[str] | None, mixture: str, chip: str | None, menu: str | None, wish: Wish
+        ) -> Updates:
+            names = offered(self.studio, [model, *(others or ())])
+            followed = self.choice.follow(names, chip, menu, wish, mixed=bool((mixture or "").strip()))
+            return {**self.models.describe(model), **followed}
 
-        outputs = [self.panel.notice, *self.models.outputs, self.chips, self.menu]
-        self.models.choice.input(guard(choose_model), [self.models.choice], outputs, **QUICK)
+        asked = [self.models.choice, self.models.others, self.mixture, *self.choice.inputs]
+        outputs = [self.panel.notice, *self.models.outputs, *self.choice.outputs]
+        for widget in (self.models.choice, self.models.others, self.mixture):
+            widget.input(guard(choose_model), asked, outputs, trigger_mode="always_last", **QUICK)
+        self.choice.wire(guard, self.panel.notice)
 
-        def repeat(path: str | None) -> Updates:
-            if not path:
-                return {}
-            with brought(path) as file:
-                return self.fill(Recipe.from_png(file))
+        def one_class() -> Updates:
+            return {self.mixture: ""}
 
-        widgets = [self.panel.notice, *self.models.outputs, self.preset, *self.inputs]
-        self.repeat.upload(guard(repeat), [self.repeat], list(dict.fromkeys(widgets)), **QUICK)
+        for chosen in self.choice.components:  # whoever chooses one class means that one, and no mixture
+            chosen.input(guard(one_class), None, [self.panel.notice, self.mixture], **QUICK)
 
-    def fill(self, recipe: Recipe) -> Updates:
+    @property
+    def filled(self) -> list[Any]:
+        """What ``fill`` changes."""
+        widgets = [self.panel.notice, self.opened, *self.models.outputs, self.preset, *self.choice.outputs]
+        return list(dict.fromkeys([*widgets, *self.inputs]))
+
+    def fill(self, recipe: Recipe, _owner: str) -> Updates:
         """Updates that put a recipe into the widgets.
 
         Raises:
-            FormError: it belongs to another tab.
+            StudioError: it belongs to another tab, or its models cannot be used here.
         """
-        if recipe.task != TASK:
-            raise FormError(
-                "This picture was made from a text: open it in the tab Text to image."
-                if recipe.task == "text"
-                else "This picture is the result of an attack, which starts from a photo. Bring that photo in the tab "
-                "Attack an image, or repeat the attack with: python -m generator attack PHOTO --from PNG."
-            )
-        model = recipe.models[0]
-        return {
-            **self.models.describe(model),
-            self.models.choice: model,
+        refuse_other_tasks(recipe, TASK)
+        refuse_absent_models(recipe, self.studio)
+        names = offered(self.studio, recipe.models)
+        classes = [by_number(name, names) for name in recipe.classes]
+        refuse_unknown(self.studio, recipe.models, classes)
+        updates = {
+            **self.models.describe(recipe.models[0]),
+            self.models.choice: recipe.models[0],
             self.models.others: list(recipe.models[1:]),
-            **self._classes(model, recipe.classes[0]),
-            self.mixture: write_mixture(recipe.classes, recipe.weights),
+            **self.choice.choose(names, classes[0], mixed=len(classes) > 1),
+            self.mixture: write_mixture(classes, recipe.weights),
             self.preset: gr.Radio(value=None, info="As the picture says."),
             self.seed.number: recipe.seed,
             self.images: recipe.images,
             **self.fields.updates(recipe.model_dump()),
         }
-
-    def _classes(self, model: str, chosen: str | None = None) -> Updates:
-        names = self.studio.class_names(model)
-        value = chosen if chosen in names else (names[0] if names else None)
-        few = len(names) <= FEW_CLASSES
-        return {
-            self.chips: gr.Radio(choices=list(names) if few else [], value=value if few else None, visible=few),
-            self.menu: gr.Dropdown(choices=list(names), value=value, visible=not few),
-        }
+        opened = open_with(recipe, updates, self.inputs, lambda held: self.recipe(*(held[one] for one in self.inputs)))
+        return {**updates, self.opened: opened, self.panel.notice: opened_words(opened, (), self.studio)}
 
 
 def title_of(recipe: Recipe) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from app.evaluation_order import Cost, DataChoice, LabelledUpload, SuiteChoice
 from app.jobs.model import JobSnapshot, JobStatus
 from app.ui import markup
+from app.ui.attack_words import attack_words
 from app.ui.media import Media
 from app.ui.stage import STATE_WORDS
 from app.uploads import Uploads
@@ -191,7 +192,9 @@ def figures(report: Report) -> str:
 def _figure(name: str, figure: Report | None, total: int, css_class: str = "") -> str:
     known = figure is not None and int(figure["n"]) > 0
     css = f' class="{css_class}"' if css_class else ""
-    head = f'<span class="cx-figure-name">{markup.text(name)}</span>'
+    words = attack_words(name)
+    said = f"<small>{markup.text(words)}</small>" if words else ""
+    head = f'<span class="cx-figure-name">{markup.text(name)}{said}</span>'
     if figure is None or not known:
         return f'<li{css}>{head}<span class="cx-figure-value">not yet</span>{range_bar(0, 0, 0)}</li>'
     low, high = figure["ci95"]

@@ -6,6 +6,7 @@ from pathlib import Path
 from app.evaluation_order import ReportFiles, ShippedReport
 from app.jobs.model import JobSnapshot, JobStatus
 from app.ui import markup
+from app.ui.attack_words import attack_words
 from app.ui.evaluation_markup import WORDS, Report, interval_words, range_bar, share
 from app.ui.media import Media
 from app.ui.results import file_stem
@@ -120,7 +121,7 @@ def comparison_sheet(titles: Sequence[str], compared: Comparison) -> str:
     )
     rows = [("evaluated on", "".join(f"<td>{markup.text(setting)}</td>" for setting in compared.settings))]
     rows += [(name, "".join(map(_cell, figures))) for name, figures in compared.figures.items()]
-    body = "".join(f'<tr><th scope="row">{markup.text(name)}</th>{cells}</tr>' for name, cells in rows)
+    body = "".join(f'<tr><th scope="row">{_measure(name)}</th>{cells}</tr>' for name, cells in rows)
     warnings = "".join(markup.notice(warning, tone="warn") for warning in compared.warnings)
     table = f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
     inner = f"{warnings}{table}{_differences(compared.differences)}"
@@ -132,7 +133,7 @@ def _differences(found: Sequence[Difference]) -> str:
         return ""
     head = "".join(f'<th scope="col">{name}</th>' for name in ("", "first", "second", "first \u2212 second", "verdict"))
     rows = "".join(
-        f'<tr><th scope="row">{markup.text(one.measure)}</th><td>{markup.text(one.first)}</td>'
+        f'<tr><th scope="row">{_measure(one.measure)}</th><td>{markup.text(one.first)}</td>'
         f"<td>{markup.text(one.second)}</td><td>{one.points:+.1f} points</td><td>{markup.text(one.words)}</td></tr>"
         for one in found
     )
@@ -148,3 +149,9 @@ def _cell(figure: Report | None) -> str:
         f"<td><b>{share(accuracy)}</b> <small>{interval_words(low, high)}</small>{range_bar(low, accuracy, high)}"
         f"<small>{int(figure['correct']):,} of {int(figure['n']):,}</small></td>"
     )
+
+
+def _measure(name: str) -> str:
+    """What was measured, with what an attack of that name does."""
+    words = attack_words(name)
+    return markup.text(name) + (f"<small>{markup.text(words)}</small>" if words else "")

@@ -48,7 +48,7 @@ def layer_markup(
 
     ``mode`` is a key of ``MODES``; ``pictures`` has a button for each picture to choose from, pressed or not.
     """
-    what = "What was done to the photo" if from_photo else "The picture"
+    what = "What was changed of the picture that it began with" if from_photo else "The picture"
     on = [band_name(band) for band, _, pressed in tiles if pressed]
     buttons = "".join(
         f'<button class="cx-tile" data-pick="band:{number}" aria-pressed="{str(pressed).lower()}">'

@@ -81,6 +81,8 @@ class Media:
             address, signature = request.path_params["address"], request.query_params.get("k", "")
             path, data = await run_in_threadpool(self._read, address, signature)
             if path is None:
+                if self._is_picture_gone(address, signature):
+                    return Response(status_code=204, headers={"Cache-Control": "no-store"})
                 return PlainTextResponse("There is no such file.", status_code=404)
             headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=3600"}
             if path.suffix.lower() in FILE_TYPES:
@@ -102,6 +104,15 @@ class Media:
             return path, path.read_bytes()
         except FileNotFoundError:
             return None, b""
+
+    def _is_picture_gone(self, address: str, signature: str) -> bool:
+        """Whether an address of ours named a picture that is no longer there.
+
+        A page may ask for the preview of a job that was discarded a moment ago: that is no fault of anybody's, and
+        the browser would report a 404 as one.
+        """
+        ours = hmac.compare_digest(self._sign(address).encode(), signature.encode())
+        return ours and Path(address).suffix.lower() in MEDIA_TYPES
 
     def _sign(self, address: str) -> str:
         return hmac.new(self._secret, address.encode(), hashlib.sha256).hexdigest()[:32]

@@ -1,6 +1,6 @@
 """What classifiers see in a finished picture: asked when somebody wants to know, because it takes a moment."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,9 @@ from app.jobs.model import JobSnapshot
 from app.ui import markup, results
 from app.ui.guard import Updates, guarded
 from app.ui.services import Studio
+
+MOST_CLASSES = 12
+"""So many are named; of more, there is more to read than to see."""
 
 FindPicture = Callable[[str, int, Any], Path]
 """(job's id, index of the picture, owner's state) -> its file."""
@@ -48,12 +51,24 @@ class OpinionView:
         """Forget what was said: another picture is shown."""
         return {self.ask: gr.Button(visible=True), self.view: ""}
 
+    def _classes_they_know(self, names: Sequence[str]) -> str:
+        """What the models choose from, in a sentence for those with the same classes: they always name one of them."""
+        titles, by_classes = self.studio.titles(), dict[tuple[str, ...], list[str]]()
+        for name in names:
+            by_classes.setdefault(self.studio.class_names(name), []).append(titles.get(name, name))
+        return "".join(
+            f'<p class="cx-hint">{markup.text(choice_sentence(models, classes))}</p>'
+            for classes, models in by_classes.items()
+            if classes
+        )
+
     def wire(self, inputs: list[Any], find: FindPicture) -> None:
         """Connect the button; ``inputs`` hold what ``find`` takes."""
 
         def ask(job_id: str, index: int, owner: Any) -> Updates:
             said = self.studio.measurements.opinions(find(job_id, index, owner))
             seen = results.seen({"after": said}, self.studio.titles())
+            seen = seen and self._classes_they_know(list(said)) + seen
             shown = seen or markup.notice("None of the classifiers can be asked.", tone="warn")
             return {self.ask: gr.Button(visible=False), self.view: shown}
 
@@ -65,3 +80,11 @@ class OpinionView:
             show_progress_on=[self.ask],
             api_visibility="private",
         )
+
+
+def choice_sentence(models: Sequence[str], classes: Sequence[str]) -> str:
+    """Which classes models know, and that they name one of these whatever a picture shows."""
+    who = f"{', '.join(models)} {'knows' if len(models) == 1 else 'know'}"
+    shown = ", ".join(classes[:MOST_CLASSES]) + (", ..." if len(classes) > MOST_CLASSES else "")
+    one = "name one of them" if len(models) > 1 else "names one of them"
+    return f"{who} {len(classes):,} classes and no other ({shown}), and {one} whatever the picture shows."

@@ -1,5 +1,6 @@
 """The whole page: head, the three tabs, the visitor's results, the models, the foot, and the sidebar."""
 
+import contextlib
 import secrets
 import time
 from typing import Any, Protocol
@@ -12,15 +13,20 @@ from app.ui.attack_tab import AttackTab
 from app.ui.blocks import PageBlocks
 from app.ui.class_tab import ClassTab
 from app.ui.evaluation_sidebar import EvaluationSidebar
+from app.ui.forms import FormError
 from app.ui.gallery import CLICK_JS
 from app.ui.guard import QUICK, Updates, guarded
 from app.ui.panel import JobPanel, owner_token
 from app.ui.services import Studio
 from app.ui.text_actions import picture_of
 from app.ui.text_tab import TextTab
+from app.ui.uploads import brought
+from generator.recipe import Recipe
 
 TITLE = "CrossMax Studio"
 STORAGE_KEY = "crossmax-studio"
+KINDS = {"text": "text", "class": "image", "attack": "attack"}
+"""Task of a recipe -> kind of job, which is the tab."""
 RECENT_SECONDS = 600.0
 """How long after its end a job still decides which tab a page opens on."""
 
@@ -34,6 +40,29 @@ window.cxShowStage = kind => {
   const shown = refusal ?? stage;
   if (shown && shown.getBoundingClientRect().top < 0) shown.scrollIntoView({behavior: 'smooth', block: 'start'});
 };
+// The framework calls the buttons that take one of several choices away by their number.
+new MutationObserver(() => {
+  for (const remover of document.querySelectorAll('.token-remove:not([data-named])')) {
+    remover.dataset.named = '';
+    const token = remover.closest('.token');
+    const name = token ? `Remove ${token.textContent.trim()}` : 'Remove all';
+    remover.setAttribute('aria-label', name);
+    remover.setAttribute('title', name);
+  }
+}).observe(document.documentElement, {childList: true, subtree: true});
+// Files that are dropped anywhere on the page are opened by it, and never by the browser in its place.
+const carriesFiles = event => [...(event.dataTransfer?.types ?? [])].includes('Files');
+for (const kind of ['dragenter', 'dragover', 'dragleave', 'drop']) {
+  document.addEventListener(kind, event => {
+    if (event.defaultPrevented || !carriesFiles(event)) return;
+    event.preventDefault();
+    document.documentElement.classList.toggle('cx-dropping', kind === 'dragenter' || kind === 'dragover');
+    const input = document.getElementById('page-drop')?.previousElementSibling;  // a button has its field before it
+    if (kind !== 'drop' || input?.type !== 'file' || !event.dataTransfer.files.length) return;
+    input.files = event.dataTransfer.files;
+    input.dispatchEvent(new Event('change', {bubbles: true}));
+  });
+}
 </script>
 """
 
@@ -42,6 +71,7 @@ class Tab(Protocol):
     """One tab of the page."""
 
     panel: JobPanel
+    repeat: gr.UploadButton
 
     def build(self) -> None:
         """Create the widgets."""
@@ -49,6 +79,15 @@ class Tab(Protocol):
 
     def wire(self) -> None:
         """Connect the events."""
+        ...
+
+    @property
+    def filled(self) -> list[Any]:
+        """What ``fill`` changes."""
+        ...
+
+    def fill(self, recipe: Recipe, owner: str, /) -> Updates:
+        """Updates that put the recipe of a picture into the widgets. StudioError if that cannot be done."""
         ...
 
     @property
@@ -69,6 +108,9 @@ def build_page(studio: Studio) -> gr.Blocks:
         # still finds its results after the server was started again.
         owner = gr.BrowserState({}, storage_key=STORAGE_KEY, secret=STORAGE_KEY)
         gr.HTML(markup.header(studio.version), apply_default_css=False)
+        dropped = gr.HTML("", elem_id="page-notice", elem_classes="cx-notice-area", apply_default_css=False)
+        # Never seen: what is dropped on the page is put into it (see HEAD).
+        drop = gr.UploadButton("Open a picture", file_count="multiple", visible="hidden", elem_id="page-drop")
         texts, images, attacks = TextTab(studio, owner), ClassTab(studio, owner), AttackTab(studio, owner)
         every: dict[str, tuple[str, Tab]] = {
             "text": ("Text to image", texts),
@@ -143,6 +185,25 @@ def build_page(studio: Studio) -> gr.Blocks:
             snapshot = texts.panel.find(job_id, state)
             taken = attacks.picture.take(picture_of(snapshot, index), snapshot.owner)
             return {tabs: gr.Tabs(selected="attack"), **taken}
+
+        filled = [dropped, tabs, *(component for _, tab in every.values() for component in tab.filled)]
+
+        def open_pictures(paths: str | list[str] | None, state: Any) -> Updates:
+            given = [paths] if isinstance(paths, str) else list(paths or ())
+            with contextlib.ExitStack() as stack:
+                files = [stack.enter_context(brought(path)) for path in given]
+                if len(files) != 1:
+                    raise FormError("Open one picture at a time.")
+                recipe = Recipe.from_png(files[0])
+            kind = KINDS[recipe.task]
+            return {tabs: gr.Tabs(selected=kind), **every[kind][1].fill(recipe, owner_token(state))}
+
+        opening = guarded(dropped)(open_pictures)
+        drop.upload(opening, [drop, owner], list(dict.fromkeys(filled)), **QUICK).then(**to_the_top)
+        for _, tab in every.values():
+            shown = list(dict.fromkeys([tab.panel.notice, *filled]))
+            opening = guarded(tab.panel.notice)(open_pictures)
+            tab.repeat.upload(opening, [tab.repeat, owner], shown, **QUICK).then(**to_the_top)
 
         texts.actions.attack.click(
             guarded(texts.panel.notice)(send),

@@ -1,6 +1,6 @@
 """A picture that a visitor brings: a button, what was chosen, and what is wrong with it in words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,12 @@ from app.ui.panel import owner_token
 from app.ui.services import Studio
 from app.ui.uploads import brought
 from app.uploads import Kept
+from generator.picture_notes import picture_notes
+
+ANOTHER = (
+    "This is another picture than the one that was asked for: its pixels differ. Bring the original file, not a "
+    "resized or re-compressed copy, to make the same again; or go on with this one, and something else will come out."
+)
 
 Follower = Callable[[Kept | None], Updates]
 """Told what was chosen (None for nothing)."""
@@ -33,12 +39,14 @@ class PictureInput:
     ) -> None:
         self.studio = studio
         self._prefix, self._empty, self._button, self._removable = prefix, empty, button, removable
-        self._others: list[tuple[list[Any], Follower]] = []
+        self._others: list[tuple[list[Any], Follower, bool]] = []
 
     def build(self, between: Callable[[], None] = lambda: None, beside: Callable[[], None] = lambda: None) -> None:
         """Create the widgets; ``between`` creates what stands above the buttons, ``beside`` further buttons."""
         self.chosen = gr.HTML(chosen_markup(self._empty), elem_id=f"{self._prefix}-chosen", apply_default_css=False)
         self.name = gr.State(None)
+        # The digest of a picture that a recipe was made with and that this visitor has yet to bring; "" for none.
+        self.asked_for = gr.State("")
         between()
         with gr.Row(elem_classes="cx-actions"):
             self.upload = gr.UploadButton(self._button, size="md", elem_id=f"{self._prefix}-upload")
@@ -51,38 +59,56 @@ class PictureInput:
     @property
     def outputs(self) -> list[Any]:
         """What choosing or removing a picture changes."""
-        own = [self.notice, self.chosen, self.name, self.remove]
-        return own + [component for outputs, _ in self._others for component in outputs]
+        own = [self.notice, self.chosen, self.name, self.remove, self.asked_for]
+        return own + [component for outputs, _, _ in self._others for component in outputs]
 
-    def also(self, outputs: list[Any], follower: Follower) -> None:
-        """Let something else on the page follow the choice."""
-        self._others.append((outputs, follower))
+    def also(self, outputs: list[Any], follower: Follower, *, about_another: bool = False) -> None:
+        """Let something else on the page follow the choice.
+
+        One that is ``about_another`` picture is not told of one that was asked for, since everything else on the page
+        is about that one already.
+        """
+        self._others.append((outputs, follower, about_another))
 
     def wire(self, owner: gr.BrowserState) -> None:
         """Connect the buttons; ``owner`` is the browser's state that holds the owner's token."""
         guard = guarded(self.notice)
 
-        def bring(path: str | None, state: Any) -> Updates:
+        def bring(path: str | None, state: Any, asked_for: str) -> Updates:
             if not path:
                 return {}
             with brought(path) as file:
-                return self.take(file, owner_token(state))
+                return self.take(file, owner_token(state), asked_for)
 
-        self.upload.upload(guard(bring), [self.upload, owner], self.outputs, **QUICK)
+        self.upload.upload(guard(bring), [self.upload, owner, self.asked_for], self.outputs, **QUICK)
         self.remove.click(guard(self.clear), None, self.outputs, **QUICK)
 
-    def take(self, path: Path, owner: str) -> Updates:
-        """Choose a picture by its file, for a visitor. StudioError if it cannot be read, or there is no room for it."""
+    def take(self, path: Path, owner: str, asked_for: str = "") -> Updates:
+        """Choose a picture by its file, for a visitor; ``asked_for`` is the digest of the one that was asked for.
+
+        StudioError if it cannot be read, or there is no room for it.
+        """
         kept, size = self.studio.uploads.bring(path, owner)
-        return self._choose(kept, size)
+        updates = self._choose(kept, size, picture_notes(path), asked_for=kept.digest == asked_for)
+        if not asked_for or kept.digest == asked_for:
+            return updates
+        return {**updates, self.notice: markup.notice(ANOTHER, tone="warn"), self.asked_for: asked_for}
+
+    def ask_for(self, digest: str, what: str) -> Updates:
+        """Choose nothing, and ask for ``what`` is to be brought: the picture with this digest of its pixels."""
+        asking = markup.notice(f"Bring {what}: the picture that was opened was made with it.", tone="warn")
+        return {**self.clear(), self.asked_for: digest, self.notice: asking}
 
     def choose(self, kept: Kept) -> Updates:
         """Choose a picture that the visitor has brought before. StudioError if it is no longer here."""
         return self._choose(kept, self.studio.uploads.size(kept))
 
-    def _choose(self, kept: Kept, size: tuple[int, int]) -> Updates:
+    def _choose(
+        self, kept: Kept, size: tuple[int, int], notes: Sequence[str] = (), *, asked_for: bool = False
+    ) -> Updates:
         url = self.studio.media.url(self.studio.uploads.find(kept.digest, kept.owner))
-        return self._show(kept, chosen_markup(f"{size[0]} x {size[1]} pixels", url))
+        words = f"{size[0]} x {size[1]} pixels{''.join(f'. {note}' for note in notes)}"
+        return self._show(kept, chosen_markup(words, url), asked_for=asked_for)
 
     def clear(self) -> Updates:
         """Choose nothing."""
@@ -93,20 +119,31 @@ class PictureInput:
         gone = chosen is not None and not self.studio.uploads.has(chosen.digest, chosen.owner)
         return self.clear() if gone else {}
 
-    def _show(self, chosen: Kept | None, shown: str) -> Updates:
-        followed = {key: value for _, follower in self._others for key, value in follower(chosen).items()}
+    def _show(self, chosen: Kept | None, shown: str, *, asked_for: bool = False) -> Updates:
+        told = [follower for _, follower, about_another in self._others if not (asked_for and about_another)]
+        followed = {key: value for follower in told for key, value in follower(chosen).items()}
         visible = chosen is not None and self._removable
         return {
             self.notice: "",
             self.chosen: shown,
             self.name: chosen,
             self.remove: gr.Button(visible=visible),
+            self.asked_for: "",
             **followed,
         }
 
     def path(self, chosen: Kept | None) -> Path | None:
         """The file of what is chosen, None for nothing. StudioError if it is no longer there."""
         return self.studio.uploads.find(chosen.digest, chosen.owner) if chosen else None
+
+
+def put_picture(field: PictureInput, digest: str, owner: str, what: str) -> tuple[Updates, list[str]]:
+    """Updates that choose a picture of a visitor's; ``what`` it is, in a list, if it is not among theirs."""
+    if not digest:
+        return field.clear(), []
+    if not field.studio.uploads.has(digest, owner):
+        return field.ask_for(digest, what), [what]
+    return field.choose(Kept(owner, digest)), []
 
 
 def chosen_markup(words: str, url: str = "") -> str:

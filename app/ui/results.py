@@ -38,7 +38,15 @@ def image_more(job: JobSnapshot, titles: Mapping[str, str]) -> str:
     """What models see in the picture, and its recipe."""
     result = job.result or {}
     images = result.get("images", [])
-    return (seen(images[0], titles) if images else "") + recipe_fold(result)
+    said = [seen(image, titles) for image in images]
+    if len(images) > 1:  # whose answers these are has to be said
+        heads = [f"What the models see in picture {number}" for number in range(1, len(images) + 1)]
+        said = [
+            markup.details(head, one, opened=not place)
+            for place, (head, one) in enumerate(zip(heads, said, strict=True))
+            if one
+        ]
+    return "".join(said) + recipe_fold(result)
 
 
 def _tile(job: JobSnapshot, media: Media, stem: str, index: int, image: Mapping[str, Any], crisp: bool) -> str:

@@ -47,6 +47,11 @@ class ListedModel(Protocol):
         ...
 
     @property
+    def revision(self) -> str:
+        """The start of the SHA-256 of its weights; "" while they are not here."""
+        ...
+
+    @property
     def download_bytes(self) -> int | None:
         """About what there is to fetch, if that is known."""
         ...

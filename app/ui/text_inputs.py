@@ -6,14 +6,22 @@ from typing import Any
 
 import gradio as gr
 
-from app.ui.forms import MOST_PICTURES, FormError, RecipeFields, advanced_fields, whole
+from app.ui.forms import MOST_PICTURES, RecipeFields, advanced_fields, whole
 from app.ui.guard import Updates
 from app.ui.models import EncoderPicker
+from app.ui.opened import made_again, open_with, refuse_absent_models, refuse_other_tasks
 from app.ui.seed import SeedInput
 from app.ui.services import EncoderInfo, Studio
 from app.ui.text_classes import ClassInputs
 from app.ui.text_sources import LeadingPicture, StartInputs, Values, help_of
-from app.ui.vocabulary import VOCABULARY_JS, examples_for, examples_markup, vocabulary_markup, vocabulary_of
+from app.ui.vocabulary import (
+    VOCABULARY_JS,
+    examples_for,
+    examples_markup,
+    refuse_unknown_prompts,
+    vocabulary_markup,
+    vocabulary_of,
+)
 from generator.presets import DEFAULT_PRESET, from_preset, presets_of
 from generator.recipe import Recipe
 
@@ -108,7 +116,7 @@ class TextInputs:
         """Create the advanced fold."""
         with gr.Accordion("Start from a photo", open=False, elem_classes="cx-fold") as self.start_fold:
             self.start.build()
-        with gr.Accordion("Target and style", open=False, elem_classes="cx-fold"):
+        with gr.Accordion("Target and style", open=False, elem_classes="cx-fold") as self.leading_fold:
             self.target.build()
             self.style.build()
         with gr.Accordion("From one prompt to another", open=False, elem_classes="cx-fold"):
@@ -128,9 +136,12 @@ class TextInputs:
             )
             self.classes.build()
             self.fields.build()
+        self.opened = gr.State(None)
         random_start = self.fields.widgets["start_std"]  # over a photo it would only be in the way
         usual = self.start_recipe.start_std
-        self.start.photo.also([random_start], lambda chosen: {random_start: 0.0 if chosen else usual})
+        self.start.photo.also(
+            [random_start], lambda chosen: {random_start: 0.0 if chosen else usual}, about_another=True
+        )
 
     def _build_morph(self) -> None:
         self.prompt_to = gr.Textbox(
@@ -153,7 +164,7 @@ class TextInputs:
     def components(self) -> list[Any]:
         """The widgets that ``read`` asks."""
         own = [self.prompt, self.negative, self.models.choice, self.models.others, self.seed.number, self.images]
-        own += [self.prompt_to, self.on_the_way, self.score, self.against]
+        own += [self.prompt_to, self.on_the_way, self.score, self.against, self.opened]
         parts = [*self.classes.components, *self.start.components, *self.target.components, *self.style.components]
         return [*own, *parts, *self.fields.components]
 
@@ -189,7 +200,8 @@ class TextInputs:
             seed=self.seed.read(values[self.seed.number]),
             images=images,
         )
-        return Order(recipe, pictures)
+        refuse_unknown_prompts(recipe, self.infos(models))
+        return Order(made_again(values[self.opened], recipe), pictures)
 
     def chosen_models(self, values: Values) -> tuple[str, ...]:
         """The models that read the prompt. FormError if one is not there."""
@@ -204,7 +216,7 @@ class TextInputs:
     @property
     def outputs(self) -> list[Any]:
         """What ``fill`` and ``refresh`` change."""
-        own = [self.hint, self.examples, self.vocabulary, self.start_fold, *self.models.outputs]
+        own = [self.hint, self.examples, self.vocabulary, self.start_fold, self.leading_fold, *self.models.outputs]
         parts = [*self.start.outputs, *self.target.outputs, *self.style.outputs]
         return list(dict.fromkeys([*own, *parts, *self.components]))
 
@@ -212,10 +224,10 @@ class TextInputs:
         """Updates that put a recipe into the widgets, and the pictures of it that this visitor has not brought.
 
         Raises:
-            FormError: it belongs to another tab.
+            StudioError: it belongs to another tab, or its models cannot be used here.
         """
-        if recipe.task != TASK:
-            raise FormError("This picture was not made from a text. Open it in the tab that it was made in.")
+        refuse_other_tasks(recipe, TASK)
+        refuse_absent_models(recipe, self.studio)
         classifiers = [name for name in recipe.models if self.studio.class_names(name)]
         encoders = [name for name in recipe.models if name not in classifiers]
         pictures = 1 if recipe.prompt_to else recipe.images
@@ -225,7 +237,7 @@ class TextInputs:
             more, absent = part.fill(recipe, owner)
             updates |= more
             missing += absent
-        return {
+        updates = {
             **updates,
             **self.fields.updates(recipe.model_dump()),
             **self.classes.fill(recipe, classifiers),
@@ -242,7 +254,11 @@ class TextInputs:
             self.score: recipe.score,
             self.against: recipe.against,
             self.start_fold: gr.Accordion(open=bool(recipe.source)),
-        }, missing
+            self.leading_fold: gr.Accordion(open=bool(recipe.target or recipe.style)),
+            self.opened: None,
+        }
+        opened = open_with(recipe, updates, self.components, lambda held: self.read(held).recipe)
+        return {**updates, self.opened: opened}, missing
 
     def describe(self, model: str) -> Updates:
         """Updates for a model that was just chosen."""

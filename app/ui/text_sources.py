@@ -9,7 +9,7 @@ from app.ui.budget import BudgetInput
 from app.ui.forms import label_of, number
 from app.ui.guard import QUICK, Updates, guarded
 from app.ui.mask import MaskInput
-from app.ui.picture_input import PictureInput
+from app.ui.picture_input import PictureInput, put_picture
 from app.ui.services import Studio
 from app.uploads import Kept
 from generator.recipe import Recipe
@@ -148,13 +148,6 @@ class LeadingPicture:
         weight = getattr(recipe, self._field)
         shown = bool(getattr(recipe, self._role)) and not missing
         return {**updates, self.weight: gr.Number(value=weight, visible=shown)}, missing
-
-
-def put_picture(field: PictureInput, digest: str, owner: str, what: str) -> tuple[Updates, list[str]]:
-    """Updates that choose a picture of a visitor's; ``what`` it is, in a list, if it is not among theirs."""
-    if not field.studio.uploads.has(digest, owner):
-        return field.clear(), [what] if digest else []
-    return field.choose(Kept(owner, digest)), []
 
 
 def help_of(name: str) -> str:

@@ -8,13 +8,13 @@ from app.jobs.model import JobSnapshot
 from app.ui import markup, stage, text_results
 from app.ui.guard import QUICK, Updates, guarded
 from app.ui.layers import LayerView
+from app.ui.opened import OPEN_HINT, opened_words
 from app.ui.opinions import OpinionView
-from app.ui.panel import JobPanel, owner_token
+from app.ui.panel import JobPanel
 from app.ui.services import Studio
 from app.ui.spectrum import SpectrumView
 from app.ui.text_actions import TextActions, picture_of
 from app.ui.text_inputs import TASK, Order, TextInputs
-from app.ui.uploads import brought
 from app.ui.vocabulary import examples_for, unknown_hint
 from app.uploads import Kept
 from generator.presets import presets_of
@@ -77,11 +77,7 @@ class TextTab:
                 self.inputs.build_numbers()
                 self.inputs.build_advanced()
                 with gr.Accordion("Repeat a picture", open=False, elem_classes="cx-fold"):
-                    gr.HTML(
-                        "<p class='cx-hint'>Every PNG made here carries its recipe. Bring one to fill in all the "
-                        "fields as they were.</p>",
-                        apply_default_css=False,
-                    )
+                    gr.HTML(f"<p class='cx-hint'>{OPEN_HINT}</p>", apply_default_css=False)
                     self.repeat = gr.UploadButton("Open a PNG", size="md", elem_id="text-repeat")
         for part in (self.actions, self.layers, self.spectrum, self.opinions):
             self.panel.also(part.outputs, part.follow)
@@ -214,21 +210,19 @@ class TextTab:
             **QUICK,
         )
 
-        def repeat(path: str | None, state: Any) -> Updates:
-            if not path:
-                return {}
-            with brought(path) as file:
-                return self.fill(Recipe.from_png(file), owner_token(state))
-
-        self.repeat.upload(guard(repeat), [self.repeat, self.owner], [notice, self.preset, *inputs.outputs], **QUICK)
+    @property
+    def filled(self) -> list[Any]:
+        """What ``fill`` changes."""
+        return [self.panel.notice, self.preset, *self.inputs.outputs]
 
     def fill(self, recipe: Recipe, owner: str) -> Updates:
-        """Updates that put a recipe into the widgets, and say which of its pictures have to be brought again."""
+        """Updates that put a recipe into the widgets, and say which of its pictures have to be brought.
+
+        Raises:
+            StudioError: it belongs to another tab, or its models cannot be used here.
+        """
         updates, missing = self.inputs.fill(recipe, owner)
-        words = ""
-        if missing:
-            sentence = f"Bring {' and '.join(missing)} again: the picture was made with it, and it is not here."
-            words = markup.notice(sentence, tone="warn")
+        words = opened_words(updates[self.inputs.opened], missing, self.studio)
         return {**updates, self.preset: gr.Radio(value=None, info="As the picture says."), self.panel.notice: words}
 
     def _submit(self, order: Order, owner: Any, suffix: str) -> Updates:

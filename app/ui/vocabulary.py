@@ -1,12 +1,15 @@
 """What a model with a vocabulary of its own knows, to look through, and what of a prompt it does not know."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from app.ui import markup
 from app.ui.services import EncoderInfo
 from app.vocabulary import Thing, Vocabulary
 from generator.encoders.vocabulary import unknown_words
+from generator.guidance import unknown_words as words_nobody_knows
 from generator.prompts import PromptError, parse_prompts
+from generator.recipe import Recipe
 from generator.recipe_schema import MAX_PROMPT_LENGTH
 
 EXAMPLES = (
@@ -92,6 +95,27 @@ def unknown_hint(lines: Sequence[str], infos: Iterable[EncoderInfo]) -> str:
     return (
         f'<p class="cx-hint cx-unknown-words" role="status">{markup.text(" ".join(sentences))}</p>' if sentences else ""
     )
+
+
+@dataclass(frozen=True)
+class KnownWords:
+    """What the list says of a model's words: enough to know what it never saw, without loading it."""
+
+    words: frozenset[str]
+
+    def unknown_words(self, text: str, /) -> tuple[str, ...]:
+        """The words of a text that the model never saw; () if its vocabulary is general."""
+        return unknown_words(text, self.words) if self.words else ()
+
+
+def refuse_unknown_prompts(recipe: Recipe, infos: Iterable[EncoderInfo]) -> None:
+    """Refuse a recipe with a prompt of which none of its models knows a single word: nothing would lead the picture.
+
+    Raises:
+        StudioError: the same that the work itself would end with, before it is queued.
+    """
+    readers = {info.title: KnownWords(frozenset(word.casefold() for word in info.vocabulary)) for info in infos}
+    words_nobody_knows(recipe, readers)
 
 
 def unknown_sentence(model: str, words: Sequence[str]) -> str:

@@ -277,8 +277,8 @@ def test_what_the_photo_shows_is_what_an_attack_leaves(tab: AttackTab) -> None:
     assert title_of(recipe) == "attack away from frog"
     towards = tab.order(values(tab, attack_truth="unicorn", attack_goal=TARGET, attack_chips="ship")).recipe
     assert towards.classes == ("ship",) and title_of(towards) == "attack towards ship"
-    clip = values(tab, attack_model=["tiny-clip"], attack_truth="unicorn", attack_prompt="no {label}")
-    assert tab.order(clip).recipe.prompt == "no unicorn"
+    clip = values(tab, attack_model=["tiny-clip"], attack_truth="unicorn", attack_prompt="a {label}")
+    assert tab.order(clip).recipe.prompt == "a unicorn"
     assert tab.truth.forget(None) == {tab.truth.name: None}
     assert tab.truth.follow(["tiny-clip"])[tab.truth.name].choices == []
 
@@ -323,7 +323,7 @@ def test_what_is_hidden_counts_for_nothing(tab: AttackTab) -> None:
         ({"attack_model": ["tiny-clip"], "attack_aims": []}, "Choose what"),
         ({"attack_model": ["tiny-clip"], "attack_aims": [PICTURE]}, "Bring the picture"),
         ({"attack_model": ["tiny-clip"], "attack_aims": [CAPTION]}, "Give captions"),
-        ({"attack_goal": TARGET, "attack_chips": "cow"}, "Choose the class"),
+        ({"attack_goal": TARGET, "attack_chips": "cow"}, "Choose a class"),
         ({"attack_rule": "apgd"}, "apgd"),
         ({"attack_truth": "unicorn"}, "no class 'unicorn'"),
         ({"attack_truth": "a" * 201}, "at most 200"),
@@ -341,7 +341,7 @@ def test_a_published_model_is_called_by_its_name(tab: AttackTab) -> None:
     assert "no classifier" in tab.surrogates.describe(["torchvision:x"])[tab.surrogates.line]
     assert "not in the list" in tab.surrogates.describe(["somebody"])[tab.surrogates.line]
     followed = tab.classes.follow([name])
-    assert followed[tab.classes.area].visible is True and followed[tab.classes.chips].choices[0][0] == "tench"
+    assert followed[tab.classes.area].visible is True and followed[tab.classes.choice.chips].choices[0][0] == "tench"
     assert tab.truth.follow([name])[tab.truth.name].choices[2][0] == "frog"
     order = tab.order(values(tab, attack_model=[name], attack_goal=TARGET, attack_chips="tench"))
     assert (order.recipe.models, order.recipe.classes) == ((name,), ("tench",))

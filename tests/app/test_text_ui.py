@@ -88,7 +88,7 @@ def test_every_field_of_the_command_line_has_a_widget(inputs: TextInputs) -> Non
 @pytest.mark.parametrize(
     "changes",
     [
-        {"prompt": "a frog:2 | oil painting", "negative": "text", "seed": 7, "images": 20, "tile": True},
+        {"prompt": "a frog:2 | a red lemon", "negative": "text", "seed": 7, "images": 20, "tile": True},
         {"prompt_to": "a lemon", "images": 5},
         {"score": "contrastive", "against": "a toad | a leaf:2"},
         {"models": ("tiny-clip", "Large/net"), "model_weights": (2.0, 0.5)},
@@ -126,7 +126,7 @@ def test_pictures_that_are_gone_are_named(inputs: TextInputs) -> None:
 
 
 def test_a_recipe_of_another_tab_is_refused(inputs: TextInputs) -> None:
-    with pytest.raises(FormError, match="not made from a text"):
+    with pytest.raises(FormError, match="belongs to the tab Class to image"):
         inputs.fill(Recipe(), ANNA)
 
 
@@ -146,8 +146,14 @@ def test_prompts_that_cannot_be_drawn_are_sentences(inputs: TextInputs, prompt: 
 
 
 @pytest.mark.parametrize("prompt", ["\U0001f438", "\u4e00\u53ea\u9752\u86d9", "\u0628\u0637\u0629"])
-def test_prompts_of_other_alphabets_are_for_the_model_to_judge(inputs: TextInputs, prompt: str) -> None:
-    assert inputs.read(held(inputs, {inputs.prompt: prompt})).recipe.prompt == prompt
+def test_prompts_without_a_word_that_the_model_knows_are_refused(inputs: TextInputs, prompt: str) -> None:
+    """U16: at Create, before anything is queued; a model that says nothing of its vocabulary is to judge itself."""
+    for said in ({inputs.prompt: prompt}, {inputs.prompt: "a frog", inputs.prompt_to: prompt}):
+        with pytest.raises(StudioError, match=f"never saw any of the words in '{prompt}'"):
+            inputs.read(held(inputs, said))
+    assert inputs.read(held(inputs, {inputs.prompt: f"a {prompt}"})).recipe.prompt == f"a {prompt}"
+    large = {inputs.prompt: prompt, inputs.models.choice: "Large/net"}
+    assert inputs.read(held(inputs, large)).recipe.prompt == prompt
 
 
 def test_what_is_missing_or_does_not_fit_is_said(inputs: TextInputs, studio: Any) -> None:
@@ -185,13 +191,12 @@ def test_a_mask_is_what_was_painted() -> None:
     layer = Image.new("RGBA", (40, 30), (255, 200, 0, 0))
     ImageDraw.Draw(layer).rectangle((10, 5, 19, 9), fill=(255, 200, 0, 255))
     layer.putpixel((30, 20), (255, 200, 0, 60))  # the soft rim of a brush
-    mask = mask_of({"background": PHOTO, "layers": [layer], "composite": None}, (40, 30))
+    mask = mask_of(layer, (40, 30))
     assert mask is not None and mask.mode == "RGB" and mask.getbbox() == (10, 5, 20, 10)
     assert mask.getpixel((12, 7)) == (255, 255, 255)
-    twice = mask_of({"layers": [layer.resize((80, 60), Image.Resampling.NEAREST)]}, (40, 30))
+    twice = mask_of(layer.resize((80, 60), Image.Resampling.NEAREST), (40, 30))
     assert twice is not None and twice.getbbox() == (10, 5, 20, 10)
-    for nothing in (None, {}, {"layers": []}, {"layers": [Image.new("RGBA", (40, 30))]}):
-        assert mask_of(nothing, (40, 30)) is None
+    assert mask_of(Image.new("RGBA", (40, 30)), (40, 30)) is None
 
 
 # After a picture

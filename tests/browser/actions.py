@@ -1,5 +1,7 @@
 """What people do on the page, and what they wait for."""
 
+import base64
+
 import pytest
 from PIL import Image
 
@@ -29,6 +31,49 @@ def upload(page: "sync_api.Page", button: str, name: str, data: bytes) -> None:
 
 def a_jpeg(width: int = 200, height: int = 120) -> bytes:
     return corpus.encode(Image.fromarray(corpus.gradient(height, width)), "JPEG", quality=90)
+
+
+def drop(page: "sync_api.Page", name: str, data: bytes) -> None:
+    """Drop a file somewhere on the page, as from the desktop."""
+    page.evaluate(
+        """([name, letters]) => {
+          const data = Uint8Array.from(atob(letters), letter => letter.charCodeAt(0));
+          const dataTransfer = new DataTransfer();
+          dataTransfer.items.add(new File([data], name));
+          for (const kind of ['dragenter', 'dragover', 'drop']) {
+            document.body.dispatchEvent(new DragEvent(kind, {dataTransfer, bubbles: true, cancelable: true}));
+          }
+        }""",
+        [name, base64.b64encode(data).decode()],
+    )
+
+
+def download(page: "sync_api.Page", kind: str = "image") -> bytes:
+    """The picture that is offered for download."""
+    address = stage(page, kind).locator("a[download]").first.get_attribute("href") or ""
+    return page.request.get(page.url + address).body()
+
+
+def job(page: "sync_api.Page", kind: str = "image") -> str:
+    return stage(page, kind).locator("[data-job]").get_attribute("data-job") or ""
+
+
+def wait_for_another_job(page: "sync_api.Page", before: str, state: str, kind: str) -> None:
+    page.wait_for_selector(f"#{kind}-stage [data-status={state}]:not([data-job='{before}'])")
+
+
+def paint(page: "sync_api.Page", place: float) -> None:
+    """A stroke across the middle of the photo to start from, at a share of its height."""
+    canvas = page.locator("#text-mask canvas[data-ready]")
+    canvas.wait_for()
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] * place
+    page.mouse.move(x - 40, y)
+    page.mouse.down()
+    page.mouse.move(x + 40, y, steps=8)
+    page.mouse.up()
 
 
 def open_classes(page: "sync_api.Page") -> None:

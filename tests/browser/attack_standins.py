@@ -115,7 +115,8 @@ def save_attack(context: JobContext, source: Image.Image, recipe: Recipe) -> dic
     """Save the photo, the picture and the change; return their facts."""
     after = source.point([min(255, value + 8) for value in range(256)] * 3)
     save_png(source, context.dir / "source.png")
-    save_png(after, context.dir / "image.png", recipe.png_metadata() if context.params["with_recipe"] else {})
+    taken = recipe.with_changes(source=context.params["source"], size=(source.height, source.width))
+    save_png(after, context.dir / "image.png", taken.png_metadata() if context.params["with_recipe"] else {})
     change = ImageChops.difference(source, after).point([min(255, 16 * value) for value in range(256)] * 3)
     save_png(change, context.dir / "change.png")
     return {

@@ -36,6 +36,7 @@ class StandInModel:
     class_names: tuple[str, ...] = CLASSES
     origin: str = "shipped"
     download_bytes: int | None = None
+    revision: str = ""
 
 
 MODELS = (
@@ -73,6 +74,7 @@ class StandInEncoder:
     why_not: str = ""
     download_bytes: int | None = None
     vocabulary: tuple[str, ...] = ()
+    revision: str = ""
 
 
 THINGS = ("goldfish", "frog", "lemon", "school bus", "lighthouse")

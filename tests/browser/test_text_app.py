@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from generator.presets import from_preset
-from tests.browser.actions import a_jpeg, open_classes, stage, upload, wait_for_state
+from tests.browser.actions import a_jpeg, open_classes, paint, stage, upload, wait_for_state
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -148,12 +148,29 @@ def test_prompts_that_cannot_be_drawn_are_refused_in_words_and_the_page_goes_on(
     create(text_visit)
 
 
-@pytest.mark.parametrize("prompt", ["\U0001f438", "\u4e00\u53ea\u9752\u86d9"])
-def test_other_alphabets_are_named_as_unknown_and_do_no_harm(text_visit: "sync_api.Page", prompt: str) -> None:
-    say(text_visit, prompt)
-    text_visit.locator("#text-hint").get_by_text("never saw").wait_for()
-    create(text_visit, prompt)
-    assert stage(text_visit, "text").locator("h2").inner_text() == f"{prompt}, seed 0"
+def test_words_that_the_model_does_not_know_are_refused_before_anything_is_queued(text_visit: "sync_api.Page") -> None:
+    """U16: and named while one types; U15: so are numbers that are out of range, with the range."""
+    for prompt in ("\U0001f438", "\u4e00\u53ea\u9752\u86d9"):
+        say(text_visit, prompt)
+        text_visit.locator("#text-hint").get_by_text("never saw").wait_for()
+        text_visit.click("#text-create")
+        notice(text_visit).get_by_text(f"never saw any of the words in '{prompt}'").wait_for()
+    say(text_visit, "a frog")
+    for field, value, words in (
+        ("#text-images", "0", "Pictures must be a whole number from 1 to 64, not 0."),
+        ("#text-images", "99", "Pictures must be a whole number from 1 to 64, not 99."),
+        ("#text-images", "1.5", "Pictures must be a whole number from 1 to 64, not 1.5."),
+        ("#text-seed", "-1", "Seed must be a whole number from 0 to 9,007,199,254,740,991, not -1."),
+    ):
+        box = text_visit.locator(f"{field} input")
+        before = box.input_value()
+        box.fill(value)
+        box.press("Tab")
+        text_visit.click("#text-create")
+        notice(text_visit).get_by_text(words).wait_for()
+        assert box.input_value() == value  # what was typed stays, to be mended
+        box.fill(before)
+    assert text_visit.locator("#results .cx-result").count() == 0
 
 
 def test_unknown_words_are_named_while_one_types(text_visit: "sync_api.Page") -> None:
@@ -182,18 +199,7 @@ def test_only_what_is_painted_changes(text_visit: "sync_api.Page") -> None:
     text_visit.click("#text-use")
     text_visit.locator("#text-source-chosen").get_by_text("96 x 96 pixels").wait_for()
     before, photo = job(text_visit), picture(text_visit).convert("RGB")
-    canvas = text_visit.locator("#text-mask canvas").first
-    canvas.wait_for()
-    canvas.scroll_into_view_if_needed()
-    text_visit.wait_for_timeout(1500)  # the editor gives no sign that its photo is loaded
-    box = canvas.bounding_box()
-    assert box is not None
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    text_visit.mouse.move(x - 40, y)
-    text_visit.mouse.down()
-    text_visit.mouse.move(x + 40, y, steps=8)
-    text_visit.mouse.up()
-    text_visit.wait_for_timeout(500)
+    paint(text_visit, 0.5)
     text_visit.locator("#text-seed input").fill("1")
     text_visit.click("#text-create")
     wait_for_another_job(text_visit, before, "done")
