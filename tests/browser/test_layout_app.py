@@ -1,0 +1,138 @@
+"""Users' texts of any length in every place of the page, from phones to large screens: nothing lies over anything."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from app.evaluation_order import LabelledUpload
+from app.findings import write_findings
+from app.jobs.model import JobStatus
+from app.ui import (
+    attack_results,
+    charts,
+    evaluation_markup,
+    folder_results,
+    gallery,
+    markup,
+    results,
+    stage,
+    text_results,
+)
+from app.ui.attack_folder import Brought, brought_markup
+from app.ui.media import Media
+from app.ui.picture_input import chosen_markup
+from app.ui.theme import read_style
+from app.ui.vocabulary import examples_markup
+from app.uploads import Uploads
+from tests.app.test_attack_ui import findings, snapshot
+from tests.browser.folder_standins import cell
+from tests.browser.standins import StandInModel, says
+
+sync_api = pytest.importorskip("playwright.sync_api")
+
+pytestmark = pytest.mark.browser
+
+LONG = "n02099712_" + "Labrador_retriever" * 11 + ".jpg"  # one word, as file names and classes are
+OWNER = "a" * 32
+WIDTHS = (390, 860, 1280, 2560)
+
+OVERLAPS = """() => {
+  const seen = element => {
+    const {display, visibility, position} = getComputedStyle(element);
+    const box = element.getBoundingClientRect();
+    return display !== 'none' && display !== 'contents' && visibility !== 'hidden' && position !== 'absolute'
+      && box.width > 0 && box.height > 0;
+  };
+  const name = element => `${element.tagName}.${element.className} "${element.textContent.slice(0, 20)}"`;
+  const found = [];
+  for (const parent of document.querySelectorAll('body, body *')) {
+    if (parent.closest('svg, .cx-compare, .cx-bar-track, .cx-range, select, datalist')) continue;
+    const {overflowX, display} = getComputedStyle(parent);
+    if (overflowX === 'visible' && display !== 'inline' && parent.scrollWidth > parent.clientWidth + 1) {
+      found.push(`${name(parent)} is ${parent.scrollWidth} wide in ${parent.clientWidth}`);
+    }
+    const children = [...parent.children].filter(seen);
+    children.forEach((one, index) => {
+      const a = one.getBoundingClientRect();
+      for (const other of children.slice(index + 1)) {
+        const b = other.getBoundingClientRect();
+        const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+        const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+        const inline = [one, other].some(each => getComputedStyle(each).display === 'inline');
+        if (across > 1 && down > 1 && !inline) found.push(`${name(one)} over ${name(other)}`);
+      }
+    });
+  }
+  if (document.documentElement.scrollWidth > innerWidth) found.push('the page scrolls sideways');
+  return found;
+}"""
+
+
+def fragments(folder: Path) -> list[str]:
+    """Every view of the page that shows what users, files and models are called, with names of one long word."""
+    Image.new("RGB", (8, 8)).save(folder / "a.png")
+    media = Media({"data": folder}, b"k" * 32)
+    kinds = {"kind": "classifier", "attacked": True, "labels": 0, "why_not": ""}
+    victims = [{"name": name, "model": name, **kinds} for name in (LONG, f"{LONG}2")]
+    folder_found = {
+        "attacks": {LONG: [LONG]}, "total": 3, "done": 3, "targeted": False, "complete": True,
+        "pictures": [{"attacked": "a.png", "image": LONG, "attack": LONG}] * 3, "victims": victims,
+        "survivals": {"saved": "the file", "jpeg-75": "JPEG."}, "missing": [{"image": LONG, "why": LONG}],
+        "cells": [{**cell(LONG, "saved", 2), "attack": LONG}],
+    }  # fmt: skip
+    write_findings(folder, {"folder": folder_found})
+    job = dataclasses.replace(snapshot(folder), title=LONG)
+    recipe = {"recipe": {"norm": "none", "models": [LONG]}}
+    image = {"file": "a.png", "source": "a.png", "linf": 0.1, "l2": 1.0, "before": {LONG: says(LONG, f"{LONG}2")}}
+    image["after"] = {LONG: says(f"{LONG}2", LONG)}
+    image["cosines"] = {LONG: [{"role": "prompt", "text": LONG, "weight": 1.0, "before": 0.1, "after": 0.2}]}
+    made = dataclasses.replace(job, result={**recipe, "images": [image] * 3})
+    in_folder = dataclasses.replace(job, params={"folder": {}}, result={"complete": True, "images": []})
+    parts = [folder_results.folder_view(in_folder, media) + folder_results.folder_more(in_folder, {})]
+    write_findings(folder, findings())
+    model = StandInModel(LONG, LONG, LONG, ready=False, why_not=LONG)
+    brought = Brought({LONG: "0" * 64, f"{LONG}2": "0" * 64}, {LONG: LONG})
+    digest = Uploads(folder / "uploads").keep(Image.new("RGB", (8, 8)), OWNER).digest
+    labelled = [LabelledUpload(digest, "", OWNER)] * 2
+    figure = {"accuracy": 0.5, "ci95": [0.4, 0.6], "n": 10, "correct": 5}
+    report = {"data": {"n": 10}, "clean": figure, "attacks": [{"name": LONG, **figure}], "planned": [LONG]}
+    evaluated = dataclasses.replace(job, kind="evaluate", params={"config": {"model": LONG}})
+    return [
+        *parts,
+        gallery.results([dataclasses.replace(made, kind="image")] * 3, media),
+        gallery.models([model, model]),
+        stage.stage(dataclasses.replace(job, status=JobStatus.FAILED, error=LONG), media, lambda _job: ""),
+        chosen_markup(LONG, media.url(folder / "a.png")),
+        brought_markup(brought),
+        markup.notice(LONG, title=LONG) + markup.facts([(LONG, LONG)] * 2),
+        markup.details(LONG, markup.code_block(LONG)),
+        results.image_view(made, media) + results.image_more(made, {}),
+        attack_results.attack_view(made, media) + attack_results.attack_more(made, media, {}),
+        text_results.text_view(made, media, {}, 0) + text_results.text_more(made, {}, 0),
+        examples_markup([LONG, LONG]),
+        evaluation_markup.label_list(labelled, (LONG, "b"), Uploads(folder / "uploads"), media, "own"),
+        f'<div style="max-width: 396px">{evaluation_markup.figures(report)}</div>',
+        evaluation_markup.run_view(evaluated, report),
+        charts.bars([(LONG, 0.5), (f"{LONG}2", 0.4)]),
+    ]  # fmt: skip
+
+
+def test_no_text_of_any_length_lies_over_its_neighbour(browser: "sync_api.Browser", tmp_path: Path) -> None:
+    """U9: from 390 to 2560 pixels; within tables, which scroll, too."""
+    body = "".join(f"<section>{one}</section>" for one in fragments(tmp_path))
+    page = browser.new_page()
+    reset = "*, ::before, ::after { box-sizing: border-box; } body { margin: 0; } section { padding: 8px 16px; }"
+    page.set_content(
+        f'<meta name="viewport" content="width=device-width"><style>{reset}{read_style()}</style>'
+        f'<div class="gradio-container"><main class="main fillable">{body}</main></div>'
+    )
+    found: dict[int, Any] = {}
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true; })")
+        found[width] = page.evaluate(OVERLAPS)
+    page.close()
+    assert found == {width: [] for width in WIDTHS}
