@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from generator.encoders.pool import EncoderPool
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MODEL_LIST_SECONDS = 5.0
 
 T = TypeVar("T")
@@ -51,7 +53,13 @@ def _parser() -> argparse.ArgumentParser:
         help="host name under which browsers may ask for the page, beside localhost and --host; may be repeated",
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the models run")
-    parser.add_argument("--data-dir", type=Path, default=None, help="folder for results and uploads")
+    # As text: Path("") is the current folder, which "" does not mean.
+    parser.add_argument("--data-dir", default=None, metavar="FOLDER", help="folder for results and uploads")
+    parser.add_argument(
+        "--clear-queue",
+        action="store_true",
+        help="stop every job that waits in the queue, also of a studio that is running, and end",
+    )
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     return parser
 
@@ -75,16 +83,19 @@ def _run(arguments: argparse.Namespace) -> int:
     # Imported here, so that --help answers at once and the environment is set before gradio reads it.
     import torch
 
+    from app.costs import cost_of
     from app.data_dir import choose_data_dir
     from app.describing import read_offer
     from app.evaluation_data import EvaluationData
     from app.evaluations import Evaluations
     from app.jobs.service import JobService
     from app.layers import SavedLayers
+    from app.limits import Limits
     from app.measurements import Measurements
     from app.pictures import Workshop
     from app.speeds import Speeds
     from app.timings import Timings
+    from app.upkeep import Upkeep, clear_queue
     from app.vocabulary import EncoderList
     from app.work import make_handlers
     from generator.encoders.info import EncoderInfo
@@ -94,7 +105,12 @@ def _run(arguments: argparse.Namespace) -> int:
     from robust_model.registry import ModelInfo, ModelPool, describe_published
 
     device, note = choose_device(arguments.device, torch.cuda.is_available())
-    data = choose_data_dir(arguments.data_dir)
+    limits = Limits().here(local=arguments.host in LOOPBACK)
+    data = replace(choose_data_dir(arguments.data_dir), limits=limits)
+    if arguments.clear_queue:
+        print(clear_queue(data.root))
+        return 0
+    os.umask(0o077)  # pictures, prompts and logs are nobody else's on this machine
     data.create()
     os.environ.setdefault("GRADIO_TEMP_DIR", str(data.root / "cache"))
     from app.server import build_app, serve
@@ -110,7 +126,15 @@ def _run(arguments: argparse.Namespace) -> int:
     shop = Workshop(pool, encoders, data, Timings(data.timings), read_vlm)
     examples = ASSETS / "examples"
     listing = _Remembered[list[ModelInfo]](pool.list)
-    with JobService(data.root, make_handlers(shop)) as jobs:
+    service = JobService(
+        data.root,
+        make_handlers(shop),
+        limits=limits,
+        uploads=data.uploads,
+        cost=lambda request: cost_of(request, data.uploads),
+    )
+    with service as jobs:
+        Upkeep(jobs, data.root, data.root / "cache").start()
         for problem in jobs.problems:
             logging.getLogger("crossmax").warning("%s", problem)
         studio = Studio(

@@ -69,14 +69,19 @@ class DataDir:
         return self.uploads.find(digest, owner)
 
     def create(self) -> None:
-        """Make the directories and see that files can be written.
+        """Make the directories, which only their owner may read, and see that files can be written.
 
         Raises:
             StudioError: they cannot; the message says what to do.
         """
         try:
-            for folder in (self.root, self.uploads.root, self.models, self.datasets):
-                folder.mkdir(parents=True, exist_ok=True)
+            made = not self.root.exists()
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not made and (self.root / "studio.lock").is_file() and not self.root.stat().st_mode & 0o1022:
+                self.root.chmod(0o700)  # made by an older version; never a folder that others share
+            for folder in (self.uploads.root, self.models, self.datasets):
+                folder.mkdir(mode=0o700, exist_ok=True)
+            self.uploads.root.chmod(0o700)
             with tempfile.TemporaryFile(dir=self.root):
                 pass
         except OSError as error:
@@ -95,21 +100,36 @@ def choose_data_dir(
 ) -> DataDir:
     """The argument, else the variable CROSSMAX_STUDIO_DATA, else this platform's place for such data.
 
-    Empty texts count as not given. Nothing is created.
+    Empty texts count as not given, and so does Path(""), which cannot be told from Path("."): name the current folder
+    as a text. Nothing is created.
+
+    Raises:
+        StudioError: nothing is given and this user has no home directory, or a home that is named does not exist.
     """
-    chosen = str(argument or "") or environment.get(VARIABLE, "")
+    given = "" if argument is None or argument == Path() else str(argument)
+    chosen = given.strip() or environment.get(VARIABLE, "").strip()
     if not chosen:
-        return DataDir(_platform_default(environment, platform, home or Path.home()))
+        return DataDir(_platform_default(environment, platform, home))
     try:
         return DataDir(Path(chosen).expanduser().absolute())
     except RuntimeError as error:  # ~name of a user who does not exist
         raise StudioError(f"The data directory '{chosen}' cannot be found: {error}") from error
 
 
-def _platform_default(environment: Mapping[str, str], platform: str, home: Path) -> Path:
+def _platform_default(environment: Mapping[str, str], platform: str, home: Path | None) -> Path:
     if platform == "darwin":
-        return home / "Library" / "Application Support" / NAME
+        return _home(home) / "Library" / "Application Support" / NAME
     variable, fallback = ("LOCALAPPDATA", "AppData/Local") if platform == "win32" else ("XDG_DATA_HOME", ".local/share")
     base = Path(environment.get(variable, ""))
     # The XDG specification has relative paths ignored.
-    return (base if base.is_absolute() else home / fallback) / NAME
+    return (base if base.is_absolute() else _home(home) / fallback) / NAME
+
+
+def _home(home: Path | None) -> Path:
+    """The user's home directory, looked for only where it is needed: containers often have none."""
+    try:
+        return home or Path.home()
+    except RuntimeError as error:
+        raise StudioError(
+            f"There is no home directory to keep data in: name a folder with --data-dir or the variable {VARIABLE}."
+        ) from error

@@ -4,9 +4,14 @@ The parts of the program are handed these numbers and answer in words where one 
 request can cost; whoever uses the page as it is meant meets none of them.
 """
 
-from dataclasses import dataclass
+import math
+import os
+import sys
+from dataclasses import dataclass, replace
+from typing import Self
 
 MB = 1_000_000
+DAY_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,16 @@ class Limits:
         free_bytes: of the disk that stay free; where there are fewer, no picture is kept and no job starts.
         kept_days: after which a picture goes that no job needs.
 
+    Jobs (``app.jobs``):
+        job_bytes: memory that one job may need, at least; never more than this machine has.
+        job_hours: that one job may take, about.
+        queued_per_owner, queued_per_address, queued: jobs waiting at once, for one visitor, for one address, for all.
+        queued_hours_per_owner, queued_hours_per_address, queued_hours: what these may take together, about.
+        listed: jobs in one listing, newest first.
+        params_bytes: of a job's parameters as JSON.
+        jobs_kept_per_owner: jobs that are kept for one visitor; of more, the oldest go.
+        jobs_days: after which a finished job goes.
+
     Addresses (``app.ui.media``):
         media_seconds: how long the address of a file is good for.
 
@@ -80,6 +95,44 @@ class Limits:
     free_bytes: int = 1_000 * MB
     kept_days: float = 7.0
 
+    job_bytes: int = 16_000 * MB
+    job_hours: float = math.inf
+    queued_per_owner: int = 20
+    queued_per_address: int = 100
+    queued: int = 500
+    queued_hours_per_owner: float = math.inf
+    queued_hours_per_address: float = math.inf
+    queued_hours: float = math.inf
+    listed: int = 200
+    params_bytes: int = 1 << 20
+    jobs_kept_per_owner: int = 2_000
+    jobs_days: float = math.inf
+
     media_seconds: float = 86_400.0
 
     closing_seconds: float = 1.0
+
+    def here(self, *, local: bool) -> Self:
+        """These limits on this machine: no job may need more memory than there is.
+
+        Whoever started the program for themselves (``local``) may take all the time there is, and keeps their results;
+        strangers on a network share it.
+        """
+        changes: dict[str, float] = {}
+        if not local:
+            changes = {
+                "job_hours": 4.0,
+                "queued_hours_per_owner": 8.0,
+                "queued_hours_per_address": 16.0,
+                "queued_hours": 72.0,
+                "jobs_kept_per_owner": 200,
+                "jobs_days": 30.0,
+            }
+        return replace(self, job_bytes=min(self.job_bytes, memory_bytes()), **changes)  # type: ignore[arg-type]
+
+
+def memory_bytes() -> int:
+    """The memory of this machine in bytes; as much as can be counted where nobody says."""
+    if sys.platform == "win32":
+        return sys.maxsize
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

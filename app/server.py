@@ -14,12 +14,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.ui.page import HEAD, build_page
 from app.ui.services import Studio
 from app.ui.theme import build_theme, read_style, write_favicon
+from app.visitor import NotesAddress
 from generator.image import MAX_BYTES, MAX_PIXELS
 
 # Gradio never serves these by path; what the page shows of them has signed addresses of our own.
 PRIVATE = (
     *("jobs", "uploads", "models", "downloads", "datasets", "shipped"),
-    *("speeds.json", "timings.json", "secret", "vlm.json"),
+    *("speeds.json", "timings.json", "secret", "vlm.json", "studio.lock"),
 )
 LOCAL_HOSTS = ("127.0.0.1", "localhost")
 
@@ -75,7 +76,11 @@ def serve(
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # for every decoder in the process, also those that are not ours
     hosts = [*LOCAL_HOSTS, host, *allowed_hosts]
     app_options: dict[str, Any] = {
-        "middleware": [Middleware(SafetyHeaders), Middleware(TrustedHostMiddleware, allowed_hosts=hosts)],
+        "middleware": [
+            Middleware(NotesAddress),
+            Middleware(SafetyHeaders),
+            Middleware(TrustedHostMiddleware, allowed_hosts=hosts),
+        ],
         "routes": [studio.media.route()],
         "docs_url": None,
         "redoc_url": None,

@@ -13,17 +13,16 @@ import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from PIL import Image
 
-from app.limits import Limits
+from app.limits import DAY_SECONDS, Limits
 from generator.errors import StudioError
 from generator.image import load_image, pixel_digest, save_png
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ENDING = ".png"
-DAY_SECONDS = 86_400.0
 
 
 class Kept(NamedTuple):
@@ -31,15 +30,6 @@ class Kept(NamedTuple):
 
     owner: str
     digest: str
-
-
-def digests_in(params: Any) -> set[str]:
-    """Every digest of pixels anywhere in the parameters of a job."""
-    if isinstance(params, str):
-        return {params} if _DIGEST.fullmatch(params) else set()
-    if isinstance(params, Mapping):
-        return set().union(*map(digests_in, params.values()))
-    return set().union(*map(digests_in, params)) if isinstance(params, list | tuple) else set()
 
 
 class Uploads:

@@ -8,7 +8,7 @@ from app.data_dir import choose_data_dir
 from app.jobs import Terminal
 from generator.cli import main
 from generator.cli_making import ModelListing
-from generator.encoders.names import FOLDER_PREFIX, HUB_PREFIX
+from generator.encoders.names import FOLDER_PREFIX, HUB_PREFIX, Tagged, parse_name
 from generator.encoders.pool import EncoderPool
 from generator.errors import StudioError
 from generator.program import answered, run_program
@@ -30,8 +30,22 @@ class Models:
         """All models that can be chosen by name, and those published ones that were used."""
         return [*list_models(), *self._encoders.list(), *self._published.values()]
 
+    def load_named(self, name: str, device: str, context: JobContext) -> Model:
+        """Load a model that a file names: one of the lists, or weights that a library publishes under that name.
+
+        What else a name can mean (a function of somebody's module, which would be run; a folder; a place on the
+        network) only who types it can mean. StudioError for such a name, and if there is no such model.
+        """
+        listed = name in {info.name for info in self.list()} or is_published(name)
+        if not listed and (_is_subject(name) or not isinstance(parse_name(name, {}), Tagged)):
+            raise StudioError(
+                f"The picture names the model '{name[:80]}', which is in no list here. A name like this is taken "
+                "from you alone: give it as a flag (--model, --surrogate, --victim) if you trust where it leads."
+            )
+        return self.load(name, device, context)
+
     def load(self, name: str, device: str, context: JobContext) -> Model:
-        """Load a model, which may have to be downloaded first. StudioError if there is no such model."""
+        """Load a model that the user names, which may have to be downloaded first. StudioError if there is none."""
         classifiers, names = {info.name for info in list_models()}, {info.name for info in self.list()}
         # What has the name of a listed model is that model, also where a folder here is called the same.
         if name in classifiers or (name not in names and (Path(name) / "config.json").is_file()):
@@ -66,7 +80,8 @@ def _run() -> int:
     models = Models(EncoderPool((data.models,), cache_dir=data.downloads))
     return main(
         sys.argv[1:],
-        load_model=models.load,
+        load_model=models.load_named,
+        load_typed=models.load,
         list_models=models.list,
         foreground=Terminal(),
         read_vlm=lambda: read_settings(data.root / FILE_NAME),

@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from generator.cli_making import ListModels, LoadModel, ModelListing, add_recipe_switch, make
+from generator.cli_making import ListModels, LoadModel, ModelListing, add_recipe_switch, by_origin, make
 from generator.explorer import cli as explorer
 from generator.presets import DEFAULT_PRESET, all_presets_of, preset_fields
 from generator.program import Parser, answered
@@ -32,20 +32,23 @@ def main(
     list_models: ListModels,
     foreground: Foreground,
     read_vlm: ReadSettings = no_settings,
+    load_typed: LoadModel | None = None,
 ) -> int:
     """Run one command and return the exit code.
 
     `foreground` runs what takes a while; `read_vlm` is asked for the endpoint of vision-language models when one is
-    wanted.
+    wanted. `load_model` is given the names of models that files say (the recipe in a PNG), `load_typed` those that
+    flags say; None stands for the same.
     """
 
     def work() -> int:
         arguments = _parser().parse_args(argv)
+        load = by_origin(arguments, load_model, load_typed or load_model)
         match arguments.command:
             case "text" | "class" | "attack":
-                return make(arguments, load_model, list_models, foreground)
+                return make(arguments, load, list_models, foreground)
             case "batch" | "transfer":
-                return explorer.run(arguments, load_model, list_models, foreground, read_vlm)
+                return explorer.run(arguments, load, list_models, foreground, read_vlm)
             case "presets":
                 _print_presets()
             case "models":

@@ -66,6 +66,21 @@ LoadModel = Callable[[str, str, JobContext], Model]
 ListModels = Callable[[], Sequence[ModelListing]]
 
 
+def by_origin(arguments: argparse.Namespace, named: LoadModel, typed: LoadModel) -> LoadModel:
+    """Return what loads models by where their names come from: `typed` those of flags, `named` those of files."""
+    of_flags = set(getattr(arguments, "models", ()))
+    of_flags |= {part.strip() for text in getattr(arguments, "surrogate", ()) for part in text.split("+")}
+    for text in getattr(arguments, "victim", ()):
+        model, equals, _ = text.rpartition("=")
+        of_flags.add(model if equals else text)
+    of_flags.add(getattr(arguments, "vlm_similarity", None) or "")
+
+    def load(name: str, device: str, context: JobContext) -> Model:
+        return (typed if name in of_flags else named)(name, device, context)
+
+    return load
+
+
 def add_recipe_switch(files: "argparse._ArgumentGroup") -> None:
     """Add the flag that leaves the recipe out of the pictures."""
     files.add_argument(

@@ -3,21 +3,23 @@
 from app.jobs.context import Handler, JobContext
 from app.jobs.foreground import run_foreground
 from app.jobs.model import (
+    Cost,
     Discarded,
     JobError,
     JobRecord,
     JobRequest,
     JobSnapshot,
     JobStatus,
-    Limits,
     NotYourJobError,
     QueueFullError,
     UnknownJobError,
 )
 from app.jobs.service import JobService
 from app.jobs.terminal import Terminal
+from app.limits import Limits
 
 __all__ = [
+    "Cost",
     "Discarded",
     "Handler",
     "JobContext",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from app.jobs.context import Job
 from app.jobs.model import JobRecord, JobStatus
@@ -16,9 +16,19 @@ logger = logging.getLogger(__name__)
 class JobFiles:
     """Takes each job's ``disk`` lock first and the service's ``lock`` under it, for moments only."""
 
-    def __init__(self, store: JobStore, lock: threading.Condition) -> None:
+    def __init__(
+        self, store: JobStore, lock: threading.Condition, on_deleted: Callable[[Job], None] = lambda _job: None
+    ) -> None:
         self._store = store
         self._lock = lock
+        self._on_deleted = on_deleted
+
+    def start(self, job: Job) -> None:
+        """Write a job that begins to run; its folder is made anew if somebody removed it. Raises ``OSError``."""
+        with job.disk:
+            if not job.folder.is_dir():
+                self._store.create(job.record)
+            self.write(job, job.record)
 
     def write(self, job: Job, record: JobRecord) -> None:
         """Write ``record`` and the job's curves. Raises ``OSError``."""
@@ -53,3 +63,4 @@ class JobFiles:
                 self._store.remove(job.record.id)
             except OSError:
                 logger.exception("the folder of job %s cannot be removed", job.record.id)
+        self._on_deleted(job)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,9 +22,10 @@ from app.jobs.model import (
     JobRequest,
     JobSnapshot,
     JobStatus,
-    Limits,
     as_json,
 )
+from app.jobs.scratch import scratch_folder
+from app.limits import Limits
 
 
 def run_foreground(
@@ -54,8 +54,8 @@ def run_foreground(
     """
     params = check_params(request, handlers, Limits())
     if folder is None:
-        with tempfile.TemporaryDirectory(prefix="crossmax-job-") as temporary:
-            return _run(request, handlers, params, Path(temporary), on_progress, on_interrupt, clock)[0]
+        with scratch_folder() as temporary:
+            return _run(request, handlers, params, temporary, on_progress, on_interrupt, clock)[0]
     made = _prepare(folder)
     try:
         result, discarded = _run(request, handlers, params, folder, on_progress, on_interrupt, clock)

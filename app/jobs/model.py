@@ -89,11 +89,19 @@ def as_json(value: Any, *, _depth: int = 0) -> Any:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Cost:
+    """What a job costs, as far as it can be told before it runs: memory in bytes, at least, and hours, about."""
+
+    bytes: int = 0
+    hours: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class JobRequest:
     """What somebody wants done: ``kind`` names a handler, ``params`` is its JSON input.
 
     Jobs of one ``device`` run one after another, in the order they were submitted. ``owner`` is who
-    may stop, discard or remove the job.
+    may stop, discard or remove the job, and ``address`` is where the request came from, "" if nobody knows.
     """
 
     kind: str
@@ -101,6 +109,7 @@ class JobRequest:
     device: str = "cpu"
     owner: str = "local"
     title: str = ""
+    address: str = ""
 
     def __post_init__(self) -> None:
         for name in ("kind", "device", "owner"):
@@ -111,7 +120,10 @@ class JobRequest:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class JobRecord:
-    """What ``job.json`` holds. ``sequence`` orders jobs by submission, whatever the clock did."""
+    """What ``job.json`` holds. ``sequence`` orders jobs by submission, whatever the clock did.
+
+    ``hours`` is what the job was thought to take when it was submitted.
+    """
 
     version: int
     id: str
@@ -131,6 +143,8 @@ class JobRecord:
     error: str | None = None
     started: float | None = None
     finished: float | None = None
+    address: str = ""
+    hours: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -178,19 +192,3 @@ class JobSnapshot:
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         copy: dict[str, Any] = as_json(fields)
         return copy
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Limits:
-    """What the service lets its users ask for.
-
-    Attributes:
-        queued_per_owner, queued: jobs waiting at once, for one owner and altogether.
-        listed: jobs in one listing, newest first.
-        params_bytes: size of a request's parameters as JSON.
-    """
-
-    queued_per_owner: int = 20
-    queued: int = 500
-    listed: int = 200
-    params_bytes: int = 1 << 20

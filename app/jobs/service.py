@@ -1,4 +1,4 @@
-"""The job service: one FIFO queue and one worker thread per device, state in memory and on disk.
+"""The job service: a queue in which owners take turns and a worker thread per device, state in memory and on disk.
 
 All state is guarded by one condition, held for moments only: files are written outside it. A change of
 state is written before it is announced, except the start of a job, whose loss in a crash merely runs the
@@ -13,35 +13,38 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from app.jobs.admission import check_params, check_room
+from app.jobs.admission import check_cost, check_params, check_room
 from app.jobs.context import PREVIEW_INTERVAL_S, Clock, Handler, Job, JobContext
 from app.jobs.files import JobFiles
 from app.jobs.model import (
     RECORD_VERSION,
     TITLE_LENGTH,
+    Cost,
     JobError,
     JobRecord,
     JobRequest,
     JobSnapshot,
     JobStatus,
-    Limits,
     UnknownJobError,
     as_json,
 )
 from app.jobs.outcome import INTERRUPTED, Outcome, final_record, run_handler, sentence
+from app.jobs.retention import Pictures, expired, needed, released
 from app.jobs.store import JobStore
 from app.jobs.table import JobTable
+from app.limits import Limits
 
 logger = logging.getLogger(__name__)
 
 Snapshots = list[JobSnapshot]  # a name for it where ``list`` is the method
 
 CHECKPOINT_S = 5.0
+CLEARED = "Whoever runs this studio has cleared the queue: submit it again."
 
 
 class JobService:
@@ -52,6 +55,8 @@ class JobService:
 
     Args:
         handlers: kind of job -> the function that does it.
+        uploads: the pictures that jobs name: those that only a removed job needed go with it.
+        cost: tells what a request costs, before it is taken. StudioError for one that cannot be carried out.
         clock: seconds that only grow, for rates and throttling; ``now``: Unix seconds, for people.
 
     Raises:
@@ -64,6 +69,8 @@ class JobService:
         handlers: Mapping[str, Handler],
         *,
         limits: Limits | None = None,
+        uploads: Pictures | None = None,
+        cost: Callable[[JobRequest], Cost] = lambda _request: Cost(),
         clock: Clock = time.monotonic,
         now: Clock = time.time,
         preview_interval_s: float = PREVIEW_INTERVAL_S,
@@ -71,8 +78,8 @@ class JobService:
     ) -> None:
         self._handlers = dict(handlers)
         self._limits = limits or Limits()
-        self._clock = clock
-        self._now = now
+        self._uploads, self._cost = uploads, cost
+        self._clock, self._now = clock, now
         self._preview_interval_s = preview_interval_s
         self._checkpoint_s = checkpoint_s
         self._changed = threading.Condition()
@@ -82,7 +89,7 @@ class JobService:
         self._sequence = 0
         self._closing = False
         self._store = JobStore(data_dir)
-        self._files = JobFiles(self._store, self._changed)
+        self._files = JobFiles(self._store, self._changed, self._release)
         try:
             self.problems = self._recover()
         except OSError as error:
@@ -107,15 +114,18 @@ class JobService:
         """Queue a job and return its id, which nobody can guess. It is on disk when this returns.
 
         Raises:
-            JobError: unknown kind, parameters that are no JSON or too large, no space left on the disk.
+            JobError: unknown kind, parameters that are no JSON or too large, a job that takes more memory or time than
+                one may, no space left on the disk.
             QueueFullError: too many jobs are waiting.
         """
         params = check_params(request, self._handlers, self._limits)
+        cost = self._cost(request)
+        check_cost(cost, self._limits)
         with self._submitting:
             with self._changed:
                 if self._closing:
                     raise JobError("The studio is closing; submit the job again once it has started.")
-                check_room(request.owner, self._jobs.waiting_owners(), self._limits)
+                check_room(request, cost, self._jobs.waiting(), self._limits)
                 self._sequence += 1
                 record = JobRecord(
                     version=RECORD_VERSION,
@@ -127,6 +137,8 @@ class JobService:
                     device=request.device,
                     params=params,
                     created=self._now(),
+                    address=request.address,
+                    hours=cost.hours,
                 )
             try:
                 self._store.create(record)
@@ -183,6 +195,32 @@ class JobService:
             if not self._jobs.owned(job_id, owner).record.status.finished:
                 raise JobError("This job has not ended yet: stop or discard it first.")
         self.discard(job_id, owner)
+
+    # ------------------------------------------------------------------ what whoever runs the studio does
+
+    def tidy(self) -> None:
+        """Remove the jobs that have had their time, and the pictures that no job needs and nobody brought of late."""
+        with self._changed:
+            old = expired(self._jobs.all(), self._limits, self._now())
+            for job in old:
+                self._forget(job)
+            kept = needed(self._jobs.all())
+        for job in old:
+            self._files.delete(job)
+        if self._uploads is not None:
+            self._uploads.sweep(kept, self._now())
+
+    def clear_queue(self) -> int:
+        """Stop every waiting job, whoever's it is; how many there were."""
+        with self._changed:
+            waiting = [job for job in self._jobs.all() if job.record.status is JobStatus.QUEUED]
+            for job in waiting:
+                self._jobs.queue(job.record.device).remove(job)
+                job.update(status=JobStatus.STOPPED, finished=self._now(), error=CLEARED)
+            self._changed.notify_all()
+        for job in waiting:
+            self._files.save(job)
+        return len(waiting)
 
     # ------------------------------------------------------------------ what pages see
 
@@ -271,6 +309,13 @@ class JobService:
 
     # ------------------------------------------------------------------ without the lock
 
+    def _release(self, gone: Job) -> None:
+        """Delete the pictures that only a removed job needed."""
+        if self._uploads is not None:
+            with self._changed:
+                alone = released(gone, self._jobs.all())
+            self._uploads.remove(gone.record.owner, alone)
+
     def _give_up(self, job: Job) -> None:
         """Settle a job whose handler did not end in time; its thread changes nothing any more."""
         with job.disk:
@@ -309,7 +354,7 @@ class JobService:
         if handler is None:
             return Outcome(JobStatus.FAILED, error=f"This studio can do no job of the kind {job.record.kind!r}.")
         try:
-            self._files.write(job, job.record)
+            self._files.start(job)
         except OSError as error:
             logger.exception("the start of job %s cannot be saved", job.record.id)
             return Outcome(JobStatus.FAILED, error=sentence(error))

@@ -139,22 +139,33 @@ class JobStore:
     def __init__(self, data_dir: Path) -> None:
         self.root = data_dir / "jobs"
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            self._lock = DirectoryLock(data_dir / "studio.lock")
+            self._prepare()
         except OSError as error:
             raise JobError(
                 f"The data folder {data_dir} cannot be used ({error.strerror or error}). "
                 "Choose one that you may write to with --data-dir."
             ) from error
 
+    def _prepare(self) -> None:
+        """Make the folder, which is for nobody else on the machine, and lock it. Raises ``OSError``, ``JobError``."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.root.chmod(0o700)
+        self._lock = DirectoryLock(self.root.parent / "studio.lock")
+
     def folder(self, job_id: str) -> Path:
         return self.root / job_id
 
     def create(self, record: JobRecord) -> None:
-        """Make the job's folder with its record in it, as one step."""
+        """Make the job's folder with its record in it, as one step. All folders are made anew if somebody removed them.
+
+        Raises ``OSError``, and ``JobError`` if another studio uses the new folder.
+        """
         new = self.root / f".new-{record.id}"
+        if not self.root.is_dir():
+            self._lock.release()
+            self._prepare()
         try:
-            new.mkdir()
+            new.mkdir(mode=0o700)
             write_atomic(new / RECORD_NAME, _dump(record))
             new.rename(self.folder(record.id))
             _sync_folder(self.root)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 
 from app.jobs.context import Job
-from app.jobs.model import JobSnapshot, JobStatus, NotYourJobError, UnknownJobError
+from app.jobs.model import JobRecord, JobSnapshot, JobStatus, NotYourJobError, UnknownJobError
 from app.jobs.store import Curves
+from app.jobs.turns import Turns
 
 DISCARDED_KEPT = 256  # discarded jobs still known by id, so that a page can show what became of one
 CURVES_CACHED = 16  # finished jobs whose curves stay in memory; the others' are on disk only
 
 
 class JobTable:
-    """Jobs by id in the order of submission, and the waiting ones by device, first come first served."""
+    """Jobs by id in the order of submission, and the waiting ones by device, whose owners take turns."""
 
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
-        self._queues: dict[str, deque[Job]] = {}
+        self._queues: dict[str, Turns] = {}
         self._discarded: deque[str] = deque()
         self._curves: OrderedDict[str, Curves] = OrderedDict()
 
@@ -25,17 +27,17 @@ class JobTable:
         return list(self._jobs.values())
 
     def add(self, job: Job) -> None:
-        """Take a job in; a waiting one goes to the end of its device's queue."""
+        """Take a job in; a waiting one joins its device's queue."""
         self._jobs[job.record.id] = job
         if job.record.status is JobStatus.QUEUED:
             self.queue(job.record.device).append(job)
 
-    def queue(self, device: str) -> deque[Job]:
-        return self._queues.setdefault(device, deque())
+    def queue(self, device: str) -> Turns:
+        return self._queues.setdefault(device, Turns())
 
-    def waiting_owners(self) -> list[str]:
-        """The owner of every waiting job."""
-        return [job.record.owner for queue in self._queues.values() for job in queue]
+    def waiting(self) -> Sequence[JobRecord]:
+        """Every waiting job."""
+        return [job.record for queue in self._queues.values() for job in queue]
 
     def find(self, job_id: str) -> Job:
         try:
@@ -53,7 +55,7 @@ class JobTable:
         """The job with the curves that are in memory."""
         position = None
         if job.record.status is JobStatus.QUEUED:
-            position = self.queue(job.record.device).index(job) + 1
+            position = list(self.queue(job.record.device)).index(job) + 1
         return job.snapshot(now=now, position=position)
 
     def newest(self, owner: str | None, limit: int, now: float) -> list[JobSnapshot]:

@@ -236,6 +236,8 @@ class AttackTab:
         guard = guarded(self.panel.notice)
         # first of all: it is one of the picture's outputs
         self.picture.also([self.truth.name], self.truth.forget, about_another=True)
+        for one in (self.picture, self.texts.picture):
+            self.panel.also_discard(one.name, one.outputs, one.clear_if_gone)
         self.panel.wire()
         self.texts.wire(self.owner)
 

@@ -1,22 +1,26 @@
 """The part both tabs share: a stage that follows one job, with its buttons and the timer that polls it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
 
 from app.jobs.model import JobRequest, JobSnapshot, JobStatus, UnknownJobError
+from app.jobs.retention import digests_in
 from app.ui.gallery import CLICK_JS
 from app.ui.guard import Updates, guarded
 from app.ui.services import Studio
 from app.ui.signal import Signal
 from app.ui.stage import DoneView, details_of, fingerprint, stage
+from app.visitor import visitor_address
 
 POLL_SECONDS = 0.25
 SETTLED = (JobStatus.DISCARDED,)
 
 Follower = Callable[[JobSnapshot | None], Updates]
+Forgetter = Callable[[Any, Collection[str]], Updates]
+"""Told what is chosen, and the digests of the pictures that go."""
 
 
 @dataclass
@@ -43,6 +47,7 @@ class JobPanel:
     owner: gr.BrowserState
     changed: Signal = field(default_factory=Signal)
     _others: list[tuple[list[Any], Follower]] = field(default_factory=list)
+    _kept: list[tuple[Any, list[Any], Forgetter]] = field(default_factory=list)
 
     def build(self, between: Callable[[], None] | None = None) -> None:
         """Create the components, in the order they stand on the page.
@@ -75,6 +80,10 @@ class JobPanel:
         """Let something else on the page follow the job too: asked when a job is over and when there is none."""
         self._others.append((outputs, follower))
 
+    def also_discard(self, held: Any, outputs: list[Any], clear: Forgetter) -> None:
+        """Let a discarded job take a picture along: ``clear`` is told what the component ``held`` holds, and what goes."""
+        self._kept.append((held, outputs, clear))
+
     def _follow_others(self, snapshot: JobSnapshot | None) -> Updates:
         return {name: value for _, follower in self._others for name, value in follower(snapshot).items()}
 
@@ -92,14 +101,23 @@ class JobPanel:
             self.studio.jobs.stop(job_id, owner_token(owner))
             return self.follow(self._find(job_id))
 
-        def discard(job_id: str, owner: Any) -> Updates:
+        def discard(job_id: str, owner: Any, *chosen: Any) -> Updates:
+            snapshot = self._find(job_id)
             self.studio.jobs.discard(job_id, owner_token(owner))
-            return self.follow(None)
+            others = [job.params for job in self.studio.jobs.list(owner_token(owner)) if job.id != job_id]
+            gone = digests_in(snapshot.params if snapshot else {}) - digests_in(others)
+            cleared: Updates = {}
+            for (_, _, clear), held in zip(self._kept, chosen, strict=True):
+                cleared |= clear(held, gone)
+            return {**self.follow(None), **cleared}
 
         api: dict[str, Any] = {"api_visibility": "private"}
         self.timer.tick(guarded(self.notice, keep=True)(tick), [self.job, self.seen], **quiet, **api)
         self.stop.click(guarded(self.notice)(stop), [self.job, self.owner], **quiet, **api)
-        self.discard.click(guarded(self.notice)(discard), [self.job, self.owner], **quiet, **api)
+        held = [component for component, _, _ in self._kept]
+        cleared = [component for _, outputs, _ in self._kept for component in outputs]
+        quiet["outputs"] = list(dict.fromkeys([*self.outputs, *cleared]))
+        self.discard.click(guarded(self.notice)(discard), [self.job, self.owner, *held], **quiet, **api)
 
     def submit(self, params: Mapping[str, Any], title: str, owner: Any) -> Updates:
         """Hand a job to the service and follow it."""
@@ -109,6 +127,7 @@ class JobPanel:
             device=self.studio.device,
             owner=owner_token(owner),
             title=title,
+            address=visitor_address(),
         )
         return self.follow(self.studio.jobs.snapshot(self.studio.jobs.submit(request)))
 

@@ -1,6 +1,6 @@
 """A picture that a visitor brings: a button, what was chosen, and what is wrong with it in words."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -114,10 +114,12 @@ class PictureInput:
         """Choose nothing."""
         return self._show(None, chosen_markup(self._empty))
 
-    def clear_if_gone(self, chosen: Kept | None) -> Updates:
-        """Choose nothing if what was chosen is no longer here, having gone with the job that needed it."""
-        gone = chosen is not None and not self.studio.uploads.has(chosen.digest, chosen.owner)
-        return self.clear() if gone else {}
+    def clear_if_gone(self, chosen: Kept | None, gone: Collection[str]) -> Updates:
+        """Choose nothing if what was chosen is among the digests of what goes, or is no longer here."""
+        lost = chosen is not None and (
+            chosen.digest in gone or not self.studio.uploads.has(chosen.digest, chosen.owner)
+        )
+        return self.clear() if lost else {}
 
     def _show(self, chosen: Kept | None, shown: str, *, asked_for: bool = False) -> Updates:
         told = [follower for _, follower, about_another in self._others if not (asked_for and about_another)]

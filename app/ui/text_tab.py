@@ -108,6 +108,8 @@ class TextTab:
         """Connect the events."""
         guard = guarded(self.panel.notice)
         inputs = self.inputs
+        for one in (inputs.start.photo, inputs.target.picture, inputs.style.picture):
+            self.panel.also_discard(one.name, one.outputs, one.clear_if_gone)
         self.panel.wire()
         for part in (self.layers, inputs.seed):
             part.wire()

@@ -75,3 +75,40 @@ def test_uploads_are_named_by_digests_only(tmp_path, name):
     with pytest.raises(StudioError, match="bring it again"):
         data.upload("a" * 64, "ben")
     assert data.upload("a" * 64, "anna").is_file()
+
+
+def homeless() -> Path:
+    raise RuntimeError("Could not determine home directory.")
+
+
+def test_a_home_is_looked_for_only_where_it_is_needed(monkeypatch, tmp_path):
+    """F21: containers have neither HOME nor an entry in passwd."""
+    monkeypatch.setattr(Path, "home", homeless)
+    place = {"XDG_DATA_HOME": str(tmp_path)}
+    assert choose_data_dir(None, environment=place, platform="linux").root == tmp_path / "crossmax-studio"
+    assert choose_data_dir("x", environment={}, platform="linux").root == Path.cwd() / "x"
+    for platform in ("linux", "darwin", "win32"):
+        with pytest.raises(StudioError, match=r"no home directory.*--data-dir"):
+            choose_data_dir(None, environment={}, platform=platform)
+
+
+@pytest.mark.parametrize("nothing", [Path(), "", "  ", None])
+def test_what_is_empty_is_not_given(monkeypatch, tmp_path, nothing):
+    """F21: an empty --data-dir, or variable, is never the current folder."""
+    environment = {"XDG_DATA_HOME": str(tmp_path), "CROSSMAX_STUDIO_DATA": " "}
+    found = choose_data_dir(nothing, environment=environment, platform="linux")
+    assert found == choose_data_dir(None, environment=environment, platform="linux") != DataDir(Path.cwd())
+    assert choose_data_dir(".", environment=environment).root == Path.cwd()
+
+
+def test_nobody_else_can_read_the_data(tmp_path):
+    """S15: a new data directory is 0700, and so is that of an older version; one that others share stays as it is."""
+    new, old, shared = (DataDir(tmp_path / name) for name in ("new", "old", "shared"))
+    for data, mode in ((old, 0o755), (shared, 0o1777)):
+        data.root.mkdir()
+        data.root.chmod(mode)
+        (data.root / "studio.lock").touch()
+    for data, mode in ((new, 0o700), (old, 0o700), (shared, 0o1777)):
+        data.create()
+        assert data.root.stat().st_mode & 0o7777 == mode
+        assert data.uploads.root.stat().st_mode & 0o777 == 0o700

@@ -89,7 +89,7 @@ def test_positions_in_the_queue(start):
     places = [service.snapshot(job).position for job in (first, second, third, other)]
     assert places == [None, 1, 2, 3]
     service.stop(second, "bert")
-    assert [snapshot.position for snapshot in service.list()] == [2, 1, None, None]
+    assert [snapshot.position for snapshot in service.list()] == [1, 2, None, None]  # anna has just had a turn
 
 
 def test_lists_are_newest_first_by_owner_and_bounded(start):

@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 
 from app.jobs import JobRequest, run_foreground
-from app.limits import Limits
+from app.jobs.retention import digests_in
+from app.limits import DAY_SECONDS, Limits
 from app.ui.uploads import brought
-from app.uploads import DAY_SECONDS, Kept, Uploads, check_free, digests_in
+from app.uploads import Kept, Uploads, check_free
 from generator.errors import StudioError
 from generator.image import load_image, pixel_digest, save_png
 from generator.presets import from_preset

@@ -2,13 +2,15 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from generator import torchvision_cure  # noqa: F401  (before open_clip is imported)
 from generator.__main__ import run as run_command
+from generator.image import save_png
 from generator.recipe import Recipe
 from tests.generator.encoders.tiny import save_model
 
@@ -84,3 +86,63 @@ def test_models_are_listed_together(run: Run, capsys: pytest.CaptureFixture[str]
 def test_refusals_are_sentences(run: Run, capsys: pytest.CaptureFixture[str], flags: list[str], says: str) -> None:
     assert run(*flags, "--steps", "1", "--device", "cpu") == 2
     assert says in capsys.readouterr().err
+
+
+@pytest.fixture
+def canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A module in the working folder that leaves a file when it is imported; its network knows two classes."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "canary.py").write_text(
+        "from pathlib import Path\nimport torch\nPath('imported').touch()\n"
+        "def make():\n"
+        "    net = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, 2))\n"
+        "    return net, ('frog', 'ship')\n"
+    )
+    yield tmp_path / "imported"
+    sys.modules.pop("canary", None)
+
+
+def picture_naming(model: str, task: str) -> None:
+    """evil.png, whose recipe names a model, and photo.png."""
+    fields = {"class": {"classes": ("frog",)}, "text": {"prompt": "a frog"}, "attack": {"objective": "leave"}}[task]
+    budget = {"norm": "linf", "eps": 0.03, "classes": ()} if task == "attack" else {}
+    recipe = Recipe(task=task, models=(model,), steps=1, size=(32, 32), resolutions="1,2", **fields, **budget)
+    save_png(Image.new("RGB", (32, 32), (90, 80, 70)), "evil.png", recipe.png_metadata())
+    save_png(Image.new("RGB", (32, 32), (90, 80, 70)), "photo.png")
+
+
+COMMANDS = {
+    "class": ["class", "--out", "out.png"],
+    "text": ["text", "--out", "out.png"],
+    "attack": ["attack", "photo.png", "--out", "out.png"],
+    "batch": ["batch", "photo.png", "--out", "out"],
+    "transfer": ["transfer", "photo.png", "--matrix", "--out", "out"],
+}
+
+
+@pytest.mark.parametrize("name", ["canary:make", "./here", "local-dir:here", "hf-hub:some/body", "ViT-B-32/w/x.pt"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_a_picture_names_is_never_run_nor_followed(
+    run: Run, canary: Path, capsys: pytest.CaptureFixture[str], command: str, name: str
+) -> None:
+    """F1: a name out of a file is one of the lists, or it is refused; only a flag says MODULE:FUNCTION or a path."""
+    task = command if command in ("class", "text") else "attack"
+    if name != "canary:make" and command != "class":
+        pytest.skip("the same for all commands")
+    picture_naming(name, task)
+    if command == "transfer":  # attacks with what flags name; what the picture names is nobody to it
+        assert run(*COMMANDS[command], "--from", "evil.png", "--victim", "small-clip", "--steps", "1") in (0, 2)
+    else:
+        assert run(*COMMANDS[command], "--from", "evil.png", "--device", "cpu") == 2
+        said = capsys.readouterr().err
+        assert "in no list here" in said or "There is no" in said
+        assert "Traceback" not in said
+    assert not canary.exists() and "canary" not in sys.modules
+
+
+def test_what_a_flag_names_is_run(run: Run, canary: Path) -> None:
+    """F1: the same name as a flag works, beside the recipe of a picture, too."""
+    picture_naming("canary:make", "class")
+    flags = ["--model", "canary:make", "--device", "cpu", "--views", "noise:0.01", "--quiet"]
+    assert run("class", "--from", "evil.png", *flags, "--out", "out.png") == 0
+    assert canary.exists() and Recipe.from_png(Path("out.png")).models == ("canary:make",)

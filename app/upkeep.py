@@ -1,0 +1,106 @@
+"""What keeps a running studio in order: old results and pictures go, and its queue can be cleared from outside."""
+
+import contextlib
+import dataclasses
+import logging
+import threading
+import time
+from pathlib import Path
+from typing import Protocol
+
+from app.jobs.model import JobError, JobStatus
+from app.jobs.service import CLEARED
+from app.jobs.store import JobStore
+from generator.errors import StudioError
+
+logger = logging.getLogger("crossmax")
+
+REQUEST = "clear-queue"
+"""A file of this name in the data directory asks the running studio to clear its queue; it goes when that is done."""
+POLL_SECONDS = 0.5
+TIDY_SECONDS = 600.0
+CACHE_SECONDS = 3600.0
+PATIENCE_SECONDS = 15.0
+
+
+class Tidied(Protocol):
+    """The part of the job service that is kept in order."""
+
+    def tidy(self) -> None: ...
+    def clear_queue(self) -> int: ...
+
+
+class Upkeep:
+    """A thread that tidies now and then, and listens for ``clear_queue``. It ends with the program.
+
+    Args:
+        jobs: the job service.
+        data_dir: its data directory.
+        cache: where files that are being uploaded lie.
+    """
+
+    def __init__(self, jobs: Tidied, data_dir: Path, cache: Path) -> None:
+        self._jobs, self._request, self._cache = jobs, data_dir / REQUEST, cache
+
+    def start(self) -> None:
+        """Empty the folder of unfinished uploads, which nobody can ask for any more, and begin."""
+        empty(self._cache)
+        threading.Thread(target=self._run, name="upkeep", daemon=True).start()
+
+    def _run(self) -> None:
+        tidied = -TIDY_SECONDS
+        while True:
+            try:
+                if self._request.exists():
+                    logger.info("cleared the queue: %d jobs", self._jobs.clear_queue())
+                    self._request.unlink(missing_ok=True)
+                if time.monotonic() - tidied >= TIDY_SECONDS:
+                    tidied = time.monotonic()
+                    self._jobs.tidy()
+                    empty(self._cache, older_than=CACHE_SECONDS)
+            except OSError:  # a disk that is full, or gone: there will be a next time
+                logger.warning("the studio's data cannot be kept in order", exc_info=True)
+            time.sleep(POLL_SECONDS)
+
+
+def empty(folder: Path, *, older_than: float = 0.0) -> None:
+    """Delete what lies in a folder, or what was written there more than so many seconds ago."""
+    before = time.time() - older_than
+    for path in sorted(folder.rglob("*"), reverse=True) if folder.is_dir() else ():
+        with contextlib.suppress(OSError):
+            if path.is_dir() and not path.is_symlink():
+                path.rmdir()  # if nothing is left in it
+            elif path.lstat().st_mtime <= before:
+                path.unlink()
+
+
+def clear_queue(data_dir: Path) -> str:
+    """Stop every waiting job of the studio in this data directory, whether it runs or not; what was done, in words.
+
+    Raises:
+        StudioError: a studio runs there and does not answer.
+    """
+    if not (data_dir / "jobs").is_dir():
+        return f"Nothing waits in '{data_dir}'."
+    try:
+        store = JobStore(data_dir)
+    except JobError:
+        return _ask(data_dir / REQUEST)
+    try:
+        waiting = [record for record in store.recover().records if record.status is JobStatus.QUEUED]
+        for record in waiting:
+            store.save(dataclasses.replace(record, status=JobStatus.STOPPED, finished=time.time(), error=CLEARED))
+    finally:
+        store.close()
+    return f"Cleared the queue: {len(waiting)} jobs."
+
+
+def _ask(request: Path) -> str:
+    request.touch()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if not request.exists():
+            return "The running studio has cleared its queue."
+        time.sleep(POLL_SECONDS / 5)
+    request.unlink(missing_ok=True)
+    raise StudioError("The studio that uses this data directory does not answer: end it, then try again.")
