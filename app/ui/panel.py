@@ -81,7 +81,7 @@ class JobPanel:
         self._others.append((outputs, follower))
 
     def also_discard(self, held: Any, outputs: list[Any], clear: Forgetter) -> None:
-        """Let a discarded job take a picture along: ``clear`` is told what the component ``held`` holds, and what goes."""
+        """Let a discarded job take a picture along: ``clear`` is told what ``held`` holds, and what goes."""
         self._kept.append((held, outputs, clear))
 
     def _follow_others(self, snapshot: JobSnapshot | None) -> Updates:
