@@ -52,7 +52,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="host name under which browsers may ask for the page, beside localhost and --host; may be repeated",
     )
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the models run")
+    parser.add_argument(
+        "--device", type=str.lower, choices=("auto", "cpu", "cuda"), default="auto", help="where the models run"
+    )
     # As text: Path("") is the current folder, which "" does not mean.
     parser.add_argument("--data-dir", default=None, metavar="FOLDER", help="folder for results and uploads")
     parser.add_argument(

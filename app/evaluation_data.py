@@ -3,7 +3,6 @@
 A browser names data, never places: data sets are those that lie in the data directory, pictures are digests of uploads.
 """
 
-import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +15,21 @@ from app.data_dir import DataDir
 from app.evaluation_order import DataChoice, LabelledUpload
 from app.ui.uploads import list_examples
 from generator.errors import StudioError
+from generator.folders import folders_in
 from generator.image import load_image
+from robust_model.class_folders import Split, class_files, split_folder
+from robust_model.class_folders import class_names as classes_in
+from robust_model.class_match import by_name, listed, places_of
 from robust_model.data import (
     CIFAR10_CLASSES,
     CIFAR100_CLASSES,
     LabelledImages,
-    Split,
     centre_square,
     class_folder,
     load_data,
     synthetic,
 )
+from robust_model.plain import DEFAULT_SIDE
 
 OWN, RESULTS, EXAMPLES = "own", "results", "examples"
 PICTURES: Mapping[str, str] = {OWN: "own images", RESULTS: "results", EXAMPLES: "example drawings"}
@@ -34,7 +37,6 @@ PICTURES: Mapping[str, str] = {OWN: "own images", RESULTS: "results", EXAMPLES: 
 SYNTHETIC, SYNTHETIC_COUNT = "synthetic", 512
 FOLDER = "dataset:"
 _SPLIT: Split = "test"
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -71,7 +73,7 @@ class EvaluationData:
         """All data for a model with these classes; those that can be used at once first."""
         found = [
             *self._folders(class_names),
-            *(self._named(name, known) for name, known in NAMED.items() if known.class_names == tuple(class_names)),
+            *(self._named(name, known) for name, known in NAMED.items() if _fit(known.class_names, class_names)),
             self._examples(class_names),
             DataChoice(
                 OWN,
@@ -94,24 +96,20 @@ class EvaluationData:
 
     def _folders(self, class_names: Sequence[str]) -> Iterable[DataChoice]:
         for folder in data_sets(self.data).values():
-            classes = [entry.name for entry in _class_folders(folder)]
-            strange = [name for name in classes if name not in class_names]
-            problem = ""
-            if strange:
-                problem = (
-                    f"The model knows no class called {_listed(strange)}. Name the folders in '{folder / _SPLIT}' as "
-                    f"its classes are called: {_listed(class_names)}."
-                )
-            elif len(classes) < 2:
-                problem = f"'{folder / _SPLIT}' needs at least two class folders; it has {len(classes)}."
-            yield DataChoice(
-                FOLDER + folder.name,
-                folder.name,
-                f"The test images in the folder '{folder.name}' of the data sets: {_listed(classes)}.",
-                sum(map(_count, _class_folders(folder))) or None,
-                note="other classes" if strange else "too few classes" if problem else "",
-                why_not=problem,
-            )
+            place = split_folder(folder, _SPLIT)
+            said, problem, note = f"The test images in the folder '{folder.name}' of the data sets", "", "not usable"
+            count = 0
+            try:
+                names = classes_in(folder, _SPLIT)
+                said += f": {listed(names)}"
+                count, note = len(class_files(folder, _SPLIT).files), "other classes"
+                places_of(names, class_names)
+            except StudioError as error:
+                problem = str(error)
+                if note == "other classes":
+                    problem += f" Name the folders in '{place}' as the model's classes are called."
+            note = note if problem else ""
+            yield DataChoice(FOLDER + folder.name, folder.name, f"{said}.", count or None, note, problem)
 
     def _named(self, name: str, known: NamedSet) -> DataChoice:
         said = f"{known.title}'s test set: {known.count:,} photos of {len(known.class_names)} classes."
@@ -127,7 +125,7 @@ class EvaluationData:
     def _examples(self, class_names: Sequence[str]) -> DataChoice:
         pictures = self._drawings(class_names)
         title = f"{_word(len(pictures))} example drawings"
-        labels = _listed([path.stem for path in pictures])
+        labels = listed([path.stem for path in pictures])
         return DataChoice(
             EXAMPLES,
             title,
@@ -142,7 +140,7 @@ class EvaluationData:
 
     def _synthetic(self, class_names: Sequence[str]) -> DataChoice:
         own = synthetic(_SPLIT, count=4).class_names
-        fits = tuple(class_names) == own
+        fits = _fit(own, class_names)
         return DataChoice(
             SYNTHETIC,
             "Synthetic gratings",
@@ -175,9 +173,9 @@ class EvaluationData:
 
 
 def load_images(
-    data: DataDir, name: str, images: object, class_names: Sequence[str], side: int, owner: str = "local"
+    data: DataDir, name: str, images: object, class_names: Sequence[str], side: int | None, owner: str = "local"
 ) -> LabelledImages:
-    """The images called ``name`` for a model with these classes, at ``side`` pixels.
+    """The images called ``name`` for a model with these classes, at ``side`` pixels (None: as they are).
 
     Args:
         data: where uploads and data sets are.
@@ -192,14 +190,14 @@ def load_images(
     """
     classes = tuple(class_names)
     if name in PICTURES:
-        return _pictures(data, images, name, classes, side, owner)
+        return _pictures(data, images, name, classes, side or DEFAULT_SIDE, owner)
     if name.startswith(FOLDER):
         folder = data_sets(data).get(name.removeprefix(FOLDER))
         if folder is None:
             raise StudioError("This data set is no longer in the data directory: choose another.")
-        return relabelled(class_folder(folder, _SPLIT, side), classes)
+        return by_name(class_folder(folder, _SPLIT, side), classes)
     if name.partition(":")[0] == SYNTHETIC:
-        return relabelled(load_data(name, _SPLIT), classes)
+        return by_name(load_data(name, _SPLIT), classes)
     if name in NAMED:
         return _named_set(data, name, classes)
     raise StudioError(
@@ -210,8 +208,8 @@ def load_images(
 
 def data_sets(data: DataDir) -> dict[str, Path]:
     """The folders of labelled images that somebody put into the data directory, by name."""
-    entries = sorted(data.datasets.iterdir()) if data.datasets.is_dir() else []
-    return {entry.name: entry for entry in entries if entry.name[0] != "." and (entry / _SPLIT).is_dir()}
+    entries = folders_in(data.datasets) if data.datasets.is_dir() else []
+    return {entry.name: entry for entry in entries if split_folder(entry, _SPLIT).is_dir()}
 
 
 def _named_set(data: DataDir, name: str, classes: tuple[str, ...]) -> LabelledImages:
@@ -223,7 +221,7 @@ def _named_set(data: DataDir, name: str, classes: tuple[str, ...]) -> LabelledIm
             f"{known.title} is not here and could not be downloaded. With a network, try again; without one, put "
             f"the unpacked folder {known.folder} into '{data.datasets}'."
         ) from error
-    return relabelled(found, classes)
+    return by_name(found, classes)
 
 
 def _pictures(
@@ -235,24 +233,11 @@ def _pictures(
     for image in images:
         digest, label = _entry(image)
         if label not in classes:
-            raise StudioError(f"The model knows no class called {label!r}. Choose one of: {_listed(classes)}.")
+            raise StudioError(f"The model knows no class called {label!r}. Choose one of: {listed(classes)}.")
         pixels.append(np.asarray(centre_square(load_image(data.upload(digest, owner)), side)))
         labels.append(classes.index(label))
     stacked = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
     return LabelledImages(stacked, torch.tensor(labels), classes, PICTURES[name])
-
-
-def relabelled(data: LabelledImages, class_names: tuple[str, ...]) -> LabelledImages:
-    """The data with labels that count a model's classes; the data may know fewer of them.
-
-    Raises:
-        StudioError: the data know a class that the model does not.
-    """
-    strange = [name for name in data.class_names if name not in class_names]
-    if strange:
-        raise StudioError(f"The model knows no class called {_listed(strange)}; it knows {_listed(class_names)}.")
-    places = torch.tensor([class_names.index(name) for name in data.class_names])
-    return LabelledImages(data.images, places[data.labels], class_names, data.source)
 
 
 def _entry(image: Any) -> tuple[str, str]:
@@ -262,20 +247,13 @@ def _entry(image: Any) -> tuple[str, str]:
     return str(image.get("digest", "")), str(image.get("label", ""))
 
 
-def _class_folders(folder: Path) -> list[Path]:
-    return sorted(entry for entry in (folder / _SPLIT).iterdir() if entry.is_dir() and entry.name[0] != ".")
-
-
-def _count(folder: Path) -> int:
-    """How many images there are below a folder; 0 where it cannot be read, which evaluating it will say."""
-    with contextlib.suppress(OSError):
-        return sum(path.suffix.lower() in _SUFFIXES and path.name[0] != "." for path in folder.rglob("*"))
-    return 0
-
-
-def _listed(names: Sequence[str], most: int = 12) -> str:
-    shown = ", ".join(names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+def _fit(names: Sequence[str], class_names: Sequence[str]) -> bool:
+    """Whether data of these classes can be evaluated by a model of those: each is one of the model's, by its name."""
+    try:
+        places_of(names, class_names)
+    except StudioError:
+        return False
+    return True
 
 
 def _word(count: int) -> str:

@@ -17,7 +17,13 @@ from robust_model.registry import ModelInfo
 
 PREFIX = "shipped:"
 _STEM = "evaluation"
-_NEEDED = ("config", "data", "clean", "attacks", "worst_case")
+_NEEDED: Mapping[str, type | tuple[type, ...]] = {
+    "config": dict,
+    "data": dict,
+    "clean": dict,
+    "attacks": list,
+    "worst_case": (dict, type(None)),
+}
 _logger = logging.getLogger("crossmax")
 
 
@@ -35,13 +41,15 @@ def shipped_reports(models: Iterable[ModelInfo], place: Path, inside: Path) -> S
     found = []
     for model in models:
         for path in sorted(model.folder.glob(f"{_STEM}*.json")):
-            report = _read(path, path.stat().st_mtime_ns)
+            report = _read(path, path.stat().st_mtime_ns if path.is_file() else 0)
             if report is None:
                 continue
             folder = place / model.name / path.stem
             _copy(report, folder / inside)
             which = path.stem.removeprefix(_STEM).strip("-_ ")
-            title = f"{model.title} on {report['data']['source']}" + (f" ({which})" if which else "")
+            title = f"{model.title} on {report['data'].get('source', 'unknown data')}" + (
+                f" ({which})" if which else ""
+            )
             found.append(ShippedReport(f"{PREFIX}{model.name}/{path.name}", title, folder, report))
     return found
 
@@ -58,10 +66,10 @@ def _read(path: Path, _version: int) -> Mapping[str, Any] | None:
     """A report without its pictures, which did not come along; None (and a warning) for what is no report."""
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         _logger.warning("the report '%s' cannot be read: %s", path, error)
         return None
-    if not isinstance(report, dict) or not all(name in report for name in _NEEDED):
+    if not isinstance(report, dict) or not all(isinstance(report.get(name), kind) for name, kind in _NEEDED.items()):
         _logger.warning("'%s' is no report of an evaluation", path)
         return None
     return {**report, "samples": []}

@@ -12,6 +12,7 @@ import torch
 from app.jobs.store import write_atomic
 from robust_model.data import LabelledImages
 from robust_model.evaluation.cost import MEASURED, measure
+from robust_model.plain import DEFAULT_SIDE
 from robust_model.subjects import EvaluatedModel
 
 MOST_KEPT = 200
@@ -83,7 +84,7 @@ def _batch(known: list[Measurement]) -> int:
 
 def _measured(model: EvaluatedModel, batch: int) -> tuple[float, float]:
     """Seconds of one image forward, and backward, in a small batch of grey images: what they show costs nothing."""
-    side = model.config.image_size
+    side = model.config.image_size or DEFAULT_SIDE
     grey = torch.full((batch, 3, side, side), 128, dtype=torch.uint8)
     labels = torch.zeros(batch, dtype=torch.int64)
     return measure(model, LabelledImages(grey, labels, model.class_names, "grey"), batch)

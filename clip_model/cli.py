@@ -17,13 +17,14 @@ from clip_model.export import EVALUATION, FACTS, average, export, load_exported,
 from clip_model.train_config import ClipTrainConfig
 from clip_model.training import ClipRun
 from clip_model.zero_shot import zero_shot
+from generator.arguments import number, whole
 from generator.devices import choose_device
 from generator.errors import StudioError
 from generator.intervals import wilson
 from generator.program import Parser, answered
 from generator.protocols import Foreground
 from robust_model.checkpoint import write_atomically
-from robust_model.commands import change_setting, read_settings, train_in_foreground
+from robust_model.commands import MOST_SECONDS, change_setting, read_settings, train_in_foreground
 from robust_model.data import load_data
 from robust_model.jobs import CHECKPOINT_SECONDS, validated
 from robust_model.provenance import command_line, record_provenance
@@ -46,7 +47,11 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--note", default="", help="what the card shall say of the data, e.g. how they were re-encoded")
     train.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     train.add_argument(
-        "--checkpoint-every", type=float, default=CHECKPOINT_SECONDS, metavar="SECONDS", help="default: %(default)s"
+        "--checkpoint-every",
+        type=number(0, MOST_SECONDS),
+        default=CHECKPOINT_SECONDS,
+        metavar="SECONDS",
+        help="default: %(default)s",
     )
     out = commands.add_parser("export", help="turn a run into a folder that open_clip loads")
     out.add_argument("run", type=Path)
@@ -54,7 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     mean = commands.add_parser("average", help="average the weights of exported models of one architecture")
     mean.add_argument("models", nargs="+", type=Path, metavar="MODEL", help="folders, or names of shipped ones")
     mean.add_argument("out", type=Path)
-    mean.add_argument("--weights", type=float, nargs="+", default=[], help="how much each counts (default: equally)")
+    mean.add_argument(
+        "--weights", type=number(0, 1e6), nargs="+", default=[], help="how much each counts (default: equally)"
+    )
     mean.add_argument(
         "--tiny-imagenet",
         type=Path,
@@ -66,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--tiny-imagenet", type=Path, required=True)
     evaluate.add_argument("--cifar10", default="cifar10")
     evaluate.add_argument(
-        "-n", "--count", type=int, default=0, help="images of each set, 0 = all (default: %(default)s)"
+        "-n", "--count", type=whole(0, 10**9), default=0, help="images of each set, 0 = all (default: %(default)s)"
     )
     evaluate.add_argument("--save", action="store_true", help="keep the report with the model and renew its card")
     card = commands.add_parser("card", help="renew a model's card from the facts beside it")

@@ -13,7 +13,8 @@ from clip_model.captions import attributes_of
 from clip_model.concepts import CIFAR10, GENERAL, Concepts, wordnet_concepts
 from generator.errors import StudioError
 from generator.image import LoadLimits, load_image
-from robust_model.data import ANNOTATIONS, LabelledImages, annotated_files, class_folder, load_data
+from robust_model.class_folders import ANNOTATIONS, annotated_files
+from robust_model.data import LabelledImages, class_folder, load_data
 
 SIDE = 32
 _CHUNK = 4096

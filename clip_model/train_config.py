@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from clip_model.model import open_clip_config
+from generator.arguments import MOST_SEED
 from robust_model.adversary import ADVERSARIES
 
 
@@ -23,25 +24,25 @@ class ClipTrainConfig(BaseModel):
     the holdout is not new to it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     tiny_imagenet: str
     cifar10: str
     cifar_share: float = Field(0.2, ge=0, le=1)
     tower: str = "resnet10t"
     image_size: int = Field(64, ge=32, le=64)
-    embed_dim: int = Field(256, ge=8)
-    text_width: int = Field(128, ge=32)
-    text_layers: int = Field(2, ge=1)
+    embed_dim: int = Field(256, ge=8, le=65_536)
+    text_width: int = Field(128, ge=32, le=65_536)
+    text_layers: int = Field(2, ge=1, le=1000)
     start_from: str = ""
-    steps: int = Field(5200, ge=1)
+    steps: int = Field(5200, ge=1, le=100_000_000)
     small_size: int = Field(48, ge=32, le=64)
     small_until: float = Field(0.85, ge=0, le=1)
-    batch: int = Field(256, ge=8)
+    batch: int = Field(256, ge=8, le=1_000_000)
     captions: int = Field(64, ge=0)
-    learning_rate: float = Field(3e-3, gt=0)
+    learning_rate: float = Field(3e-3, gt=0, le=1e6)
     warmup: float = Field(0.1, ge=-1, le=1)
-    weight_decay: float = Field(0.02, ge=0)
+    weight_decay: float = Field(0.02, ge=0, le=1e6)
     label_smoothing: float = Field(0.05, ge=0, lt=1)
     adversary: str = "n-fgsm"
     eps: float = Field(2.5 / 255, ge=0, le=1)
@@ -54,8 +55,8 @@ class ClipTrainConfig(BaseModel):
     smallest_crop: float = Field(0.7, gt=0, le=1)
     ema: float = Field(0.998, ge=0, lt=1)
     bf16: bool = True
-    holdout: int = Field(1000, ge=0)
-    seed: int = 0
+    holdout: int = Field(1000, ge=0, le=10**9)
+    seed: int = Field(0, ge=0, le=MOST_SEED)
 
     @model_validator(mode="after")
     def _check(self) -> "ClipTrainConfig":

@@ -67,7 +67,8 @@ class Models:
 def _is_subject(name: str) -> bool:
     """Whether a name has the form KIND:NAME or MODULE:FUNCTION of other people's classifiers."""
     kind, colon, _ = name.partition(":")
-    return bool(colon) and "/" not in kind and not name.startswith((FOLDER_PREFIX, HUB_PREFIX))
+    named = "/" not in kind or kind.endswith(".py")  # a path to a module is refused by whoever imports modules
+    return bool(colon) and named and not name.startswith((FOLDER_PREFIX, HUB_PREFIX))
 
 
 def run() -> int:

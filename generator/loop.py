@@ -141,6 +141,12 @@ def score(
                 for start in range(0, len(seen_alike), together):
                     terms = member.evaluate(torch.cat(seen_alike[start : start + together]))
                     weighted = total(terms)
+                    if not weighted.requires_grad:
+                        raise StudioError(
+                            f"A model gives no gradient of its {', '.join(term.name for term in terms)}: a picture is "
+                            "made, and a photo attacked, by following it. Choose another model, or let that one "
+                            "compute with gradients (without torch.no_grad or detach)."
+                        )
                     gradient += torch.autograd.grad(weighted.sum() / shown, images)[0]
                     values = {term.name: term.value for term in terms} | {"total": weighted}
                     for name, value in values.items():

@@ -30,6 +30,13 @@ class LayeredClassifier(Classifier, Protocol):
 
 
 @runtime_checkable
+class ProbedForGradient(Protocol):
+    """A model of which it was found out whether a gradient of its answer reaches the images."""
+
+    differentiable: bool
+
+
+@runtime_checkable
 class Encoder(Protocol):
     """Images and texts to one space in which a picture lies near the words that describe it (CLIP)."""
 

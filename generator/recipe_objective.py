@@ -9,7 +9,7 @@ from torch import Tensor
 from generator.errors import StudioError
 from generator.guidance import Pictures, guide
 from generator.objectives import OBJECTIVES, Ensemble, Objective, mean, mixture
-from generator.protocols import Classifier, Encoder
+from generator.protocols import Classifier, Encoder, ProbedForGradient
 from generator.readout import read_out
 from generator.recipe import Recipe
 from generator.recipe_checks import is_guided
@@ -42,6 +42,7 @@ def sorted_models(recipe: Recipe, models: Mapping[str, Model]) -> tuple[dict[str
         raise StudioError(f"The model '{missing[0]}' is not loaded. Choose from {', '.join(models)}.")
     encoders = {name: model for name in recipe.models if isinstance(model := models[name], Encoder)}
     classifiers = {name: model for name in recipe.models if not isinstance(model := models[name], Encoder)}
+    demand_gradients(classifiers)
     if recipe.task == "text":
         _check_text(recipe, classifiers, encoders)
     elif encoders and not (recipe.task == "attack" and is_guided(recipe)):
@@ -55,6 +56,16 @@ def sorted_models(recipe: Recipe, models: Mapping[str, Model]) -> tuple[dict[str
     elif recipe.task == "attack":
         _check_attack(recipe, classifiers, encoders)
     return classifiers, encoders
+
+
+def demand_gradients(models: Mapping[str, Model]) -> None:
+    """A StudioError where one of the models is known to give no gradient: pictures are made by following it."""
+    for name, model in models.items():
+        if isinstance(model, ProbedForGradient) and not model.differentiable:
+            raise StudioError(
+                f"The model '{name}' gives no gradient: a picture is made, and a photo attacked, by following it. "
+                "Choose another model, or let that one compute with gradients (without torch.no_grad or detach)."
+            )
 
 
 def _check_text(recipe: Recipe, classifiers: Mapping[str, Classifier], encoders: Mapping[str, Encoder]) -> None:

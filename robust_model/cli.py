@@ -7,6 +7,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from generator.arguments import number, whole
 from generator.devices import choose_device
 from generator.errors import StudioError
 from generator.program import Parser, answered
@@ -15,6 +16,7 @@ from robust_model import cli_evaluate
 from robust_model.analyses import cli as cli_analyse
 from robust_model.card import DTYPES, export, preset_texts, write_card
 from robust_model.commands import (
+    MOST_SECONDS,
     add_threads,
     read_settings,
     set_threads,
@@ -62,7 +64,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     train.add_argument(
-        "--checkpoint-every", type=float, default=CHECKPOINT_SECONDS, metavar="SECONDS", help="default: %(default)s"
+        "--checkpoint-every",
+        type=number(0, MOST_SECONDS),
+        default=CHECKPOINT_SECONDS,
+        metavar="SECONDS",
+        help="default: %(default)s",
     )
     add_threads(train)
 
@@ -71,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     out.add_argument("out", type=Path)
     out.add_argument("--preset", choices=sorted(PRESETS), help="take title and description from this preset")
     out.add_argument("--title")
-    out.add_argument("--voters", type=int, help="how many of the deepest predictors take part in the answer (0: all)")
+    out.add_argument(
+        "--voters", type=whole(0, 1000), help="how many of the deepest predictors take part in the answer (0: all)"
+    )
     out.add_argument(
         "--aggregator",
         choices=sorted(AGGREGATORS),
@@ -97,7 +105,11 @@ def _parser() -> argparse.ArgumentParser:
     soup.add_argument("models", nargs="+", metavar="MODEL", help="names, or folders of exported models: two or more")
     soup.add_argument("out", type=Path)
     soup.add_argument(
-        "--weights", type=float, nargs="+", default=(), help="one per model, relative to their sum (default: equal)"
+        "--weights",
+        type=number(0, 1e6),
+        nargs="+",
+        default=(),
+        help="one per model, relative to their sum (default: equal)",
     )
     soup.add_argument("--title", default="", help="default: the first model's")
     soup.add_argument("--description", default="", help="default: the first model's")

@@ -1,6 +1,7 @@
 """The commands about evaluations: `python -m robust_model evaluate | compare | model-info`."""
 
 import argparse
+import functools
 import json
 import sys
 import tempfile
@@ -8,13 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from generator.arguments import number, whole_of
 from generator.devices import choose_device
 from generator.errors import StudioError
 from generator.protocols import Foreground
 from robust_model.card import write_card
 from robust_model.checkpoint import write_atomically
+from robust_model.class_match import match_classes
 from robust_model.commands import EXIT_INTERRUPTED, add_threads, read_settings, set_threads
-from robust_model.evaluation.config import EvalConfig, evaluation_data
+from robust_model.evaluation.config import EvalConfig, evaluation_data, shape_of_images
 from robust_model.evaluation.cost import estimate
 from robust_model.evaluation.suites import SUITES
 from robust_model.jobs import evaluate_job, validated
@@ -28,6 +31,7 @@ _SETTINGS = (
     *("data", "count", "size", "match", "steps", "restarts", "eot", "draws", "noise", "aggregator", "attack_all"),
     *("cascade", "precision", "sweep", "samples", "batch", "seed"),
 )
+_whole = functools.partial(whole_of, EvalConfig)
 _PLACES = ("--out", "--json", "--html", "--markdown")
 """Options that say where results go: no part of the command that makes them again."""
 
@@ -70,10 +74,16 @@ def _add_evaluate(commands: Commands) -> None:
         default="cifar10",
         help="as for train; the test split is used, of a folder test/ or else val/ (default: %(default)s)",
     )
-    what.add_argument("-n", "--count", type=int, default=defaults.count, help="images, 0 = all (default: %(default)s)")
+    what.add_argument(
+        "-n",
+        "--count",
+        type=_whole("count"),
+        default=defaults.count,
+        help="images, 0 = all (default: %(default)s)",
+    )
     what.add_argument(
         "--size",
-        type=int,
+        type=_whole("size"),
         default=0,
         help="side at which a class folder is read: an image's shorter side is scaled to it, and the middle square "
         "taken (default: the model's)",
@@ -84,7 +94,12 @@ def _add_evaluate(commands: Commands) -> None:
         default=defaults.match,
         help="the data's classes are the model's by their names, or by their order (default: %(default)s)",
     )
-    what.add_argument("--noise", choices=("model", "off", "fresh"), default=defaults.noise)
+    what.add_argument(
+        "--noise",
+        choices=("model", "off", "fresh"),
+        default=defaults.noise,
+        help="the network's random draws: as it is configured, none, or new ones at every pass (default: %(default)s)",
+    )
     what.add_argument("--aggregator", default="", help="combine the predictors in another way than the model's own")
 
     how = evaluate.add_argument_group("how it is attacked")
@@ -95,11 +110,18 @@ def _add_evaluate(commands: Commands) -> None:
         help="a list of attacks, see below; may be repeated (default: adaptive)",
     )
     how.add_argument("--attacks", type=Path, metavar="FILE", help="a list of attacks as JSON, in place of suites")
-    how.add_argument("--eps", type=float, default=8, help="L-inf budget in grey levels of 255 (default: %(default)s)")
-    how.add_argument("--steps", type=int, default=defaults.steps, help="default: %(default)s")
-    how.add_argument("--restarts", type=int, default=defaults.restarts, help="default: %(default)s")
-    how.add_argument("--eot", type=int, default=defaults.eot, help="passes per gradient, where noise is on")
-    how.add_argument("--draws", type=int, default=defaults.draws, help="votes per verdict, where noise is on")
+    how.add_argument(
+        "--eps", type=number(0, 255), default=8, help="L-inf budget in grey levels of 255 (default: %(default)s)"
+    )
+    how.add_argument("--steps", type=_whole("steps"), default=defaults.steps, help="default: %(default)s")
+    how.add_argument("--restarts", type=_whole("restarts"), default=defaults.restarts, help="default: %(default)s")
+    how.add_argument("--eot", type=_whole("eot"), default=defaults.eot, help="passes per gradient, where noise is on")
+    how.add_argument(
+        "--draws",
+        type=_whole("draws"),
+        default=defaults.draws,
+        help="votes per verdict, where noise is on",
+    )
     how.add_argument(
         "--attack-all",
         action=argparse.BooleanOptionalAction,
@@ -115,13 +137,23 @@ def _add_evaluate(commands: Commands) -> None:
     )
     how.add_argument(
         "--sweep",
-        type=int,
+        type=_whole("sweep"),
         default=0,
         metavar="N",
         help="accuracy against eps, steps and EOT on N images (default: 0)",
     )
-    how.add_argument("--batch", type=int, default=defaults.batch)
-    how.add_argument("--seed", type=int, default=defaults.seed)
+    how.add_argument(
+        "--batch",
+        type=_whole("batch"),
+        default=defaults.batch,
+        help="images at a time (default: %(default)s)",
+    )
+    how.add_argument(
+        "--seed",
+        type=_whole("seed"),
+        default=defaults.seed,
+        help="of the choice of images, and of all random numbers (default: %(default)s)",
+    )
     evaluate.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     add_threads(evaluate)
 
@@ -133,7 +165,7 @@ def _add_evaluate(commands: Commands) -> None:
         help="keep everything here while it runs: after a kill the same command goes on, and with more suites it goes "
         "on from what is broken already",
     )
-    where.add_argument("--samples", type=int, default=defaults.samples, help="pictures kept per attack")
+    where.add_argument("--samples", type=_whole("samples"), default=defaults.samples, help="pictures kept per attack")
     where.add_argument("--json", type=Path, help="write the report here")
     where.add_argument("--html", type=Path, help="write the report here as a page of its own")
     where.add_argument("--markdown", type=Path, help="write the report's table here")
@@ -157,11 +189,15 @@ def run_evaluate(args: argparse.Namespace, argv: Sequence[str], foreground: Fore
     device = choose_device(args.device)
     config = configuration(args)
     fetch_published([args.model], device, foreground)
-    subject = load_subject(args.model, device)
+    subject = load_subject(args.model, device, shape=lambda: shape_of_images(config))
     config = config.model_copy(update={"model": subject.name})
     if args.save and subject.folder is None:
         raise StudioError(f"'{subject.name}' is no exported model, with which a report could be kept: use --json FILE.")
     data = evaluation_data(config, subject.model.config.image_size)
+    data = match_classes(data, subject.model.class_names, config.match)
+    notes = [*subject.notes, *filter(None, [data.note])]
+    for note in notes:
+        print(f"Note: {note}", file=sys.stderr)
     cost = estimate(subject.model, config, data).text()
     if args.estimate:
         print(cost)
@@ -176,6 +212,7 @@ def run_evaluate(args: argparse.Namespace, argv: Sequence[str], foreground: Fore
             kept = f"what was finished is kept in '{args.out}'" if args.out else "nothing was kept"
             print(f"Interrupted; {kept}.", file=sys.stderr)
             return EXIT_INTERRUPTED
+        report["warnings"] = [*subject.notes, *report["warnings"]]
         report["command"] = command_line("robust_model", recorded(argv))
         # A folder's place on this machine is not part of the result.
         report["config"]["data"] = report["data"]["source"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from generator.arguments import MOST_THREADS, whole
 from generator.errors import StudioError
 from generator.protocols import Foreground, JobContext
 from robust_model.jobs import train_job
@@ -15,20 +16,21 @@ from robust_model.run import TrainingRun
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
+MOST_SECONDS = 10_000_000
+"""Between two checkpoints, at most: four months."""
 
 
 def add_threads(command: argparse.ArgumentParser) -> None:
     """Add the option of how many threads to compute with."""
-    command.add_argument("--threads", type=int, metavar="N", help="CPU threads to compute with (default: PyTorch's)")
+    command.add_argument(
+        "--threads", type=whole(1, MOST_THREADS), metavar="N", help="CPU threads to compute with (default: PyTorch's)"
+    )
 
 
 def set_threads(count: int | None) -> None:
-    """Compute with so many threads from here on (None: as before). Raises StudioError."""
-    if count is None:
-        return
-    if count < 1:
-        raise StudioError(f"--threads must be at least 1, not {count}.")
-    torch.set_num_threads(count)
+    """Compute with so many threads from here on (None: as before)."""
+    if count is not None:
+        torch.set_num_threads(count)
 
 
 def read_settings(path: Path) -> dict[str, Any]:

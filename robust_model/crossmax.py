@@ -34,9 +34,15 @@ def crossmax(logits: Tensor, k: int | None = None) -> Tensor:
     predictors (no class is dominated by one confident predictor), and the answer for a class is the k-th
     largest of its N values in Z'' (the paper's self-ensemble: k = 3), or their median for `k = None` (the
     paper's ensembles of equal models; of an even number, the lower of the two middle values, as
-    `torch.median`). Fewer than k predictors have no k-th largest: a StudioError.
+    `torch.median`). Fewer than k predictors have no k-th largest, and of one predictor every value is 0, whatever it
+    says: a StudioError.
     """
     predictors = logits.shape[1]
+    if predictors == 1:
+        raise StudioError(
+            "CrossMax of one predictor is zero for every class, whatever it says: of one predictor use mean or last, "
+            "or combine at least two different ones."
+        )
     if k is not None and not 1 <= k <= predictors:
         raise StudioError(
             f"CrossMax top-{k} needs at least {max(k, 1)} predictors, and there are {predictors}: choose a smaller k, "

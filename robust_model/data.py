@@ -4,12 +4,11 @@ A data set is held as 8-bit pixels in memory (CIFAR-10: 150 MB) and becomes floa
 """
 
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPException
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -18,9 +17,11 @@ from torch import Tensor
 
 from generator import torchvision_cure  # noqa: F401  (before torchvision is imported)
 from generator.errors import StudioError
+from generator.folders import is_number
 from generator.image import ImageError, LoadLimits, load_image
+from robust_model import class_folders
+from robust_model.class_folders import Split
 
-Split = Literal["train", "test"]
 CIFAR10_CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
@@ -37,18 +38,22 @@ CIFAR100_CLASSES = (
     "willow_tree", "wolf", "woman", "worm",
 )  # fmt: skip
 _ANY_SIDE = LoadLimits(min_side=1)
-ANNOTATIONS = "val_annotations.txt"
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+MOST_SYNTHETIC = 100_000
+"""Images of the synthetic set at most: 300 MB of them."""
 
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """`images` uint8 [N, 3, H, W], `labels` int64 [N], the classes' names, and where they come from."""
+    """`images` uint8 [N, 3, H, W], `labels` int64 [N], the classes' names, and where they come from.
+
+    `note` is what whoever uses them should know, in sentences: what was left out, and what the program chose.
+    """
 
     images: Tensor
     labels: Tensor
     class_names: tuple[str, ...]
     source: str
+    note: str = ""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -59,7 +64,7 @@ class LabelledImages:
 
     def subset(self, indices: Tensor) -> "LabelledImages":
         """The images at `indices` (int64), in that order."""
-        return LabelledImages(self.images[indices], self.labels[indices], self.class_names, self.source)
+        return replace(self, images=self.images[indices], labels=self.labels[indices])
 
     def loaded(self) -> "LabelledImages":
         """These images, which are in memory already."""
@@ -80,39 +85,35 @@ def to_float(images: Tensor) -> Tensor:
 class LabelledFiles:
     """Labelled images that stay on the disk and are read when they are asked for: for sets too large for memory.
 
-    `size`: the side of what they are made to (see `centre_square`). `labels` int64 [N], as in `LabelledImages`.
+    `size`: the side of what they are made to (see `centre_square`), None for images that stay as they are. `labels`
+    int64 [N] and `note` as in `LabelledImages`.
     """
 
     files: tuple[Path, ...]
     labels: Tensor
     class_names: tuple[str, ...]
     source: str
-    size: int
+    size: int | None
+    note: str = ""
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def pixels(self, indices: Tensor) -> Tensor:
-        """The images at `indices` (int64), uint8 [n, 3, S, S]. StudioError for a file that cannot be read."""
-        found = np.empty((len(indices), 3, self.size, self.size), dtype=np.uint8)
+        """The images at `indices` (int64), uint8 [n, 3, H, W].
 
-        def read(place: int) -> None:
-            rgb = centre_square(_read_image(self.files[int(indices[place])]), self.size)
-            found[place] = np.asarray(rgb).transpose(2, 0, 1)
-
-        with ThreadPoolExecutor() as pool:
-            for _ in pool.map(read, range(len(indices))):
-                pass
-        return torch.from_numpy(found)
+        StudioError for a file that cannot be read, and for images of several sizes where none was asked for.
+        """
+        return _read_pixels([self.files[i] for i in indices.tolist()], self.size)
 
     def subset(self, indices: Tensor) -> "LabelledFiles":
         """The images at `indices` (int64), in that order."""
-        files = tuple(self.files[i] for i in indices.tolist())
-        return LabelledFiles(files, self.labels[indices], self.class_names, self.source, self.size)
+        return replace(self, files=tuple(self.files[i] for i in indices.tolist()), labels=self.labels[indices])
 
     def loaded(self) -> LabelledImages:
         """The images, read into memory. StudioError for a file that cannot be read."""
-        return LabelledImages(self.pixels(torch.arange(len(self))), self.labels, self.class_names, self.source)
+        pixels = self.pixels(torch.arange(len(self)))
+        return LabelledImages(pixels, self.labels, self.class_names, self.source, self.note)
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Float images [<= size, 3, S, S] in [0, 1] and labels, in order."""
@@ -144,94 +145,51 @@ def _read_image(path: Path) -> Image.Image:
         raise StudioError(f"Cannot use '{path}': {error} Repair or remove that file.") from error
 
 
-def _split_folder(root: Path, split: Split) -> Path:
-    """Where the images of a split lie.
+def _read_pixels(files: Sequence[Path], size: int | None) -> Tensor:
+    """Pictures as uint8 [N, 3, S, S] (see `centre_square`), or for no `size` as they are, [N, 3, H, W], all alike.
 
-    The test images of a set whose own lie in `val`, or have labels only there (ImageNet, Tiny-ImageNet), are those.
+    Raises StudioError for a file that cannot be read, and for pictures of several sizes.
     """
-    val = root / "val"
-    elsewhere = _annotated(val) or (val.is_dir() and not (root / "test").is_dir())
-    return val if split == "test" and elsewhere else root / split
+    if not files:
+        return torch.empty(0, 3, size or 1, size or 1, dtype=torch.uint8)
+    first = _read_image(files[0])
+    width, height = (size, size) if size is not None else first.size
+    pixels = np.empty((len(files), 3, height, width), dtype=np.uint8)
 
-
-def _annotated(folder: Path) -> bool:
-    """Whether a folder is laid out as Tiny-ImageNet's `val`: all `images` in one place, their classes in a list."""
-    return (folder / ANNOTATIONS).is_file() and (folder / "images").is_dir()
-
-
-def annotated_files(folder: Path) -> list[tuple[Path, str]]:
-    """The files of `folder/images` with the classes that `folder/val_annotations.txt` gives them, in its order."""
-    lines = (folder / ANNOTATIONS).read_text(encoding="utf-8").splitlines()
-    pairs = [line.split("\t")[:2] for line in lines if line.strip()]
-    if not pairs or any(len(pair) < 2 for pair in pairs):
-        raise StudioError(f"'{folder / ANNOTATIONS}' is no list of files and classes: fetch the data set again.")
-    return [(folder / "images" / name, label) for name, label in pairs]
-
-
-def _class_names(root: Path, split: Split) -> tuple[str, ...]:
-    folder = _split_folder(root, split)
-    if not folder.is_dir():
-        raise StudioError(
-            f"No images at '{folder}': a class folder holds {split}/<class>/<image files>. For CIFAR-10 you can also "
-            "use --data cifar10, which downloads it."
-        )
-    classes = tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "."))
-    if len(classes) < 2:
-        raise StudioError(f"'{folder}' needs at least two class folders; it has {len(classes)}.")
-    return classes
-
-
-def _class_files(root: Path, split: Split) -> tuple[list[Path], list[int], tuple[str, ...]]:
-    """The files of `root/<split>/<class>/` at any depth, their labels, and the classes."""
-    folder = _split_folder(root, split)
-    if _annotated(folder):
-        pairs = sorted(annotated_files(folder), key=lambda pair: (pair[1], pair[0]))
-        classes = tuple(sorted({label for _, label in pairs}))
-        places = {name: label for label, name in enumerate(classes)}
-        return [file for file, _ in pairs], [places[label] for _, label in pairs], classes
-    classes = _class_names(root, split)
-    files: list[Path] = []
-    labels: list[int] = []
-    for label, name in enumerate(classes):
-        within = folder / name
-        found = sorted(f for f in within.rglob("*") if f.suffix.lower() in _SUFFIXES and f.name[0] != ".")
-        if not found:
+    def read(place: int) -> None:
+        rgb = _read_image(files[place]) if place else first
+        if size is not None:
+            rgb = centre_square(rgb, size)
+        elif rgb.size != first.size:
+            (w, h), (other_w, other_h) = first.size, rgb.size
             raise StudioError(
-                f"The class folder '{within}' holds no images ({', '.join(sorted(_SUFFIXES))}): put some there, or "
-                "remove it."
+                f"The images have several sizes ('{files[0].name}' {w} x {h} pixels, '{files[place].name}' {other_w} x "
+                f"{other_h}), and the model takes them as they are: say with --size N to which side they are scaled."
             )
-        files += found
-        labels += [label] * len(found)
-    return files, labels, classes
-
-
-def class_folder(root: Path, split: Split, size: int = 32) -> LabelledImages:
-    """Read `root/<split>/<class>/*` (also `<class>/images/*`), classes and files in alphabetical order.
-
-    Where there is no `test`, `val` is the test split: as in ImageNet, or, with its list of labels, in Tiny-ImageNet.
-    Hidden files and folders are passed over. Images of another size become `size` x `size` by `centre_square`.
-    """
-    files, labels, classes = _class_files(root, split)
-    pixels = np.empty((len(files), 3, size, size), dtype=np.uint8)
-
-    def read(index: int) -> None:
-        rgb = centre_square(_read_image(files[index]), size)
-        pixels[index] = np.asarray(rgb).transpose(2, 0, 1)
+        pixels[place] = np.asarray(rgb).transpose(2, 0, 1)
 
     with ThreadPoolExecutor() as pool:
         for _ in pool.map(read, range(len(files))):
             pass
-    return LabelledImages(torch.from_numpy(pixels), torch.tensor(labels), classes, _source("folder", root, split))
+    return torch.from_numpy(pixels)
 
 
-def class_files(root: Path, split: Split, size: int) -> LabelledFiles:
+def class_folder(root: Path, split: Split, size: int | None = 32) -> LabelledImages:
+    """Read `root/<split>/<class>/` at any depth: files by name, classes by name or, where names are numbers, by these.
+
+    Where there is no `test`, `val` is the test split: as in ImageNet, or, with its list of labels, in Tiny-ImageNet.
+    Hidden files and folders are passed over. Images of another size become `size` x `size` by `centre_square`; for no
+    `size` they stay as they are, and must be alike.
+    """
+    source = f"folder:{class_folders.source_name(root, split)}"
+    return replace(class_files(root, split, size), source=source).loaded()
+
+
+def class_files(root: Path, split: Split, size: int | None) -> LabelledFiles:
     """The same folder as `class_folder` reads, with the same pixels, left on the disk."""
-    files, labels, classes = _class_files(root, split)
-    return LabelledFiles(tuple(files), torch.tensor(labels), classes, _source("files", root, split), size)
-
-
-def _source(kind: str, root: Path, split: Split) -> str:
-    return f"{kind}:{root.name}/{_split_folder(root, split).name}"
+    found = class_folders.class_files(root, split)
+    source = f"files:{class_folders.source_name(root, split)}"
+    return LabelledFiles(found.files, torch.tensor(found.labels), found.class_names, source, size, found.note)
 
 
 def torchvision_cifar(name: str, split: Split, root: Path) -> LabelledImages:
@@ -267,7 +225,7 @@ def synthetic(split: Split, count: int = 512, classes: int = 4, size: int = 32, 
     return LabelledImages(pixels, labels, tuple(f"grating {c}" for c in range(classes)), f"synthetic:{seed}/{split}")
 
 
-def load_data(spec: str, split: Split, *, root: Path = Path("data"), size: int = 32) -> LabelledImages:
+def load_data(spec: str, split: Split, *, root: Path = Path("data"), size: int | None = 32) -> LabelledImages:
     """Load what `spec` names: "cifar10", "cifar100", "folder:PATH" or "synthetic[:COUNT]".
 
     A folder's images come at `size` (see `centre_square`); the other sets are 32 pixels a side.
@@ -277,8 +235,12 @@ def load_data(spec: str, split: Split, *, root: Path = Path("data"), size: int =
         return class_folder(Path(rest), split, size)
     if spec in ("cifar10", "cifar100"):
         return torchvision_cifar(spec, split, root)
-    if kind == "synthetic" and (not rest or rest.isdecimal()):
-        return synthetic(split, int(rest) if rest else 512)
+    if kind == "synthetic" and not rest:
+        return synthetic(split)
+    if kind == "synthetic" and is_number(rest):
+        if not 1 <= int(rest) <= MOST_SYNTHETIC:
+            raise StudioError(f"synthetic:COUNT draws from 1 to {MOST_SYNTHETIC:,} images, not {rest}.")
+        return synthetic(split, int(rest))
     raise StudioError(f"Unknown data '{spec}': use cifar10, cifar100, folder:PATH, files:PATH or synthetic:COUNT.")
 
 
@@ -294,6 +256,6 @@ def class_names_of(spec: str) -> tuple[str, ...]:
     """The classes of what `spec` names, without reading its images. Raises StudioError."""
     kind, _, rest = spec.partition(":")
     if kind in ("folder", "files") and rest:
-        return _class_names(Path(rest), "train")
+        return class_folders.class_names(Path(rest), "train")
     known = {"cifar10": CIFAR10_CLASSES, "cifar100": CIFAR100_CLASSES}
     return known[spec] if spec in known else load_data(spec, "train").class_names

@@ -8,22 +8,26 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from generator.errors import StudioError
+from robust_model.contract import ask, demand_numbers, demand_order, gives_gradient, logits_of, notes_on
 from robust_model.noise import FreshNoise, Noise
 from robust_model.stack import MultiResolutionStack, StackConfig
+
+DEFAULT_SIDE = 32
+"""Of the images that a network is probed with where nobody says which it takes."""
 
 
 class PlainConfig(BaseModel):
     """A classifier of one output. Frozen, validated, JSON.
 
-    `image_size` is the side of the images that it sees (0: they are not scaled); `mean` and `std` normalise each
-    channel.
+    `image_size` is the side of the images that it sees (None: it takes them as they are); `mean` and `std` normalise
+    each channel.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     class_names: tuple[str, ...] = Field(min_length=2)
-    image_size: int = Field(0, ge=0)
+    image_size: int | None = Field(None, ge=1)
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
@@ -37,7 +41,8 @@ class PlainDefence(nn.Module):
     """Any network from images [B, 3, H, W] in [0, 1] to logits [B, C], as a defence of one predictor.
 
     Images are scaled to `config.image_size` (antialiased bilinear) and normalised, differentiably. Two passes over one
-    image say whether the network is random. A random one draws from PyTorch's global generator: at every pass it
+    image say whether the network is random (`probed`); `differentiable` says whether a gradient reaches the images, and
+    `notes` what whoever evaluates it should know. A random one draws from PyTorch's global generator: at every pass it
     finds that seeded from the given noise, and it is put back afterwards, so that evaluations repeat. The noise of an
     image then belongs to its batch: frozen noise is frozen for as long as no image leaves the batch.
     """
@@ -54,31 +59,29 @@ class PlainDefence(nn.Module):
         self.register_buffer("std", torch.tensor(config.std).view(1, 3, 1, 1), persistent=False)
         # Draws that are a seed: noise is what a stack samples, and this one samples a number in [0, 1).
         self.seeds = MultiResolutionStack(StackConfig(size=1, resolutions=(1,), noise="uniform", noise_low=1.0))
-        self.random = False
+        self.random, self.differentiable = False, True
+        self.notes: tuple[str, ...] = ()
 
-    def probed(self) -> "PlainDefence":
-        """Find out whether the network is random, and whether it answers as it should; returns itself.
+    def probed(self, shape: tuple[int, int] = (DEFAULT_SIDE, DEFAULT_SIDE)) -> "PlainDefence":
+        """Find out whether the network is random, and whether it answers as it should (see `contract`); returns itself.
 
-        Raises StudioError.
+        `shape`: height and width of the images that it is to take, of one that takes them as they are. Raises
+        StudioError.
         """
-        side = self.config.image_size or 32
-        images = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0)).to(self.mean)
+        name, side = self.config.name, self.config.image_size
+        height, width = shape if side is None else (side, side)
+        images = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(0)).to(self.mean)
         noise = FreshNoise(torch.Generator().manual_seed(0))
         with torch.no_grad():
-            try:
-                first, second = (self.readouts(images, noise) for _ in range(2))
-            except (RuntimeError, TypeError, ValueError) as error:
-                raise StudioError(
-                    f"The model '{self.config.name}' cannot take images [2, 3, {side}, {side}]: {error}."
-                ) from error
-        wanted = (2, 1, len(self.class_names))
-        if tuple(first.shape) != wanted:
-            raise StudioError(
-                f"The model '{self.config.name}' answers two images with {tuple(first[:, 0].shape)} numbers, where "
-                f"{wanted[2]} classes need {(2, wanted[2])}."
-            )
+            first, second = (self.readouts(images, noise)[:, 0] for _ in range(2))
+            alone = torch.cat([self.readouts(image[None], noise)[:, 0] for image in images])
+        demand_numbers(torch.cat([first, second, alone]), name)
         # A GPU may add in another order each time; noise that is a defence is far larger.
         self.random = bool((first - second).abs().max() > 1e-5 * first.abs().max())
+        if not self.random:
+            demand_order(first, alone, name)
+        self.notes = notes_on(first, name)
+        self.differentiable = gives_gradient(lambda x: self.readouts(x, noise)[:, 0], images[:1], name)
         return self
 
     def readouts(self, images: Tensor, noise: Noise | None = None) -> Tensor:
@@ -86,7 +89,7 @@ class PlainDefence(nn.Module):
         if not len(images):  # what no image is left of; many a network cannot take it
             return images.new_zeros(0, 1, len(self.class_names))
         side = self.config.image_size
-        if side and images.shape[2:] != (side, side):
+        if side is not None and images.shape[2:] != (side, side):
             images = F.interpolate(images, size=(side, side), mode="bilinear", align_corners=False, antialias=True)
         x = (images - self.mean) / self.std
         if noise is None:
@@ -96,8 +99,8 @@ class PlainDefence(nn.Module):
             return self._logits(x)
 
     def _logits(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.network(x)
-        return logits[:, None].float()
+        answer = ask(self.network, x, self.config.name)
+        return logits_of(answer, x, len(self.class_names), self.config.name)[:, None]
 
     def _seed(self, noise: Noise, batch: int, device: torch.device) -> None:
         draws = noise(self.seeds, batch)

@@ -24,6 +24,7 @@ from generator.errors import StudioError
 from generator.explorer.labels import imagenet
 from generator.protocols import Foreground, JobContext
 from robust_model.checkpoint import file_digest
+from robust_model.class_match import numbered
 from robust_model.data import CIFAR10_CLASSES
 from robust_model.plain import PlainConfig, PlainDefence
 
@@ -90,11 +91,6 @@ def load_published(name: str, device: str = "cpu", context: JobContext | None = 
     found = find_published(name)
     found.fetch(context)
     return found.load(device)
-
-
-def numbered(count: int) -> tuple[str, ...]:
-    """Names for classes that have none."""
-    return tuple(f"class {number}" for number in range(count))
 
 
 def fetch_published(names: Sequence[str], device: str, foreground: Foreground) -> None:

@@ -3,6 +3,7 @@
 A model is a folder with `config.json` (an `ExportedModel`), `model.safetensors` and a card, `README.md`.
 """
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from generator.errors import StudioError
 from generator.protocols import JobContext
+from generator.text_files import FileError, NoFileError, read_text, reason, shown
 from robust_model.checkpoint import file_digest, load_tensors, load_weights
 from robust_model.ensemble import Ensemble, EnsembleConfig, ModelConfig, SelfEnsemble
 from robust_model.hub import PREFIX, fetch, without_front_matter
@@ -21,6 +23,7 @@ from robust_model.plain import PlainDefence
 from robust_model.published import find_published, is_published
 
 Pooled = SelfEnsemble | Ensemble | PlainDefence
+_MOST_BYTES = 4 * 2**20
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
 
@@ -59,48 +62,71 @@ class ModelInfo:
 
 
 def read_exported(folder: Path) -> ExportedModel:
-    """What the `config.json` in `folder` says. Raises StudioError."""
+    """What the `config.json` in `folder` says. Raises StudioError, whatever is wrong with it."""
+    path = folder / "config.json"
+    if path.exists() and not path.is_file():
+        raise StudioError(f"'{shown(path)}' is no file: put the model's configuration there, or remove the folder.")
     try:
-        return ExportedModel.model_validate_json((folder / "config.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise StudioError(f"'{folder}' is no exported model: it has no config.json.") from None
+        return ExportedModel.model_validate_json(read_text(path, "configuration", most=_MOST_BYTES))
+    except NoFileError as error:
+        raise StudioError(f"'{shown(folder)}' is no exported model: it has no config.json.") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise StudioError(f"'{folder / 'config.json'}' is not valid at '{place}': {first['msg']}.") from error
+        raise StudioError(f"'{path}' is not valid at '{place}': {first['msg']}.") from error
 
 
 def describe(folder: Path) -> ModelInfo:
     """The list entry of the model in `folder`; a damaged one is listed as not ready, with the reason."""
+    weights = folder / "model.safetensors"
     try:
         exported = read_exported(folder)
+        revision = file_digest(weights) if weights.is_file() else ""
     except StudioError as error:
         return ModelInfo(folder.name, folder.name, "", folder, ready=False, why_not=str(error))
-    weights = folder / "model.safetensors"
-    card = folder / "README.md"
+    except OSError as error:
+        why = f"Its weights '{weights}' cannot be read: {reason(error)}."
+        return ModelInfo(folder.name, folder.name, "", folder, ready=False, why_not=why)
     return ModelInfo(
         folder.name,
         exported.title,
         exported.description,
         folder,
-        ready=weights.exists(),
-        why_not="" if weights.exists() else f"Its weights are missing: put model.safetensors into '{folder}'.",
+        ready=bool(revision),
+        why_not="" if revision else f"Its weights are missing: put the file model.safetensors into '{folder}'.",
         class_names=exported.model.class_names,
-        revision=file_digest(weights) if weights.exists() else "",
-        card=without_front_matter(card.read_text(encoding="utf-8")) if card.exists() else "",
+        revision=revision,
+        card=_read_card(folder / "README.md"),
     )
 
 
+def _read_card(path: Path) -> str:
+    """A model's card, as far as it can be read: it is shown, and nothing depends on it."""
+    if not path.is_file():
+        return ""
+    try:
+        return without_front_matter(read_text(path, "card", most=_MOST_BYTES, lenient=True))
+    except FileError:
+        return ""
+
+
 def list_models(folders: Sequence[Path] = ()) -> list[ModelInfo]:
-    """All models shipped in `assets/` (the CrossMax one first) and in `folders`, each a folder of models."""
-    found = [
-        describe(entry)
-        for root in (ASSETS, *folders)
-        if root.is_dir()
-        for entry in sorted(root.iterdir())
-        if (entry / "config.json").exists()
-    ]
+    """All models shipped in `assets/` (the CrossMax one first) and in `folders`, each a folder of models.
+
+    A damaged one is among them, not ready, and so is a folder of models that cannot be read.
+    """
+    found = [info for root in (ASSETS, *folders) for info in _models_in(root)]
     return sorted(found, key=lambda info: (info.folder.parent != ASSETS, not info.name.startswith("crossmax")))
+
+
+def _models_in(root: Path) -> list[ModelInfo]:
+    try:
+        if not root.is_dir():
+            return []
+        return [describe(entry) for entry in sorted(root.iterdir()) if os.path.lexists(entry / "config.json")]
+    except OSError as error:
+        why = f"The folder of models '{root}' cannot be read: {reason(error)}. Check its permissions."
+        return [ModelInfo(root.name, root.name, "", root, ready=False, why_not=why)]
 
 
 def find_model(name: str, folders: Sequence[Path] = ()) -> ModelInfo:
@@ -127,6 +153,23 @@ def load_model(name: str, device: str = "cpu", folders: Sequence[Path] = ()) -> 
     tensors, _ = load_tensors(info.folder / "model.safetensors")
     load_weights(model, tensors, f"'{info.folder.name}'")
     return model.on(device).eval().requires_grad_(False)
+
+
+def demand_different(members: Sequence[tuple[str, str]]) -> None:
+    """A StudioError unless these are two models or more, names with the revisions of their weights, all different.
+
+    Of equal ones CrossMax is zero for every class, whatever they say, or counts one opinion twice.
+    """
+    if len(members) < 2:
+        raise StudioError("An ensemble needs at least two different models: name them as NAME+NAME, or several.")
+    names: dict[str, str] = {}
+    for name, revision in members:
+        if revision and revision in names:
+            raise StudioError(
+                f"An ensemble needs at least two different models, each once: '{names[revision]}' and '{name}' have "
+                "the same weights."
+            )
+        names[revision] = name
 
 
 def describe_published(name: str) -> ModelInfo:

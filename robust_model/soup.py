@@ -26,7 +26,7 @@ from robust_model.commands import read_settings
 from robust_model.ensemble import Ensemble, EnsembleConfig, SelfEnsemble
 from robust_model.jobs import validated
 from robust_model.provenance import circumstances
-from robust_model.registry import ExportedModel, ModelInfo, find_model, read_exported
+from robust_model.registry import ExportedModel, ModelInfo, demand_different, find_model, read_exported
 from robust_model.training import Run, TrainConfig, answers
 
 ANSWER_SETTINGS = {"aggregator", "voters", "mirror", "inference_noise", "temperature"}
@@ -103,6 +103,7 @@ def export_ensemble(
     themselves or know other classes, and for an aggregator that can't combine so few.
     """
     models = [find_model(name) for name in names]
+    demand_different([(info.name, info.revision) for info in models])
     exported = [read_exported(info.folder) for info in models]
     tensors: dict[str, Tensor] = {}
     for number, info in enumerate(models):

@@ -5,23 +5,20 @@ hub among them, `hf-hub:ORG/NAME`) or of `robust_model.published` (torchvision's
 function of the user's that returns a network.
 """
 
-import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
-
-import torch
-from torch import nn
 
 from generator.errors import StudioError
 from generator.protocols import JobContext
 from robust_model.attacks import Defence
 from robust_model.ensemble import Ensemble, SelfEnsemble
 from robust_model.hub import PREFIX
-from robust_model.plain import PlainConfig, PlainDefence
-from robust_model.published import LIBRARIES, is_published, load_published, numbered
-from robust_model.registry import find_model, load_model
+from robust_model.own_network import load_own
+from robust_model.plain import DEFAULT_SIDE
+from robust_model.published import is_published, load_published
+from robust_model.registry import demand_different, find_model, load_model
 
 
 class Settings(Protocol):
@@ -31,7 +28,8 @@ class Settings(Protocol):
     def aggregator(self) -> str: ...
 
     @property
-    def image_size(self) -> int: ...
+    def image_size(self) -> int | None:
+        """The side to which it scales images; None for one that takes them as they are."""
 
     def model_dump_json(self) -> str: ...
 
@@ -58,19 +56,27 @@ class EvaluatedModel(Defence, Protocol):
 class Subject:
     """A model to evaluate: `name` as it is recorded, and the `folder` of an exported model that lies here.
 
-    A model of the hub has none: its files are the cache's, into which nothing of ours is written.
+    A model of the hub has none: its files are the cache's, into which nothing of ours is written. `notes` are sentences
+    on what a network of others does that bears on its figures.
     """
 
     name: str
     model: EvaluatedModel
     folder: Path | None = None
+    notes: tuple[str, ...] = ()
 
 
 def load_subject(
-    name: str, device: str = "cpu", folders: Sequence[Path] = (), context: JobContext | None = None
+    name: str,
+    device: str = "cpu",
+    folders: Sequence[Path] = (),
+    context: JobContext | None = None,
+    *,
+    shape: Callable[[], tuple[int, int]] = lambda: (DEFAULT_SIDE, DEFAULT_SIDE),
 ) -> Subject:
     """The model `name` on `device`, in eval mode, ready to be attacked; `context` is told how a download goes.
 
+    `shape` says height and width of the images that a user's own network has to take; it is asked for no other.
     Raises StudioError with what to do where there is no such model, a library is missing, or nothing can be downloaded.
     """
     kind, colon, rest = name.partition(":")
@@ -78,10 +84,12 @@ def load_subject(
         info = find_model(name, folders)
         return Subject(info.name, load_model(name, device, folders), info.folder)
     if is_published(name):
-        return Subject(name, load_published(name, device, context))
+        published = load_published(name, device, context)
+        return Subject(name, published, notes=published.notes)
     if kind in LOADERS:
         return Subject(_plain(name), LOADERS[kind](rest, device, folders))
-    return Subject(_plain(name), _own(kind, rest, device))
+    own = load_own(kind, rest, device, shape)
+    return Subject(name, own, notes=own.notes)
 
 
 def _plain(name: str) -> str:
@@ -98,49 +106,14 @@ def _hub(rest: str, device: str, folders: Sequence[Path]) -> EvaluatedModel:
 
 def _ensemble(rest: str, device: str, folders: Sequence[Path]) -> EvaluatedModel:
     members = []
-    for name in rest.split("+"):
+    names = rest.split("+")
+    demand_different([(name, find_model(name, folders).revision) for name in names])
+    for name in names:
         member = load_model(name, device, folders)
         if not isinstance(member, SelfEnsemble):
             raise StudioError(f"'{name}' is an ensemble itself: an ensemble is made of self-ensembles.")
         members.append(member)
     return Ensemble(members).eval()
-
-
-def _own(module: str, function: str, device: str) -> EvaluatedModel:
-    name = f"{module}:{function}"
-    try:
-        make = getattr(importlib.import_module(module), function)
-    except ModuleNotFoundError as error:
-        raise StudioError(
-            f"There is no module '{error.name}' for the model '{name}'. Run the command in the folder where it lies, "
-            f"or use one of {', '.join(f'{kind}:NAME' for kind in (*LOADERS, *LIBRARIES))}."
-        ) from error
-    except (AttributeError, ValueError) as error:
-        raise StudioError(f"The module '{module}' has no function '{function}'.") from error
-    made = make()
-    network, names = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
-    if not isinstance(network, nn.Module):
-        raise StudioError(
-            f"'{name}' returned {type(network).__name__}, not a torch.nn.Module, or (module, class names)."
-        )
-    network = network.to(device)
-    classes = tuple(str(word) for word in names) if names is not None else numbered(_outputs(network, name, device))
-    defence = PlainDefence(network, PlainConfig(name=name, class_names=classes))
-    defence.to(device)
-    return defence.probed()
-
-
-def _outputs(network: nn.Module, name: str, device: str) -> int:
-    """How many logits the network has, from one image of 32 x 32 pixels."""
-    with torch.no_grad(), torch.random.fork_rng():
-        try:
-            logits = network.eval()(torch.full((1, 3, 32, 32), 0.5, device=device))
-        except (RuntimeError, TypeError, ValueError) as error:
-            raise StudioError(
-                f"The model '{name}' cannot take images of 32 x 32 pixels: {error}. Let the function return (module, "
-                "class names), and the module scale its images."
-            ) from error
-    return int(logits.shape[-1])
 
 
 LOADERS: dict[str, Callable[[str, str, Sequence[Path]], EvaluatedModel]] = {

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from generator.errors import StudioError
 from robust_model.checkpoint import load_tensors, save_tensors
+from robust_model.class_match import places_of
 from robust_model.data import LabelledSet
 from robust_model.ensemble import SelfEnsemble, SilentNoise
 from robust_model.transfer import donor_config, take_weights
@@ -36,26 +37,34 @@ def soft_labels(teachers: Sequence[str], images: LabelledSet, device: torch.devi
     """The teachers' common answer to the images: probabilities [n, C], float32, on the CPU.
 
     The softmax of the mean, over teachers, of each one's mean logits of the predictors that take part in its
-    answer, for the image and its mirror image. A teacher is the folder of a run or of an exported model. StudioError
-    for one that knows other classes.
+    answer, for the image and its mirror image. A teacher is the folder of a run or of an exported model, whose classes
+    are the data's by their names. StudioError for one that knows others.
     """
     total = torch.zeros(len(images), len(images.class_names))
-    for teacher in teachers:
-        model = _load(Path(teacher), images.class_names).place(device)
+    # Whether all can teach is known before the first answers.
+    orders = [_places(Path(teacher), images.class_names) for teacher in teachers]
+    for teacher, order in zip(teachers, orders, strict=True):
+        model = _load(Path(teacher)).place(device)
         for number, (x, _labels) in enumerate(images.batches(BATCH)):
             start = number * BATCH
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
                 logits = model.voting(model.readouts(x.to(device), SilentNoise()))
-            total[start : start + BATCH] += logits.float().mean(1).cpu() / len(teachers)
+            total[start : start + BATCH] += logits.float().mean(1).cpu()[:, order] / len(teachers)
     return total.softmax(1)
 
 
-def _load(place: Path, class_names: tuple[str, ...]) -> SelfEnsemble:
-    config = donor_config(place)
-    if config.class_names != class_names:
-        raise StudioError(
-            f"The teacher '{place}' knows other classes than the data, or in another order; leave it out."
-        )
-    model = SelfEnsemble(config.model_copy(update={"mirror": True}))
+def _places(teacher: Path, class_names: tuple[str, ...]) -> list[int]:
+    """At which places a teacher's logits tell of the data's classes."""
+    known = donor_config(teacher).class_names
+    try:
+        if len(known) != len(class_names):
+            raise StudioError(f"It knows {len(known)} classes, and the data has {len(class_names)}.")
+        return places_of(class_names, known)
+    except StudioError as error:
+        raise StudioError(f"The teacher '{teacher}' has other classes than the data: leave it out. {error}") from error
+
+
+def _load(place: Path) -> SelfEnsemble:
+    model = SelfEnsemble(donor_config(place).model_copy(update={"mirror": True}))
     take_weights(model, place)
     return model.eval().requires_grad_(False)

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from generator.arguments import MOST_SEED
 from robust_model.adversary import ADVERSARIES
 from robust_model.ensemble import ModelConfig
 
@@ -34,7 +35,7 @@ class TrainConfig(BaseModel):
     pays on a GPU; `checkpointing` trades a third more time for much less memory (see `networks.Chain`).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     model: ModelConfig
     data: str
@@ -44,13 +45,13 @@ class TrainConfig(BaseModel):
     pretrained_file: str = ""
     trained_readouts: tuple[int, ...] = ()
     backbone_mode: Literal["eval", "train"] = "eval"
-    epochs: float = Field(28, gt=0)
-    batch: int = Field(256, ge=2)
+    epochs: float = Field(28, gt=0, le=100_000)
+    batch: int = Field(256, ge=2, le=1_000_000)
     keep_last: bool = False
     optimiser: Literal["sgd", "adam"] = "sgd"
-    learning_rate: float = Field(0.2, gt=0)
+    learning_rate: float = Field(0.2, gt=0, le=1e6)
     momentum: float = Field(0.9, ge=0, lt=1)
-    weight_decay: float = Field(5e-4, ge=0)
+    weight_decay: float = Field(5e-4, ge=0, le=1e6)
     warmup: float = Field(0.2, ge=-1, le=1)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     readout_weights: tuple[float, ...] = ()
@@ -58,15 +59,15 @@ class TrainConfig(BaseModel):
     teacher_weight: float = Field(0.5, ge=0, le=1)
     adversary: str = "none"
     eps: float = Field(8 / 255, ge=0, le=1)
-    adversary_steps: int = Field(1, ge=1)
+    adversary_steps: int = Field(1, ge=1, le=100_000)
     flip: bool = True
-    shift: int = Field(4, ge=0)
+    shift: int = Field(4, ge=0, le=4096)
     ema: float = Field(0.998, ge=0, lt=1)
     bf16: bool = False
     compile: bool = False
     checkpointing: bool = False
-    holdout: int = Field(1000, ge=0)
-    seed: int = 0
+    holdout: int = Field(1000, ge=0, le=10**9)
+    seed: int = Field(0, ge=0, le=MOST_SEED)
 
     @model_validator(mode="after")
     def _check(self) -> "TrainConfig":

@@ -9,6 +9,7 @@ from torch import Tensor
 from generator.errors import StudioError
 from robust_model.adversary import ADVERSARIES
 from robust_model.checkpoint import load_weights
+from robust_model.class_match import by_name
 from robust_model.data import LabelledSet, to_float, training_data
 from robust_model.distributed import PartOfNoise, share_batch_norm
 from robust_model.ensemble import FreshNoise, ModelConfig, SelfEnsemble
@@ -44,7 +45,7 @@ class Run(ResumableRun[TrainConfig]):
         self.fresh: tuple[str, ...] = ()
         self.device = torch.device(device)
         images = training_data(config.data, config.model.stack.size) if data is None else data
-        self.check_data(config, images)
+        images = self.check_data(config, images)
         order = torch.randperm(len(images), generator=torch.Generator().manual_seed(config.seed))
         self.held_out = images.subset(order[: config.holdout])
         self.images = images.subset(order[config.holdout :])
@@ -63,14 +64,18 @@ class Run(ResumableRun[TrainConfig]):
         self._begin()
 
     @staticmethod
-    def check_data(config: TrainConfig, images: LabelledSet) -> None:
-        """Refuse images of other classes than the model's, or too few. Raises StudioError."""
-        if images.class_names != config.model.class_names:
+    def check_data(config: TrainConfig, images: LabelledSet) -> LabelledSet:
+        """The images with labels that count the model's classes, each by its name.
+
+        Raises StudioError for images of other classes than the model's, or too few.
+        """
+        if len(images.class_names) != len(config.model.class_names):
             raise StudioError(
                 f"The data has {len(images.class_names)} classes, the model {len(config.model.class_names)}: they must "
-                f"be the same, in the same order. The data's are {_few(images.class_names)}; the model's are "
+                f"be the same. The data's are {_few(images.class_names)}; the model's are "
                 f"{_few(config.model.class_names)}."
             )
+        images = by_name(images, config.model.class_names)
         if len(images) - config.holdout < config.batch:
             raise StudioError(
                 f"{len(images)} images are too few for a batch of {config.batch} and a holdout of {config.holdout}; "
@@ -81,6 +86,7 @@ class Run(ResumableRun[TrainConfig]):
                 "The last batch of an epoch would be one image, by which no BatchNorm can normalise: choose another "
                 "batch or holdout, or keep_last=false."
             )
+        return images
 
     def describe_data(self) -> str:
         """The images that the run is trained on, for its card."""

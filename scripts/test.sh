@@ -2,7 +2,12 @@
 # Installs what the tests need (once; the browser too) and runs everything: lint, types, tests.
 # Options go to pytest.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+here=$0
+while [ -L "$here" ]; do # the script itself, also where a link to it was called
+  target=$(readlink "$here")
+  case $target in /*) here=$target ;; *) here=$(dirname "$here")/$target ;; esac
+done
+cd "$(dirname "$here")/.."
 . scripts/common.sh
 ensure_environment requirements-dev.txt
 

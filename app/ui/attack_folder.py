@@ -23,7 +23,8 @@ from generator.errors import StudioError
 from generator.explorer.aims import TARGET_WORD
 from generator.explorer.label_files import LabelFile, Labels, read_labels
 from generator.explorer.labels import LABEL_LISTS
-from generator.explorer.photos import ENDINGS, list_photos
+from generator.explorer.photos import list_photos
+from generator.folders import ENDINGS
 from generator.image import ImageError, pixel_digest
 from generator.recipe import Recipe
 

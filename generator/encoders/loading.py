@@ -57,7 +57,7 @@ def local_folder(folder: Path) -> LocalModel:
         config = json.loads(text)
     except FileNotFoundError:
         raise StudioError(f"'{folder}' is no model: it has no {CONFIG_NAME}.") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StudioError(f"'{path}' cannot be read ({error}): fetch the model again.") from error
     model = config.get("model_cfg") if isinstance(config, dict) else None
     parts = model if isinstance(model, dict) else {}

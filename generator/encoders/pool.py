@@ -148,7 +148,7 @@ class EncoderPool:
         """The models in folders by name, shipped ones first, which also keep their names."""
         found: dict[str, tuple[Origin, Path]] = {}
         for origin, root in self._roots:
-            for folder in (root, *(sorted(root.iterdir()) if root.is_dir() else ())):
+            for folder in (root, *_entries(root)):
                 if (folder / CONFIG_NAME).is_file():
                     found.setdefault(folder.name, (origin, folder))
         return found
@@ -260,6 +260,14 @@ class EncoderPool:
                 total -= encoder.weight_bytes
                 left = True
         return left
+
+
+def _entries(root: Path) -> list[Path]:
+    """What is in a folder of models, by name; nothing where it cannot be read, which the list of classifiers tells."""
+    try:
+        return sorted(root.iterdir()) if root.is_dir() else []
+    except OSError:
+        return []
 
 
 def _why_not_here(size: str) -> str:

@@ -24,7 +24,7 @@ def read_vocabulary(folder: Path) -> tuple[str, ...]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return ()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StudioError(f"The vocabulary '{path}' cannot be read ({error}). Fetch the model again.") from error
     words = content.get("words") if isinstance(content, dict) else None
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):

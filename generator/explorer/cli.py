@@ -17,13 +17,14 @@ from generator.explorer.batch import REPORT_HTML, Measuring, measure_cases, run_
 from generator.explorer.cli_asked import Asked, VictimName, read_asked
 from generator.explorer.cli_flags import add_parsers
 from generator.explorer.labels import LabelList, find_label_list
-from generator.explorer.photos import PhotoList, find_photos, list_photos
+from generator.explorer.photos import PhotoList, find_photos, list_photos, passed_over
 from generator.explorer.report import Report, to_text
 from generator.explorer.saved import cases_of
 from generator.explorer.victims import Victim, victim_of
 from generator.image import to_pil
 from generator.protocols import Encoder, Foreground, JobContext
 from generator.recipe import Recipe
+from generator.recipe_objective import demand_gradients
 from generator.synthesis import Model
 from generator.vlm import cli as vlm
 from generator.vlm.report_html import save_described
@@ -65,6 +66,8 @@ def run(
         return found
 
     quiet = arguments.quiet or arguments.json_only
+    for note in () if quiet else passed_over([*arguments.photos, *getattr(arguments, "attacked", [])]):
+        print(f"Note: {note}", file=sys.stderr)
     found = foreground.run(arguments.command, choose_device(arguments.device), work, quiet=quiet)
     if found is None:
         print("Interrupted; the pictures that were finished are kept.", file=sys.stderr)
@@ -81,6 +84,7 @@ def run(
 
 def _work(asked: Asked, models: _Models, list_models: ListModels) -> tuple[Report, dict[str, Any]]:
     used = {name: models.get(name) for names in asked.sets for name in names}
+    demand_gradients(used)
     encoder = _similarity(asked, models)
     victims = [_victim(asked, name, models) for name in asked.victims]
     photos = _photos(asked, used)

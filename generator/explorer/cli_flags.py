@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from generator.arguments import whole
 from generator.cli_making import add_recipe_switch
 from generator.explorer.labels import LABEL_LISTS
 from generator.explorer.survival import SURVIVALS
@@ -67,7 +68,10 @@ def _add_files(command: argparse.ArgumentParser) -> None:
         help=f"what its numbers count: {', '.join(LABEL_LISTS)}, or a text file; default: the surrogates' classes",
     )
     files.add_argument(
-        "--first-label", type=int, metavar="N", help="the number of the first class; default: 1 in NIPS 2017, else 0"
+        "--first-label",
+        type=whole(0, 1_000_000),
+        metavar="N",
+        help="the number of the first class; default: 1 in NIPS 2017, else 0",
     )
 
 

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from generator.errors import StudioError
 from generator.explorer.label_files import LabelFile
+from generator.folders import left_out, walk
 
-ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"})
-"""Of the files in a folder, those with these endings are photos."""
 _NOT_IN_NAMES = re.compile(r"[^\w.+=-]+")
 _LONGEST = 120
 
@@ -44,20 +43,26 @@ class PhotoList:
 def find_photos(sources: Sequence[Path]) -> tuple[Path, ...]:
     """Return the photos in folders (not in folders within), in the order of their names, and those given as files.
 
-    StudioError for a path that is not there, and if there is no photo at all.
+    Hidden files are passed over, unless they are given themselves (see `generator.folders`). StudioError for a path
+    that is not there or cannot be read, and if there is no photo at all.
     """
     found: list[Path] = []
     for source in sources:
         if source.is_file():
             found.append(source)
         elif source.is_dir():
-            entries = sorted(source.iterdir())
-            found += [path for path in entries if path.suffix.lower() in ENDINGS and path.is_file()]
+            found += walk(source, deep=False).pictures
         else:
             raise StudioError(f"There is no photo or folder '{source}'. Check the path.")
     if not found:
         raise StudioError(f"There is no photo in '{sources[0]}': give a folder with PNG or JPEG files in it.")
     return tuple(dict.fromkeys(found))
+
+
+def passed_over(sources: Sequence[Path]) -> list[str]:
+    """Return a sentence for each folder in which there are files that are no pictures."""
+    notes = [left_out(walk(source, deep=False).others, str(source)) for source in sources if source.is_dir()]
+    return list(filter(None, notes))
 
 
 def list_photos(paths: Sequence[Path], labels: LabelFile | None = None, classes: Sequence[str] = ()) -> PhotoList:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
+from generator.arguments import MOST_SEED
 from robust_model.attacks import Defence, PassCount
 from robust_model.data import LabelledImages
 
@@ -24,7 +25,7 @@ class AnalysisConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str
-    seed: int = 0
+    seed: int = Field(0, ge=0, le=MOST_SEED)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -42,12 +43,12 @@ class DataConfig(AnalysisConfig):
     """
 
     data: str = "cifar10"
-    count: int = Field(500, ge=0)
-    size: int = Field(0, ge=0)
+    count: int = Field(500, ge=0, le=10**9)
+    size: int = Field(0, ge=0, le=4096)
     match: Literal["name", "order"] = "name"
-    batch: int = Field(100, ge=1)
+    batch: int = Field(100, ge=1, le=100_000)
     noise: Literal["model", "off", "fresh"] = "model"
-    draws: int = Field(9, ge=1)
+    draws: int = Field(9, ge=1, le=10_000)
     crossmax: Literal[
         "",
         "crossmax-top3",
@@ -65,8 +66,8 @@ class AttackedConfig(DataConfig):
     `eot` passes with independent noise are averaged for each gradient, where noise is on.
     """
 
-    steps: int = Field(50, ge=1)
-    eot: int = Field(4, ge=1)
+    steps: int = Field(50, ge=1, le=100_000)
+    eot: int = Field(4, ge=1, le=10_000)
     loss: Literal["ce", "margin", "targeted"] = "margin"
 
 

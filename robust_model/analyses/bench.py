@@ -13,6 +13,7 @@ from torch import Tensor
 
 from generator.errors import StudioError
 from robust_model.analyses.base import DataConfig, Material, Monitor, Stopped
+from robust_model.answers import NO_ANSWER, named
 from robust_model.attacks import AttackOutcome, Defence, PassCount, PgdConfig, run_attack, source_of
 from robust_model.crossmax import AGGREGATORS
 from robust_model.evaluation.accounting import majority
@@ -118,9 +119,16 @@ class Workbench:
         sources = [source_of(self.defence, read_out.source) for read_out in read_outs]
         for _ in range(self.draws):
             logits = self.defence.readouts(images, noise)
-            votes.append(torch.stack([source(logits).argmax(1) for source in sources], dim=1))
+            votes.append(torch.stack([named(source(logits)) for source in sources], dim=1))
         self.monitor.passes += PassCount(len(images) * self.draws, 0)
-        return majority(torch.stack(votes))
+        found = majority(torch.stack(votes))
+        if bool((found == NO_ANSWER).any()):
+            silent = int((found == NO_ANSWER).any(1).sum())
+            raise StudioError(
+                f"To {silent} of {len(images)} images the model answers with NaN or infinity ({place}): that is no "
+                "answer, and an analysis of it means nothing. Mend the model first."
+            )
+        return found
 
     def attack(
         self,

@@ -37,7 +37,7 @@ class ClassesConfig(AnalysisConfig):
 
     preset: str = DEFAULT_PRESET["class"]
     images: int = Field(2, ge=1, le=16)
-    steps: int = Field(0, ge=0)
+    steps: int = Field(0, ge=0, le=100_000)
 
 
 def measure(config: ClassesConfig, material: Material, monitor: Monitor) -> Measured:

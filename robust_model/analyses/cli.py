@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from generator.arguments import number, whole_of
 from generator.devices import choose_device
 from generator.errors import StudioError
 from generator.presets import presets_of
@@ -15,10 +14,12 @@ from generator.protocols import Foreground, JobContext
 from robust_model.analyses import ANALYSES
 from robust_model.analyses.base import AnalysisConfig, DataConfig, Material, Stopped
 from robust_model.analyses.bench import CROSSMAXES
+from robust_model.analyses.defences import InOrder
 from robust_model.analyses.report import Found, analyse_job, write
 from robust_model.checkpoint import file_digest
-from robust_model.commands import EXIT_INTERRUPTED
-from robust_model.evaluation.config import EvalConfig, check_classes, choose, evaluation_data
+from robust_model.class_match import match_classes
+from robust_model.commands import EXIT_INTERRUPTED, add_threads, set_threads
+from robust_model.evaluation.config import EvalConfig, choose, evaluation_data, shape_of_images
 from robust_model.jobs import validated
 from robust_model.provenance import command_line
 from robust_model.published import fetch_published
@@ -33,8 +34,11 @@ OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "count": (("-n", "--count"), {"type": int, "help": "images, 0 = all"}),
     "size": (("--size",), {"type": int, "help": "read a class folder at so many pixels a side, 0 = the model's own"}),
     "match": (("--match",), {"choices": ("name", "order"), "help": "how the data's classes are the model's"}),
-    "eps": (("--eps",), {"type": float, "help": "L-inf budget in grey levels of 255"}),
-    "budgets": (("--budgets",), {"type": float, "nargs": "+", "help": "L-inf budgets in grey levels of 255, rising"}),
+    "eps": (("--eps",), {"type": number(0, 255), "help": "L-inf budget in grey levels of 255"}),
+    "budgets": (
+        ("--budgets",),
+        {"type": number(0, 255), "nargs": "+", "help": "L-inf budgets in grey levels of 255, rising"},
+    ),
     "sources": (("--sources",), {"nargs": "+", "help": "whose logits are attacked, one after the other"}),
     "steps": (("--steps",), {"type": int, "help": "steps of an attack, or of a picture (0: the preset's)"}),
     "restarts": (("--restarts",), {"type": int, "help": "of each attack"}),
@@ -63,11 +67,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
             if name in OPTIONS:
                 flags, settings = OPTIONS[name]
                 text = settings["help"] + _default(name, field.default)
+                if settings.get("type") is int:
+                    settings = {**settings, "type": whole_of(analysis.config, name)}
                 # Defaults live in the configuration alone: what nobody says does not appear among the arguments.
                 command.add_argument(*flags, **{**settings, "help": text, "default": argparse.SUPPRESS})
         command.add_argument("--out", type=Path, help="the folder to write to (default: runs/analyses/KIND-MODEL)")
         command.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
-        command.add_argument("--threads", type=int, metavar="N", help="CPU threads to compute with")
+        add_threads(command)
 
 
 def _default(name: str, value: object) -> str:
@@ -99,7 +105,11 @@ def load_material(config: AnalysisConfig, device: str) -> tuple[AnalysisConfig, 
 
     With them the configuration, in which a lone model's own CrossMax is named where no other was asked for.
     """
-    subjects = [load_subject(name, device) for name in config.models]
+    if isinstance(config, DataConfig):
+        wanted = EvalConfig(model=config.model, data=config.data, size=config.size)
+        subjects = [load_subject(name, device, shape=lambda: shape_of_images(wanted)) for name in config.models]
+    else:
+        subjects = [load_subject(name, device) for name in config.models]
     models = {subject.name: subject.model for subject in subjects}
     revisions = {s.name: file_digest(s.folder / "model.safetensors") for s in subjects if s.folder is not None}
     if len(models) < len(subjects) or len(set(revisions.values())) < len(revisions):
@@ -109,21 +119,20 @@ def load_material(config: AnalysisConfig, device: str) -> tuple[AnalysisConfig, 
     if config.noise != "model":
         models = {name: model.with_noise(config.noise) for name, model in models.items()}
     first = subjects[0].model
-    wanted = EvalConfig(model=config.model, data=config.data, size=config.size)
-    data = evaluation_data(wanted, first.config.image_size)
-    check_classes(data, first.class_names, config.match)
+    data = match_classes(evaluation_data(wanted, first.config.image_size), first.class_names, config.match)
+    for note in (*(note for subject in subjects for note in subject.notes), *filter(None, [data.note])):
+        print(f"Note: {note}", file=sys.stderr)
     images, indices = choose(data, config.count, config.seed)
     if not config.crossmax and len(subjects) == 1 and first.config.aggregator in CROSSMAXES:
         config = config.model_copy(update={"crossmax": first.config.aggregator})
-    return config, Material(tuple(models.items()), revisions, device, images, indices)
+    classes = first.class_names  # whose order the labels count in, and so do the others' logits
+    placed = [(n, model if model.class_names == classes else InOrder(model, classes)) for n, model in models.items()]
+    return config, Material(tuple(placed), revisions, device, images, indices)
 
 
 def run(args: argparse.Namespace, argv: list[str], foreground: Foreground) -> int:
     """Run one analysis, write its files and print its table; returns the exit code. Raises StudioError."""
-    if args.threads is not None:
-        if args.threads < 1:
-            raise StudioError(f"--threads must be at least 1, not {args.threads}.")
-        torch.set_num_threads(args.threads)
+    set_threads(args.threads)
     config, device = configuration(args), choose_device(args.device)
     fetch_published(config.models, device, foreground)
     config, material = load_material(config, device)

@@ -54,7 +54,7 @@ class CrossmaxConfig(BudgetConfig):
     """
 
     others: tuple[str, ...] = ()
-    restarts: int = Field(1, ge=1)
+    restarts: int = Field(1, ge=1, le=1000)
 
     @property
     def models(self) -> tuple[str, ...]:

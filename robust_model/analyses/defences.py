@@ -7,6 +7,7 @@ from torch import Tensor
 
 from generator.errors import StudioError
 from robust_model.attacks import Defence, source_of
+from robust_model.class_match import places_of
 from robust_model.noise import Noise
 
 
@@ -33,6 +34,39 @@ class ReadAs:
     def combine(self, logits: Tensor) -> Tensor:
         """The answer [B, C] of the chosen read-out."""
         return self.source(logits)
+
+
+class InOrder:
+    """The defence `base` with its classes in the order of `class_names`, each by its name: a `Defence` itself.
+
+    Raises StudioError where these are not its classes.
+    """
+
+    def __init__(self, base: Defence, class_names: Sequence[str]) -> None:
+        self.base, self.class_names, self.readout_names = base, tuple(class_names), base.readout_names
+        if len(class_names) != len(base.class_names):
+            raise StudioError(
+                f"Networks of {len(class_names)} and of {len(base.class_names)} classes cannot be compared: name "
+                "networks that know the same."
+            )
+        self.places = torch.tensor(places_of(class_names, base.class_names))
+
+    @property
+    def random(self) -> bool:
+        """Whether two passes over one image may differ."""
+        return self.base.random
+
+    def readouts(self, images: Tensor, noise: Noise | None = None) -> Tensor:
+        """The base's logits [B, N, C], in the other order."""
+        return self.base.readouts(images, noise)[:, :, self.places.to(images.device)]
+
+    def voting(self, logits: Tensor) -> Tensor:
+        """The base's voters."""
+        return self.base.voting(logits)
+
+    def combine(self, logits: Tensor) -> Tensor:
+        """The base's answer [B, C]: how predictors are combined does not depend on the order of the classes."""
+        return self.base.combine(logits)
 
 
 class Together:

@@ -16,7 +16,7 @@ from torch import Tensor
 from robust_model.analyses import plotting
 from robust_model.analyses.base import Analysis, AttackedConfig, Material, Measured, Monitor, Table
 from robust_model.analyses.bench import ANSWER, TITLES, Workbench, over_batches
-from robust_model.attacks import PgdConfig
+from robust_model.attacks import PgdConfig, source_of
 from robust_model.evaluation.accounting import proportion
 from robust_model.evaluation.plan import generator_of
 from robust_model.evaluation.sweep import Ladder, SweepConfig, epsilon_sweep
@@ -41,7 +41,7 @@ class EpsilonConfig(AttackedConfig):
 
     budgets: tuple[float, ...] = tuple(e / 255 for e in (1, 2, 4, 6, 8, 12, 16, 24, 32, 64, 128))
     sources: tuple[str, ...] = ("defence", "mean")
-    restarts: int = Field(1, ge=1)
+    restarts: int = Field(1, ge=1, le=1000)
 
     @field_validator("budgets")
     @classmethod
@@ -56,6 +56,8 @@ def measure(config: EpsilonConfig, material: Material, monitor: Monitor) -> Meas
     (_, defence), *_ = material.models
     bench = Workbench(defence, config, material, monitor)
     sources = config.sources if len(defence.readout_names) > 1 else ("defence",)
+    for source in sources:
+        source_of(defence, source)  # refuses now, not after the clean answers
 
     def work(images: Tensor, labels: Tensor, place: str) -> tuple[Tensor, Tensor, Tensor]:
         return images, labels, bench.answers(images, (ANSWER,), place)[:, 0] == labels

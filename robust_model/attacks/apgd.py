@@ -18,7 +18,7 @@ from torch import Tensor
 
 from generator.projected import checkpoints
 from robust_model.attacks.base import AttackOutcome, Defence, Judge, PassCount, project
-from robust_model.attacks.gradients import GradientAttack, GradientConfig, Query
+from robust_model.attacks.gradients import GradientAttack, GradientConfig, Query, check_gradient_attack
 from robust_model.attacks.losses import TARGETED
 from robust_model.noise import Noise
 
@@ -52,6 +52,9 @@ class ApgdConfig(GradientConfig):
     @property
     def units(self) -> int:
         return self.runs * (self.steps + 1) + 1
+
+    def check(self, defence: Defence) -> None:
+        check_gradient_attack(defence, self.source, self.loss)
 
     def cost(self) -> PassCount:
         ranking = PassCount(forward=int(self.loss in TARGETED))

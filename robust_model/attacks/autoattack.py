@@ -104,6 +104,9 @@ class AutoAttackConfig(AttackBase):
     def units(self) -> int:
         return self.cost().forward + 1
 
+    def check(self, defence: Defence) -> None:
+        check_config(self, defence)
+
     def cost(self) -> PassCount:
         """The passes of one image that never breaks, with 10 classes or more (untargeted FAB: exactly 10).
 

@@ -82,6 +82,9 @@ class AttackBase(BaseModel):
     def units(self) -> int:
         """How often the attack's generator yields at most."""
 
+    def check(self, defence: Defence) -> None:
+        """A StudioError where this attack cannot attack the defence, for what is known of both before any pass."""
+
     @abstractmethod
     def cost(self) -> PassCount:
         """The passes that one image costs which never breaks (those of the judge are not the attack's)."""

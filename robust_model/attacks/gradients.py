@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from generator.errors import StudioError
+from robust_model.answers import named
 from robust_model.attacks.base import AttackBase, AttackOutcome, Defence, Judge, PassCount, project, source_of
 from robust_model.attacks.losses import LOSSES, TARGETED, Loss, check_classes
 from robust_model.attacks.noise import NoiseOverSteps, StepNoise
@@ -33,6 +34,12 @@ class GradientConfig(AttackBase):
         if self.noise_over_steps != "fresh":
             marks.append(f"{self.noise_over_steps} noise")
         return what + (f" ({', '.join(marks)})" if marks else "")
+
+
+def check_gradient_attack(defence: Defence, source: str, loss: str) -> None:
+    """A StudioError where the defence has no such source, or too few classes for the loss."""
+    source_of(defence, source)
+    check_classes(loss, len(defence.class_names))
 
 
 @dataclass
@@ -111,7 +118,7 @@ class GradientAttack:
             self.outcome.extra["zero_gradients"] = int((gradient.flatten(1) == 0).all(1).sum())
         self.outcome.passes += PassCount(len(x), len(x)) * eot
 
-        answers = self.defence.combine(logits.detach()).argmax(1).view(eot, -1)
+        answers = named(self.defence.combine(logits.detach())).view(eot, -1)
         wrong = (answers != labels).float().mean(0) >= 0.5
         fell = torch.zeros_like(wrong)
         if bool(wrong.any()):
@@ -121,8 +128,11 @@ class GradientAttack:
 
 
 def _gradient(loss: Tensor, leaf: Tensor) -> Tensor:
-    """d loss / d leaf; zero where nothing differentiable leads from one to the other (a masked gradient)."""
+    """d loss / d leaf; zero where it is no number, and where nothing differentiable leads from one to the other.
+
+    Both mask the gradient.
+    """
     if not loss.requires_grad:
         return torch.zeros_like(leaf)
     (gradient,) = torch.autograd.grad(loss, leaf, allow_unused=True)
-    return torch.zeros_like(leaf) if gradient is None else gradient
+    return torch.zeros_like(leaf) if gradient is None else gradient.nan_to_num(nan=0.0)

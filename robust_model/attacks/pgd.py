@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from robust_model.attacks.base import AttackOutcome, Defence, Judge, PassCount, project
-from robust_model.attacks.gradients import GradientAttack, GradientConfig
+from robust_model.attacks.gradients import GradientAttack, GradientConfig, check_gradient_attack
 from robust_model.attacks.losses import TARGETED
 from robust_model.noise import Noise
 
@@ -41,6 +41,9 @@ class PgdConfig(GradientConfig):
     @property
     def units(self) -> int:
         return self.restarts * (self.steps + 1) + 1
+
+    def check(self, defence: Defence) -> None:
+        check_gradient_attack(defence, self.source, self.loss)
 
     def cost(self) -> PassCount:
         ranking = PassCount(forward=int(self.loss in TARGETED))

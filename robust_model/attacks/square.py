@@ -92,7 +92,7 @@ def square(
             outcome.passes += PassCount(forward=len(x) * config.repeats)
             better = found > score[alive]
             best[alive[better]], score[alive[better]] = x[better], found[better]
-            wrong = found >= 0
+            wrong = ~(found < 0)  # what is no number is no right answer either
             if bool(wrong.any()):
                 fell = torch.zeros_like(wrong)
                 fell[wrong] = ~judge(x[wrong], labels[alive[wrong]])

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from generator.intervals import wilson
+from robust_model.answers import named
 from robust_model.attacks import Defence
 from robust_model.noise import Noise
 
@@ -18,11 +19,15 @@ def proportion(mask: Tensor) -> dict[str, Any]:
 
 @torch.no_grad()
 def answers(defence: Defence, images: Tensor, noise: Noise, draws: int) -> Tensor:
-    """The class that each read-out, and last the defence, names in each of `draws` passes: int64 [K, B, N + 1]."""
+    """The class that each read-out, and last the defence, names in each of `draws` passes: int64 [K, B, N + 1].
+
+    `NO_ANSWER` where its logits are not all numbers.
+    """
     rows = []
     for _ in range(draws):
         logits = defence.readouts(images, noise)
-        rows.append(torch.cat([logits, defence.combine(logits)[:, None]], dim=1).argmax(2))
+        said = torch.cat([logits, defence.combine(logits)[:, None]], dim=1)
+        rows.append(named(said))
     return torch.stack(rows)
 
 

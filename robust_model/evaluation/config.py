@@ -1,14 +1,21 @@
 """What is evaluated, and how: everything that decides an evaluation's numbers."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
-from generator.errors import StudioError
+from generator.arguments import MOST_SEED
 from robust_model.attacks import AnyAttack, AttackPrecision
+from robust_model.class_folders import Split
+from robust_model.class_match import Match
 from robust_model.data import LabelledImages, LabelledSet, class_files, class_folder, load_data
+from robust_model.plain import DEFAULT_SIDE
+
+FOLDERS: dict[str, Callable[[Path, Split, int | None], LabelledSet]] = {"folder": class_folder, "files": class_files}
+"""How a class folder is read, by the word before its path."""
 
 
 class EvalConfig(BaseModel):
@@ -17,7 +24,7 @@ class EvalConfig(BaseModel):
     `noise`: "model" (as the model is configured), "off" or "fresh". `count` images are drawn from the test split
     by `seed` (0: all of them, in order); a class folder is read at `size` pixels a side (0: the model's own). `match`
     says which of the data's classes is which of the model's: the one of the same name, or ("order") the one at the same
-    place. `draws` passes vote on each verdict where noise is on.
+    place (see `class_match`). `draws` passes vote on each verdict where noise is on.
 
     The attacks are those of the `suites` (see `suites.SUITES`), made with eps, steps, restarts and eot; or `attacks`,
     if there are any. They meet every image that at least one of the clean draws gets right; without `attack_all`, only
@@ -33,14 +40,14 @@ class EvalConfig(BaseModel):
 
     model: str
     data: str
-    count: int = Field(1000, ge=0)
-    size: int = Field(0, ge=0)
-    match: Literal["name", "order"] = "name"
+    count: int = Field(1000, ge=0, le=10**9)
+    size: int = Field(0, ge=0, le=4096)
+    match: Match = "name"
     eps: float = Field(8 / 255, ge=0, le=1)
-    steps: int = Field(50, ge=1)
-    restarts: int = Field(2, ge=1)
-    eot: int = Field(4, ge=1)
-    draws: int = Field(9, ge=1)
+    steps: int = Field(50, ge=1, le=100_000)
+    restarts: int = Field(2, ge=1, le=1000)
+    eot: int = Field(4, ge=1, le=10_000)
+    draws: int = Field(9, ge=1, le=10_000)
     noise: Literal["model", "off", "fresh"] = "model"
     aggregator: str = ""
     suites: tuple[str, ...] = ("adaptive",)
@@ -48,10 +55,10 @@ class EvalConfig(BaseModel):
     attack_all: bool = True
     cascade: bool = False
     precision: AttackPrecision = "float32"
-    sweep: int = Field(0, ge=0)
-    samples: int = Field(4, ge=0)
-    batch: int = Field(250, ge=1)
-    seed: int = 0
+    sweep: int = Field(0, ge=0, le=10**9)
+    samples: int = Field(4, ge=0, le=10_000)
+    batch: int = Field(250, ge=1, le=100_000)
+    seed: int = Field(0, ge=0, le=MOST_SEED)
 
 
 class EvalProgress(NamedTuple):
@@ -62,17 +69,29 @@ class EvalProgress(NamedTuple):
     message: str
 
 
-def evaluation_data(config: EvalConfig, image_size: int) -> LabelledSet:
+def evaluation_data(config: EvalConfig, image_size: int | None) -> LabelledSet:
     """The test split that `config` names; a class folder at its `size`, or at the model's `image_size`.
 
-    Of "files:PATH", a class folder that stays on the disk, only the images that are chosen are read.
+    Where neither says one, its images stay as they are, and must be alike. Raises StudioError.
     """
     kind, _, place = config.data.partition(":")
-    if kind == "folder" and place:
-        return class_folder(Path(place), "test", config.size or image_size)
-    if kind == "files" and place:
-        return class_files(Path(place), "test", config.size or image_size)
+    if kind in FOLDERS and place:
+        return FOLDERS[kind](Path(place), "test", config.size or image_size)
     return load_data(config.data, "test")
+
+
+def shape_of_images(config: EvalConfig) -> tuple[int, int]:
+    """Height and width of the images that a model meets which takes them as they are, from one of them.
+
+    Raises StudioError.
+    """
+    kind, _, place = config.data.partition(":")
+    if config.size:
+        return config.size, config.size
+    if kind in FOLDERS and place:
+        height, width = class_files(Path(place), "test", None).pixels(torch.tensor([0])).shape[2:]
+        return height, width
+    return DEFAULT_SIDE, DEFAULT_SIDE
 
 
 def choose(data: LabelledSet, count: int, seed: int) -> tuple[LabelledImages, list[int]]:
@@ -82,19 +101,3 @@ def choose(data: LabelledSet, count: int, seed: int) -> tuple[LabelledImages, li
     rng = torch.Generator().manual_seed(seed)
     indices = torch.randperm(len(data), generator=rng)[:count].sort().values
     return data.subset(indices).loaded(), [int(i) for i in indices]
-
-
-def check_classes(data: LabelledSet, class_names: tuple[str, ...], match: str) -> None:
-    """Refuse data whose classes are not the model's. Raises StudioError."""
-    if match == "order":
-        if len(data.class_names) != len(class_names):
-            raise StudioError(
-                f"The model knows {len(class_names)} classes and the data has {len(data.class_names)}; to match them "
-                "by their order they must be equally many."
-            )
-    elif data.class_names != class_names:
-        raise StudioError(
-            f"The model knows {', '.join(class_names[:4])}...; the data has "
-            f"{', '.join(data.class_names[:4])}...; evaluate on data with the model's own classes. "
-            "Where only the names differ and the order is the same, say so: --match order."
-        )

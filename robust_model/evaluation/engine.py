@@ -17,8 +17,9 @@ from torch import Tensor
 from generator.errors import StudioError
 from robust_model.attacks import AnyAttack, AttackOutcome, as_attacked
 from robust_model.checkpoint import save_tensors, write_atomically
+from robust_model.class_match import match_classes
 from robust_model.data import LabelledSet
-from robust_model.evaluation.config import EvalConfig, EvalProgress, check_classes, choose, evaluation_data
+from robust_model.evaluation.config import EvalConfig, EvalProgress, choose, evaluation_data
 from robust_model.evaluation.curves import curve_costs, curve_unit
 from robust_model.evaluation.diagnostics import diagnose
 from robust_model.evaluation.journal import Entry, Identity, Journal, data_digest, tensors_digest
@@ -58,17 +59,19 @@ def configured(model: EvaluatedModel, config: EvalConfig) -> EvaluatedModel:
 
 
 def attacks_of(model: EvaluatedModel, config: EvalConfig) -> tuple[AnyAttack, ...]:
-    """The attacks that `config` stands for, on a model that is `configured`. Raises StudioError."""
-    if not config.attacks:
+    """The attacks that `config` stands for, on a model that is `configured`; each can attack it. Raises StudioError."""
+    attacks = config.attacks
+    if not attacks:
         eot = config.eot if model.random else 1  # averaging equal gradients buys nothing
-        return suite_attacks(config.suites, Budget(config.eps, config.steps, config.restarts, eot), model)
-    for attack in config.attacks:
+        attacks = suite_attacks(config.suites, Budget(config.eps, config.steps, config.restarts, eot), model)
+    for attack in attacks:
+        attack.check(model)
         if attack.eps != config.eps:
             raise StudioError(
                 f"The attack '{attack.name}' has another eps than the evaluation ({attack.eps:g}, not {config.eps:g}): "
                 "a worst case needs one budget."
             )
-    return config.attacks
+    return attacks
 
 
 class Evaluation:
@@ -89,7 +92,7 @@ class Evaluation:
         on_progress: Callable[[EvalProgress], None] = lambda _: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        check_classes(data, model.class_names, config.match)
+        data = match_classes(data, model.class_names, config.match)
         self.model, self.config = configured(model, config), config
         self.on_progress, self.should_stop = on_progress, should_stop
         self.data, self.indices = choose(data, config.count, config.seed)

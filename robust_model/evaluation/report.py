@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from robust_model.answers import NO_ANSWER
 from robust_model.data import LabelledImages
 from robust_model.evaluation.accounting import by_draws, proportion
 from robust_model.evaluation.config import EvalConfig
@@ -124,7 +125,7 @@ def _accounting(results: Results, counted: Tensor) -> dict[str, Any] | None:
 
 
 def _warnings(setting: Setting, results: Results) -> list[str]:
-    found = []
+    found = [setting.data.note] if setting.data.note else []
     if not setting.model.random and setting.model.with_noise("fresh").random:
         found.append("The network was trained with random draws; evaluated here with their centre (deterministic).")
     if setting.config.precision != "float32":
@@ -138,6 +139,17 @@ def _warnings(setting: Setting, results: Results) -> list[str]:
                 "logit is as high as any, and the order of the classes decides. They need not survive being saved; an "
                 "aggregator whose name ends in -votes settles CrossMax's ties."
             )
+        if attack.speechless:
+            found.append(
+                f"To {attack.speechless} of the images that '{attack.planned.name}' returned the model answers with "
+                "NaN or infinity: that is no answer, and they are counted as wrong."
+            )
+    silent = int((results.named[:, -1] == NO_ANSWER)[results.seen].sum())
+    if silent:
+        found.append(
+            f"To {silent} of the {int(results.seen.sum())} clean images the model answers with NaN or infinity: that "
+            "is no answer, and they are counted as wrong."
+        )
     clean = results.clean_right[results.seen].any(1)
     if len(clean) and not bool(clean.any()):
         found.append("The model gets no image right: nothing could be attacked.")

@@ -21,6 +21,7 @@ class AttackResults:
     before it); `rescored` [n]: still right by the majority of fresh draws on the image that the attack returned;
     `right` [n, K]: right in each of these draws. Images that it did not attack keep what was known of them. `tied`: of
     how many that it broke the true class's logit is as high as any, so that the order of the classes decides.
+    `speechless`: to how many images that it returned the model has no answer.
     """
 
     planned: PlannedAttack
@@ -33,6 +34,7 @@ class AttackResults:
     seconds: float = 0.0
     distance_max: float = 0.0
     tied: int = 0
+    speechless: int = 0
     samples: list[dict[str, Any]] = field(default_factory=list)
     extras: list[dict[str, Any]] = field(default_factory=list)
 
@@ -97,6 +99,7 @@ class Results:
         result.seconds += entry.facts["seconds"]
         result.distance_max = max(result.distance_max, entry.facts["distance_max"])
         result.tied += entry.facts.get("tied", 0)  # journals of before this was looked at have none
+        result.speechless += entry.facts.get("speechless", 0)
         result.samples += entry.facts["samples"]
         result.extras.append(entry.facts["extra"])
 

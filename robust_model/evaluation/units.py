@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from robust_model.answers import NO_ANSWER
 from robust_model.attacks import AnyAttack, AttackOutcome, Defence, PassCount, run_attack
 from robust_model.data import LabelledImages, to_float
 from robust_model.evaluation.accounting import answers, majority, tied
@@ -54,7 +55,10 @@ class Referee:
         names = (*self.defence.readout_names, "defence")
         classes = self.defence.class_names
         return [
-            {name: classes[answer] for name, answer in zip(names, row, strict=True)}
+            {
+                name: "no answer" if answer == NO_ANSWER else classes[answer]
+                for name, answer in zip(names, row, strict=True)
+            }
             for row in self.named(images).tolist()
         ]
 
@@ -189,6 +193,7 @@ def attack_unit(bench: Bench, task: Task, on_step: Callable[[int, AttackOutcome]
     again = bench.referee(*place, "again")
     answered = again.answers(outcome.images)[:, :, -1]
     broken = outcome.broken.cpu()
+    speechless = int((majority(answered) == NO_ANSWER).sum())
     fallen = torch.nonzero(broken).squeeze(1).to(images.device)
     ties = again.tied(outcome.images[fallen], labels[fallen]) if len(fallen) else 0
     found = broken & task.new
@@ -207,6 +212,7 @@ def attack_unit(bench: Bench, task: Task, on_step: Callable[[int, AttackOutcome]
         "seconds": time.monotonic() - started,
         "distance_max": distance,
         "tied": ties,
+        "speechless": speechless,
         "samples": pictures,
         "extra": outcome.extra,
     }

@@ -8,9 +8,10 @@ import torch
 from PIL import Image
 
 from app.data_dir import DataDir
-from app.evaluation_data import EvaluationData, data_sets, load_images, relabelled
+from app.evaluation_data import EvaluationData, data_sets, load_images
 from app.evaluation_order import LabelledUpload
 from generator.errors import StudioError
+from robust_model.class_match import by_name
 from robust_model.data import CIFAR10_CLASSES, LabelledImages, synthetic
 
 COLOURS = ("red", "green", "blue")
@@ -151,9 +152,9 @@ def test_the_examples_are_uploads_with_their_names_as_labels(here, data):
 
 def test_labels_move_with_their_names():
     source = LabelledImages(torch.zeros(3, 3, 2, 2, dtype=torch.uint8), torch.tensor([0, 1, 0]), ("blue", "red"), "x")
-    assert relabelled(source, COLOURS).labels.tolist() == [2, 0, 2]
+    assert by_name(source, COLOURS).labels.tolist() == [2, 0, 2]
     with pytest.raises(StudioError, match="no class called blue"):
-        relabelled(source, ("red", "green"))
+        by_name(source, ("red", "green"))
 
 
 def test_a_data_set_that_cannot_be_fetched_says_where_to_put_it(data, monkeypatch):
@@ -167,3 +168,26 @@ def test_a_data_set_that_cannot_be_fetched_says_where_to_put_it(data, monkeypatc
 
 def test_no_folder_no_sets(tmp_path):
     assert data_sets(DataDir(tmp_path / "nowhere")) == {}
+
+
+def test_folders_are_counted_as_they_are_read(here, data):
+    """F7, F23, F2: one rule for what is an image, and one for which class is which."""
+    fill(data, "mine", ("Red", "green"))
+    folder = data.datasets / "mine" / "test"
+    plain((1, 2, 3)).save(folder / "green" / "more.tif")
+    (folder / "green" / ".ipynb_checkpoints").mkdir()
+    plain((1, 2, 3)).save(folder / "green" / ".ipynb_checkpoints" / "more.png")
+    plain((1, 2, 3)).save(folder / "green" / "._0.png")
+    (folder / "green" / "notes.txt").touch()
+    listed = choice(here, COLOURS, "dataset:mine")
+    read = load_images(data, "dataset:mine", None, COLOURS, 8)
+    assert (listed.count, len(read), listed.why_not) == (4, 4, "")
+    assert read.labels.tolist() == [0, 1, 1, 1] and "1 file in" in read.note and "'Red' as 'red'" in read.note
+
+
+def test_a_class_of_no_images_is_told_in_the_list(here, data):
+    fill(data, "mine", ("red", "green"))
+    for path in (data.datasets / "mine" / "test" / "green").iterdir():
+        path.unlink()
+    assert "holds no images" in choice(here, COLOURS, "dataset:mine").why_not
+    assert choice(here, COLOURS, "own").why_not == ""

@@ -72,7 +72,22 @@ def test_several_reports_of_a_model_are_told_apart_and_renewed(data, tmp_path):
     assert json.loads(copy.read_text())["data"]["source"] == "drawings and more"
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", a_report(attacks=None).replace('"attacks"', '"raids"')])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "{", "[]", "{}", "[" * 100_000, a_report(attacks=None).replace('"attacks"', '"raids"')),
+        *(a_report(attacks=None), a_report(data=[]), a_report(clean=1)),
+    ],
+)
 def test_what_is_no_report_is_passed_over_with_a_warning(data, tmp_path, caplog, content):
     assert shipped_reports([a_model(tmp_path, evaluation=content)], data.shipped, INSIDE) == []
     assert "evaluation.json" in caplog.text and not data.shipped.exists()
+
+
+def test_one_damaged_report_ends_no_list(data, tmp_path):
+    """F6: a link that leads nowhere, or a folder by a report's name, is passed over."""
+    model = a_model(tmp_path, evaluation=a_report())
+    (model.folder / "evaluation-link.json").symlink_to(tmp_path / "nowhere")
+    (model.folder / "evaluation-folder.json").mkdir()
+    (model.folder / "evaluation-utf16.json").write_bytes(a_report().encode("utf-16"))
+    assert [one.title for one in shipped_reports([model], data.shipped, INSIDE)] == ["Mine on photos"]

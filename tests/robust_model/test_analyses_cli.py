@@ -11,6 +11,7 @@ import pytest
 
 from app.jobs import Terminal
 from generator.errors import StudioError
+from generator.program import Parser
 from robust_model.analyses import ANALYSES, bench
 from robust_model.analyses.cli import OPTIONS, add_parser, configuration, run
 from robust_model.attacks import run_attack
@@ -36,7 +37,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def parsed(words: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
+    parser = Parser()
     add_parser(parser.add_subparsers(dest="command"))
     return parser.parse_args(words)
 
@@ -110,13 +111,13 @@ def test_ctrl_c(
     ("words", "message"),
     [
         (["layers", "no-such-model"], "There is no model 'no-such-model'"),
-        (["layers", "first", "--steps", "0"], "'steps' is not valid"),
-        (["layers", "first", "--threads", "0"], "--threads must be at least 1"),
+        (["layers", "first", "--steps", "0"], "no whole number from 1 to 100,000"),
+        (["layers", "first", "--threads", "0"], "no whole number from 1 to 256"),
         (["sweep", "first", "--budgets", "2", "1"], "budgets must rise"),
-        (["sweep", "first", "--budgets", "1", "300"], "budgets must rise"),
+        (["sweep", "first", "--budgets", "1", "300"], "no number from 0 to 255"),
         (["transfer", "first", "--crossmax", "crossmax-top3", "--data", "folder:no/such/place"], "No images at"),
         (["gallery", "first", "--data", "nonsense"], "Unknown data"),
-        (["classes", "first", "--images", "0"], "'images' is not valid"),
+        (["classes", "first", "--images", "0"], "no whole number from 1 to 16"),
     ],
 )
 def test_mistakes_get_a_sentence(words: list[str], message: str, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -269,3 +269,39 @@ def test_cifar_arrives_channels_first(tmp_path: Path, monkeypatch: pytest.Monkey
     assert np.array_equal(data.images[1].permute(1, 2, 0).numpy(), pixels[1])
     assert (data.labels.tolist(), data.class_names) == ([3, 1], CIFAR10_CLASSES)
     assert data.source == "torchvision:cifar10/test"
+
+
+# --- folders as they come
+
+
+def test_hidden_files_at_any_depth_are_no_images(folder: Path) -> None:
+    """F7: a hidden folder within a class is passed over, and what no picture is said."""
+    write(folder / "train/cat/.ipynb_checkpoints/a-checkpoint.png", (9, 9, 9))
+    write(folder / "train/__MACOSX/cat/a.png", (9, 9, 9))
+    data = class_folder(folder, "train")
+    assert len(data) == 3 and data.class_names == ("cat", "dog")
+    assert data.note.startswith("1 file in") and ".txt" in data.note
+    assert class_files(folder, "train", 32).note == data.note
+
+
+def test_every_format_that_is_read_is_found(tmp_path: Path) -> None:
+    """F23: TIFF and GIF are images of a class folder too."""
+    for name in ("a.tif", "b.gif", "c.TIFF", "d.webp", "e.jfif"):
+        path = tmp_path / "test/cat" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (50, 50, 50)).save(path, "JPEG" if name == "e.jfif" else None)
+    write(tmp_path / "test/dog/1.png", (1, 1, 1))
+    data = class_folder(tmp_path, "test", 8)
+    assert data.labels.tolist() == [0, 0, 0, 0, 0, 1] and data.note == ""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_links_and_the_folder_s_name(folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """F30: a linked `images` folder is read; `folder:.` is recorded by the folder's name."""
+    (folder / "train/dog/images").rename(folder / "elsewhere")
+    (folder / "train/dog/images").symlink_to(folder / "elsewhere")
+    (folder / "train").rename(folder / "test")
+    monkeypatch.chdir(folder)
+    for place in (".", "./", "test/.."):
+        data = evaluation_data(EvalConfig(model="m", data=f"{kind}:{place}"), 32)
+        assert (len(data), data.source) == (3, f"{kind}:{folder.name}/test")

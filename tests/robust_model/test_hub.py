@@ -79,8 +79,11 @@ def test_a_model_of_the_hub_is_evaluated_and_its_copy_left_alone(
     subject = load_subject("hf-hub:org/name@v2")
     assert (subject.name, subject.folder) == ("hf-hub:org/name@v2", None)
     assert subject.model.class_names == ("a", "b")
-    several = load_subject(f"ensemble:hf-hub:org/name+{repository}")
-    assert several.name == "ensemble:hf-hub:org/name+snapshot"
+    other = repository.with_name("other")
+    shutil.copytree(repository, other)
+    save_tensors(other / "model.safetensors", SelfEnsemble(MODEL, seed=2).state_dict(), {})
+    several = load_subject(f"ensemble:hf-hub:org/name+{other}")
+    assert several.name == "ensemble:hf-hub:org/name+other"
     assert several.model.readout_names == ("member 1", "member 2")
 
 

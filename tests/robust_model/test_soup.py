@@ -132,9 +132,10 @@ def test_ensembles_that_cannot_be_exported(tmp_path: Path) -> None:
     a, b = exported(tmp_path / "a", 1), exported(tmp_path / "b", 2, class_names=("w", "x", "y", "z"))
     with pytest.raises(StudioError, match="same classes"):
         export_ensemble([str(a), str(b)], tmp_path / "out", command="", title="")
+    c = exported(tmp_path / "c", 3)
     with pytest.raises(StudioError, match="at least 3 predictors"):
-        export_ensemble([str(a), str(a)], tmp_path / "out", command="", title="", aggregator="crossmax-top3")
-    two = export_ensemble([str(a), str(a)], tmp_path / "two", command="", title="")
+        export_ensemble([str(a), str(c)], tmp_path / "out", command="", title="", aggregator="crossmax-top3")
+    two = export_ensemble([str(a), str(c)], tmp_path / "two", command="", title="")
     with pytest.raises(StudioError, match="an ensemble itself"):
         export_ensemble([str(two), str(a)], tmp_path / "out", command="", title="")
     with pytest.raises(StudioError, match="Ensembles are not averaged"):

@@ -155,7 +155,7 @@ def test_a_function_of_the_users_own(own: str) -> None:
     subject = load_subject(f"{own}:named")
     assert subject.name == "their_models:named" and subject.folder is None
     assert subject.model.class_names == ("dark", "light")
-    assert subject.model.config.image_size == 0
+    assert subject.model.config.image_size is None
 
 
 @pytest.mark.parametrize(

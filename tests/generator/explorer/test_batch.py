@@ -15,7 +15,7 @@ from generator.errors import StudioError
 from generator.explorer.attacking import AttackPlan, attack_photos
 from generator.explorer.batch import Measuring, measure_cases, run_batch
 from generator.explorer.label_files import read_labels
-from generator.explorer.photos import Photo, file_name, find_photos, list_photos
+from generator.explorer.photos import Photo, file_name, find_photos, list_photos, passed_over
 from generator.explorer.report import COLUMNS, to_text
 from generator.explorer.saved import cases_of
 from generator.explorer.victims import classifier_victim
@@ -248,3 +248,16 @@ def test_one_failing_attack_among_models_is_no_crash(tmp_path: Path, photos: tup
 
     attacked = attack_photos(Context(), plan_for(tmp_path / "out", photos), {"colours": Sick()})
     assert len(attacked.failed) == 3 and not attacked.cases
+
+
+def test_hidden_files_are_no_photos_unless_they_are_named(tmp_path: Path) -> None:
+    """F7: what macOS keeps beside a photo is passed over in a folder; what is no picture is said."""
+    save_photos(tmp_path / "photos", (0,))
+    [photo] = find_photos([tmp_path / "photos"])
+    hidden = photo.with_name(f"._{photo.name}")
+    hidden.write_bytes(photo.read_bytes())
+    (tmp_path / "photos" / "notes.txt").touch()
+    assert find_photos([tmp_path / "photos"]) == (photo,)
+    assert find_photos([hidden, tmp_path / "photos"]) == (hidden, photo)
+    [note] = passed_over([tmp_path / "photos", photo])
+    assert note.startswith("1 file in") and ".txt" in note
