@@ -19,7 +19,7 @@ from PIL import Image
 
 from app.limits import DAY_SECONDS, Limits
 from generator.errors import StudioError
-from generator.image import load_image, pixel_digest, save_png
+from generator.image import load_image, load_noted, pixel_digest, save_png
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ENDING = ".png"
@@ -30,6 +30,14 @@ class Kept(NamedTuple):
 
     owner: str
     digest: str
+
+
+class Brought(NamedTuple):
+    """A picture that was brought: what is kept, its width and height, and what was done to it, in sentences."""
+
+    kept: Kept
+    size: tuple[int, int]
+    notes: tuple[str, ...]
 
 
 class Uploads:
@@ -79,18 +87,16 @@ class Uploads:
         with self._decoding:
             return load_image(path)
 
-    def bring(self, path: Path, owner: str) -> tuple[Kept, tuple[int, int]]:
+    def bring(self, path: Path, owner: str) -> Brought:
         """Read a picture and keep its pixels for a visitor; the name it came with is not used.
-
-        Returns what is kept, and its width and height.
 
         Raises:
             ImageError: it cannot be read; the message says why.
             StudioError: there is no room for it.
         """
         with self._decoding:
-            picture = load_image(path)
-            return self._keep(picture, owner), picture.size
+            decoded = load_noted(path)
+            return Brought(self._keep(decoded.picture, owner), decoded.picture.size, decoded.notes)
 
     def keep(self, picture: Image.Image, owner: str) -> Kept:
         """Keep the pixels of an RGB picture for a visitor. StudioError: there is no room for it."""

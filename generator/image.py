@@ -12,18 +12,26 @@ import os
 import re
 import secrets
 import stat
-import struct
-import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import numpy as np
-from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError, features
+from PIL import Image, PngImagePlugin
 from torch import Tensor
 
 from generator import png
+from generator.decoding import (
+    DEFAULT_LIMITS,
+    MAX_BYTES,
+    MAX_PIXELS,
+    MAX_SIDE,
+    MIN_SIDE,
+    Decoded,
+    LoadLimits,
+    accepted_formats,
+    decode,
+    strips,
+)
 from generator.pixels import (
     ImageError,
     pixels_of_one,
@@ -41,11 +49,13 @@ __all__ = [
     "MAX_SIDE",
     "METADATA_KEY",
     "MIN_SIDE",
+    "Decoded",
     "ImageError",
     "ImageSource",
     "LoadLimits",
     "accepted_formats",
     "load_image",
+    "load_noted",
     "pixel_digest",
     "quantise",
     "quantise_within",
@@ -56,72 +66,12 @@ __all__ = [
     "to_uint8",
 ]
 
-MAX_BYTES = 64 * 1024 * 1024
-MAX_PIXELS = 50_000_000
-MIN_SIDE = 8
-MAX_SIDE = 16384
 METADATA_KEY = "crossmax-studio"  # the recipe of a picture, as JSON, is stored in its PNG under this key
 
 ImageSource = str | Path | bytes | BinaryIO
 
 _ADDRESS = re.compile(r"^([a-z][a-z0-9+.-]+://|data:)", re.IGNORECASE)
 _KEYWORD = re.compile(r"[!-~]([ -~]{0,77}[!-~])?")  # printable ASCII, a part of what PNG allows
-_DIRECT_MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
-_TIFF_BITS_PER_SAMPLE = 258
-_TRANSPOSITIONS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-# What Pillow's parsers and decoders raise on damaged files.
-_DECODER_ERRORS = (
-    OSError,
-    EOFError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    LookupError,
-    ArithmeticError,
-    RuntimeError,
-    MemoryError,
-    AssertionError,
-    struct.error,
-    zlib.error,
-)
-_OTHER_CONTENTS = (
-    (re.compile(rb"^\s*<(!doctype html|html|head|body|script)", re.IGNORECASE), "a web page (HTML)"),
-    (
-        re.compile(rb"^\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?<(!doctype )?svg", re.IGNORECASE | re.DOTALL),
-        "SVG",
-    ),
-    (re.compile(rb"^....ftyp(heic|heix|hevc|mif1|msf1|heim)", re.DOTALL), "HEIC"),
-    (re.compile(rb"^%PDF-"), "PDF"),
-    (re.compile(rb"^8BPS"), "a Photoshop document"),
-    (re.compile(rb"^(\x1a\x45\xdf\xa3|....ftyp(isom|mp4|qt))", re.DOTALL), "a video"),
-)
-
-
-@dataclass(frozen=True)
-class LoadLimits:
-    """What load_image accepts: size of the file in bytes, area and range of each side in pixels."""
-
-    max_bytes: int = MAX_BYTES
-    max_pixels: int = MAX_PIXELS
-    min_side: int = MIN_SIDE
-    max_side: int = MAX_SIDE
-
-
-DEFAULT_LIMITS = LoadLimits()
-
-
-def accepted_formats() -> tuple[str, ...]:
-    """Pillow's names of the formats that are read. No other parser is ever run on a user's file."""
-    return ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", *(("AVIF",) if features.check("avif") else ()))
 
 
 def load_image(
@@ -137,31 +87,18 @@ def load_image(
     scaled to 8 bit, and of an animation the first frame is taken. Size is judged by the header, before any
     decoding. Raises ImageError, with a sentence, for whatever cannot be used.
     """
+    return load_noted(source, background=background, limits=limits).picture
+
+
+def load_noted(
+    source: ImageSource,
+    *,
+    background: tuple[int, int, int] = (255, 255, 255),
+    limits: LoadLimits = DEFAULT_LIMITS,
+) -> Decoded:
+    """Read a picture as `load_image` does, with what was chosen where the file holds more than that, in sentences."""
     name, data = _read(source, limits.max_bytes)
-    try:
-        if data.startswith(png.SIGNATURE):
-            png.verify(io.BytesIO(data))
-        with Image.open(io.BytesIO(data), formats=accepted_formats()) as image:
-            _check_size(name, image.size, limits)
-            image.load()
-            _check_size(name, image.size, limits)  # decoding may correct the size
-            orientation = _orientation(image)
-            picture = _as_rgb(name, image, background)
-    except ImageError:
-        raise
-    except png.DamagedPng as error:
-        raise ImageError(f"{name} is damaged: it {error}. Save or download it again.") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(
-            f"{name} has far too many pixels: {limits.max_pixels:,} at most are read. Scale it down first."
-        ) from error
-    except UnidentifiedImageError as error:
-        raise ImageError(_not_a_picture(name, data)) from error
-    except _DECODER_ERRORS as error:
-        raise ImageError(f"{name} is damaged or cut off. Save or download it again.") from error
-    if orientation in _TRANSPOSITIONS:
-        picture = picture.transpose(_TRANSPOSITIONS[orientation])
-    return picture
+    return decode(name, data, background, limits)
 
 
 def save_png(image: Tensor | Image.Image, path: str | Path, metadata: Mapping[str, str] | None = None) -> None:
@@ -175,8 +112,10 @@ def save_png(image: Tensor | Image.Image, path: str | Path, metadata: Mapping[st
     if target.suffix.lower() != ".png":
         raise ImageError(f"Pictures are saved as PNG: give a name that ends in .png, not '{target.name}'.")
     buffer = io.BytesIO()
-    # A new picture of the pixels alone, so that no transparency or profile of the old one is saved along.
-    Image.fromarray(pixels_of_one(image)).save(buffer, format="PNG", pnginfo=_png_texts(metadata or {}))
+    # Of the pixels alone, so that no transparency or profile of the old picture is saved along.
+    bare = isinstance(image, Image.Image) and image.mode == "RGB" and not image.info and not image.getexif()
+    plain = image if isinstance(image, Image.Image) and bare else Image.fromarray(pixels_of_one(image))
+    plain.save(buffer, format="PNG", pnginfo=_png_texts(metadata or {}))
     scratch = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         try:
@@ -209,9 +148,12 @@ def read_metadata(source: str | Path | bytes) -> dict[str, str]:
 
 def pixel_digest(image: Image.Image | Tensor) -> str:
     """SHA-256 (hex) of the size and the 8-bit RGB pixels of one image, however it is stored."""
-    pixels = pixels_of_one(image)
-    height, width, _ = pixels.shape
-    return hashlib.sha256(f"RGB8 {width}x{height}\n".encode() + pixels.tobytes()).hexdigest()
+    if isinstance(image, Tensor):
+        image = Image.fromarray(pixels_of_one(image))
+    digest = hashlib.sha256(f"RGB8 {image.width}x{image.height}\n".encode())
+    for strip in strips(image):
+        digest.update(pixels_of_one(image.crop(strip)).tobytes())
+    return digest.hexdigest()
 
 
 def _read(source: ImageSource, max_bytes: int) -> tuple[str, bytes]:
@@ -250,71 +192,6 @@ def _checked_path(source: str | Path) -> Path:
     if not stat.S_ISREG(kind):
         raise ImageError(f"'{source}' is not a file. Give the path of a picture.")
     return path
-
-
-def _check_size(name: str, size: tuple[int, int], limits: LoadLimits) -> None:
-    width, height = size
-    if min(size) < limits.min_side:
-        raise ImageError(
-            f"{name} is {width} x {height} pixels; each side needs at least {limits.min_side}. Choose a larger picture."
-        )
-    if max(size) > limits.max_side or width * height > limits.max_pixels:
-        raise ImageError(
-            f"{name} is {width} x {height} pixels; the limits are {limits.max_side} a side and "
-            f"{limits.max_pixels / 1e6:g} million in all. Scale it down first."
-        )
-
-
-def _not_a_picture(name: str, data: bytes) -> str:
-    for pattern, contents in _OTHER_CONTENTS:
-        if pattern.match(data[:1024]):
-            return f"{name} is {contents}, not a picture that can be read. Save it as PNG or JPEG first."
-    formats = ", ".join(accepted_formats())
-    return f"{name} is no picture in a format that is read ({formats}), or it is damaged at its start."
-
-
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; damaged EXIF data does not spoil a good picture."""
-    try:
-        value: Any = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except _DECODER_ERRORS:
-        return 1
-    return value if isinstance(value, int) else 1
-
-
-def _as_rgb(name: str, image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        image = _grey_from_16_bit(name, image)
-    elif image.mode not in _DIRECT_MODES:
-        raise ImageError(
-            f"{name} stores its pixels in a way that has no agreed white (Pillow's mode {image.mode}). "
-            "Save it as an 8-bit or 16-bit PNG first."
-        )
-    transparency = image.info.get("transparency")
-    if image.mode == "RGB" and isinstance(transparency, tuple) and max(transparency) > 255:
-        image.info["transparency"] = tuple(value >> 8 for value in transparency)  # 16-bit file, read as 8 bit
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        picture = Image.new("RGB", rgba.size, background)
-        picture.paste(rgba, mask=rgba.getchannel("A"))
-    else:
-        picture = image.convert("RGB")
-    picture.info = {}
-    return picture
-
-
-def _grey_from_16_bit(name: str, image: Image.Image) -> Image.Image:
-    """Scale 16-bit grey to 8 bit (Pillow itself clips or drops bits), keeping a transparent level."""
-    values = np.asarray(image).astype(np.int64)
-    if values.min() < 0 or values.max() > 65535:
-        raise ImageError(f"{name} has 32-bit grey pixels. Save it as an 8-bit or 16-bit PNG first.")
-    bits = getattr(image, "tag_v2", {}).get(_TIFF_BITS_PER_SAMPLE)
-    white = 4095 if bits == (12,) else 65535
-    grey = Image.fromarray(((values * 255 + white // 2) // white).clip(0, 255).astype(np.uint8))
-    transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        grey.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
-    return grey
 
 
 def _png_texts(metadata: Mapping[str, str]) -> PngImagePlugin.PngInfo:

@@ -1,9 +1,11 @@
-"""The two things about PNG files that Pillow leaves to us: all checksums, and bounded reading of text.
+"""What Pillow leaves to us of PNG files: all checksums, bounded reading of text, and passing over what nobody needs.
 
-Pillow does not compare the checksums of pixel data, and reads text chunks only by decoding the picture. Both
-are a walk over the chunks of the file (PNG specification, third edition, sections 5.3 and 11.3.3).
+Pillow does not compare the checksums of pixel data, reads text chunks only by decoding the picture, and gives up on a
+good picture whose profile or texts are large. All of it is a walk over the chunks of the file (PNG specification, third
+edition, sections 5.3 and 11.3.3).
 """
 
+import io
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -15,16 +17,39 @@ MAX_TEXT_BYTES = 1 << 20  # one text, packed and unpacked
 MAX_TEXTS = 64
 
 _TEXT_KINDS = (b"tEXt", b"zTXt", b"iTXt")
+_PIXEL_KINDS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"eXIf", b"IEND")
+"""Chunks that decide what a still picture looks like: its pixels, their colours and transparency, its orientation."""
+_TURNED = ("Raw profile type exif", "Raw profile type APP1", "XML:com.adobe.xmp")
+"""Keywords of texts in which other programs say which way up a picture is."""
 
 
 class DamagedPng(ValueError):
     """The file is not a whole PNG file; the message completes "it ..."."""
 
 
-def verify(data: BinaryIO) -> None:
-    """Walk over all chunks and compare every checksum. Raises DamagedPng."""
-    for _ in _chunks(data, lambda _kind, _length: True):
-        pass
+def verified(data: bytes) -> bytes:
+    """The file with the chunks alone that decide what the picture looks like, every checksum compared.
+
+    Profiles, texts and animations are left out, and never unpacked, however large they are. Raises DamagedPng.
+    """
+    parts = [SIGNATURE]
+    for kind, body in _chunks(io.BytesIO(data), lambda _kind, _length: True):
+        if kind in _PIXEL_KINDS or (kind in _TEXT_KINDS and _tells_orientation(kind, body)):
+            head = struct.pack(">I4s", len(body), kind)
+            parts += [head, body, struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))]
+    return b"".join(parts)
+
+
+def is_animated(data: bytes) -> bool:
+    """Whether the file has more frames than one, as its control chunk says. Raises DamagedPng."""
+    frames = [body for kind, body in _chunks(io.BytesIO(data), lambda kind, length: kind == b"acTL" and length == 8)]
+    return any(int.from_bytes(body[:4], "big") > 1 for body in frames)
+
+
+def _tells_orientation(kind: bytes, body: bytes) -> bool:
+    if body.partition(b"\0")[0].decode("latin-1") not in _TURNED or len(body) > MAX_TEXT_BYTES:
+        return False
+    return _decode_text(kind, body) is not None
 
 
 def read_texts(stream: BinaryIO) -> dict[str, str]:

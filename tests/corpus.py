@@ -81,8 +81,6 @@ def malformed() -> dict[str, bytes]:
     bad_pixels = png[:pixels_at] + bytes([png[pixels_at] ^ 0xFF]) + png[pixels_at + 1 :]
     end = png.index(b"IEND") - 4
     bad_checksum = png[: end - 1] + bytes([png[end - 1] ^ 1]) + png[end:]
-    megabytes = bytes(32 * 2**20)
-    text_bomb = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(megabytes, 9))
     return {
         "empty.png": b"",
         "one-byte.png": b"\x89",
@@ -97,8 +95,6 @@ def malformed() -> dict[str, bytes]:
         "unknown-colour-type.png": raw_png((64, 48), 8, 5, bytes(64 * 48 * 4)),
         "zero-wide.png": raw_png((0, 48), 8, 2, bytes(48)),
         "huge-chunk.png": png[:8] + struct.pack(">I", 0x7FFFFFFF) + png[12:],
-        "text-bomb.png": with_text(png, text_bomb),
-        "profile-bomb.png": with_text(png, chunk(b"iCCP", b"p\0\0" + zlib.compress(megabytes, 9))),
         "bomb.png": flat_grey_png(13_000, 13_000),
         "bomb-header.png": raw_png((60_000, 60_000), 8, 2, b""),
         "one-pixel.png": encode(Image.new("RGB", (1, 1))),

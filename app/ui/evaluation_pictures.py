@@ -123,7 +123,7 @@ class LabelledPictures:
             for image in (job.result or {}).get("images", ()):
                 path = Path(job.folder) / str(image["file"])
                 if len(found) < MOST_IMAGES and path.is_file():
-                    kept, _ = self.studio.uploads.bring(path, owner)
+                    kept = self.studio.uploads.bring(path, owner).kept
                     found.append(LabelledUpload(kept.digest, drawn_for(job), owner))
         if not found:
             raise FormError("You have made no picture yet. Make one in another tab first.")

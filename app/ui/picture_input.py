@@ -12,7 +12,6 @@ from app.ui.panel import owner_token
 from app.ui.services import Studio
 from app.ui.uploads import brought
 from app.uploads import Kept
-from generator.picture_notes import picture_notes
 
 ANOTHER = (
     "This is another picture than the one that was asked for: its pixels differ. Bring the original file, not a "
@@ -88,8 +87,8 @@ class PictureInput:
 
         StudioError if it cannot be read, or there is no room for it.
         """
-        kept, size = self.studio.uploads.bring(path, owner)
-        updates = self._choose(kept, size, picture_notes(path), asked_for=kept.digest == asked_for)
+        kept, size, notes = self.studio.uploads.bring(path, owner)
+        updates = self._choose(kept, size, notes, asked_for=kept.digest == asked_for)
         if not asked_for or kept.digest == asked_for:
             return updates
         return {**updates, self.notice: markup.notice(ANOTHER, tone="warn"), self.asked_for: asked_for}

@@ -126,7 +126,7 @@ def continued(snapshot: JobSnapshot, index: int, uploads: Uploads) -> Order:
     seed, steps = recipe.seed + index, steps_to_go(snapshot)
     if recipe.norm != "none":
         return Order(recipe.with_changes(seed=seed, images=1, steps=steps), pictures)
-    kept, _ = uploads.bring(picture_of(snapshot, index), snapshot.owner)
+    kept = uploads.bring(picture_of(snapshot, index), snapshot.owner).kept
     pictures["source"] = kept.digest
     return Order(
         recipe.with_changes(

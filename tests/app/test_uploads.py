@@ -16,7 +16,7 @@ from app.limits import DAY_SECONDS, Limits
 from app.ui.uploads import brought
 from app.uploads import Kept, Uploads, check_free
 from generator.errors import StudioError
-from generator.image import load_image, pixel_digest, save_png
+from generator.image import Decoded, load_image, pixel_digest, save_png
 from generator.presets import from_preset
 from generator.recipe import Recipe, RecipeError
 from tests.browser.standins import StandInMeasurements, make_studio
@@ -158,9 +158,9 @@ def test_only_some_files_are_decoded_at_a_time(tmp_path, monkeypatch) -> None:
         go.wait(10)
         with lock:
             running.remove(path)
-        return PHOTO
+        return Decoded(PHOTO)
 
-    monkeypatch.setattr("app.uploads.load_image", slow)
+    monkeypatch.setattr("app.uploads.load_noted", slow)
     uploads = Uploads(tmp_path)
     threads = [threading.Thread(target=uploads.bring, args=(tmp_path / str(n), ANNA)) for n in range(10)]
     for thread in threads:
