@@ -203,7 +203,7 @@ RUN_WHAT_IS_NAMED = {
     *("importlib.import_module", "import_module", "__import__", "runpy.run_module", "runpy.run_path"),
     *("exec", "eval", "exec_module", "pkgutil.resolve_name", "resolve_name"),
 }
-NAMED_BY_A_FLAG = {("robust_model/subjects.py", "_own")}
+NAMED_BY_A_FLAG = {("robust_model/own_network.py", "_find")}
 """Functions that import what a user has typed."""
 
 
@@ -316,7 +316,7 @@ def test_only_the_adapter_imports_autoattack() -> None:
         (imports_of_variables, "app/a.py", "from importlib import import_module\nimport_module(name)"),
         (imports_of_variables, "app/a.py", "__import__(name)"),
         (imports_of_variables, "app/a.py", "eval(text)"),
-        (imports_of_variables, "robust_model/subjects.py", "def other(name):\n    importlib.import_module(name)"),
+        (imports_of_variables, "robust_model/own_network.py", "def other(name):\n    importlib.import_module(name)"),
         (joined_uploads, "app/ui/a.py", "path = self.studio.uploads / f'{digest}.png'"),
         (joined_uploads, "app/ui/a.py", "path = data.uploads.root / name"),
         (joined_uploads, "app/ui/a.py", "path = uploads.joinpath(name)"),
@@ -348,7 +348,7 @@ def test_rules_see_violations(rule: Rule, path: str, source: str) -> None:
         (work_at_import, "app/a.py", "if __name__ == '__main__':\n    main()"),
         (open_to_any_format, "app/a.py", "Image.open(path, formats=('PNG',))\nwebbrowser.open(path)"),
         (imports_of_variables, "robust_model/a.py", "importlib.import_module('timm')\nmodel.eval()"),
-        (imports_of_variables, "robust_model/subjects.py", "def _own(name):\n    importlib.import_module(name)"),
+        (imports_of_variables, "robust_model/own_network.py", "def _find(name):\n    importlib.import_module(name)"),
         (joined_uploads, "app/a.py", "path = root / 'uploads'\nother = uploads.find(digest, owner)"),
     ],
 )
