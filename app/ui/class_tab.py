@@ -192,8 +192,11 @@ class ClassTab:
 
         asked = [self.models.choice, self.models.others, self.mixture, *self.choice.inputs]
         outputs = [self.panel.notice, *self.models.outputs, *self.choice.outputs]
-        for widget in (self.models.choice, self.models.others, self.mixture):
-            widget.input(guard(choose_model), asked, outputs, trigger_mode="always_last", **QUICK)
+        for widget in (self.models.choice, self.models.others):
+            widget.input(guard(choose_model), asked, outputs, **QUICK)
+        # However it came there: typed, pasted, or out of a picture that was opened, of which what is said stays.
+        follow = guarded(self.panel.notice, keep=True)(choose_model)
+        self.mixture.change(follow, asked, outputs, trigger_mode="always_last", **QUICK)
         self.choice.wire(guard, self.panel.notice)
 
         def one_class() -> Updates:
