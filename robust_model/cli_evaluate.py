@@ -19,6 +19,7 @@ from robust_model.class_match import match_classes
 from robust_model.commands import EXIT_INTERRUPTED, add_threads, read_settings, set_threads
 from robust_model.evaluation.config import EvalConfig, evaluation_data, shape_of_images
 from robust_model.evaluation.cost import estimate
+from robust_model.evaluation.masking import tested
 from robust_model.evaluation.suites import SUITES
 from robust_model.jobs import evaluate_job, validated
 from robust_model.provenance import command_line
@@ -98,7 +99,8 @@ def _add_evaluate(commands: Commands) -> None:
         "--noise",
         choices=("model", "off", "fresh"),
         default=defaults.noise,
-        help="the network's random draws: as it is configured, none, or new ones at every pass (default: %(default)s)",
+        help="random draws at inference: as the model is configured, switched off, or drawn anew at every pass "
+        "(default: %(default)s)",
     )
     what.add_argument("--aggregator", default="", help="combine the predictors in another way than the model's own")
 
@@ -113,14 +115,29 @@ def _add_evaluate(commands: Commands) -> None:
     how.add_argument(
         "--eps", type=number(0, 255), default=8, help="L-inf budget in grey levels of 255 (default: %(default)s)"
     )
-    how.add_argument("--steps", type=_whole("steps"), default=defaults.steps, help="default: %(default)s")
-    how.add_argument("--restarts", type=_whole("restarts"), default=defaults.restarts, help="default: %(default)s")
-    how.add_argument("--eot", type=_whole("eot"), default=defaults.eot, help="passes per gradient, where noise is on")
+    how.add_argument(
+        "--steps",
+        type=_whole("steps"),
+        default=defaults.steps,
+        help="steps of each attack by gradients (default: %(default)s)",
+    )
+    how.add_argument(
+        "--restarts",
+        type=_whole("restarts"),
+        default=defaults.restarts,
+        help="random starts of each attack (default: %(default)s)",
+    )
+    how.add_argument(
+        "--eot",
+        type=_whole("eot"),
+        default=defaults.eot,
+        help="passes that are averaged for a gradient, where noise is on (default: %(default)s)",
+    )
     how.add_argument(
         "--draws",
         type=_whole("draws"),
         default=defaults.draws,
-        help="votes per verdict, where noise is on",
+        help="passes that vote on a verdict, where noise is on (default: %(default)s)",
     )
     how.add_argument(
         "--attack-all",
@@ -146,13 +163,13 @@ def _add_evaluate(commands: Commands) -> None:
         "--batch",
         type=_whole("batch"),
         default=defaults.batch,
-        help="images at a time (default: %(default)s)",
+        help="images that are attacked at a time (default: %(default)s)",
     )
     how.add_argument(
         "--seed",
         type=_whole("seed"),
         default=defaults.seed,
-        help="of the choice of images, and of all random numbers (default: %(default)s)",
+        help="which images are drawn, in which order, and every random number of the attacks (default: %(default)s)",
     )
     evaluate.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     add_threads(evaluate)
@@ -271,8 +288,13 @@ def summary(report: dict[str, Any]) -> str:
             lines.append(f"  by AutoAttack's own count {own:.1%}, re-scored by majority {again:.1%}")
     if report["worst_case"]:
         lines.append(figure("worst case per image", report["worst_case"]))
+        ways = report.get("accounting")
+        if ways:
+            lines.append(figure("  the same, by fresh draws", ways["worst_case"]["rescored"]))
     if not report["complete"]:
         lines.append("Stopped early: only images that met every attack are counted.")
+    if report["findings"]:
+        lines.append(tested(report))
     lines += [f"Sign of gradient masking: {f['sign']}. {f['evidence']}" for f in report["findings"] if _found(f)]
     return "\n".join([*lines, *report["warnings"]])
 

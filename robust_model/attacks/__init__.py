@@ -29,6 +29,8 @@ from robust_model.noise import Noise
 AnyAttack = Annotated[PgdConfig | ApgdConfig | SquareConfig | AutoAttackConfig, Field(discriminator="kind")]
 
 ATTACKS: dict[str, AttackFunction] = {"pgd": pgd, "apgd": apgd, "square": square, "autoattack": autoattack}
+GRADIENT_KINDS = ("pgd", "apgd")
+"""The kinds of attacks by gradients that are our own."""
 
 
 def run_attack(
@@ -49,6 +51,7 @@ def run_attack(
 
 __all__ = [
     "ATTACKS",
+    "GRADIENT_KINDS",
     "AnyAttack",
     "ApgdConfig",
     "AttackBase",

@@ -145,8 +145,9 @@ def autoattack(
     """AutoAttack (see `AttackFunction`); yields before every pass through the defence, where it can be stopped.
 
     Breaks are known only at the end: of the images that AutoAttack calls broken, those that the judge confirms.
-    `last` holds what AutoAttack returned. `extra`: "own_correct" and "own_accuracy", how many images stand by
-    AutoAttack's own count (and their share); "warnings" and "log", one per line.
+    `last` holds what AutoAttack returned, `own` which images it calls broken. `extra`: "own_correct" and
+    "own_accuracy", how many images stand by AutoAttack's own count (and their share); "warnings" and "log", one per
+    line.
     """
     check_config(config, defence)
     outcome = AttackOutcome.untouched(images)
@@ -206,7 +207,8 @@ def _settle(
     distance = float((returned - clean).abs().max())
     assert distance <= eps + 1e-6, f"left the ball: {distance} > {eps}"
     outcome.last.append(returned)
-    claimed = torch.nonzero(answers != labels).squeeze(1)
+    outcome.own = answers != labels
+    claimed = torch.nonzero(outcome.own).squeeze(1)
     right = len(labels) - len(claimed)
     outcome.extra.update(own_correct=right, own_accuracy=right / len(labels))
     if len(claimed):

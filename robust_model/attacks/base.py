@@ -96,14 +96,16 @@ class AttackOutcome:
 
     `broken` bool [B] and `images` [B, 3, H, W]: for a broken image the first iterate that the defence got wrong
     (confirmed by the judge), else the clean one. `last`: where each restart ended, [B, 3, H, W] each, for a
-    continuation. `passes`: what was spent so far, the judge's passes not included. `extra`: further facts by name;
-    attacks with gradients set "zero_gradients", the number of images whose first gradient was exactly zero.
+    continuation. `passes`: what was spent so far, the judge's passes not included. `own`: of an attack that keeps a
+    count of its own, bool [B], which images it calls broken. `extra`: further facts by name; attacks with gradients set
+    "zero_gradients", the number of images whose first gradient was exactly zero.
     """
 
     broken: Tensor
     images: Tensor
     last: list[Tensor] = field(default_factory=list)
     passes: PassCount = NO_PASSES
+    own: Tensor | None = None
     extra: dict[str, float | int | str] = field(default_factory=dict)
 
     @classmethod

@@ -57,6 +57,8 @@ LOSSES: dict[str, Loss] = {
     "targeted-dlr": targeted_dlr,
 }
 TARGETED = frozenset({"targeted", "targeted-dlr"})
+CROSS_ENTROPY = "ce"
+"""The loss that float32 can saturate: the others are differences of logits."""
 _CLASSES_NEEDED = {"dlr": 3, "targeted-dlr": 4}
 
 

@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import torch
 
-from robust_model.attacks import PassCount
+from robust_model.attacks import GRADIENT_KINDS, PassCount
 from robust_model.data import LabelledImages, LabelledSet, to_float
 from robust_model.evaluation.config import EvalConfig, choose
 from robust_model.evaluation.curves import curve_costs
+from robust_model.evaluation.diagnostics import AT_THE_END, look_cost
 from robust_model.evaluation.engine import attacks_of, configured
 from robust_model.evaluation.plan import extend, generator_of
 from robust_model.evaluation.units import noise_from
@@ -22,7 +23,8 @@ class CostEstimate(NamedTuple):
     """Passes of one image, and the seconds that they take, if every image were right when clean and none ever broke.
 
     That is an upper bound: images that are wrong are not attacked, and broken ones are attacked no further. Not in it
-    are the verdicts on images that an attack's own pass got wrong (`draws` passes each).
+    are the verdicts on images that an attack's own pass got wrong (`draws` passes each), what a short Square takes
+    where its sample shows that it pays, and the diagnostics at the clean images (some passes of at most 250 images).
     """
 
     forward: int
@@ -53,6 +55,9 @@ def passes_of(model: EvaluatedModel, config: EvalConfig, n: int) -> PassCount:
     plan = extend((), attacks_of(model, config), config.cascade)
     per_image = sum((planned.config.cost() for planned in plan), PassCount(0, 0))
     attacked = (per_image + PassCount(draws * (1 + len(plan)), 0)) * n
+    ends = sum(min(AT_THE_END, n - start) for start in range(0, n, config.batch))  # at most a batch is looked at
+    looked = sum(planned.config.kind in GRADIENT_KINDS for planned in plan) * ends
+    attacked += look_cost(model.random) * looked
     return sum(curve_costs(model, config, n).values(), attacked)
 
 

@@ -221,7 +221,9 @@ class Evaluation:
             images, labels = self.bench.images(order[right][:DIAGNOSED])
             rng = generator_of(self.config.seed, "diagnostics")
             noise = noise_from(self.model, rng)
-            facts = diagnose(self.model, images, labels, batch=self.config.batch, noise=noise, rng=rng)
+            facts = diagnose(
+                self.model, images, labels, eps=self.config.eps, batch=self.config.batch, noise=noise, rng=rng
+            )
             entry = self.journal.put("diagnostics", {}, facts)
         self.further |= {"diagnostics": entry.facts} if entry else {}
         n = min(self.config.sweep, len(order))

@@ -1,28 +1,27 @@
 """Signs of gradient masking: does a report's robust accuracy rest on gradients that only hide the way down?
 
 Sources of the signs: Athalye, Carlini & Wagner 2018 (arXiv 1802.00420), section 3.1; Carlini et al. 2019 (arXiv
-1902.06705), section 4; Tramer et al. 2020 (arXiv 2002.08347). Every sign is tested against a threshold that `signs`
+1902.06705), section 4; Tramer et al. 2020 (arXiv 2002.08347). Every sign is tested against a threshold that `facts`
 states. "Not found" is no proof of the contrary, and "not tested" says what would test it.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypedDict
 
+from robust_model.evaluation.facts import Facts, Numbers, Result, Verdict, read_facts
+from robust_model.evaluation.gradient_signs import (
+    frozen_noise,
+    saturated_loss,
+    shattered_gradient,
+    two_faces,
+    zero_gradient,
+)
 from robust_model.evaluation.signs import (
-    Facts,
-    Numbers,
-    Result,
-    Verdict,
     accuracy_stays_above_zero,
     autoattack_overestimates,
     black_box_beats_white_box,
-    frozen_noise,
     keeps_helping,
-    read_facts,
-    saturated_loss,
-    shattered_gradient,
     transfer_beats_direct,
-    zero_gradient,
 )
 
 
@@ -45,6 +44,7 @@ SIGNS: dict[str, Callable[[Facts], Result]] = {
     "saturated loss": saturated_loss,
     "shattered gradient": shattered_gradient,
     "frozen noise": frozen_noise,
+    "two faces": two_faces,
     "AutoAttack overestimates": autoattack_overestimates,
 }
 
@@ -57,6 +57,19 @@ def findings(report: Mapping[str, Any]) -> list[Finding]:
         verdict, evidence, numbers = sign(facts)
         found.append(Finding(sign=name, verdict=verdict, evidence=evidence, numbers=numbers))
     return found
+
+
+def tested(report: Mapping[str, Any]) -> str:
+    """Which signs were tested, and which were not, in a sentence each."""
+    every = report.get("findings") or findings(report)
+    of = {kind: [f["sign"] for f in every if f["verdict"] == kind] for kind in ("found", "not found", "not tested")}
+    lines = [
+        (f"{len(of['found']) + len(of['not found'])} of {len(every)} signs of gradient masking were tested", ""),
+        ("found", ", ".join(of["found"]) or "none"),
+        ("tested and not found", ", ".join(of["not found"]) or "none"),
+        ("not tested", ", ".join(of["not tested"]) or "none"),
+    ]
+    return "; ".join(f"{name}: {words}" if words else name for name, words in lines) + "."
 
 
 def verdict(report: Mapping[str, Any]) -> str:

@@ -43,7 +43,8 @@ def chains(attacks: tuple[AnyAttack, ...]) -> list[tuple[AnyAttack, ...]]:
 def extend(plan: tuple[PlannedAttack, ...], attacks: tuple[AnyAttack, ...], cascade: bool) -> tuple[PlannedAttack, ...]:
     """The plan with those of the attacks that it lacks, after its own.
 
-    What is added to a plan that has attacks meets only images that are still standing, and so do all with `cascade`.
+    What is added to a plan that has attacks meets only images that are still standing, and so do all with `cascade` and
+    attacks that ask for it (`only_standing`).
     Two suites may share an attack: it is run once. An attack and those that continue it are one whole.
     """
     there = chains(tuple(planned.config for planned in plan))
@@ -60,7 +61,8 @@ def extend(plan: tuple[PlannedAttack, ...], attacks: tuple[AnyAttack, ...], casc
             number += 1
             name = f"{attack.name} #{number}"
         names.append(name)
-        cumulative = bool(plan) or (cascade and bool(extended))
+        only_standing = cascade or bool(getattr(attack, "only_standing", False))
+        cumulative = bool(plan) or (only_standing and bool(extended))
         extended.append(PlannedAttack(name=name, config=attack, cumulative=cumulative))
     return tuple(extended)
 

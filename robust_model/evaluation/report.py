@@ -11,6 +11,7 @@ from robust_model.answers import NO_ANSWER
 from robust_model.data import LabelledImages
 from robust_model.evaluation.accounting import by_draws, proportion
 from robust_model.evaluation.config import EvalConfig
+from robust_model.evaluation.diagnostics import added
 from robust_model.evaluation.masking import findings
 from robust_model.evaluation.results import AttackResults, Results
 from robust_model.subjects import EvaluatedModel
@@ -69,6 +70,7 @@ def build_report(setting: Setting, results: Results, further: dict[str, Any], *,
             "clean": clean.tolist(),
             "counted": counted.tolist(),
             "standing": {attack.planned.name: (clean & ~attack.broken).tolist() for attack in met},
+            "own": {attack.planned.name: attack.own.tolist() for attack in met if attack.own is not None},
         },
         "passes": results.passes._asdict(),
         "seconds": round(results.seconds, 1),
@@ -96,6 +98,11 @@ def _attack(attack: AttackResults, results: Results, clean: Tensor) -> dict[str,
     }
     if results.answers.shape[0] > 1:
         entry["accounting"] = by_draws(attack.right[attack.met])
+    zero = [int(extra["zero_gradients"]) for extra in attack.extras if "zero_gradients" in extra]
+    if zero:
+        entry["zero_gradients"] = sum(zero)
+    if attack.ends:
+        entry["ends"] = added(attack.ends)
     if any("own_correct" in extra for extra in attack.extras):
         own = sum(int(extra["own_correct"]) for extra in attack.extras)
         entry["autoattack"] = {
@@ -124,6 +131,21 @@ def _accounting(results: Results, counted: Tensor) -> dict[str, Any] | None:
     }
 
 
+def _differs(attack: AttackResults, clean: Tensor) -> list[str]:
+    """A warning, where an attack's own count and the re-scored one differ though nothing is random."""
+    if not any("own_correct" in extra for extra in attack.extras):
+        return []
+    own = sum(int(extra["own_correct"]) for extra in attack.extras)
+    again = int((clean & attack.rescored)[attack.met].sum())
+    if own == again:
+        return []
+    return [
+        f"By its own count '{attack.planned.name}' leaves {own} images, re-scored {again}, though the model is "
+        "deterministic: points lie so near to the border that rounding decides. The lower figure is the safer one, and "
+        "the worst case is too high by as many as that at most."
+    ]
+
+
 def _warnings(setting: Setting, results: Results) -> list[str]:
     found = [setting.data.note] if setting.data.note else []
     if not setting.model.random and setting.model.with_noise("fresh").random:
@@ -144,6 +166,7 @@ def _warnings(setting: Setting, results: Results) -> list[str]:
                 f"To {attack.speechless} of the images that '{attack.planned.name}' returned the model answers with "
                 "NaN or infinity: that is no answer, and they are counted as wrong."
             )
+        found += [] if setting.model.random else _differs(attack, results.clean)
     silent = int((results.named[:, -1] == NO_ANSWER)[results.seen].sum())
     if silent:
         found.append(

@@ -19,9 +19,11 @@ class AttackResults:
 
     `met` [n]: those whose batch it has finished (attacked or not); `broken` [n]: by it (a cumulative one: by it or
     before it); `rescored` [n]: still right by the majority of fresh draws on the image that the attack returned;
-    `right` [n, K]: right in each of these draws. Images that it did not attack keep what was known of them. `tied`: of
-    how many that it broke the true class's logit is as high as any, so that the order of the classes decides.
-    `speechless`: to how many images that it returned the model has no answer.
+    `right` [n, K]: right in each of these draws. Images that it did not attack keep what was known of them. `own` [n]:
+    those that stand by its own count, of an attack that keeps one. `attacked`: how many images it
+    attacked (of a sample, those in it). `tied`: of how many that it broke the true class's logit is as high as any, so
+    that the order of the classes decides. `speechless`: to
+    how many images that it returned the model has no answer. `ends`: what was seen where it ended, batch by batch.
     """
 
     planned: PlannedAttack
@@ -29,6 +31,7 @@ class AttackResults:
     broken: Tensor
     rescored: Tensor
     right: Tensor
+    own: Tensor | None = None
     attacked: int = 0
     passes: PassCount = field(default_factory=lambda: PassCount(0, 0))
     seconds: float = 0.0
@@ -37,6 +40,7 @@ class AttackResults:
     speechless: int = 0
     samples: list[dict[str, Any]] = field(default_factory=list)
     extras: list[dict[str, Any]] = field(default_factory=list)
+    ends: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Results:
@@ -94,7 +98,10 @@ class Results:
         result.broken[rows] = tensors["broken"]
         result.rescored[rows] = tensors["rescored"]
         result.right[rows] = tensors["right"]
-        result.attacked += len(rows)
+        if "own" in tensors:
+            result.own = torch.zeros_like(result.met) if result.own is None else result.own
+            result.own[rows] = ~tensors["own"]
+        result.attacked += int(entry.facts["extra"].get("asked", len(rows)))
         result.passes += PassCount(*entry.facts["passes"])
         result.seconds += entry.facts["seconds"]
         result.distance_max = max(result.distance_max, entry.facts["distance_max"])
@@ -102,6 +109,7 @@ class Results:
         result.speechless += entry.facts.get("speechless", 0)
         result.samples += entry.facts["samples"]
         result.extras.append(entry.facts["extra"])
+        result.ends += [entry.facts["ends"]] if entry.facts.get("ends") else []
 
     @property
     def counted(self) -> Tensor:

@@ -14,6 +14,11 @@ from robust_model.attacks import (
     SquareConfig,
 )
 
+CHECK_QUERIES = 400
+"""The length of the black-box attack that checks the attacks by gradients."""
+CHECK_SHARE = 0.1
+"""What that may cost of the passes of the attacks by gradients, on images that never break."""
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -58,7 +63,7 @@ def _quick(budget: Budget, _defence: Defence) -> tuple[AnyAttack, ...]:
     return (PgdConfig(source="mean", loss="margin", steps=20, restarts=1, **_common(budget)),)
 
 
-def _adaptive(budget: Budget, _defence: Defence) -> tuple[AnyAttack, ...]:
+def _gradients(budget: Budget) -> tuple[AnyAttack, ...]:
     """The mean of the logits by two losses, then on from there against the defence itself, and more."""
     spent = asdict(budget)
     return (
@@ -69,6 +74,20 @@ def _adaptive(budget: Budget, _defence: Defence) -> tuple[AnyAttack, ...]:
         PgdConfig(source="predictor -1", loss="margin", **spent),
         PgdConfig(source="mean", loss="targeted", **{**spent, "restarts": max(budget.restarts, 4)}),
     )
+
+
+def _adaptive(budget: Budget, defence: Defence) -> tuple[AnyAttack, ...]:
+    """Attacks by gradients, then a short one that needs none on a sample of what they left standing.
+
+    The sample is as large as `CHECK_SHARE` of their passes allows.
+    """
+    gradients = _gradients(budget)
+    short = SquareConfig(
+        eps=budget.eps, queries=CHECK_QUERIES, repeats=budget.eot if defence.random else 1, only_standing=True
+    )
+    theirs, per_image = (sum(sum(attack.cost()) for attack in attacks) for attacks in (gradients, (short,)))
+    sample = min(1.0, max(0.01, round(CHECK_SHARE * theirs / per_image, 2)))
+    return (*gradients, short.model_copy(update={"sample": sample}))
 
 
 def _apgd(budget: Budget, defence: Defence) -> tuple[AnyAttack, ...]:
@@ -94,7 +113,7 @@ def _autoattack_rand(budget: Budget, _defence: Defence) -> tuple[AnyAttack, ...]
 
 def _thorough(budget: Budget, defence: Defence) -> tuple[AnyAttack, ...]:
     more = Budget(budget.eps, 4 * budget.steps, 2 * budget.restarts, 2 * budget.eot if defence.random else budget.eot)
-    attacks: list[AnyAttack] = [*_adaptive(more, defence)]
+    attacks: list[AnyAttack] = [*_gradients(more)]
     named = {attack.name for attack in attacks}
     if defence.random:
         attacks += [
@@ -117,7 +136,8 @@ SUITES: dict[str, Suite] = {
     "adaptive": Suite(
         "Adaptive",
         "PGD with expectation over the noise on the mean of the logits, on from there against the defence, on the "
-        "deepest predictor, and targeted.",
+        "deepest predictor, and targeted; then a short Square, which needs no gradients, on a sample of what still "
+        "stands (on all of it where that pays).",
         _adaptive,
     ),
     "apgd": Suite("APGD", "Auto-PGD on the mean, on the defence, and on each predictor.", _apgd),

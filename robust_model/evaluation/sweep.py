@@ -15,7 +15,7 @@ from torch import Tensor
 
 from robust_model.attacks import Defence, Judge, PassCount, PgdConfig, run_attack
 from robust_model.evaluation.accounting import proportion
-from robust_model.evaluation.diagnostics import diagnose
+from robust_model.evaluation.diagnostics import STEP, diagnose
 from robust_model.evaluation.masking import findings
 from robust_model.noise import Noise
 
@@ -190,7 +190,7 @@ def convergence(ladder: Ladder, config: SweepConfig) -> dict[str, Any]:
 
 
 def examine(
-    report: Mapping[str, Any], make_ladder: Callable[[], Ladder], config: SweepConfig, *, step: float = 2 / 255
+    report: Mapping[str, Any], make_ladder: Callable[[], Ladder], config: SweepConfig, *, step: float = STEP
 ) -> dict[str, Any]:
     """`report` with `sweep`, `convergence` and `diagnostics` added, and its `findings` renewed.
 
@@ -209,6 +209,7 @@ def examine(
             ladder.defence,
             ladder.images[right],
             ladder.labels[right],
+            eps=config.attack.eps,
             step=step,
             batch=ladder.batch,
             noise=ladder.noise,

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from robust_model.answers import NO_ANSWER
-from robust_model.attacks import AnyAttack, AttackOutcome, Defence, PassCount, run_attack
+from robust_model.attacks import GRADIENT_KINDS, AnyAttack, AttackOutcome, Defence, PassCount, run_attack
+from robust_model.attacks.base import NO_PASSES
 from robust_model.data import LabelledImages, to_float
 from robust_model.evaluation.accounting import answers, majority, tied
+from robust_model.evaluation.diagnostics import AT_THE_END, Look, look
 from robust_model.evaluation.journal import Entry, Journal
 from robust_model.evaluation.plan import PlannedAttack, generator_of
 from robust_model.evaluation.samples import save_samples
@@ -84,6 +86,11 @@ class Bench:
     def seen_by(self, config: AnyAttack) -> Defence:
         """The defence as an attack sees it. AutoAttack believes what it sees: it sees no other precision."""
         return self.exact if config.kind == "autoattack" else self.attacked
+
+    @property
+    def believable(self) -> bool:
+        """Whether what AutoAttack sees is the defence that is judged, not a copy that is equal but for rounding."""
+        return self.exact is self.defence
 
     def images(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """The images [B, 3, H, W] and labels [B] at `rows` (indices), on the device."""
@@ -174,7 +181,7 @@ def attack_unit(bench: Bench, task: Task, on_step: Callable[[int, AttackOutcome]
     `on_step` hears how often the attack has yielded, and its outcome; it may raise to end it: nothing is kept then.
     """
     started, config = time.monotonic(), task.planned.config
-    place = (task.batch, config.model_dump_json())
+    place = (task.batch, config.model_dump_json())  # the streams of random numbers hang on it
     images, labels = bench.images(task.rows)
     rng = generator_of(bench.seed, *place)
     noise = noise_from(bench.defence, rng)
@@ -185,8 +192,11 @@ def attack_unit(bench: Bench, task: Task, on_step: Callable[[int, AttackOutcome]
         running = run_attack(
             bench.seen_by(config), images, labels, config, rng=rng, noise=noise, judge=referee.stands, before=before
         )
+        count = 0
         for count, outcome in enumerate(running, start=1):
             on_step(count, outcome)
+        if outcome.own is not None and not bench.defence.random and not bench.believable:
+            _again_by_itself(bench, task, outcome, referee, lambda further, part: on_step(count + further, part))
     distance = float((outcome.images - images).abs().max()) if len(images) else 0.0
     assert distance <= config.eps + 1e-6, f"left the ball: {distance} > {config.eps}"
 
@@ -197,6 +207,7 @@ def attack_unit(bench: Bench, task: Task, on_step: Callable[[int, AttackOutcome]
     fallen = torch.nonzero(broken).squeeze(1).to(images.device)
     ties = again.tied(outcome.images[fallen], labels[fallen]) if len(fallen) else 0
     found = broken & task.new
+    ends = _ends(bench, task, outcome, images, labels, majority(answered) == labels)
     tensors = {
         "rows": task.rows,
         "broken": broken,
@@ -208,17 +219,74 @@ def attack_unit(bench: Bench, task: Task, on_step: Callable[[int, AttackOutcome]
     shown = fallen[: task.samples]
     pictures = _pictures(bench, task, images[shown], outcome.images[shown], task.rows[shown.cpu()].tolist())
     facts = {
-        "passes": outcome.passes + referee.passes + again.passes,
+        "passes": outcome.passes + referee.passes + again.passes + (ends.passes if ends else NO_PASSES),
         "seconds": time.monotonic() - started,
         "distance_max": distance,
         "tied": ties,
         "speechless": speechless,
         "samples": pictures,
         "extra": outcome.extra,
+        "ends": ends.facts() if ends else None,
     }
+    if outcome.own is not None:
+        tensors["own"] = outcome.own
     if task.followed:  # before the entry: where that is, this is
         keep_last(bench.journal, task.index, task.batch, Attacked(task.rows, outcome.last))
     return bench.journal.put(attack_entry(task.index, task.batch), tensors, facts)
+
+
+def _again_by_itself(
+    bench: Bench, task: Task, outcome: AttackOutcome, referee: Referee, on_step: Callable[[int, AttackOutcome], None]
+) -> None:
+    """What an attack claims and the judge denies is asked of the network itself, and the outcome mended by that.
+
+    The copy that attacks see differs from it by rounding: where a point lies so near to the border that this decides,
+    the break is lost by our own arithmetic, and would count as robustness.
+    """
+    assert outcome.own is not None
+    lost = torch.nonzero(outcome.own & ~outcome.broken).squeeze(1)
+    if not len(lost):
+        return
+    config = task.planned.config
+    images, labels = bench.images(task.rows[lost.cpu()])
+    rng = generator_of(bench.seed, task.batch, config.model_dump_json(), "itself")
+    again = AttackOutcome.untouched(images)
+    noise = noise_from(bench.defence, rng)
+    running = run_attack(bench.defence, images, labels, config, rng=rng, noise=noise, judge=referee.stands)
+    for count, again in enumerate(running, start=1):
+        on_step(count, again)
+    assert again.own is not None
+    outcome.passes += again.passes
+    outcome.own[lost] = again.own
+    fell = torch.nonzero(again.broken).squeeze(1)
+    outcome.mark(lost[fell], again.images[fell], images[fell], config.eps)
+    standing = int((~outcome.own).sum())
+    said = [str(extra.get("warnings", "")) for extra in (outcome.extra, again.extra)]
+    lines = dict.fromkeys(line for words in said for line in words.splitlines())
+    outcome.extra.update(
+        own_correct=standing,
+        own_accuracy=standing / len(outcome.own),
+        asked_again=len(lost),
+        warnings="\n".join(lines),
+    )
+
+
+def _ends(
+    bench: Bench, task: Task, outcome: AttackOutcome, images: Tensor, labels: Tensor, right: Tensor
+) -> Look | None:
+    """What the defence's gradient is worth where an attack by gradients ended; None for other attacks.
+
+    It is looked at for some images that still stand (and are `right`), each where one of its restarts ended.
+    """
+    config = task.planned.config
+    if config.kind not in GRADIENT_KINDS or not outcome.last:
+        return None
+    some = torch.nonzero(right.to(images.device) & ~outcome.broken).squeeze(1)[:AT_THE_END]
+    places = torch.arange(len(some), device=images.device)
+    ends = torch.stack([last.to(images.device)[some] for last in outcome.last])
+    points = ends[places % len(ends), places]
+    rng = generator_of(bench.seed, task.batch, config.model_dump_json(), "ends")
+    return look(bench.defence, points, labels[some], noise=noise_from(bench.defence, rng), rng=rng)
 
 
 def _pictures(bench: Bench, task: Task, clean: Tensor, adversarial: Tensor, rows: list[int]) -> list[dict[str, Any]]:

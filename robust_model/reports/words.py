@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from generator.errors import StudioError
+from robust_model.evaluation.facts import kind_of
 from robust_model.evaluation.masking import findings
-from robust_model.evaluation.signs import kind_of
 
 SCHEMA_PATH = Path(__file__).with_name("report.schema.json")
 WORST_CASE = "worst case over all attacks"
@@ -80,6 +80,9 @@ def effort(attack: Mapping[str, Any]) -> str:
         for key, word in units.items()
         if isinstance(config.get(key), int)
     ]
+    parts += (
+        [f"of a sample: {attack['attacked']:,} images"] if config.get("sample", 1) < 1 and "attacked" in attack else []
+    )
     parts += [f"EOT {config['eot']}"] if config.get("eot", 1) > 1 else []
     parts += [f"version {config['version']}"] if "version" in config else []
     return ", ".join(parts)
@@ -139,6 +142,11 @@ def caveats(report: Mapping[str, Any]) -> list[str]:
         said.append(
             "Attacks marked “after those above” met only images that the attacks before them had left standing: their "
             "accuracy is what is left after all of them, and no measure of their own strength."
+        )
+    if any(attack["config"].get("sample", 1) < 1 for attack in report["attacks"]):
+        said.append(
+            "The short Square checks the attacks by gradients: it was given a sample of what they left standing, "
+            "and the rest only if at least 5 % of that fell. Images that it was not given count as standing under it."
         )
     if any(kind_of(attack) == "autoattack" for attack in report["attacks"]):
         said.append(

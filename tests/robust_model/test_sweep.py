@@ -113,22 +113,30 @@ def test_values_must_rise(change: dict[str, object]) -> None:
 def diagnosed(model: Linear) -> dict[str, object]:
     x, y = images()
     rng = torch.Generator().manual_seed(0)
-    return diagnose(model, x[:4], y[:4], batch=3, noise=SilentNoise(), rng=rng)
+    return diagnose(model, x[:4], y[:4], eps=0.02, batch=3, noise=SilentNoise(), rng=rng)
 
 
 def test_a_linear_classifier_has_nothing_to_hide() -> None:
-    assert diagnosed(Linear()) == {
+    seen = {
         "n": 4,
-        "random": False,
-        "draws": 1,
-        "step": 2 / 255,
         "zero_gradient": 0,
         "saturated_loss": 0,
-        "median_margin": pytest.approx(0.3),  # of 0.06, 0.3, 0.3 and 0.9
         "stepped": 4,
         "uphill": 4,
+        "faced": 4,
+        "two_faced": 0,
+    }
+    assert diagnosed(Linear()) == {
+        **seen,
+        "random": False,
+        "draws": 1,
+        "step": pytest.approx(1.7 / 255),
+        "median_margin": pytest.approx(0.3),  # of 0.06, 0.3, 0.3 and 0.9
         "answers_vary": False,
         "gradients_vary": False,
+        # A pass with the gradients of two losses and two steps (in the ball), one more with gradients and two answers.
+        "passes": {"forward": 4 * (2 + 2 + 3) + 4 * 3, "backward": 4 * 4 + 4 * 2},
+        "ball": {**seen, "passes": {"forward": 12, "backward": 8}},
     }
 
 
@@ -168,5 +176,5 @@ def test_what_is_wrong_with_a_gradient_is_counted() -> None:
 def test_nothing_can_be_said_of_no_images() -> None:
     x, y = images()
     rng = torch.Generator().manual_seed(0)
-    found = diagnose(Linear(), x[:0], y[:0], noise=SilentNoise(), rng=rng)
+    found = diagnose(Linear(), x[:0], y[:0], eps=0.1, noise=SilentNoise(), rng=rng)
     assert found["n"] == 0 and found["median_margin"] is None and found["answers_vary"] is None
