@@ -190,15 +190,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data", default="cifar10", help="folder:PATH, cifar10... or synthetic (default: %(default)s)")
     parser.add_argument("-n", type=int, default=1000, help="images, of which those that are right when clean count")
-    parser.add_argument("--loss", nargs="+", choices=PARTS, default=["ce", "dlr"])
+    parser.add_argument(
+        "--loss",
+        nargs="+",
+        choices=PARTS,
+        default=["ce", "dlr"],
+        help="the losses to attack by, one after the other (default: %(default)s)",
+    )
     parser.add_argument("--eps", type=float, nargs="+", default=[3, 8], help="budgets in grey levels of 255")
-    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=100, help="steps of each attack (default: %(default)s)")
     parser.add_argument("--restarts", type=int, default=1, help="of the untargeted losses")
     parser.add_argument("--targets", type=int, default=9, help="classes that the targeted loss aims at")
-    parser.add_argument("--batch", type=int, default=250)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--batch", type=int, default=250, help="images at a time (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of every random number (default: %(default)s)")
+    parser.add_argument(
+        "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda (default: %(default)s)"
+    )
+    parser.add_argument("--json", type=Path, help="write the figures here as well")
     return parser
 
 

@@ -125,15 +125,27 @@ def report(seconds: Mapping[str, Sequence[float]]) -> dict[str, dict[str, float]
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.clip_step", description=__doc__.split("\n")[0])
     parser.add_argument("--model", default="ViT-B-32", help="an architecture of open_clip")
-    parser.add_argument("--views", type=int, nargs="*", default=(1, 8))
+    parser.add_argument(
+        "--views",
+        type=int,
+        nargs="*",
+        default=(1, 8),
+        help="views that are scored in a step, one table column each (default: %(default)s)",
+    )
     parser.add_argument("--view", default="shift:56 | uniform:0.2", help="what each view is")
     parser.add_argument("--side", type=int, default=224, help="of the canvas, in pixels")
-    parser.add_argument("--resolutions", default="all")
+    parser.add_argument(
+        "--resolutions", default="all", help="layers of the prior: all, or as a recipe has them (default: %(default)s)"
+    )
     parser.add_argument("--tolerance", type=float, default=1e-2, help="relative error of the prior's kernel")
     parser.add_argument("--normalise", action="store_true", help="normalise the gradient, too")
-    parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument(
+        "--repeats", type=int, default=9, help="how often each is timed; the median counts (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda (default: %(default)s)"
+    )
+    parser.add_argument("--json", type=Path, help="write the figures here as well")
     options = parser.parse_args()
 
     (model, encoder), view = load(options.model, options.device), parse_views(options.view)

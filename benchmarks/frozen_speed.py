@@ -40,11 +40,17 @@ PASSES: dict[str, Callable[[Model, Tensor], Tensor]] = {"forward": forward, "for
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.frozen_speed", description=__doc__.split("\n")[0])
-    parser.add_argument("--model", default="crossmax-cifar10")
-    parser.add_argument("--batch", type=int, default=250)
-    parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument(
+        "--model", default="crossmax-cifar10", help="a shipped classifier, or a model's folder (default: %(default)s)"
+    )
+    parser.add_argument("--batch", type=int, default=250, help="images at a time (default: %(default)s)")
+    parser.add_argument(
+        "--repeats", type=int, default=9, help="how often each is timed; the median counts (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda (default: %(default)s)"
+    )
+    parser.add_argument("--json", type=Path, help="write the figures here as well")
     options = parser.parse_args()
     model = load_model(options.model, options.device)
     frozen, side = model.frozen(), model.config.image_size

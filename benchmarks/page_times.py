@@ -126,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print a table, and write the figures if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=6, help="single pictures; galleries a third of it")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="write the figures here as well")
     options = parser.parse_args(arguments)
     try:
         from playwright.sync_api import sync_playwright

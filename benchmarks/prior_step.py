@@ -79,13 +79,32 @@ def model_step(device: str) -> Callable[[], None]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.prior_step", description=__doc__.split("\n")[0])
-    parser.add_argument("--size", type=int, nargs=2, default=(224, 224), metavar=("HEIGHT", "WIDTH"))
-    parser.add_argument("--resolutions", default="1..224")
-    parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--tolerances", type=float, nargs="*", default=(1e-2, 3e-3, 1e-3))
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument(
+        "--size",
+        type=int,
+        nargs=2,
+        default=(224, 224),
+        metavar=("HEIGHT", "WIDTH"),
+        help="of the picture, in pixels (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--resolutions", default="1..224", help="layers of the prior, as a recipe has them (default: %(default)s)"
+    )
+    parser.add_argument("--batch", type=int, default=1, help="pictures at a time (default: %(default)s)")
+    parser.add_argument(
+        "--repeats", type=int, default=7, help="how often each is timed; the median counts (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--tolerances",
+        type=float,
+        nargs="*",
+        default=(1e-2, 3e-3, 1e-3),
+        help="of the fast kernel, a row each (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda (default: %(default)s)"
+    )
+    parser.add_argument("--json", type=Path, help="write the figures here as well")
     options = parser.parse_args()
 
     size: Size = (options.size[0], options.size[1])

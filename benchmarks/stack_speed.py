@@ -75,10 +75,14 @@ def network_cases(config: ModelConfig, batch: int, device: str) -> dict[str, Cal
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.stack_speed", description=__doc__.split("\n")[0])
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--batch", type=int, default=128, help="images at a time (default: %(default)s)")
+    parser.add_argument(
+        "--repeats", type=int, default=9, help="how often each is timed; the median counts (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda (default: %(default)s)"
+    )
+    parser.add_argument("--json", type=Path, help="write the figures here as well")
     options = parser.parse_args()
     batch, device = options.batch, options.device
     results: dict[str, dict[str, object]] = {}

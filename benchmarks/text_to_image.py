@@ -45,9 +45,13 @@ def wait(preset: str, images: int, models: dict[str, Model], folder: Path) -> tu
 def main() -> None:
     """Measure, print a table, and write the figures if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="tiny-clip")
+    parser.add_argument("--model", default="tiny-clip", help="the model of texts (default: %(default)s)")
     parser.add_argument(
-        "--presets", nargs="*", default=["fast", "balanced", "best"], choices=sorted(presets_of("text"))
+        "--presets",
+        nargs="*",
+        default=["fast", "balanced", "best"],
+        choices=sorted(presets_of("text")),
+        help="the recipes' presets, a row each (default: %(default)s)",
     )
     parser.add_argument("--gallery", type=int, default=16, help="pictures of the gallery (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=3, help="default: %(default)s")

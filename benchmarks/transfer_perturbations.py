@@ -175,15 +175,31 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--target", default="", help="class to reach (default: leave what each model sees)")
     parser.add_argument("--prompt", default="", help="the target in words, for CLIP models among the surrogates")
     parser.add_argument("--captions", default="", help="what CLIP models choose from, 'a | b' (default: CIFAR-10)")
-    parser.add_argument("--methods", nargs="+", default=list(methods(1)), choices=list(methods(1)))
-    parser.add_argument("--norm", choices=("linf", "l2"), default="linf")
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        default=list(methods(1)),
+        choices=list(methods(1)),
+        help="what is changed in the pictures, a row each (default: all)",
+    )
+    parser.add_argument(
+        "--norm", choices=("linf", "l2"), default="linf", help="how the budget is measured (default: %(default)s)"
+    )
     parser.add_argument("--eps", type=float, default=8 / 255, help="default: 8/255")
-    parser.add_argument("--steps", type=int, default=80)
-    parser.add_argument("--views", default="crop:0.8-1 | noise:0.02")
-    parser.add_argument("--views-per-step", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=80, help="steps of each attack (default: %(default)s)")
+    parser.add_argument(
+        "--views",
+        default="crop:0.8-1 | noise:0.02",
+        help="random views that are scored, as a recipe has them (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--views-per-step", type=int, default=2, help="views that are averaged in a step (default: %(default)s)"
+    )
     parser.add_argument("--resolutions", default="auto", help="of the layers")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--seed", type=int, default=0, help="of every random number (default: %(default)s)")
+    parser.add_argument(
+        "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda (default: %(default)s)"
+    )
     parser.add_argument("--out", type=Path, help="keep the pictures in this folder")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args(arguments)

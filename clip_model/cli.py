@@ -54,11 +54,11 @@ def _parser() -> argparse.ArgumentParser:
         help="default: %(default)s",
     )
     out = commands.add_parser("export", help="turn a run into a folder that open_clip loads")
-    out.add_argument("run", type=Path)
-    out.add_argument("out", type=Path)
+    out.add_argument("run", type=Path, help="the folder of a run")
+    out.add_argument("out", type=Path, help="the folder that the model is written to")
     mean = commands.add_parser("average", help="average the weights of exported models of one architecture")
     mean.add_argument("models", nargs="+", type=Path, metavar="MODEL", help="folders, or names of shipped ones")
-    mean.add_argument("out", type=Path)
+    mean.add_argument("out", type=Path, help="the folder that the model is written to")
     mean.add_argument(
         "--weights", type=number(0, 1e6), nargs="+", default=[], help="how much each counts (default: equally)"
     )
@@ -70,14 +70,14 @@ def _parser() -> argparse.ArgumentParser:
     mean.add_argument("--cifar10", default="cifar10", help="cifar10 or folder:PATH (default: %(default)s)")
     evaluate = commands.add_parser("evaluate", help="zero-shot accuracy on Tiny-ImageNet (val) and CIFAR-10 (test)")
     evaluate.add_argument("model", type=Path, help="the folder of an exported model, or the name of a shipped one")
-    evaluate.add_argument("--tiny-imagenet", type=Path, required=True)
-    evaluate.add_argument("--cifar10", default="cifar10")
+    evaluate.add_argument("--tiny-imagenet", type=Path, required=True, help="the folder that Tiny-ImageNet lies in")
+    evaluate.add_argument("--cifar10", default="cifar10", help="cifar10, or folder:PATH (default: %(default)s)")
     evaluate.add_argument(
         "-n", "--count", type=whole(0, 10**9), default=0, help="images of each set, 0 = all (default: %(default)s)"
     )
     evaluate.add_argument("--save", action="store_true", help="keep the report with the model and renew its card")
     card = commands.add_parser("card", help="renew a model's card from the facts beside it")
-    card.add_argument("model", type=Path)
+    card.add_argument("model", type=Path, help="the model's folder")
     return parser
 
 

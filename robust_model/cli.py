@@ -73,10 +73,10 @@ def _parser() -> argparse.ArgumentParser:
     add_threads(train)
 
     out = commands.add_parser("export", help="turn a run into a model folder: weights, configuration, card")
-    out.add_argument("run", type=Path)
-    out.add_argument("out", type=Path)
+    out.add_argument("run", type=Path, help="the folder of a run")
+    out.add_argument("out", type=Path, help="the folder that the model is written to")
     out.add_argument("--preset", choices=sorted(PRESETS), help="take title and description from this preset")
-    out.add_argument("--title")
+    out.add_argument("--title", help="its name on its card, without --preset (default: the folder's)")
     out.add_argument(
         "--voters", type=whole(0, 1000), help="how many of the deepest predictors take part in the answer (0: all)"
     )
@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     out.add_argument(
         "--calibrate", action="store_true", help="fit the answer's temperature to the run's held-out images"
     )
-    out.add_argument("--description", default="")
+    out.add_argument("--description", default="", help="a sentence for its card, without --preset")
     out.add_argument("--license", default="unknown", help="an identifier of the Hugging Face hub, such as mit")
     out.add_argument(
         "--dtype", choices=sorted(DTYPES), default="float16", help="how to store it (default: %(default)s)"
@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         "average", help="average the weights of exported models of one architecture (a model soup) into a new one"
     )
     soup.add_argument("models", nargs="+", metavar="MODEL", help="names, or folders of exported models: two or more")
-    soup.add_argument("out", type=Path)
+    soup.add_argument("out", type=Path, help="the folder that the model is written to")
     soup.add_argument(
         "--weights",
         type=number(0, 1e6),
@@ -122,10 +122,15 @@ def _parser() -> argparse.ArgumentParser:
 
     several = commands.add_parser("export-ensemble", help="make one model of several exported ones: their ensemble")
     several.add_argument("models", nargs="+", metavar="MODEL", help="names, or folders of exported models")
-    several.add_argument("out", type=Path)
-    several.add_argument("--aggregator", choices=sorted(AGGREGATORS), default="crossmax-median")
-    several.add_argument("--title", default="Ensemble")
-    several.add_argument("--description", default="")
+    several.add_argument("out", type=Path, help="the folder that the ensemble is written to")
+    several.add_argument(
+        "--aggregator",
+        choices=sorted(AGGREGATORS),
+        default="crossmax-median",
+        help="how the members' answers are combined (default: %(default)s)",
+    )
+    several.add_argument("--title", default="Ensemble", help="its name on its card (default: %(default)s)")
+    several.add_argument("--description", default="", help="a sentence for its card")
     several.add_argument(
         "--dtype", choices=sorted(DTYPES), default="float16", help="how to store it (default: %(default)s)"
     )
@@ -134,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_analyse.add_parser(commands)
 
     card = commands.add_parser("card", help="renew a model's card from its recorded facts")
-    card.add_argument("model")
+    card.add_argument("model", help="the model's name, or its folder")
     return parser
 
 

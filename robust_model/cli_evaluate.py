@@ -41,15 +41,21 @@ def add_parsers(commands: Commands) -> None:
     """Add these commands to a command line's."""
     _add_evaluate(commands)
     several = commands.add_parser("compare", help="several reports side by side: what differs by more than chance")
-    several.add_argument("reports", nargs="+", type=Path, metavar="REPORT.json")
+    several.add_argument(
+        "reports",
+        nargs="+",
+        type=Path,
+        metavar="REPORT.json",
+        help="reports as evaluate --json writes them, two or more",
+    )
     several.add_argument("--markdown", type=Path, help="write the tables here as Markdown")
     info = commands.add_parser("model-info", help="a report as RobustBench's model_info (deterministic models)")
-    info.add_argument("report", type=Path, metavar="REPORT.json")
+    info.add_argument("report", type=Path, metavar="REPORT.json", help="a report as evaluate --json writes it")
     info.add_argument("--name", required=True, help="the paper's title, or what the model is known by")
-    info.add_argument("--authors", required=True)
-    info.add_argument("--architecture", required=True)
-    info.add_argument("--link", default="")
-    info.add_argument("--venue", default="Unpublished")
+    info.add_argument("--authors", required=True, help="who made the model")
+    info.add_argument("--architecture", required=True, help="the network, such as ResNet-18")
+    info.add_argument("--link", default="", help="where the paper lies")
+    info.add_argument("--venue", default="Unpublished", help="where it was published (default: %(default)s)")
     info.add_argument("--dataset", default="", help=f"{', '.join(DATASETS)} (default: as the report's data are called)")
     info.add_argument("--additional-data", action="store_true", help="trained with more than the data set's own images")
 

@@ -22,11 +22,21 @@ from robust_model.registry import load_model  # noqa: E402
 def main() -> None:
     """Draw and write the sheet: a column per class in the model's order, a row per seed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="crossmax-cifar10")
-    parser.add_argument("--preset", default="balanced", choices=sorted(presets_of("class")))
+    parser.add_argument("--model", default="crossmax-cifar10", help="the classifier that draws (default: %(default)s)")
+    parser.add_argument(
+        "--preset",
+        default="balanced",
+        choices=sorted(presets_of("class")),
+        help="the recipe's preset (default: %(default)s)",
+    )
     parser.add_argument("--rows", type=int, default=2, help="seeds 1, 2, ... (default: %(default)s)")
     parser.add_argument("--side", type=int, default=128, help="of each picture, in pixels (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=ROOT / "assets" / "class-images.png")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=ROOT / "assets" / "class-images.png",
+        help="the picture's file (default: %(default)s)",
+    )
     options = parser.parse_args()
     model = load_model(options.model)
     sheet = Image.new("RGB", (options.side * len(model.class_names), options.side * options.rows))

@@ -38,12 +38,22 @@ def main() -> None:
     """Draw and write the sheet; every prompt has one picture, of the seed that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("prompts", nargs="*", default=PROMPTS, metavar="PROMPT", help="default: twelve that it knows")
-    parser.add_argument("--model", default="tiny-clip")
-    parser.add_argument("--preset", default=DEFAULT_PRESET["text"], choices=sorted(presets_of("text")))
+    parser.add_argument("--model", default="tiny-clip", help="the model of texts that draws (default: %(default)s)")
+    parser.add_argument(
+        "--preset",
+        default=DEFAULT_PRESET["text"],
+        choices=sorted(presets_of("text")),
+        help="the recipe's preset (default: %(default)s)",
+    )
     parser.add_argument("--seed", type=int, default=7, help="default: %(default)s")
     parser.add_argument("--columns", type=int, default=6, help="default: %(default)s")
     parser.add_argument("--side", type=int, default=160, help="of each picture, in pixels (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=ROOT / "assets" / "text-images.png")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=ROOT / "assets" / "text-images.png",
+        help="the picture's file (default: %(default)s)",
+    )
     options = parser.parse_args()
     encoder = EncoderPool(cache_dir=ROOT / "runs").get(options.model)
     pictures = []

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ PROGRAMS = [
     path
     for folder in ("app", "clip_model", "generator", "robust_model", "benchmarks", "scripts")
     for path in sorted((ROOT / folder).rglob("*.py"))
-    if "ArgumentParser(" in path.read_text(encoding="utf-8")
+    if re.search(r"\bParser\(prog|= (argparse\.Argument)?Parser\(", path.read_text(encoding="utf-8"))
 ]
 """The modules that make a parser of their own."""
 

@@ -1,8 +1,8 @@
 """Masks to plant on a small trained network: gradients that hide the way down, each in another manner.
 
 Kinds from Athalye, Carlini & Wagner 2018 (arXiv 1802.00420), Carlini et al. 2019 (arXiv 1902.06705), Tramer et al. 2020
-(arXiv 2002.08347), Xiao, Zhong & Zheng 2020 (k winners take all, arXiv 1905.10510), and masks that show only where clean
-8-bit images never are. A mask is a network: images [B, 3, H, W] to logits [B, C].
+(arXiv 2002.08347), Xiao, Zhong & Zheng 2020 (k winners take all, arXiv 1905.10510), and masks that show only where
+clean 8-bit images never are. A mask is a network: images [B, 3, H, W] to logits [B, C].
 """
 
 from collections.abc import Callable

@@ -17,7 +17,7 @@ from robust_model.evaluation.config import EvalConfig
 from robust_model.evaluation.engine import evaluate_model
 from robust_model.evaluation.units import Referee, noise_from
 from robust_model.plain import PlainConfig, PlainDefence
-from tests.robust_model.masks import EPS, MASKS, NAMES, SIZE, GridRound, Known, Open, saved
+from tests.robust_model.masks import EPS, MASKS, NAMES, SIZE, Known, Open, saved
 
 SLOW = bool(os.environ.get("CROSSMAX_STUDIO_SLOW_TESTS"))
 COUNT, STEPS, RESTARTS = (96, 50, 2) if SLOW else (24, 10, 1)
@@ -43,9 +43,7 @@ def known(network: nn.Module) -> float:
     rng = torch.Generator().manual_seed(0)
     referee = Referee(mask, 5 if mask.random else 1, noise_from(mask, rng))
     clean = referee.stands(images, labels)
-    attack = PgdConfig(
-        source="defence", loss="margin", eps=EPS, steps=40, restarts=1, eot=8 if mask.random else 1
-    )
+    attack = PgdConfig(source="defence", loss="margin", eps=EPS, steps=40, restarts=1, eot=8 if mask.random else 1)
     noise = noise_from(shown, rng)
     *_, last = run_attack(shown, images, labels, attack, rng=rng, noise=noise, judge=referee.stands)
     return float((clean & ~last.broken).float().mean())
