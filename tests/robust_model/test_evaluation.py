@@ -10,7 +10,7 @@ from torch import Tensor
 
 from generator.errors import StudioError
 from generator.intervals import wilson
-from robust_model.attacks import AttackOutcome, AutoAttackConfig, PassCount, PgdConfig
+from robust_model.attacks import AttackOutcome, AutoAttackConfig, PassCount, PgdConfig, SquareConfig
 from robust_model.class_match import match_classes
 from robust_model.data import LabelledImages
 from robust_model.evaluation.accounting import by_draws, majority
@@ -216,6 +216,50 @@ def test_autoattacks_own_number_stands_beside_ours(monkeypatch: pytest.MonkeyPat
         "own_accuracy": pytest.approx(2 / 6),
         "rescored_accuracy": pytest.approx(5 / 6),
         "warnings": ["flaw A", "flaw B"],
+    }
+    assert any("leaves 2 images, re-scored 5, though the model is deterministic" in w for w in report["warnings"])
+
+
+class Shifted(Known):
+    """Its frozen self sees every score a little lower: where a break is near the border, that decides."""
+
+    def __init__(self, shift: float = 0.0) -> None:
+        super().__init__()
+        self.shift = shift
+
+    def frozen(self) -> "Shifted":
+        return Shifted(0.01)
+
+    def readouts(self, images: Tensor, noise: object = None) -> Tensor:
+        return super().readouts(images) + torch.tensor([self.shift, 0.0])
+
+
+def test_no_break_is_lost_by_our_own_rounding() -> None:
+    """H2: FAB stops at the border of what it sees; what the copy lets it claim is asked of the network itself."""
+    attack = AutoAttackConfig(eps=EPS, version="custom", attacks=("fab-t",), steps=20)
+    report = evaluate_model(changed(attacks=(attack,)), Shifted(), data=images())
+    (found,) = report["attacks"]
+    own, again = found["autoattack"]["own_accuracy"], found["autoattack"]["rescored_accuracy"]
+    assert own == again == report["worst_case"]["accuracy"] == pytest.approx(2 / 6)
+    assert report["per_image"]["own"][found["name"]] == [False, True, False, True, False, False]
+    assert not any("its own count" in warning for warning in report["warnings"])
+
+
+def test_the_short_square_meets_a_sample_of_what_stands() -> None:
+    """H1: it goes on to the rest where the sample falls, and costs little where it does not."""
+    short = SquareConfig(eps=EPS, queries=60, only_standing=True, sample=0.1)
+    many = images().subset(torch.tensor([1, 3] * 20 + [2, 4] * 10))
+    # Nothing of the linear classifier is left by the first attack that could be broken.
+    first = PgdConfig(source="mean", eps=EPS, steps=10, restarts=1)
+    report = evaluate_model(changed(attacks=(first, short), batch=60), Known(), data=many)
+    assert report["attacks"][1]["cumulative"] and report["attacks"][1]["attacked"] == 8
+    assert report["attacks"][1]["correct"] == report["worst_case"]["correct"] == 40
+    blind = PgdConfig(source="defence", eps=EPS, steps=10, restarts=1)
+    report = evaluate_model(changed(attacks=(blind, short), batch=60), Known(masked=True), data=many)
+    assert report["attacks"][0]["zero_gradients"] == 60
+    assert report["attacks"][1]["attacked"] == 60 and report["worst_case"]["correct"] == 40
+    assert {"zero gradient", "black box beats white box"} <= {
+        f["sign"] for f in report["findings"] if f["verdict"] == "found"
     }
 
 

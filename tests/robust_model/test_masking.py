@@ -5,25 +5,17 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from robust_model.attacks import Defence, PgdConfig, SquareConfig, run_attack
-from robust_model.data import synthetic, to_float
 from robust_model.evaluation.accounting import answers, majority, proportion
 from robust_model.evaluation.masking import SIGNS, Finding, findings, verdict
 from robust_model.evaluation.significance import fisher, fisher_greater, mcnemar, mcnemar_greater
 from robust_model.evaluation.sweep import Ladder, SweepConfig, examine
 from robust_model.noise import FreshNoise, Noise, SilentNoise
+from tests.robust_model.masks import EPS, SIZE, pictures, small_network
 
-EPS = 12 / 255
-COUNT, SIZE = 24, 12
-
-
-def pictures(split: Any, count: int) -> tuple[Tensor, Tensor]:
-    """Gratings of so little contrast that a small change of every pixel outweighs them: images and labels."""
-    data = synthetic(split, count, classes=4, size=SIZE)
-    return 0.5 + 0.15 * (to_float(data.images) - 0.5), data.labels
+COUNT = 24
 
 
 class Bare(nn.Module):
@@ -126,26 +118,8 @@ MASKS: dict[str, Callable[[nn.Module], Defence]] = {
 
 @pytest.fixture(scope="session")
 def network() -> nn.Module:
-    """Trained on gratings with some of their pixels missing: right on all of them, and robust to nothing."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)
-        net = nn.Sequential(
-            *(nn.Conv2d(3, 12, 3, 2, 1), nn.SiLU(), nn.Conv2d(12, 24, 3, 2, 1), nn.SiLU()),
-            *(nn.Flatten(), nn.Linear(24 * (SIZE // 4) ** 2, 4)),
-        )
-    images, labels = pictures("train", 256)
-    rng = torch.Generator().manual_seed(0)
-    optimiser = torch.optim.Adam(net.parameters(), 5e-3)
-    for _ in range(60):
-        some = torch.randint(256, (64,), generator=rng)
-        share = 0.25 + 0.75 * torch.rand(64, 1, 1, 1, generator=rng)
-        keep = torch.rand(64, 1, SIZE, SIZE, generator=rng) < share
-        seen = torch.where(keep, images[some] - 0.5, torch.tensor(0.0)) / 0.05
-        loss = F.cross_entropy(net(seen), labels[some])
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    return net.eval().requires_grad_(False)
+    """Right on all of the pictures, and robust to nothing."""
+    return small_network()
 
 
 def evaluated(defence: Defence) -> dict[str, Any]:
@@ -338,6 +312,75 @@ def test_autoattack_is_held_against_the_worst_case() -> None:
     assert sign["numbers"]["worst_case"] == pytest.approx(0.2)
     sign = by_sign(paper({"AutoAttack": list(range(45)), "mean": list(range(38))}, configs))["AutoAttack overestimates"]
     assert sign["verdict"] == "not found"
+
+
+def test_autoattack_and_the_worst_case_are_compared_on_the_same_images() -> None:
+    """H4: 33 against 26 of the same 64 images, 7 to 0, is beyond chance; two samples of 64 would not tell."""
+    own = {"own_accuracy": 33 / 64, "rescored_accuracy": 33 / 64, "warnings": []}
+    configs = {"AutoAttack": {"kind": "autoattack", "entry": {"autoattack": own}}, "mean": OTHER}
+    report = paper({"AutoAttack": list(range(33)), "mean": list(range(26))}, configs, n=64)
+    sign = by_sign(report)["AutoAttack overestimates"]
+    assert (sign["numbers"]["only_own"], sign["numbers"]["only_worst_case"]) == (7, 0)
+    assert sign["numbers"]["p"] == pytest.approx(2**-7)
+    assert sign["verdict"] == "found" and "McNemar" in sign["evidence"]
+    # By its own count it breaks other images than those that fall: as many each way tell nothing.
+    report["per_image"]["own"] = {"AutoAttack": [6 <= i < 33 or 50 <= i < 56 for i in range(64)]}
+    sign = by_sign(report)["AutoAttack overestimates"]
+    assert (sign["numbers"]["only_own"], sign["numbers"]["only_worst_case"]) == (13, 6)
+    assert sign["verdict"] == "not found"
+
+
+def look(**counts: int) -> dict[str, int]:
+    return {"zero_gradient": 0, "saturated_loss": 0, "stepped": 40, "uphill": 40, "faced": 40, "n": 40, **counts} | {
+        "two_faced": counts.get("two_faced", 0)
+    }
+
+
+@pytest.mark.parametrize(
+    ("sign", "counts"),
+    [
+        ("zero gradient", {"zero_gradient": 12}),
+        ("saturated loss", {"saturated_loss": 12}),
+        ("shattered gradient", {"uphill": 20}),
+        ("two faces", {"two_faced": 12}),
+    ],
+)
+@pytest.mark.parametrize("place", ["clean", "ball", "ends"])
+def test_a_gradient_is_judged_wherever_it_was_looked_at(place: str, sign: str, counts: dict[str, int]) -> None:
+    """H1: at the clean image, at random points of the ball, and where an attack ended."""
+    seen = {name: look(**(counts if name == place else {})) for name in ("clean", "ball", "ends")}
+    whole = {"step": 0.007, "random": False, "median_margin": 1.0, "answers_vary": False, "gradients_vary": False}
+
+    def report(left: int) -> dict[str, Any]:
+        configs = {"direct": {**DIRECT, "entry": {"ends": seen["ends"], "attacked": 50, "zero_gradients": 0}}}
+        return paper({"direct": list(range(left))}, configs) | {
+            "diagnostics": {**seen["clean"], **whole, "ball": seen["ball"]}
+        }
+
+    found = by_sign(report(40))
+    assert found[sign]["verdict"] == "found", found[sign]
+    assert {s for s, f in found.items() if f["verdict"] == "found"} == {sign}
+    where = {"clean": "at the clean image", "ball": "at random points of the ball", "ends": "where 'direct' ended"}
+    assert found[sign]["numbers"]["where"] == where[place]
+    if place == "ends":  # of an attack that leaves nearly nothing, it explains nothing
+        assert by_sign(report(1))[sign]["verdict"] == "not found"
+
+
+def test_first_gradients_that_are_zero_are_judged() -> None:
+    """H1: attacks count images whose first gradient is zero; the count is in the report, and a sign."""
+    whole = {"step": 0.007, "random": False, "median_margin": 1.0, "answers_vary": False, "gradients_vary": False}
+
+    def verdicts(margin_zero: int, entropy_zero: int) -> set[str]:
+        configs = {
+            "a": {**DIRECT, "loss": "margin", "entry": {"attacked": 50, "zero_gradients": margin_zero}},
+            "b": {**DIRECT, "loss": "ce", "entry": {"attacked": 50, "zero_gradients": entropy_zero}},
+        }
+        report = paper({"a": list(range(40)), "b": list(range(40))}, configs)
+        return found({"findings": findings(report | {"diagnostics": {**look(), **whole}})})
+
+    assert verdicts(0, 0) == set()
+    assert verdicts(20, 20) == {"zero gradient"}
+    assert verdicts(0, 20) == {"saturated loss"}
 
 
 def test_nothing_is_concluded_from_nothing() -> None:
