@@ -10,6 +10,7 @@ from generator.errors import StudioError
 from robust_model.calibration import fit_temperature
 from robust_model.checkpoint import file_digest, load_tensors, save_tensors, write_atomically
 from robust_model.ensemble import EnsembleConfig, ModelConfig
+from robust_model.evaluation.masking import tested
 from robust_model.hub import front_matter
 from robust_model.jobs import validated
 from robust_model.pipeline import read_phases
@@ -17,7 +18,7 @@ from robust_model.presets import PRESETS
 from robust_model.provenance import provenance_lines, without_places
 from robust_model.registry import ExportedModel
 from robust_model.reports import readable
-from robust_model.reports.words import effort, named
+from robust_model.reports.words import both_rules, effort, named, rule
 from robust_model.training import Run, TrainConfig
 
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
@@ -172,8 +173,11 @@ def _evaluation(report: dict[str, Any]) -> list[str]:
             lines.append(f"| {attack['name']}, by its own count | {own:.1%} | | |")
     if full["worst_case"]:
         lines.append(row("**worst case per image over all attacks**", full["worst_case"]))
+    lines += [row(f"{which}, judged {by}", figure) for which, by, figure in both_rules(full)]
     found = [f"- Sign of gradient masking: {f['sign']}. {f['evidence']}" for f in full["findings"] if _is_found(f)]
-    return [*lines, "", *found, *(f"- Warning: {w}" for w in full["warnings"]), ""]
+    if rule(full):
+        lines += ["", rule(full)]
+    return [*lines, "", tested(full), "", *found, *(f"- Warning: {w}" for w in full["warnings"]), ""]
 
 
 def _is_found(finding: dict[str, Any]) -> bool:

@@ -10,7 +10,9 @@ from robust_model.reports.markup import Markup, join, table, tag
 from robust_model.reports.plots import accuracy_plot, curve_plot
 from robust_model.reports.samples import sample_card
 from robust_model.reports.words import (
+    AFRESH,
     NOTHING,
+    WHILE_ATTACKED,
     WORST_CASE,
     autoattack_lines,
     budget,
@@ -22,6 +24,7 @@ from robust_model.reports.words import (
     passes,
     percent,
     readable,
+    rule,
     setting,
 )
 
@@ -122,13 +125,15 @@ def _accounting(report: Report) -> Markup:
         (
             title,
             percent(majorities[key]["accuracy"]),
+            percent(ways[key]["rescored"]["accuracy"]) if "rescored" in ways[key] else NOTHING,
             percent(ways[key]["mean"]),
             percent(ways[key]["every_draw"]["accuracy"]),
         )
         for key, title in (("clean", "clean"), ("worst_case", WORST_CASE))
     ]
-    header = ("", "by majority", "mean of one draw", "right in every draw")
-    return table(f"Counted in other ways, {ways['clean']['draws']} draws", header, rows)
+    header = ("", f"by majority, {WHILE_ATTACKED}", f"by majority, {AFRESH}", "mean of one draw", "right in every draw")
+    title = f"Counted in other ways, {ways['clean']['draws']} draws"
+    return join((table(title, header, rows), tag("p", rule(report))))
 
 
 def _readouts(report: Report) -> Markup:

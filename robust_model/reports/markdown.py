@@ -7,6 +7,7 @@ from robust_model.evaluation.masking import verdict
 from robust_model.reports.words import (
     WORST_CASE,
     autoattack_lines,
+    both_rules,
     caveats,
     effort,
     interval,
@@ -14,6 +15,7 @@ from robust_model.reports.words import (
     passes,
     percent,
     readable,
+    rule,
     setting,
 )
 
@@ -52,7 +54,9 @@ def render_markdown(report: Mapping[str, Any]) -> str:
         f"\n{cell(name)}: AutoAttack itself reports {percent(own)}; re-scored by majority, {percent(rescored)}."
         for name, own, rescored in autoattack_lines(full)
     ]
-    lines += ["", cell(verdict(full)), "", *(f"- {cell(line)}" for line in (*full["warnings"], *caveats(full)))]
+    lines += [f"\n{cell(which)}, judged {by}: {percent(figure['accuracy'])}." for which, by, figure in both_rules(full)]
+    lines += ["", cell(rule(full)), ""] if rule(full) else [""]
+    lines += [cell(verdict(full)), "", *(f"- {cell(line)}" for line in (*full["warnings"], *caveats(full)))]
     if full.get("command"):
         lines += ["", f"    {' '.join(str(full['command']).split())}"]
     return "\n".join(lines) + "\n"

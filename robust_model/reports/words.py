@@ -11,6 +11,8 @@ from robust_model.evaluation.masking import findings
 SCHEMA_PATH = Path(__file__).with_name("report.schema.json")
 WORST_CASE = "worst case over all attacks"
 NOTHING = "–"
+WHILE_ATTACKED, AFRESH = "while attacked", "by fresh draws"
+"""The two rules by which a random defence's answers are judged (see `both_rules`)."""
 
 
 def readable(report: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,6 +119,38 @@ def autoattack_lines(report: Mapping[str, Any]) -> list[tuple[str, float, float]
         for a in report["attacks"]
         if a.get("autoattack")
     ]
+
+
+def both_rules(report: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """(which, rule, figure): a random defence's figures under attack, by each of the two rules that judge them.
+
+    While an attack runs, an image is broken as soon as most of the draws are wrong at any of its steps; afterwards what
+    the attack returned is judged once more, by fresh draws. Empty where nothing is random: then both are the same.
+    """
+    ways = report.get("accounting")
+    if not ways or not report["worst_case"]:
+        return []
+    rows: list[tuple[str, str, Mapping[str, Any]]] = []
+    for attack in report["attacks"]:
+        if attack.get("autoattack") and attack.get("rescored"):
+            rows += [(attack["name"], WHILE_ATTACKED, attack), (attack["name"], AFRESH, attack["rescored"])]
+    rows.append((WORST_CASE, WHILE_ATTACKED, report["worst_case"]))
+    if ways["worst_case"].get("rescored"):
+        rows.append((WORST_CASE, AFRESH, ways["worst_case"]["rescored"]))
+    return rows
+
+
+def rule(report: Mapping[str, Any]) -> str:
+    """The two rules in a sentence, of a random defence; nothing of another."""
+    if not both_rules(report):
+        return ""
+    return (
+        f"Judged {WHILE_ATTACKED}, an image is broken as soon as most of {report['defence']['draws']} draws are wrong "
+        "at any of an attack's many steps (of AutoAttack's: once, at its end, where it claims a break). Judged "
+        f"{AFRESH}, what the attack returned is answered once more, and most of as many new draws must be wrong. The "
+        "first is what is left of an image that may be tried again and again, the second what is left of the picture "
+        "that was kept."
+    )
 
 
 def caveats(report: Mapping[str, Any]) -> list[str]:
