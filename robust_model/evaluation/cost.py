@@ -55,7 +55,9 @@ def passes_of(model: EvaluatedModel, config: EvalConfig, n: int) -> PassCount:
     plan = extend((), attacks_of(model, config), config.cascade)
     per_image = sum((planned.config.cost() for planned in plan), PassCount(0, 0))
     attacked = (per_image + PassCount(draws * (1 + len(plan)), 0)) * n
-    ends = sum(min(AT_THE_END, n - start) for start in range(0, n, config.batch))  # at most a batch is looked at
+    ends = sum(
+        min(AT_THE_END, config.batch, n - start) for start in range(0, n, config.batch)
+    )  # at most a batch is looked at
     looked = sum(planned.config.kind in GRADIENT_KINDS for planned in plan) * ends
     attacked += look_cost(model.random) * looked
     return sum(curve_costs(model, config, n).values(), attacked)

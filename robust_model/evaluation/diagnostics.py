@@ -157,7 +157,7 @@ def look(
 def look_cost(random: bool) -> PassCount:
     """The passes that a look takes for one image, if it has a gradient."""
     draws = DRAWS if random else 1
-    return PassCount(4 * draws if random else 3, 2 * draws)
+    return PassCount(4, 2) * draws
 
 
 def diagnose(

@@ -248,16 +248,17 @@ def test_no_break_is_lost_by_our_own_rounding() -> None:
 def test_the_short_square_meets_a_sample_of_what_stands() -> None:
     """H1: it goes on to the rest where the sample falls, and costs little where it does not."""
     short = SquareConfig(eps=EPS, queries=60, only_standing=True, sample=0.1)
-    many = images().subset(torch.tensor([1, 3] * 20 + [2, 4] * 10))
+    many = images().subset(torch.tensor([1, 3] * 10 + [2, 4] * 20))
     # Nothing of the linear classifier is left by the first attack that could be broken.
     first = PgdConfig(source="mean", eps=EPS, steps=10, restarts=1)
     report = evaluate_model(changed(attacks=(first, short), batch=60), Known(), data=many)
     assert report["attacks"][1]["cumulative"] and report["attacks"][1]["attacked"] == 8
-    assert report["attacks"][1]["correct"] == report["worst_case"]["correct"] == 40
+    assert report["attacks"][1]["correct"] == report["worst_case"]["correct"] == 20
     blind = PgdConfig(source="defence", eps=EPS, steps=10, restarts=1)
     report = evaluate_model(changed(attacks=(blind, short), batch=60), Known(masked=True), data=many)
     assert report["attacks"][0]["zero_gradients"] == 60
-    assert report["attacks"][1]["attacked"] == 60 and report["worst_case"]["correct"] == 40
+    assert report["attacks"][1]["attacked"] == report["attacks"][0]["correct"] > 40
+    assert report["worst_case"]["correct"] == 20
     assert {"zero gradient", "black box beats white box"} <= {
         f["sign"] for f in report["findings"] if f["verdict"] == "found"
     }

@@ -134,9 +134,9 @@ def test_a_linear_classifier_has_nothing_to_hide() -> None:
         "median_margin": pytest.approx(0.3),  # of 0.06, 0.3, 0.3 and 0.9
         "answers_vary": False,
         "gradients_vary": False,
-        # A pass with the gradients of two losses and two steps (in the ball), one more with gradients and two answers.
-        "passes": {"forward": 4 * (2 + 2 + 3) + 4 * 3, "backward": 4 * 4 + 4 * 2},
-        "ball": {**seen, "passes": {"forward": 12, "backward": 8}},
+        # A pass with the gradients of two losses, one without, and two steps; when clean one more, and two answers.
+        "passes": {"forward": 4 * (2 + 2 + 3) + 4 * 4, "backward": 4 * 4 + 4 * 2},
+        "ball": {**seen, "passes": {"forward": 16, "backward": 8}},
     }
 
 
