@@ -1,6 +1,7 @@
 """Export of a finished run, and its model card: only what was recorded or measured."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,7 @@ def _evaluation(report: dict[str, Any]) -> list[str]:
     full = readable(report)
     config, defence = full["config"], full["defence"]
 
-    def row(name: str, figure: dict[str, Any]) -> str:
+    def row(name: str, figure: Mapping[str, Any]) -> str:
         low, high = figure["ci95"]
         return f"| {name} | {figure['accuracy']:.1%} | {low:.1%} to {high:.1%} | {figure['correct']} of {figure['n']} |"
 
