@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MODEL_LIST_SECONDS = 5.0
+CLOSING_SECONDS = 3.0
+"""How long running jobs have to keep what they made: whoever ends a program waits for about ten seconds at most."""
 
 T = TypeVar("T")
 
@@ -155,26 +157,32 @@ def _run(arguments: argparse.Namespace) -> int:
             vlm=lambda: read_offer(read_vlm),
             published=lambda name: describe_published(name) if is_published(name) else None,
         )
-        page = build_app(studio)
-        try:
-            address = serve(
-                page,
-                studio,
-                host=arguments.host,
-                port=arguments.port,
-                data_dir=data.root,
-                allowed_hosts=arguments.allow_host,
-                open_browser=not arguments.no_browser,
-            )
-        except OSError as error:
-            raise StudioError(
-                f"Port {arguments.port} on {arguments.host} cannot be used ({error}). Choose another with --port."
-            ) from error
+        served = serve(
+            build_app(studio),
+            studio,
+            host=arguments.host,
+            port=arguments.port,
+            data_dir=data.root,
+            allowed_hosts=arguments.allow_host,
+            open_browser=not arguments.no_browser,
+        )
         threading.Thread(target=_warm_up, args=(encoders, device), name="warm up", daemon=True).start()
-        print(f"CrossMax Studio: {address}  (running on {device}: {note} Press Ctrl-C to end.)", flush=True)
+        print(f"CrossMax Studio: {served.address}  (running on {device}: {note} Press Ctrl-C to end.)", flush=True)
+        if not served.local:
+            print(_on_a_network(served.addresses), flush=True)
         _wait_for_the_end()
-        page.close(verbose=False)
+        served.close()
+        jobs.close(CLOSING_SECONDS)
     return 0
+
+
+def _on_a_network(addresses: Sequence[str]) -> str:
+    others = "".join(f"\n  {address}" for address in addresses[1:])
+    return (
+        "Others on the network can reach this studio. Whoever opens it needs the token in its address and can use this "
+        "machine's time and disk; what is sent is not encrypted."
+        + (f" Addresses for others:{others}" if others else "")
+    )
 
 
 def _warm_up(encoders: "EncoderPool", device: str) -> None:

@@ -27,6 +27,7 @@ class Limits:
         header_bytes: of a request's first line and headers together.
         header_seconds: until a request's headers are here, and a connection without a request is closed.
         body_seconds: until a request's body is here.
+        answer_seconds: until a part of an answer is taken.
         idle_seconds: between two requests on a connection.
 
     Connections and sessions (``app.web``):
@@ -34,10 +35,14 @@ class Limits:
         connections_per_address: open at once, of one address; a tab holds two or three.
         streams: answers that stay open (events, heartbeats, progress) at once, of all addresses.
         streams_per_address: the same, of one address.
+        files_kept: files that connections leave for jobs, out of those that the process may open.
         log_lines: warnings on connections that are written to the log within ten seconds.
         sessions: pages whose state is kept; the one unused for longest goes first.
-        events: events that are waiting for an answer, of one page.
-        blobs_per_session, blob_seconds: pictures sent by the mask's editor that are kept for one page, and how long.
+        session_seconds: how long the state of a page is kept that asks for nothing.
+        calls_per_address, calls_waiting: calls from one address that are being answered at once, and that wait for
+            their turn.
+        blobs_per_address, blob_parts, blob_bytes, blob_seconds: painted pictures that wait for the call of their page:
+            of one address, parts of one of them, bytes of all together, and how long.
 
     What is typed (``app.ui``):
         text: characters of a field that are read.
@@ -74,16 +79,22 @@ class Limits:
     header_bytes: int = 32_768
     header_seconds: float = 10.0
     body_seconds: float = 120.0
+    answer_seconds: float = 60.0
     idle_seconds: float = 15.0
 
     connections: int = 400
     connections_per_address: int = 100
     streams: int = 300
     streams_per_address: int = 80
+    files_kept: int = 256
     log_lines: int = 10
-    sessions: int = 100
-    events: int = 40
-    blobs_per_session: int = 8
+    sessions: int = 500
+    session_seconds: float = 43_200.0
+    calls_per_address: int = 12
+    calls_waiting: int = 100
+    blobs_per_address: int = 8
+    blob_parts: int = 8
+    blob_bytes: int = 200 * MB
     blob_seconds: float = 600.0
 
     text: int = 2_000

@@ -1,58 +1,68 @@
-"""The web server: the page, the files it shows, and what keeps strangers out."""
+"""The web server: the page, the files it shows, and the gate in front of both (``app.web``)."""
 
+import socket
+import webbrowser
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
+from fastapi import FastAPI
+from gradio.routes import App
+from gradio.utils import get_upload_folder
 from PIL import Image
-from starlette.datastructures import MutableHeaders
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.routing import Mount, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.limits import Limits
 from app.ui.page import HEAD, build_page
 from app.ui.services import Studio
 from app.ui.theme import build_theme, read_style, write_favicon
 from app.visitor import NotesAddress
-from generator.image import MAX_BYTES, MAX_PIXELS
+from app.web.cache import Cache
+from app.web.calls import Calls
+from app.web.gate import Gate, Rules
+from app.web.hosts import Hosts, check_port, is_wildcard
+from app.web.listening import Listener, open_socket
+from app.web.sessions import Sessions
+from app.web.tokens import PARAMETER, Token
+from app.web.uploads import Uploads
+from generator.image import MAX_PIXELS
 
 # Gradio never serves these by path; what the page shows of them has signed addresses of our own.
 PRIVATE = (
     *("jobs", "uploads", "models", "downloads", "datasets", "shipped"),
     *("speeds.json", "timings.json", "secret", "vlm.json", "studio.lock"),
 )
-LOCAL_HOSTS = ("127.0.0.1", "localhost")
-
-# Gradio compiles its templates in the browser, hence 'unsafe-eval'; nothing may come from another host.
-CONTENT_POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; media-src 'self' blob:; worker-src 'self' blob:; font-src 'self' data:; "
-    "frame-ancestors 'self'; form-action 'self'; base-uri 'self'"
-)
-
-
-class SafetyHeaders:
-    """Adds the headers that keep a page to itself to every answer."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.setdefault("Content-Security-Policy", CONTENT_POLICY)
-                headers.setdefault("X-Content-Type-Options", "nosniff")
-                headers.setdefault("Referrer-Policy", "no-referrer")
-            await send(message)
-
-        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
 
 
 def build_app(studio: Studio) -> gr.Blocks:
     """The page for what it is given to work with; ``serve`` puts it on the network."""
     return build_page(studio)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A page on the network.
+
+    Attributes:
+        addresses: under which it can be opened, the one for this machine first; with the token where there is one.
+        local: whether this machine alone can reach it.
+    """
+
+    addresses: tuple[str, ...]
+    local: bool
+    _listener: Listener
+
+    @property
+    def address(self) -> str:
+        """The address for this machine."""
+        return self.addresses[0]
+
+    def close(self) -> None:
+        """End serving."""
+        self._listener.close()
 
 
 def serve(
@@ -64,45 +74,84 @@ def serve(
     data_dir: Path,
     allowed_hosts: Sequence[str] = (),
     open_browser: bool = False,
-) -> str:
-    """Start serving in the background and return the page's address.
+    limits: Limits | None = None,
+) -> Served:
+    """Start serving in the background.
 
     Args:
-        host, port: where to listen.
+        host, port: where to listen; port 0 is any that is free. Outside of loopback a token is demanded.
         data_dir: the app's own folder; see ``PRIVATE``.
         allowed_hosts: names under which browsers may ask for the page, besides ``localhost`` and ``host``.
         open_browser: open the page in this machine's browser.
+        limits: of everything that can be asked for.
+
+    Raises:
+        StudioError: a host or the port cannot be used; the message says which and why.
     """
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # for every decoder in the process, also those that are not ours
-    hosts = [*LOCAL_HOSTS, host, *allowed_hosts]
-    app_options: dict[str, Any] = {
-        "middleware": [
-            Middleware(NotesAddress),
-            Middleware(SafetyHeaders),
-            Middleware(TrustedHostMiddleware, allowed_hosts=hosts),
-        ],
-        "routes": [studio.media.route()],
-        "docs_url": None,
-        "redoc_url": None,
-    }
-    _, address, _ = page.launch(
-        server_name=host,
-        server_port=port,
-        inbrowser=open_browser,
-        prevent_thread_lock=True,
-        quiet=True,
+    limits = limits or Limits()
+    hosts = Hosts(host, allowed_hosts)
+    listening = open_socket(hosts.host, check_port(port))
+    try:
+        token = None if hosts.local else Token(int(listening.getsockname()[1]))
+        rules = Rules(hosts, token, Calls(page.fns, {page._id, *page.blocks}), limits)
+        listener = Listener(Gate(build_site(page, studio, data_dir, limits), rules), listening, limits)
+        listener.start()
+    except BaseException:
+        listening.close()
+        raise
+    served = Served(_addresses(hosts, listener.port, token), hosts.local, listener)
+    if open_browser:
+        webbrowser.open(served.address)
+    return served
+
+
+def build_site(page: gr.Blocks, studio: Studio, data_dir: Path, limits: Limits) -> ASGIApp:
+    """What the gate guards: routes of our own, and Gradio's."""
+    site = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    gr.mount_gradio_app(
+        site,
+        page,
+        "/",
+        app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
+        footer_links=[],
+        run_history=False,  # results are listed by the page itself, from the server's own records
+        blocked_paths=[str(data_dir.resolve() / name) for name in PRIVATE],
+        favicon_path=write_favicon(data_dir / "icon" / "favicon.png"),
         show_error=False,
-        share=False,
         ssr_mode=False,
         enable_monitoring=False,
-        run_history=False,  # results are listed by the page itself, from the server's own records
-        footer_links=[],
-        max_file_size=MAX_BYTES,
-        blocked_paths=[str(data_dir.resolve() / name) for name in PRIVATE],
-        app_kwargs=app_options,
+        pwa=False,
+        mcp_server=False,
         theme=build_theme(),
         css=read_style(),
         head=HEAD,
-        favicon_path=write_favicon(data_dir / "icon" / "favicon.png"),
     )
-    return str(address)
+    inner = next(route.app for route in site.routes if isinstance(route, Mount) and isinstance(route.app, App))
+    sessions = Sessions(limits)
+    sessions.set_blocks(page)
+    inner.state_holder = sessions
+    page.is_running = page.has_launched = True
+    uploads = Uploads(page, sessions, Cache(Path(get_upload_folder())), limits)
+    own = Router([*uploads.routes(), studio.media.route()], redirect_slashes=False, default=site)
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await (site if scope["type"] == "lifespan" else own)(scope, receive, send)
+
+    return answer
+
+
+def _addresses(hosts: Hosts, port: int, token: Token | None) -> tuple[str, ...]:
+    names = [hosts.host, *hosts.allowed]
+    if is_wildcard(hosts.host):
+        names = ["127.0.0.1", *_outer_address(), *hosts.allowed]
+    tail = "" if token is None else f"?{PARAMETER}={token.secret}"
+    return tuple(f"http://{f'[{name}]' if ':' in name else name}:{port}/{tail}" for name in names)
+
+
+def _outer_address() -> list[str]:
+    """The address of this machine on its network, if that can be told without asking anybody."""
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # an address of no machine; nothing is sent
+        return [str(probe.getsockname()[0])]
+    return []

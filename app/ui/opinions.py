@@ -1,5 +1,6 @@
 """What classifiers see in a finished picture: asked when somebody wants to know, because it takes a moment."""
 
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import gradio as gr
 
 from app.jobs.model import JobSnapshot
 from app.ui import markup, results
-from app.ui.guard import Updates, guarded
+from app.ui.guard import QUICK, Updates, guarded
 from app.ui.services import Studio
 
 MOST_CLASSES = 12
@@ -27,6 +28,7 @@ class OpinionView:
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
+        self._one_at_a_time = threading.Lock()
 
     def build(self) -> None:
         """Create the components; they are not there before there is a picture."""
@@ -66,7 +68,9 @@ class OpinionView:
         """Connect the button; ``inputs`` hold what ``find`` takes."""
 
         def ask(job_id: str, index: int, owner: Any) -> Updates:
-            said = self.studio.measurements.opinions(find(job_id, index, owner))
+            picture = find(job_id, index, owner)
+            with self._one_at_a_time:
+                said = self.studio.measurements.opinions(picture)
             seen = results.seen({"after": said}, self.studio.titles())
             seen = seen and self._classes_they_know(list(said)) + seen
             shown = seen or markup.notice("None of the classifiers can be asked.", tone="warn")
@@ -76,9 +80,8 @@ class OpinionView:
             guarded(self.notice)(ask),
             inputs,
             [self.notice, self.ask, self.view],
-            show_progress="minimal",
+            **{**QUICK, "show_progress": "minimal"},
             show_progress_on=[self.ask],
-            api_visibility="private",
         )
 
 

@@ -47,7 +47,7 @@ def run(data_dir: Path, port: int, uploads: Uploads, read_vlm: ReadSettings) -> 
         studio = make_studio(jobs, data_dir, measurements)
         studio = dataclasses.replace(studio, vlm=lambda: read_offer(read_vlm))
         page = build_app(studio)
-        print(serve(page, studio, host="127.0.0.1", port=port, data_dir=data_dir), flush=True)
+        print(serve(page, studio, host="127.0.0.1", port=port, data_dir=data_dir).address, flush=True)
         threading.Event().wait()
 
 

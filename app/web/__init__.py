@@ -1,0 +1,1 @@
+"""What stands between the network and the page: who is let in, which requests are answered, and at what cost."""

@@ -1,0 +1,90 @@
+"""What the server remembers of each open page: little, of a bounded number of pages, and not for ever."""
+
+import time
+from collections import Counter
+from contextvars import ContextVar
+from copy import copy
+from typing import Any
+
+import gradio as gr
+from gradio.state_holder import SessionState, StateHolder
+
+from app.limits import Limits
+
+sender: ContextVar[str] = ContextVar("sender", default="")
+"""The address from which the request came that is being answered."""
+
+
+class PageState(SessionState):
+    """The state of one page.
+
+    Gradio's own keeps a copy of the whole page's configuration besides, more than a megabyte, from which it makes deep
+    links; there are none here (``app.web.routes``).
+    """
+
+    def __init__(self, blocks: gr.Blocks) -> None:
+        self.blocks_config = copy(blocks.default_config)
+        self.config_values: dict[int, Any] = {}
+        self.state_data: dict[int, Any] = {}
+        self._state_ttl: dict[int, Any] = {}
+        self.is_closed = False
+        self.STATE_TTL_WHEN_CLOSED = 3600
+
+    def __setitem__(self, key: int, value: Any) -> None:
+        super().__setitem__(key, value)
+        self.config_values.clear()
+
+    def _update_config(self, key: int) -> None:
+        pass
+
+    def _update_value_in_config(self, key: int, value: Any) -> None:
+        pass
+
+
+class Sessions(StateHolder):
+    """The states of the open pages.
+
+    At the limit the page goes that was unused for longest, of the address that has most of them: so nobody loses their
+    page because somebody else opens many.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._limits = limits
+        self._owners: dict[str, str] = {}
+        self._used: dict[str, float] = {}
+
+    def __getitem__(self, session_id: str) -> SessionState:
+        with self.lock:
+            if session_id not in self.session_data:
+                self.session_data[session_id] = PageState(self.blocks)
+                self._owners[session_id] = sender.get()
+            self._used[session_id] = time.monotonic()
+            self.session_data.move_to_end(session_id)
+            state = self.session_data[session_id]
+            while len(self.session_data) > self._limits.sessions:
+                self._forget(self._of_the_busiest(session_id))
+            return state
+
+    def update(self, session_id: str) -> None:
+        """Count a page as used."""
+        if session_id in self.session_data:
+            self[session_id]
+
+    def delete_all_expired_state(self) -> None:
+        """Forget the pages that were closed, or left alone, for long. Gradio calls this every second."""
+        before = time.monotonic() - self._limits.session_seconds
+        with self.lock:
+            for session_id in [name for name, used in self._used.items() if used < before]:
+                self._forget(session_id)
+
+    def _of_the_busiest(self, but: str) -> str:
+        """The page that was unused for longest, of the address with most pages."""
+        counts = Counter(self._owners[name] for name in self.session_data if name != but)
+        address, _ = counts.most_common(1)[0]
+        return next(name for name in self.session_data if name != but and self._owners[name] == address)
+
+    def _forget(self, session_id: str) -> None:
+        self.session_data.pop(session_id, None)
+        self._owners.pop(session_id, None)
+        self._used.pop(session_id, None)

@@ -1,0 +1,87 @@
+"""A real server with stand-ins for the work, reached over the network."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+import pytest
+
+from app.jobs.service import JobService
+from app.limits import Limits
+from app.server import Served, build_app, serve
+from generator.image import save_png
+from tests.browser.standins import StandInMeasurements, Texts, fade, make_images, make_studio
+from tests.hostile import Hostile
+
+
+@dataclass
+class Site:
+    """A server, and how to get at it."""
+
+    served: Served
+    page: gr.Blocks
+    data: Path
+    port: int
+
+    def client(self, address: str = "127.0.0.1", **headers: str) -> Hostile:
+        return Hostile(self.port, address, headers)
+
+    def number(self, name: str) -> int:
+        """The number of the page's function with this name."""
+        return next(n for n, function in self.page.fns.items() if function.name == name)
+
+    def body(self, name: str, session: str = "abc123") -> dict[str, object]:
+        """A call of a function as its own page sends it, with nothing in its fields."""
+        function = self.page.fns[self.number(name)]
+        return {
+            "data": [None] * len(function.inputs),
+            "event_data": None,
+            "fn_index": self.number(name),
+            "trigger_id": None,
+            "session_hash": session,
+        }
+
+
+@contextlib.contextmanager
+def serving(data: Path, limits: Limits | None = None, host: str = "127.0.0.1") -> Iterator[Site]:
+    (data / "uploads").mkdir(parents=True)
+    (data / "examples").mkdir()
+    save_png(fade(3, 8, (48, 64), 1), data / "examples" / "stripes.png")
+    measurements = StandInMeasurements()
+    handlers = {"text": Texts(data / "uploads", measurements), "image": make_images}
+    with JobService(data, handlers) as jobs:
+        studio = make_studio(jobs, data, measurements)
+        page = build_app(studio)
+        served = serve(page, studio, host=host, port=0, data_dir=data, limits=limits)
+        port = int(served.address.split("?")[0].rstrip("/").rpartition(":")[2])
+        try:
+            yield Site(served, page, data, port)
+        finally:
+            served.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The server with its own limits, for requests that leave nothing behind."""
+    data = tmp_path_factory.mktemp("site") / "data"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(data / "cache"))
+        with serving(data) as found:
+            yield found
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Site]]:
+    """Start servers with limits of a test's own."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
+    with contextlib.ExitStack() as stack:
+        count = 0
+
+        def make(limits: Limits | None = None, host: str = "127.0.0.1") -> Site:
+            nonlocal count
+            count += 1
+            return stack.enter_context(serving(tmp_path / f"data{count}", limits, host))
+
+        yield make
