@@ -14,6 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from app import __version__
+from app.web.hosts import Hosts, check_port
 from generator.errors import StudioError
 from generator.program import Parser, answered, run_program
 
@@ -39,20 +40,39 @@ def _started(argv: Sequence[str] | None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for name in ("app", "crossmax"):  # others say much, some through the root
         logging.getLogger(name).setLevel(logging.INFO)
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read by gradio when it is imported
-    return _run(arguments)
+    hosts = Hosts(arguments.host, arguments.allow_host)  # what can be refused is, before anything is loaded
+    check_port(arguments.port)
+    _set_up_gradio()
+    return _run(arguments, hosts)
+
+
+def _set_up_gradio() -> None:
+    """Let nothing but this program say how Gradio works.
+
+    It reads GRADIO_... when it is imported and later: some of these open paths, others fail on a number that is none.
+    """
+    for name in [name for name in os.environ if name.startswith("GRADIO_")]:
+        del os.environ[name]
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m app", description="CrossMax Studio in the browser.")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=7860, help="port to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: %(default)s); outside of this machine (0.0.0.0) a token is demanded",
+    )
+    parser.add_argument(
+        "--port", type=int, default=7860, help="port to listen on, 0 for any that is free (default: %(default)s)"
+    )
     parser.add_argument(
         "--allow-host",
         action="append",
         default=[],
         metavar="NAME",
-        help="host name under which browsers may ask for the page, beside localhost and --host; may be repeated",
+        help="host name under which browsers may ask for the page, beside localhost and --host, for example that of a "
+        "proxy; a token is demanded then; may be repeated",
     )
     parser.add_argument(
         "--device", type=str.lower, choices=("auto", "cpu", "cuda"), default="auto", help="where the models run"
@@ -83,7 +103,7 @@ def choose_device(wanted: str, cuda_available: bool) -> tuple[str, str]:
     return "cpu", "no CUDA device was found."
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
     # Imported here, so that --help answers at once and the environment is set before gradio reads it.
     import torch
 
@@ -116,7 +136,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return 0
     os.umask(0o077)  # pictures, prompts and logs are nobody else's on this machine
     data.create()
-    os.environ.setdefault("GRADIO_TEMP_DIR", str(data.root / "cache"))
+    os.environ["GRADIO_TEMP_DIR"] = str(data.root / "cache")
     from app.server import build_app, serve
     from app.ui.media import Media, load_secret
     from app.ui.services import Studio
@@ -160,10 +180,9 @@ def _run(arguments: argparse.Namespace) -> int:
         served = serve(
             build_app(studio),
             studio,
-            host=arguments.host,
+            hosts=hosts,
             port=arguments.port,
             data_dir=data.root,
-            allowed_hosts=arguments.allow_host,
             open_browser=not arguments.no_browser,
         )
         threading.Thread(target=_warm_up, args=(encoders, device), name="warm up", daemon=True).start()

@@ -2,7 +2,6 @@
 
 import socket
 import webbrowser
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,19 +68,18 @@ def serve(
     page: gr.Blocks,
     studio: Studio,
     *,
-    host: str,
+    hosts: Hosts,
     port: int,
     data_dir: Path,
-    allowed_hosts: Sequence[str] = (),
     open_browser: bool = False,
     limits: Limits | None = None,
 ) -> Served:
     """Start serving in the background.
 
     Args:
-        host, port: where to listen; port 0 is any that is free. Outside of loopback a token is demanded.
+        hosts: where to listen, and the names of this server. Outside of loopback a token is demanded.
+        port: where to listen; 0 is any that is free.
         data_dir: the app's own folder; see ``PRIVATE``.
-        allowed_hosts: names under which browsers may ask for the page, besides ``localhost`` and ``host``.
         open_browser: open the page in this machine's browser.
         limits: of everything that can be asked for.
 
@@ -90,7 +88,6 @@ def serve(
     """
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # for every decoder in the process, also those that are not ours
     limits = limits or Limits()
-    hosts = Hosts(host, allowed_hosts)
     listening = open_socket(hosts.host, check_port(port))
     try:
         token = None if hosts.local else Token(int(listening.getsockname()[1]))

@@ -98,6 +98,9 @@ class Gate:
 
     async def _arrival(self, scope: Scope, headers: Headers, answer: "_Answer") -> bool:
         """See that the request is from our page and from somebody with the token; whether it is answered by that."""
+        size = sum(len(name) + len(value) for name, value in scope["headers"]) + len(scope.get("raw_path", b""))
+        if size + len(scope.get("query_string", b"")) > self._rules.limits.header_bytes:
+            raise RefusedError(431, "The head of the request is too large: clear the cookies of this address.")
         self._rules.hosts.check(headers, scope["method"], scope["path"])
         token = self._rules.token
         if token is None:

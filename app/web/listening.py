@@ -41,7 +41,7 @@ def files_for_connections(limits: Limits) -> int:
     if soft == resource.RLIM_INFINITY:
         return limits.connections
     most = min(limits.connections, soft - limits.files_kept)
-    if most < _FEWEST:
+    if most < min(_FEWEST, limits.connections):
         raise StudioError(
             f"This process may open {soft} files, too few for a server: allow {limits.files_kept + limits.connections} "
             "(ulimit -n)."

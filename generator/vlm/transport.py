@@ -6,13 +6,16 @@ whether the run is to end, and to leave at once, whatever the network does.
 
 import asyncio
 import concurrent.futures
+import ipaddress
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
+from urllib.parse import urlsplit
 
 import httpx
 
+from generator.errors import StudioError
 from generator.vlm.settings import VlmSettings
 from generator.vlm.wire import DONE, EVENTS
 
@@ -39,6 +42,20 @@ class Unreached(Exception):
         self.retry, self.sent = retry, sent
 
 
+def takes_proxies(url: str) -> bool:
+    """Whether requests to an address go through the proxies of the environment.
+
+    Those see what is not encrypted, so only what is goes through them; and no proxy leads to this machine itself.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    try:
+        local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = host == "localhost" or host.endswith(".localhost")
+    return parts.scheme == "https" and not local
+
+
 @dataclass(frozen=True)
 class Response:
     """A whole response, of whatever status."""
@@ -57,13 +74,17 @@ class Transport:
         headers = {"Accept-Encoding": "identity", "User-Agent": "crossmax-studio", "Content-Type": "application/json"}
         if settings.secret:
             headers["Authorization"] = f"Bearer {settings.secret}"
-        self._client = httpx.AsyncClient(
-            headers=headers,
-            timeout=httpx.Timeout(settings.read_s, connect=settings.connect_s),
-            follow_redirects=False,
-            # Proxies of the environment see what is not encrypted, so only what is goes through them.
-            trust_env=settings.url.startswith("https:"),
-        )
+        try:
+            self._client = httpx.AsyncClient(
+                headers=headers,
+                timeout=httpx.Timeout(settings.read_s, connect=settings.connect_s),
+                follow_redirects=False,
+                trust_env=takes_proxies(settings.url),
+            )
+        except (ImportError, ValueError, httpx.InvalidURL) as error:  # SOCKS needs a package; an address may be none
+            raise StudioError(
+                f"The proxy that HTTPS_PROXY or ALL_PROXY names cannot be used ({error}): unset it, or name another."
+            ) from error
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="vlm-requests", daemon=True)
         self._thread.start()

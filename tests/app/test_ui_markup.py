@@ -198,11 +198,30 @@ def test_addresses_open_only_what_was_signed(tmp_path: Path, media: Media) -> No
     signature = address.split("k=")[1].split("&")[0]
     assert media.find("data/jobs/a/image 1.png", signature) == picture.resolve()
     assert media.find("data/jobs/a/image 1.png", "0" * 32) is None
-    assert media.find("data/secret", media._sign("data/secret")) is None
-    assert media.find("data/../../etc/x.png", media._sign("data/../../etc/x.png")) is None
+    later = 2**40
+    assert media.find("data/secret", media._sign("data/secret", later)) is None
+    assert media.find("data/../../etc/x.png", media._sign("data/../../etc/x.png", later)) is None
     assert Media({"data": tmp_path}, b"other" * 8).find("data/jobs/a/image 1.png", signature) is None
     with pytest.raises(ValueError, match="outside"):
         media.url(tmp_path.parent / "elsewhere.png")
+
+
+def test_addresses_end(tmp_path: Path) -> None:
+    """S15: an address opens its file for a day or two, and cannot be made to last longer."""
+    picture = tmp_path / "a.png"
+    Image.new("RGB", (3, 2)).save(picture)
+    time = [1_000_000.0]
+    media = Media({"data": tmp_path}, KEY, seconds=100, now=lambda: time[0])
+    signature = media.url(picture).split("k=")[1]
+    assert media.url(picture).endswith(signature)  # the same for a while: browsers keep what they have
+    time[0] += 100
+    assert media.find("data/a.png", signature) == picture.resolve()
+    assert media.url(picture).split("k=")[1] != signature
+    time[0] += 101
+    assert media.find("data/a.png", signature) is None
+    for forged in (signature[:32] + f"{2**40:x}", signature[:32], signature + "0", "x" * 40, "\u0663" * 40, "", "-1"):
+        assert media.find("data/a.png", forged) is None
+    assert media.find("data/a.png", media.url(picture).split("k=")[1]) == picture.resolve()
 
 
 def test_the_secret_is_made_once_and_is_private(tmp_path: Path) -> None:

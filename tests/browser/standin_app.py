@@ -16,6 +16,7 @@ from app.describing import read_offer
 from app.jobs.service import JobService
 from app.server import build_app, serve
 from app.uploads import Uploads
+from app.web.hosts import Hosts
 from generator.image import save_png
 from generator.vlm.asking import ReadSettings
 from tests.browser.evaluation_standins import evaluate
@@ -47,7 +48,7 @@ def run(data_dir: Path, port: int, uploads: Uploads, read_vlm: ReadSettings) -> 
         studio = make_studio(jobs, data_dir, measurements)
         studio = dataclasses.replace(studio, vlm=lambda: read_offer(read_vlm))
         page = build_app(studio)
-        print(serve(page, studio, host="127.0.0.1", port=port, data_dir=data_dir).address, flush=True)
+        print(serve(page, studio, hosts=Hosts("127.0.0.1"), port=port, data_dir=data_dir).address, flush=True)
         threading.Event().wait()
 
 

@@ -11,6 +11,7 @@ import pytest
 from app.jobs.service import JobService
 from app.limits import Limits
 from app.server import Served, build_app, serve
+from app.web.hosts import Hosts
 from generator.image import save_png
 from tests.browser.standins import StandInMeasurements, Texts, fade, make_images, make_studio
 from tests.hostile import Hostile
@@ -54,7 +55,7 @@ def serving(data: Path, limits: Limits | None = None, host: str = "127.0.0.1") -
     with JobService(data, handlers) as jobs:
         studio = make_studio(jobs, data, measurements)
         page = build_app(studio)
-        served = serve(page, studio, host=host, port=0, data_dir=data, limits=limits)
+        served = serve(page, studio, hosts=Hosts(host), port=0, data_dir=data, limits=limits)
         port = int(served.address.split("?")[0].rstrip("/").rpartition(":")[2])
         try:
             yield Site(served, page, data, port)

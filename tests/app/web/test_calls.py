@@ -90,7 +90,7 @@ def test_values_of_any_form_end_in_a_sentence(site: Site, value: Any) -> None:
         }
         answer = client.call(body)
         assert answer.status in (200, 404, 422), (function.name, value, answer.text[:300])
-        assert "passwd" not in answer.text
+        assert "root:" not in answer.text
 
 
 def test_files_that_lie_elsewhere_are_never_read(site: Site) -> None:
@@ -118,10 +118,9 @@ def test_uploads_do_not_tell_where_they_lie(site: Site) -> None:
     (address,) = answer.json()
     assert address.startswith("/cache/")
     assert address.endswith("/a photo.jpg")
-    body = site.body("bring")
-    assert len(body["data"]) == 1  # type: ignore[arg-type]
-    body["data"] = [{"path": address, "orig_name": "a photo.jpg", "meta": {"_type": "gradio.FileData"}}]
-    used = site.client().call(body)
+    data = [{"path": address, "orig_name": "a photo.jpg", "meta": {"_type": "gradio.FileData"}}]
+    bring = next(n for n, found in site.page.fns.items() if found.name == "bring" and len(found.inputs) == 1)
+    used = site.client().call({"data": data, "fn_index": bring, "session_hash": "abc"})
     assert used.status == 200
     assert "200 x 120 pixels" in used.text
     for said in (answer, used):
@@ -218,7 +217,7 @@ def test_paint_is_bounded_and_given_up_after_a_while(start: Callable[..., Site])
     site = start(Limits(blobs_per_address=2, blob_parts=3, blob_seconds=0.5, blob_bytes=100_000))
     assert site.client().call(site.body("arrive", "painter")).status == 200
     assert [painted(site, id="a").status for _ in range(4)] == [200, 200, 200, 429]
-    assert [painted(site, id=name).status for name in ("b", "c", "d")] == [200, 200, 429]
+    assert [painted(site, id=name).status for name in ("b", "c")] == [200, 429]
     assert painted(site, id="a", data=a_png() + b"\x00" * 100_000).status == 429
     import time
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from generator.errors import StudioError
 from generator.vlm.client import HIDDEN, VlmClient, VlmError, VlmRefusedError
 from generator.vlm.costs import CapReached
-from generator.vlm.transport import Stopped
+from generator.vlm.transport import Stopped, takes_proxies
 from generator.vlm.wire import Ask
 from tests.generator.vlm.server import (
     KEY,
@@ -246,3 +247,21 @@ def test_nobody_there_is_a_sentence() -> None:
     with VlmClient(settings) as client, pytest.raises(VlmError, match="cannot be reached"):
         client.ask(asking())
     assert client.ledger.to_json()["prompt_tokens"] == 0
+
+
+def test_this_machine_is_asked_without_the_users_proxies(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """F4: requests to one's own machine take no proxy, by whichever name and protocol."""
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with VlmClient(endpoint.settings()) as client:
+        assert client.ask(asking()).text == "a cat on a mat"
+    for url in ("https://localhost:8000/v1", "https://127.0.0.1/v1", "https://[::1]:1/v1", "http://example.org/v1"):
+        assert not takes_proxies(url)
+    assert takes_proxies("https://example.org/v1")
+
+
+def test_a_proxy_that_cannot_be_used_is_a_sentence(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """F4: a SOCKS proxy needs a package that is not here; that is told, not thrown."""
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    with pytest.raises(StudioError, match="ALL_PROXY"):
+        VlmClient(endpoint.settings(url="https://example.org/v1"))
