@@ -21,6 +21,7 @@ def brought(path: str | Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             if _identity(file) == before:
                 file.unlink()
+                file.parent.rmdir()  # each has a folder of its own (`app.web.cache`)
 
 
 def _identity(file: Path) -> tuple[int, int] | None:

@@ -19,11 +19,13 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from app.limits import MB, Limits
+from app.uploads import check_free
 from app.web.answers import RefusedError
 from app.web.bodies import DisconnectedError
 from app.web.cache import Cache, CacheError
 from app.web.calls import SESSION, STALE
 from app.web.sessions import sender
+from generator.errors import StudioError
 from generator.image import MAX_PIXELS
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -58,6 +60,10 @@ class Uploads:
 
     async def take(self, request: Request) -> Response:
         """Keep the files of a form; answers with what the page is to call them."""
+        try:
+            check_free(self._cache.folder, self._limits.free_bytes)
+        except StudioError as error:
+            raise RefusedError(507, str(error)) from error
         async with _form(request, self._limits) as form:
             brought = [part for part in form.getlist("files") if isinstance(part, UploadFile)]
             if not brought:

@@ -11,6 +11,7 @@ import pytest
 from app.jobs.service import JobService
 from app.limits import Limits
 from app.server import Served, build_app, serve
+from app.uploads import Uploads
 from app.web.hosts import Hosts
 from generator.image import save_png
 from tests.browser.standins import StandInMeasurements, Texts, fade, make_images, make_studio
@@ -47,11 +48,10 @@ class Site:
 
 @contextlib.contextmanager
 def serving(data: Path, limits: Limits | None = None, host: str = "127.0.0.1") -> Iterator[Site]:
-    (data / "uploads").mkdir(parents=True)
-    (data / "examples").mkdir()
+    (data / "examples").mkdir(parents=True)
     save_png(fade(3, 8, (48, 64), 1), data / "examples" / "stripes.png")
     measurements = StandInMeasurements()
-    handlers = {"text": Texts(data / "uploads", measurements), "image": make_images}
+    handlers = {"text": Texts(Uploads(data / "uploads"), measurements), "image": make_images}
     with JobService(data, handlers) as jobs:
         studio = make_studio(jobs, data, measurements)
         page = build_app(studio)
