@@ -24,6 +24,8 @@ class Limits:
         json_items: values in such a body.
         upload_bytes: of an upload's whole body; the pictures in it are checked when they are read.
         upload_files: files in one upload.
+        cache_bytes, cache_seconds: of files on their way that no function of the page has read yet, and how long they
+            wait.
         header_bytes: of a request's first line and headers together.
         header_seconds: until a request's headers are here, and a connection without a request is closed.
         body_seconds: until a request's body is here.
@@ -76,6 +78,8 @@ class Limits:
     json_items: int = 50_000
     upload_bytes: int = 65 * MB
     upload_files: int = 100
+    cache_bytes: int = 4_000 * MB
+    cache_seconds: float = 3_600.0
     header_bytes: int = 32_768
     header_seconds: float = 10.0
     body_seconds: float = 120.0

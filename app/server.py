@@ -26,7 +26,7 @@ from app.web.hosts import Hosts, check_port, is_wildcard
 from app.web.listening import Listener, open_socket
 from app.web.sessions import Sessions
 from app.web.tokens import PARAMETER, Token
-from app.web.uploads import Uploads
+from app.web.uploads import Uploads, upload_script
 from generator.image import MAX_PIXELS
 
 # Gradio never serves these by path; what the page shows of them has signed addresses of our own.
@@ -105,6 +105,9 @@ def serve(
 
 def build_site(page: gr.Blocks, studio: Studio, data_dir: Path, limits: Limits) -> ASGIApp:
     """What the gate guards: routes of our own, and Gradio's."""
+    cache = Cache(Path(get_upload_folder()))
+    if cache.folder.is_relative_to(data_dir.resolve()):
+        cache.clear()
     site = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     gr.mount_gradio_app(
         site,
@@ -122,14 +125,14 @@ def build_site(page: gr.Blocks, studio: Studio, data_dir: Path, limits: Limits) 
         mcp_server=False,
         theme=build_theme(),
         css=read_style(),
-        head=HEAD,
+        head=HEAD + upload_script(limits),
     )
     inner = next(route.app for route in site.routes if isinstance(route, Mount) and isinstance(route.app, App))
     sessions = Sessions(limits)
     sessions.set_blocks(page)
     inner.state_holder = sessions
     page.is_running = page.has_launched = True
-    uploads = Uploads(page, sessions, Cache(Path(get_upload_folder())), limits)
+    uploads = Uploads(page, sessions, cache, limits)
     own = Router([*uploads.routes(), studio.media.route()], redirect_slashes=False, default=site)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:

@@ -10,6 +10,7 @@ import gradio as gr
 
 from app.folder_attacks import MOST_PHOTOS, goes_on
 from app.jobs.model import JobSnapshot
+from app.limits import Limits
 from app.ui import markup
 from app.ui import uploads as files
 from app.ui.attack_models import LISTS
@@ -32,6 +33,7 @@ Values = Mapping[Any, Any]
 """Component -> what it holds."""
 
 MOST_NAMED = 6
+_ROW_BYTES = 1_000  # of a row, on average
 """Photos and reasons that are named in the list; the result has them all."""
 OWN_CLASSES = ""
 """Choice of what the numbers of a label file count: the classes of the models attacked."""
@@ -242,11 +244,26 @@ def _digest(path: Path, uploads: Uploads) -> str:
         return ""
 
 
-def _read_labels(path: Path) -> LabelFile:
+def _read_labels(path: Path, most_rows: int = Limits().label_rows) -> LabelFile:
+    _check_rows(path, most_rows)
     try:
         return read_labels(path)
     except StudioError as error:  # it names the file as it lies here, which is no name that a visitor gave
         raise FormError(str(error).replace(str(path), path.name)) from error
+
+
+def _check_rows(path: Path, most: int) -> None:
+    """Refuse a file of more rows than are kept for a page, before any of it is taken apart."""
+    rows, size = 0, 0
+    with contextlib.suppress(OSError), path.open("rb") as file:  # whoever reads it says why it cannot be read
+        while piece := file.read(1 << 20):
+            rows += max(piece.count(b"\n"), piece.count(b"\r"))
+            size += len(piece)
+            if rows > most + 1 or size > most * _ROW_BYTES:
+                raise FormError(
+                    f"'{path.name}' has more than the {most:,} rows that a label file can have here: keep those of "
+                    "the photos that you bring, or use python -m generator batch."
+                )
 
 
 def _has_numbers(labels: LabelFile | None) -> bool:

@@ -230,6 +230,8 @@ class TextInputs:
         refuse_absent_models(recipe, self.studio)
         classifiers = [name for name in recipe.models if self.studio.class_names(name)]
         encoders = [name for name in recipe.models if name not in classifiers]
+        if not encoders:
+            raise FormError("This picture's recipe names no model that reads texts, so there is none to fill in.")
         pictures = 1 if recipe.prompt_to else recipe.images
         updates: Updates = {}
         missing: list[str] = []

@@ -4,14 +4,22 @@ They lie in Gradio's cache, each in a folder whose name nobody can guess. On the
 /cache/FOLDER/NAME; what a page sends back is taken for a file only in that form.
 """
 
+import contextlib
 import os
 import re
 import secrets
+import shutil
+import stat
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from gradio_client.utils import is_file_obj_with_meta, strip_invalid_filename_characters, traverse
+
+from app.limits import Limits
+from app.uploads import check_free
+from generator.errors import StudioError
 
 PREFIX = "/cache/"
 ROUTE = "/gradio_api/file="
@@ -32,6 +40,36 @@ class Cache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
+
+    def clear(self) -> None:
+        """Delete everything: what a run that was killed has left."""
+        if self.folder.is_dir():
+            for entry in self.folder.iterdir():
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry, ignore_errors=True)
+                else:
+                    entry.unlink(missing_ok=True)
+
+    def make_room(self, limits: Limits, now: float | None = None) -> None:
+        """Delete what waited for too long, and see that there is room for more.
+
+        Raises:
+            StudioError: too much waits already, or the disk has too little room.
+        """
+        before, size = (time.time() if now is None else now) - limits.cache_seconds, 0
+        for path in self.folder.rglob("*"):
+            with contextlib.suppress(OSError):
+                found = path.lstat()
+                if stat.S_ISDIR(found.st_mode):
+                    if found.st_mtime < before:
+                        path.rmdir()  # if it is empty
+                elif found.st_mtime < before:
+                    path.unlink()
+                else:
+                    size += found.st_size
+        if size > limits.cache_bytes:
+            raise StudioError("Too many files wait to be used here: try again in some minutes.")
+        check_free(self.folder, limits.free_bytes)
 
     def address(self, path: str) -> str:
         """What the page calls a file. ValueError if it lies elsewhere (a fault of the program)."""

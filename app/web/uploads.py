@@ -19,7 +19,6 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from app.limits import MB, Limits
-from app.uploads import check_free
 from app.web.answers import RefusedError
 from app.web.bodies import DisconnectedError
 from app.web.cache import Cache, CacheError
@@ -33,6 +32,44 @@ _SHOWN = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".we
 _MOST_FIELDS = 20
 _FIELD_BYTES = 10_000
 _LOST = "What was painted did not arrive: press the button once more."
+
+
+UPLOAD_JS = """
+<script>
+{
+  // What is brought together goes to the server in parts of the size that it takes.
+  const send = window.fetch;
+  window.fetch = async (address, options) => {
+    const form = options?.body;
+    if (!(form instanceof FormData) || !String(address).includes('/gradio_api/upload')) return send(address, options);
+    const parts = [];
+    for (const file of form.getAll('files')) {
+      const last = parts.at(-1);
+      if (last && last.size + file.size < MOST_BYTES && last.files.length < MOST_FILES) {
+        last.files.push(file);
+        last.size += file.size;
+      } else parts.push({files: [file], size: file.size});
+    }
+    if (parts.length < 2) return send(address, options);
+    const kept = [];
+    for (const part of parts) {
+      const body = new FormData();
+      for (const file of part.files) body.append('files', file, file.name);
+      const answer = await send(address, {...options, body});
+      if (!answer.ok) return answer;
+      kept.push(...await answer.json());
+    }
+    return new Response(JSON.stringify(kept), {headers: {'Content-Type': 'application/json'}});
+  };
+}
+</script>
+"""
+
+
+def upload_script(limits: Limits) -> str:
+    """The part of the page's head by which it sends what the server takes."""
+    most = str(limits.upload_bytes - MB)
+    return UPLOAD_JS.replace("MOST_BYTES", most).replace("MOST_FILES", str(limits.upload_files))
 
 
 class Uploads:
@@ -61,7 +98,7 @@ class Uploads:
     async def take(self, request: Request) -> Response:
         """Keep the files of a form; answers with what the page is to call them."""
         try:
-            check_free(self._cache.folder, self._limits.free_bytes)
+            await run_in_threadpool(self._cache.make_room, self._limits)
         except StudioError as error:
             raise RefusedError(507, str(error)) from error
         async with _form(request, self._limits) as form:
