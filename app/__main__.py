@@ -1,13 +1,14 @@
 """`python -m app`: puts the studio's page on this machine. The one place where its parts are put together."""
 
 import argparse
+import contextlib
 import logging
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MODEL_LIST_SECONDS = 5.0
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy")
 CLOSING_SECONDS = 3.0
 """How long running jobs have to keep what they made: whoever ends a program waits for about ten seconds at most."""
 
@@ -54,6 +56,21 @@ def _set_up_gradio() -> None:
     for name in [name for name in os.environ if name.startswith("GRADIO_")]:
         del os.environ[name]
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+
+@contextlib.contextmanager
+def _without_proxies() -> Iterator[None]:
+    """Hide the proxies of the environment, which are then as before.
+
+    A library of Gradio's makes itself a client when it is imported, and fails on a proxy that it does not know.
+    """
+    hidden = {name: value for name, value in os.environ.items() if name.lower() in PROXIES}
+    for name in hidden:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -137,7 +154,8 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
     os.umask(0o077)  # pictures, prompts and logs are nobody else's on this machine
     data.create()
     os.environ["GRADIO_TEMP_DIR"] = str(data.root / "cache")
-    from app.server import build_app, serve
+    with _without_proxies():
+        from app.server import build_app, serve
     from app.ui.media import Media, load_secret
     from app.ui.services import Studio
 

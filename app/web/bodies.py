@@ -13,8 +13,9 @@ from app.limits import MB, Limits
 from app.web.answers import RefusedError
 from app.web.connections import GuardedProtocol, Phase
 
-_DRAIN_SECONDS = 5.0
-_DRAIN_BYTES = 256 * MB
+_DRAIN_SECONDS = 3.0
+_DRAIN_BYTES = 100 * MB
+_LONGEST_LENGTH = 18  # digits
 
 
 class DisconnectedError(Exception):
@@ -30,9 +31,6 @@ class BodyReader:
         most: bytes.
         seconds: until all of it is here.
         connection: that it comes by.
-
-    Raises:
-        RefusedError: its length says that it is too large (413), or is no length (400).
     """
 
     def __init__(
@@ -42,18 +40,24 @@ class BodyReader:
         self._deadline = time.monotonic() + seconds
         self._count = 0
         self.complete = False
-        length = headers.get("content-length", "")
+        self._refused = self._refuse_length(headers.get("content-length", ""))
+
+    def _refuse_length(self, length: str) -> RefusedError | None:
+        """What there is to say of a length before anything is read."""
         if length and not (length.isascii() and length.isdecimal()):
-            raise RefusedError(400, "The length of the request is no number.")
-        if length and (len(length) > len(str(most)) or int(length) > most):
-            raise self._too_large()
+            return RefusedError(400, "The length of the request is no number.")
+        if length and (len(length) > _LONGEST_LENGTH or int(length) > self._most):
+            return self._too_large()
+        return None
 
     async def receive(self) -> Message:
         """The next part of the body, then what follows it.
 
         Raises:
-            RefusedError: it is too large (413) or did not arrive in time (408).
+            RefusedError: it is too large (413), its length is none (400), or it did not arrive in time (408).
         """
+        if self._refused is not None:
+            raise self._refused
         if self.complete:
             return await self._receive()
         message = await self._next(self._deadline)

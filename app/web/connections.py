@@ -23,13 +23,16 @@ _TOO_SLOW = b"This connection waited too long for a request.\n"
 _TOO_MANY = b"The studio has too many open connections: close some of its pages, or try again in a moment.\n"
 
 
-class Phase(enum.IntEnum):
-    """What a connection does; the lower, the sooner it goes."""
+_YOUNG_SECONDS = 2.0
 
-    WAITING = 0
-    STREAM = 1
-    BODY = 2
-    WORK = 3
+
+class Phase(enum.Enum):
+    """What a connection does."""
+
+    WAITING = "for a request"
+    STREAM = "its answer stays open"
+    BODY = "for a request's body"
+    WORK = "this server works on its answer"
 
 
 class Connections:
@@ -85,7 +88,9 @@ class Connections:
         candidates = [connection for connection in among if connection.phase is not Phase.WORK]
         if not candidates:
             return False
-        oldest = min(candidates, key=lambda connection: (connection.phase, connection.since))
+        # First those that ask for nothing; one that has just come is about to.
+        idle = [one for one in candidates if one.phase is Phase.WAITING and one.age > _YOUNG_SECONDS]
+        oldest = min(idle or candidates, key=lambda one: one.since)
         oldest.end()
         self.leave(oldest)
         return True
@@ -134,17 +139,25 @@ class GuardedProtocol(H11Protocol):
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
-        super().on_response_complete()
         self.phase, self.since = Phase.WAITING, self.loop.time()
+        super().on_response_complete()  # and take the next one, if it is here already
+        if not self._between_requests:
+            self.phase = Phase.WORK
 
     @contextlib.contextmanager
     def doing(self, phase: Phase) -> Iterator[None]:
-        """What the connection does inside of this block."""
-        before, self.phase, self.since = self.phase, phase, self.loop.time()
+        """What the connection does inside of this block. Its age counts from when the request came."""
+        before, self.phase = self.phase, phase
         try:
             yield
         finally:
-            self.phase, self.since = before, self.loop.time()
+            if self.phase is phase:  # the answer may be complete by now
+                self.phase = before
+
+    @property
+    def age(self) -> float:
+        """Seconds since its last request came, or ended, or it was made."""
+        return self.loop.time() - self.since
 
     def end(self) -> None:
         """Close the connection at once."""

@@ -76,7 +76,7 @@ class Gate:
             return
         headers = Headers(scope=scope)
         answer = _Answer(send, self._rules.limits)
-        reader: BodyReader | None = None
+        reader = BodyReader(receive, headers, 0, 0.0, _connection(scope))
         try:
             if await self._arrival(scope, headers, answer):
                 return
@@ -90,8 +90,8 @@ class Gate:
             refused = _as_refusal(error, scope)
             if answer.started:
                 raise _EndedError from error  # the connection is closed: nobody takes half an answer for a whole one
-            unread = (reader is None or not reader.complete) and _brings_body(headers)
-            if reader is not None and unread:
+            unread = not reader.complete and _brings_body(headers)
+            if unread:
                 await reader.drain()
             with contextlib.suppress(DisconnectedError):
                 await answer_refusal(refused, scope["path"], answer.send, close=unread)
@@ -121,6 +121,8 @@ class Gate:
     ) -> None:
         remembered = sender.set(_address(scope))
         try:
+            if route.body is Body.NONE and _brings_body(headers):
+                raise RefusedError(413, "This address takes no body.")
             if route.body is Body.CALL:
                 call = read_json(await reader.whole(), headers, self._rules.limits)
                 await self._call(scope, self._rules.calls.check(call), reader, answer)

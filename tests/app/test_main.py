@@ -55,6 +55,16 @@ def test_the_environment_says_nothing_of_gradio(monkeypatch: pytest.MonkeyPatch)
     }
 
 
+def test_proxies_are_hidden_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """F4: the environment is afterwards as before."""
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    before = dict(os.environ)
+    with __main__._without_proxies():
+        assert not {"ALL_PROXY", "https_proxy"} & set(os.environ)
+    assert dict(os.environ) == before
+
+
 def started(data: Path, environment: dict[str, str], *options: str) -> tuple[subprocess.Popen[str], str]:
     """The program, and the line that it prints when it answers."""
     process = subprocess.Popen(
@@ -66,10 +76,13 @@ def started(data: Path, environment: dict[str, str], *options: str) -> tuple[sub
         text=True,
     )
     assert process.stdout is not None
-    line = process.stdout.readline()
-    while line and "CrossMax Studio:" not in line:
-        line = process.stdout.readline()
-    return process, line
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if "CrossMax Studio:" in line:
+            return process, line
+    process.wait()
+    raise AssertionError("".join(said))
 
 
 def test_it_starts_under_proxies_and_ends_quickly(tmp_path: Path) -> None:
@@ -81,7 +94,6 @@ def test_it_starts_under_proxies_and_ends_quickly(tmp_path: Path) -> None:
     }
     process, line = started(tmp_path / "data", dead)
     try:
-        assert line, process.communicate()[0]
         port = int(line.partition("http://127.0.0.1:")[2].partition("/")[0])
         client = Hostile(port)
         assert client.get("/", timeout=PATIENCE).status == 200

@@ -369,3 +369,12 @@ def test_videos_are_served_in_parts_to_whoever_has_their_address(tmp_path: Path)
         assert part.status_code == 206 and part.content == bytes(range(10, 20))
         assert part.headers["content-type"] == "video/mp4"
         assert client.get("/media/data/jobs/morph.mp4?k=0").status_code == 404
+
+
+def test_a_recipe_without_a_model_that_reads_texts_is_refused(inputs: TextInputs) -> None:
+    """S14: a text recipe with classifiers alone ends in a sentence."""
+    recipe = from_preset("text", prompt="a frog").with_changes(
+        models=("crossmax-cifar10",), classes=("frog",), weights=(1.0,), objective="cross_entropy"
+    )
+    with pytest.raises(FormError, match="no model that reads texts"):
+        inputs.fill(recipe, ANNA)

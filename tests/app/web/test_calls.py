@@ -224,7 +224,8 @@ def test_paint_is_bounded_and_given_up_after_a_while(start: Callable[..., Site])
     time.sleep(0.6)
     assert painted(site, id="e").status == 200
     editor = next(block for block in site.page.blocks.values() if isinstance(block, gr.ImageEditor))
-    assert list(editor.blob_storage) == ["e"]
+    own = site.page.state_holder["painter"].get(editor._id, editor)
+    assert list(own.blob_storage) == ["e"]
 
 
 def test_paint_that_was_lost_is_not_taken_for_no_paint(site: Site) -> None:
