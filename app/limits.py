@@ -43,8 +43,6 @@ class Limits:
         session_seconds: how long the state of a page is kept that asks for nothing.
         calls_per_address, calls_waiting: calls from one address that are being answered at once, and that wait for
             their turn.
-        blobs_per_address, blob_parts, blob_bytes, blob_seconds: painted pictures that wait for the call of their page:
-            of one address, parts of one of them, bytes of all together, and how long.
 
     What is typed (``app.ui``):
         text: characters of a field that are read.
@@ -96,10 +94,6 @@ class Limits:
     session_seconds: float = 43_200.0
     calls_per_address: int = 12
     calls_waiting: int = 100
-    blobs_per_address: int = 8
-    blob_parts: int = 8
-    blob_bytes: int = 200 * MB
-    blob_seconds: float = 600.0
 
     text: int = 2_000
     label_rows: int = 10_000

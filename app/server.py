@@ -132,7 +132,7 @@ def build_site(page: gr.Blocks, studio: Studio, data_dir: Path, limits: Limits) 
     sessions.set_blocks(page)
     inner.state_holder = sessions
     page.is_running = page.has_launched = True
-    uploads = Uploads(page, sessions, cache, limits)
+    uploads = Uploads(page, cache, limits)
     own = Router([*uploads.routes(), studio.media.route()], redirect_slashes=False, default=site)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:

@@ -9,14 +9,15 @@ from typing import Any
 
 import gradio as gr
 from gradio.exceptions import Error, InvalidComponentError
-from pydantic import ValidationError
 
 from app.ui.guard import Unreadable
+from app.web.page import Page
 
+UNREADABLE = (Error, ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError)
 CHOOSING = (gr.Radio, gr.Dropdown, gr.CheckboxGroup)
 
 
-class PageBlocks(gr.Blocks):
+class PageBlocks(Page):
     """Blocks whose handlers hear of inputs that cannot be read."""
 
     async def preprocess_data(
@@ -27,7 +28,7 @@ class PageBlocks(gr.Blocks):
             read: list[Any] = await super().preprocess_data(block_fn, inputs, state, explicit_call)
         except InvalidComponentError:  # a fault of the page, not of what was sent
             raise
-        except (Error, ValidationError, TypeError, ValueError, AttributeError, OverflowError, KeyError) as error:
+        except Error as error:
             unreadable = Unreadable(_sentence(block_fn, inputs, state, error))
             return [unreadable] * len(block_fn.inputs)
         return read
@@ -53,6 +54,6 @@ def _sentence(block_fn: Any, inputs: list[Any], state: Any, error: Exception) ->
 def _reads(widget: Any, value: Any) -> bool:
     try:
         widget.preprocess(value)
-    except (Error, TypeError, ValueError, AttributeError, OverflowError, KeyError):
+    except UNREADABLE:
         return False
     return True

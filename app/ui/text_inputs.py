@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.ui.forms import MOST_PICTURES, RecipeFields, advanced_fields, whole
+from app.ui.forms import MOST_PICTURES, FormError, RecipeFields, advanced_fields, whole
 from app.ui.guard import Updates
 from app.ui.models import EncoderPicker
 from app.ui.opened import made_again, open_with, refuse_absent_models, refuse_other_tasks

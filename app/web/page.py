@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.block_function import BlockFunction
+from gradio.exceptions import InvalidComponentError
 from gradio.state_holder import SessionState
 from gradio.utils import get_upload_folder
 
@@ -16,8 +17,6 @@ from app.web.cache import Cache, CacheError
 log = logging.getLogger("crossmax.web")
 
 UNFIT = "What the page sent does not fit its fields: reload the page and try again."
-_RASTERS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
-_EDITOR_PARTS = ("background", "composite")
 
 
 class UnfitError(gr.Error):
@@ -46,12 +45,11 @@ class Page(gr.Blocks):
             inner = [] if inputs is None else list(inputs)
             files = Cache(Path(get_upload_folder()))
             inner = [files.inward(value) for value in inner]
-            for block, value in zip(block_fn.inputs, inner, strict=True):
-                if isinstance(block, gr.ImageEditor):
-                    _check_painted(value)
             return list(await super().preprocess_data(block_fn, inner, state, explicit_call))
         except CacheError as error:
             raise UnfitError(str(error)) from error
+        except InvalidComponentError:  # a fault of the page, not of what was sent
+            raise
         except gr.Error as error:
             raise UnfitError(error.message) from error
         except OSError as error:
@@ -66,25 +64,3 @@ class Page(gr.Blocks):
         """Make what a function returned into what is sent to the page."""
         sent = await super().postprocess_data(block_fn, predictions, state)
         return list(Cache(Path(get_upload_folder())).outward(sent))
-
-
-def _check_painted(value: Any) -> None:
-    """See that the parts of a painted picture are pictures that the browser paints.
-
-    Gradio opens them by whichever of Pillow's decoders fits, and some of these run other programs.
-    """
-    if value is None:
-        return
-    if not isinstance(value, dict):
-        raise CacheError(UNFIT)
-    layers = value.get("layers") or []
-    if not isinstance(layers, list):
-        raise CacheError(UNFIT)
-    for part in [*(value.get(name) for name in _EDITOR_PARTS), *layers]:
-        if part is None:
-            continue
-        if not isinstance(part, dict) or not isinstance(part.get("path"), str):
-            raise CacheError(UNFIT)
-        with Path(part["path"]).open("rb") as file:
-            if not file.read(8).startswith(_RASTERS):
-                raise CacheError("What was painted is no picture that a browser makes: paint it again.")

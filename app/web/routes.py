@@ -46,10 +46,8 @@ ALLOWED = (
     _allow("GET HEAD", rf"/assets/{_FILES}"),
     _allow("GET HEAD", rf"/static/{_FILES}"),
     _allow("GET HEAD", r"/media/.+"),
-    _allow("GET HEAD", r"/gradio_api/file=/cache/.+"),
     _allow("GET", r"/gradio_api/heartbeat/[a-z0-9]{1,64}", stream=True),
     _allow("POST", r"/gradio_api/upload", Body.UPLOAD),
-    _allow("POST", r"/gradio_api/component_server/?", Body.UPLOAD),
     _allow("POST", r"/gradio_api/run/predict", Body.CALL),
 )
 
