@@ -23,7 +23,7 @@ import threading
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +37,7 @@ MOST_SECONDS = 2.0
 PAUSE_S = 0.02
 THREADS = 4
 HONEST, EVIL = "127.0.0.2", ("127.0.0.1", "127.0.0.3", "127.0.0.4")
+UPLOAD = "attack-upload"
 FILE = {"meta": {"_type": "gradio.FileData"}}
 VALUES: tuple[Any, ...] = (
     *(None, True, -1, 10**30, 1e308, "", "x" * 100_000, "\x00", "\ud800", " " * 200_000, "1" + " " * 40_000 + "x"),
@@ -64,12 +65,17 @@ class PageConfig:
             if name == event and (elem_id is None or self._components.get(target, {}).get("elem_id") == elem_id)
         )
 
-    def fields(self, number: int, owner: Any) -> list[Any]:
-        """What a page sends with a function whose fields nobody has touched."""
-        ids = self.functions[number]["inputs"]
-        values = [self._components.get(one, {}).get("value") for one in ids]
-        kept = [self._components.get(one, {}).get("storage_key") is not None for one in ids]
-        return [owner if mine else value for mine, value in zip(kept, values, strict=True)]
+    def fields(self, number: int, owner: Any, given: Mapping[str, Any] | None = None) -> list[Any]:
+        """What a page sends with a function whose fields nobody has touched, but for those with these ids."""
+        sent = []
+        for one in self.functions[number]["inputs"]:
+            props = self._components.get(one, {})
+            name = props.get("elem_id")
+            if given and name in given:
+                sent.append(given[name])
+            else:
+                sent.append(owner if props.get("storage_key") is not None else props.get("value"))
+        return sent
 
 
 @dataclass
@@ -120,7 +126,8 @@ class Honest:
             return
         address = answer.json()[0]
         self.secrets.add(address.split("/")[2])
-        shown = self.click(self.config.triggered("upload", "attack-upload"), [{"path": address, **FILE}])
+        number = self.config.triggered("upload", UPLOAD)
+        shown = self.click(number, self.config.fields(number, self.owner, {UPLOAD: {"path": address, **FILE}}))
         self.secrets |= set(re.findall(r"uploads/([0-9a-f]{64})", shown.text))
 
     def make(self) -> None:
@@ -189,9 +196,9 @@ class Evil:
         sent = client.upload(data, "bomb.png")
         if sent.status != 200:
             return sent
-        number = self.config.triggered("upload", "attack-upload")
-        file = {"path": sent.json()[0], **FILE}
-        return client.call({"data": [file], "fn_index": number, "session_hash": f"bomb{turn}"})
+        number = self.config.triggered("upload", UPLOAD)
+        data = self.config.fields(number, {"owner": "e" * 32}, {UPLOAD: {"path": sent.json()[0], **FILE}})
+        return client.call({"data": data, "fn_index": number, "session_hash": f"bomb{turn}"})
 
     def _half(self, client: Hostile) -> Answer:
         kind, form = form_of(b"x" * 100_000)

@@ -36,6 +36,7 @@ def test_the_page_says_what_its_buttons_send() -> None:
     assert page.triggered("load") == 5
     assert page.triggered("click", "text-start") == 6
     assert page.fields(6, {"owner": "me"}) == [{"owner": "me"}, 7]
+    assert page.fields(6, {}, {"text-start": 1}) == [{}, 7]
 
 
 def test_the_bomb_is_a_picture() -> None:
