@@ -11,6 +11,7 @@ from app.limits import Limits
 from app.web import uploads
 from app.web.answers import FULL_DISK
 from app.web.cache import Cache, CacheError
+from benchmarks.hostile import UPLOAD, PageConfig
 from generator.errors import StudioError
 from tests.app.web.conftest import Site
 from tests.browser.actions import a_jpeg
@@ -91,17 +92,13 @@ def test_files_that_lie_elsewhere_are_never_read(site: Site) -> None:
     private = site.data / "cache" / "x.png"
     private.parent.mkdir(exist_ok=True)
     private.write_bytes(a_jpeg())
-    for path in (
-        "/etc/passwd",
-        str(private),
-        "/cache/../x/y",
-        "/cache/a/../../x.png",
-        "http://127.0.0.1:1/x",
-        "/cache",
-    ):
-        body = site.body("bring")
-        body["data"] = [{"path": path, "meta": {"_type": "gradio.FileData"}}, *[None] * (len(body["data"]) - 1)]  # type: ignore[arg-type]
-        answer = site.client().call(body)
+    page = PageConfig(site.client().get("/").text)
+    bring = page.triggered("upload", UPLOAD)
+    odd = ("/cache/../x/y", "/cache/a/../../x.png", "http://127.0.0.1:1/x", "/cache")
+    for path in ("/etc/passwd", str(private), *odd):
+        file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        data = page.fields(bring, {"owner": "a" * 32}, {UPLOAD: file})
+        answer = site.client().call({"data": data, "fn_index": bring, "session_hash": "abc"})
         assert answer.status in (200, 422)
         assert any(words in answer.text for words in ("cannot be read", "bring it again", "still loading"))
         assert not any(words in answer.text for words in ("pixels", "root:"))
@@ -114,8 +111,10 @@ def test_uploads_do_not_tell_where_they_lie(site: Site) -> None:
     (address,) = answer.json()
     assert address.startswith("/cache/")
     assert address.endswith("/a photo.jpg")
-    data = [{"path": address, "orig_name": "a photo.jpg", "meta": {"_type": "gradio.FileData"}}]
-    bring = next(n for n, found in site.page.fns.items() if found.name == "bring" and len(found.inputs) == 1)
+    page = PageConfig(site.client().get("/").text)
+    bring = page.triggered("upload", UPLOAD)
+    file = {"path": address, "orig_name": "a photo.jpg", "meta": {"_type": "gradio.FileData"}}
+    data = page.fields(bring, {"owner": "a" * 32}, {UPLOAD: file})
     used = site.client().call({"data": data, "fn_index": bring, "session_hash": "abc"})
     assert used.status == 200
     assert "200 x 120 pixels" in used.text
