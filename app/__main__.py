@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from generator.encoders.pool import EncoderPool
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MODEL_LIST_SECONDS = 5.0
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy")
 CLOSING_SECONDS = 3.0
@@ -146,7 +145,7 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
     from robust_model.registry import ModelInfo, ModelPool, describe_published
 
     device, note = choose_device(arguments.device, torch.cuda.is_available())
-    limits = Limits().here(local=arguments.host in LOOPBACK)
+    limits = Limits().here(local=hosts.local)
     data = replace(choose_data_dir(arguments.data_dir), limits=limits)
     if arguments.clear_queue:
         print(clear_queue(data.root))
@@ -201,6 +200,7 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
             hosts=hosts,
             port=arguments.port,
             data_dir=data.root,
+            limits=limits,
             open_browser=not arguments.no_browser,
         )
         threading.Thread(target=_warm_up, args=(encoders, device), name="warm up", daemon=True).start()

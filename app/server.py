@@ -92,7 +92,7 @@ def serve(
     try:
         token = None if hosts.local else Token(int(listening.getsockname()[1]))
         rules = Rules(hosts, token, Calls(page.fns, {page._id, *page.blocks}), limits)
-        listener = Listener(Gate(build_site(page, studio, data_dir, limits), rules), listening, limits)
+        listener = Listener(Gate(NotesAddress(build_site(page, studio, data_dir, limits)), rules), listening, limits)
         listener.start()
     except BaseException:
         listening.close()
@@ -106,8 +106,6 @@ def serve(
 def build_site(page: gr.Blocks, studio: Studio, data_dir: Path, limits: Limits) -> ASGIApp:
     """What the gate guards: routes of our own, and Gradio's."""
     cache = Cache(Path(get_upload_folder()))
-    if cache.folder.is_relative_to(data_dir.resolve()):
-        cache.clear()
     site = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     gr.mount_gradio_app(
         site,

@@ -8,7 +8,6 @@ import contextlib
 import os
 import re
 import secrets
-import shutil
 import stat
 import time
 from pathlib import Path
@@ -40,15 +39,6 @@ class Cache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
-
-    def clear(self) -> None:
-        """Delete everything: what a run that was killed has left."""
-        if self.folder.is_dir():
-            for entry in self.folder.iterdir():
-                if entry.is_dir() and not entry.is_symlink():
-                    shutil.rmtree(entry, ignore_errors=True)
-                else:
-                    entry.unlink(missing_ok=True)
 
     def make_room(self, limits: Limits, now: float | None = None) -> None:
         """Delete what waited for too long, and see that there is room for more.

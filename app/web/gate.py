@@ -23,7 +23,6 @@ from app.web.calls import OUR_FAULT, Calls, explain
 from app.web.connections import GuardedProtocol
 from app.web.hosts import Hosts
 from app.web.routes import Allowed, Body, find_route
-from app.web.sessions import sender
 from app.web.tokens import Token
 
 log = logging.getLogger("crossmax.web")
@@ -119,20 +118,16 @@ class Gate:
     async def _serve(
         self, route: Allowed, scope: Scope, reader: BodyReader, headers: Headers, answer: "_Answer"
     ) -> None:
-        remembered = sender.set(_address(scope))
-        try:
-            if route.body is Body.NONE and _brings_body(headers):
-                raise RefusedError(413, "This address takes no body.")
-            if route.body is Body.CALL:
-                call = read_json(await reader.whole(), headers, self._rules.limits)
-                await self._call(scope, self._rules.calls.check(call), reader, answer)
-            elif route.stream:
-                with _streaming(scope):
-                    await self._app(scope, reader.receive, answer.send_slowly)
-            else:
-                await self._app(scope, reader.receive, answer.send)
-        finally:
-            sender.reset(remembered)
+        if route.body is Body.NONE and _brings_body(headers):
+            raise RefusedError(413, "This address takes no body.")
+        if route.body is Body.CALL:
+            call = read_json(await reader.whole(), headers, self._rules.limits)
+            await self._call(scope, self._rules.calls.check(call), reader, answer)
+        elif route.stream:
+            with _streaming(scope):
+                await self._app(scope, reader.receive, answer.send_slowly)
+        else:
+            await self._app(scope, reader.receive, answer.send)
 
     async def _call(self, scope: Scope, body: bytes, reader: BodyReader, answer: "_Answer") -> None:
         """Hand a call on, with the body that was checked, when it is its sender's turn."""

@@ -2,7 +2,6 @@
 
 import time
 from collections import Counter
-from contextvars import ContextVar
 from copy import copy
 from typing import Any
 
@@ -10,9 +9,7 @@ import gradio as gr
 from gradio.state_holder import SessionState, StateHolder
 
 from app.limits import Limits
-
-sender: ContextVar[str] = ContextVar("sender", default="")
-"""The address from which the request came that is being answered."""
+from app.visitor import visitor_address
 
 
 class PageState(SessionState):
@@ -58,7 +55,7 @@ class Sessions(StateHolder):
         with self.lock:
             if session_id not in self.session_data:
                 self.session_data[session_id] = PageState(self.blocks)
-                self._owners[session_id] = sender.get()
+                self._owners[session_id] = visitor_address()
             self._used[session_id] = time.monotonic()
             self.session_data.move_to_end(session_id)
             state = self.session_data[session_id]
