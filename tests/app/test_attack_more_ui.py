@@ -278,14 +278,14 @@ def test_label_files_have_so_many_rows_and_no_more(tmp_path: Path) -> None:
     """S6: 10,001 rows are refused before they are taken apart; 10,000 are taken."""
     file = tmp_path / "labels.csv"
     rows = [f"photo{number}.png,{number % 10}," for number in range(10_000)]
-    file.write_text("\n".join(["image,label,target", *rows]), encoding="utf-8")
+    file.write_text("\n".join(["filename,label,targeted_label", *rows]), encoding="utf-8")
     uploads = Uploads(tmp_path / "uploads")
     brought = add_files(Brought(), [file], uploads, ANNA)
     assert brought.labels is not None and len(brought.labels.entries) == 10_000
     for more in ("\n", "\r"):
-        file.write_text(more.join(["image,label,target", *rows, "one.png,1,"]) + more, encoding="utf-8", newline="")
+        file.write_text(more.join(["filename,label,targeted_label", *rows, "one.png,1,"]) + more, encoding="utf-8", newline="")
         with pytest.raises(FormError, match="more than the 10,000 rows"):
             add_files(Brought(), [file], uploads, ANNA)
-    file.write_bytes(b"image,label,target\n" + b"x" * 11_000_000)
+    file.write_bytes(b"filename,label,targeted_label\n" + b"x" * 11_000_000)
     with pytest.raises(FormError, match="rows"):
         add_files(Brought(), [file], uploads, ANNA)
