@@ -283,7 +283,8 @@ def test_label_files_have_so_many_rows_and_no_more(tmp_path: Path) -> None:
     brought = add_files(Brought(), [file], uploads, ANNA)
     assert brought.labels is not None and len(brought.labels.entries) == 10_000
     for more in ("\n", "\r"):
-        file.write_text(more.join(["filename,label,targeted_label", *rows, "one.png,1,"]) + more, encoding="utf-8", newline="")
+        lines = ["filename,label,targeted_label", *rows, "one.png,1,", ""]
+        file.write_text(more.join(lines), encoding="utf-8", newline="")
         with pytest.raises(FormError, match="more than the 10,000 rows"):
             add_files(Brought(), [file], uploads, ANNA)
     file.write_bytes(b"filename,label,targeted_label\n" + b"x" * 11_000_000)
