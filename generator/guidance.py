@@ -12,10 +12,10 @@ from torch import Tensor
 
 from generator.errors import StudioError
 from generator.image import pixel_digest
-from generator.prompts import Prompt, is_drawable, parse_prompts
+from generator.prompts import Prompt, is_drawable
 from generator.protocols import Encoder
 from generator.recipe import Recipe
-from generator.recipe_schema import NEGATIVE_WEIGHT
+from generator.recipe_checks import prompts_of
 from generator.similarity import (
     SCORES,
     Aim,
@@ -80,16 +80,12 @@ class Guides:
 
 def read_guides(recipe: Recipe) -> Guides:
     """Read the prompts of a recipe. On the way between two, negative parts belong to the directions."""
-    wanted = _parsed(recipe.prompt)
-    unwanted = _parsed(recipe.negative, NEGATIVE_WEIGHT)
+    fields = ("prompt", "negative", "prompt_to", "against", "captions")
+    wanted, unwanted, towards, against, captions = (prompts_of(recipe, name) for name in fields)
     if not recipe.prompt_to:
         unwanted = (*(Prompt(text, -weight) for text, weight in wanted if weight < 0), *unwanted)
         wanted = tuple(prompt for prompt in wanted if prompt.weight > 0)
-    return Guides(wanted, unwanted, _parsed(recipe.prompt_to), _parsed(recipe.against), _parsed(recipe.captions))
-
-
-def _parsed(line: str, default: float = 1.0) -> tuple[Prompt, ...]:
-    return parse_prompts(line, default) if line else ()
+    return Guides(wanted, unwanted, towards, against, captions)
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ from generator.distance import l2, linf
 from generator.guidance import cosines
 from generator.protocols import Classifier, LayeredClassifier
 from generator.recipe import Recipe
+from generator.recipe_objective import class_place
 from generator.synthesis import Synthesis
 
 PREDICTION_DRAWS = 8
@@ -60,15 +61,18 @@ def _row(images: Tensor, index: int) -> Tensor:
 
 def _succeeded(recipe: Recipe, before: Mapping[str, Any], after: Mapping[str, Any], names: Sequence[str]) -> bool:
     """Whether the model now says what the recipe wants: a wanted class, or with "leave" another one."""
-    said = after["top"][0]["class"]
+    said: str = after["top"][0]["class"]
     if after["top"][0]["probability"] is None:
         return False
     shares = recipe.weights or (1.0,) * len(recipe.classes)
-    wanted = [name.casefold() for name, share in zip(recipe.classes, shares, strict=True) if share > 0]
-    listed = {said.casefold(), str(names.index(said))}
+    wanted = {
+        names[class_place(names, name, recipe.version)]
+        for name, share in zip(recipe.classes, shares, strict=True)
+        if share > 0
+    }
     if recipe.objective == "leave":
-        return listed.isdisjoint(wanted) if wanted else said != before["top"][0]["class"]
-    return not listed.isdisjoint(wanted)
+        return said not in wanted if wanted else bool(said != before["top"][0]["class"])
+    return said in wanted
 
 
 def _finite(value: float) -> float | None:

@@ -6,6 +6,8 @@ r"""Several weighted prompts in one line: what people know from other image prog
     a frog::1.2 oil painting::0.5                   a weight after two colons ends its part by itself
     a frog:: oil painting                           two colons without a number end a part of weight 1
     a frog | text:-0.3                              a negative weight leads away
+    a photo in 16:9, a clock at 10:05               colons between numbers: ratios and times are text
+    route 66 :1.2 | route 66::1.2                   ... and a weight after a number needs a blank, or two colons
     "Tom | Jerry: AND so on":0.5                    quotes round a whole part: nothing in it has a meaning
     black\|white\: a film \AND a book               a backslash takes the meaning from one bar, colon, AND...
 
@@ -17,7 +19,9 @@ The grammar, in which any run of white space is one blank, and blanks round part
     number     = [ "+" | "-" ] digits [ "." digits ], in size from 0.001 to 10
 
 A single colon is a weight's only in front of the last word of a part, and only if that starts like a number
-(digit, sign or point); elsewhere it is a colon: "Star Wars: a hero" is one prompt. Two colons always end a part.
+(digit, sign or point); elsewhere it is a colon: "Star Wars: a hero" is one prompt. Nor is it a weight's between two
+numbers without a blank: "16:9" and "10:05" are text. Where that is as likely a weight ("route 66:1.2", "2049:2"), the
+line is refused. Two colons always end a part.
 """
 
 import re
@@ -33,12 +37,14 @@ LEAST_WEIGHT, MOST_WEIGHT = 0.001, 10.0
 SYNTAX = (
     "Several parts are separated by '|' or AND, each with an optional weight: 'a frog:1.2 | oil painting:0.5', "
     "or 'a frog::1.2 oil painting::0.5'; a negative weight leads away. Quotes round a part, or a backslash "
-    "before a character, take its meaning from '|', ':' and AND."
+    "before a character, take its meaning from '|', ':' and AND. Ratios and times such as 16:9 are text."
 )
-"""The syntax in two sentences, for help texts."""
+"""The syntax in a few sentences, for help texts."""
 
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)", re.ASCII)
+_NUMBERS = re.compile(r"(?:^|.*[^\S])?\d+(?:[.:]\d+)*", re.ASCII | re.DOTALL)  # what ends in a number, as a word
 _ATTEMPT = re.compile(r"[-+]?[\d.,]\S*|[-+]", re.ASCII)  # what stands where only a number makes sense
+_MOST_DIGITS = 3  # of a number in front of the colon of a ratio or a time
 _EXCERPT = 60  # characters of a long line that an error shows
 _EMPTY_KINDS = (
     "P",
@@ -73,18 +79,19 @@ class PromptError(StudioError):
         super().__init__(f"{what}, at character {position + 1}:\n    {shown}\n    {caret}\n{remedy}")
 
 
-def parse_prompts(line: str, default: float = 1.0) -> tuple[Prompt, ...]:
+def parse_prompts(line: str, default: float = 1.0, *, ratios: bool = True) -> tuple[Prompt, ...]:
     """Read a line of prompts (see the module's text); a part without a weight has the weight `default`.
 
-    Raises PromptError, which points at the place, for whatever is not understood, and for a line with nothing
-    in it that could be drawn.
+    Without `ratios` a number after a colon is a weight after a number, too: 16:9 is 16 with the weight 9, as recipes
+    before version 4 mean it. Raises PromptError, which points at the place, for whatever is not understood, and for
+    a line with nothing in it that could be drawn.
     """
-    return tuple(_Reader(line, default).parts())
+    return tuple(_Reader(line, default, ratios).parts())
 
 
 def write_prompts(prompts: Sequence[Prompt], default: float = 1.0) -> str:
     """Write prompts as a line from which `parse_prompts` (with the same `default`) reads equal ones."""
-    return " | ".join(_escaped(text) + _weight_text(weight, default) for text, weight in prompts)
+    return " | ".join(_escaped(text) + _weight_text(text, weight, default) for text, weight in prompts)
 
 
 def is_drawable(text: str) -> bool:
@@ -98,8 +105,10 @@ def _escaped(text: str) -> str:
     return "\\" + text if text.startswith('"') else text
 
 
-def _weight_text(weight: float, default: float) -> str:
-    return "" if weight == default else f":{Decimal(repr(weight)):f}"
+def _weight_text(text: str, weight: float, default: float) -> str:
+    if weight == default:
+        return ""
+    return f"{' ' if _NUMBERS.fullmatch(text) else ''}:{Decimal(repr(weight)):f}"
 
 
 def _is_blank(character: str) -> bool:
@@ -109,9 +118,9 @@ def _is_blank(character: str) -> bool:
 class _Reader:
     """Reads one line from left to right."""
 
-    def __init__(self, line: str, default: float) -> None:
+    def __init__(self, line: str, default: float, ratios: bool) -> None:
         self._line = "".join(" " if _is_blank(character) else character for character in line)
-        self._default = default
+        self._default, self._ratios = default, ratios
         self._place = 0
 
     def parts(self) -> list[Prompt]:
@@ -190,11 +199,12 @@ class _Reader:
         """Read to the end of the part. A colon before its last word may be that of a weight."""
         text = ""
         colon: tuple[int, int] | None = None  # its place in the text and in the line
+        escaped = 0  # the text up to the last backslash, whose writer knows what colons mean
         while (character := self._char()) not in ("", "|") and not self._at_and():
             if self._line.startswith("::", self._place):
                 return text, None
             if character == "\\":
-                colon = None
+                colon, escaped = None, len(text) + 1
             elif character == ":":
                 colon = len(text), self._place
             text += self._literal()
@@ -206,7 +216,24 @@ class _Reader:
         place = colon[1] + 1
         while self._line.startswith(" ", place):
             place += 1
+        if self._ratios and place == colon[1] + 1 and self._is_ratio(text[escaped : colon[0]], written, colon[1]):
+            return text, None
         return text[: colon[0]], self._number(written, place)
+
+    def _is_ratio(self, before: str, after: str, colon: int) -> bool:
+        """Whether a colon stands within a ratio or a time, such as 16:9; fails where it may as well be a weight's."""
+        if not (_NUMBERS.fullmatch(before) and re.fullmatch(r"\d+(?:\.\d+)?", after, re.ASCII)):
+            return False
+        *_, last = before.split()
+        unlikely = "." in after or (last.isdecimal() and len(last) > _MOST_DIGITS)
+        if unlikely and LEAST_WEIGHT <= float(after) <= MOST_WEIGHT:
+            self._fail(
+                colon,
+                f"'{last}:{after}' may be a text, or the weight {after}",
+                f"For the text put a backslash before the colon: {last}\\:{after}; for the weight put a blank there: "
+                f"{last} :{after}.",
+            )
+        return True
 
     def _literal(self) -> str:
         """Read one character, or the one that a backslash makes plain."""

@@ -7,6 +7,8 @@ from generator.recipe_schema import AIMS, NEGATIVE_WEIGHT, PROJECTED, RECIPE_VER
 
 PICTURES = {"target": ("text", "attack"), "style": ("text",), "mask": ("text",)}
 """The tasks that the digests of pictures beside the source belong to."""
+RATIOS_ARE_TEXT = 4
+"""The version of recipes from which on 16:9 is a text, and no weight."""
 TASK_WORDS = {("text",): "pictures of a text", ("attack",): "attacks", ("text", "attack"): "texts and attacks"}
 
 
@@ -138,14 +140,14 @@ def check_rule(recipe: RecipeSchema) -> None:
 
 
 def _check_prompts(recipe: RecipeSchema) -> None:
-    prompt = _read("prompt", recipe.prompt)
+    prompt = _read(recipe, "prompt")
     rivals = [
         *(part for part in prompt if part.weight < 0 and not recipe.prompt_to),
-        *_positive("negative", _read("negative", recipe.negative, NEGATIVE_WEIGHT)),
-        *_positive("against", _read("against", recipe.against)),
+        *_positive("negative", _read(recipe, "negative")),
+        *_positive("against", _read(recipe, "against")),
     ]
-    _read("prompt_to", recipe.prompt_to)
-    for caption in _read("captions", recipe.captions):
+    _read(recipe, "prompt_to")
+    for caption in _read(recipe, "captions"):
         if caption.weight != 1:
             raise ValueError(f"captions have no weights of their own ({caption.text[:40]!r}): use caption_weight.")
     if recipe.task == "text" and not prompt and not (recipe.target or recipe.style):
@@ -169,9 +171,16 @@ def _check_prompts(recipe: RecipeSchema) -> None:
         )
 
 
-def _read(name: str, line: str, default: float = 1.0) -> tuple[Prompt, ...]:
+def prompts_of(recipe: RecipeSchema, name: str) -> tuple[Prompt, ...]:
+    """Return the prompts in a field of a recipe, read as its version means them. Raises PromptError."""
+    line: str = getattr(recipe, name)
+    default = NEGATIVE_WEIGHT if name == "negative" else 1.0
+    return parse_prompts(line, default, ratios=recipe.version >= RATIOS_ARE_TEXT) if line else ()
+
+
+def _read(recipe: RecipeSchema, name: str) -> tuple[Prompt, ...]:
     try:
-        return parse_prompts(line, default) if line else ()
+        return prompts_of(recipe, name)
     except PromptError as error:
         message = str(error)
         raise ValueError(f"{name}: {message[:1].lower()}{message[1:]}") from error

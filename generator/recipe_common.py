@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-RECIPE_VERSION = 3
-"""2 knows pictures of a text, 3 attacks by texts and pictures and on pixels. What older recipes say means what it
-meant: see `Recipe.version`."""
+RECIPE_VERSION = 4
+"""2 knows pictures of a text, 3 attacks by texts and pictures and on pixels; in 4 the pictures of a batch are those of
+their own seeds. What older recipes say means what it meant: see `Recipe.version`."""
 FILLED_IN: dict[str, Any] = {"filled_in": True}  # marks fields that the program fills in: no flags, no widgets
 TEXT_ONLY: dict[str, Any] = {"tasks": ("text",)}  # marks fields that mean nothing to the other tasks
 ATTACK_ONLY: dict[str, Any] = {"tasks": ("attack",)}
@@ -34,7 +34,11 @@ class CommonFields(BaseModel):
 
     version: int = Field(
         RECIPE_VERSION,
-        description="Version of the recipe's format. In version 1 all models of a picture see the same views.",
+        description=(
+            "Version of the recipe's format. In version 1 all models of a picture see the same views; before version 4 "
+            "the pictures of a batch share the draws of their views, the first of several classes that differ in "
+            "capitals alone is meant, and 16:9 is 16 with the weight 9."
+        ),
         json_schema_extra=FILLED_IN,
     )
     task: Literal["class", "attack", "text"] = Field(

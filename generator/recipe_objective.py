@@ -11,21 +11,38 @@ from generator.guidance import Pictures, guide
 from generator.objectives import OBJECTIVES, Ensemble, Objective, mean, mixture
 from generator.protocols import Classifier, Encoder, ProbedForGradient
 from generator.readout import read_out
-from generator.recipe import Recipe
+from generator.recipe import RECIPE_VERSION, Recipe
 from generator.recipe_checks import is_guided
 from generator.weighting import DynamicEnsemble
 
 Model = Classifier | Encoder
+EXACT_NAMES = 4
+"""The version of recipes from which on a class is named exactly, where names differ in capitals alone, and once."""
 
 
 def class_index(classifier: Classifier, name: str) -> int:
-    """Return the index of a class given by name (upper and lower case are the same) or number."""
-    names = classifier.class_names
-    folded = [known.casefold() for known in names]
-    if name.strip().casefold() in folded:
-        return folded.index(name.strip().casefold())
-    if name.strip().isdecimal() and int(name) < len(names):
-        return int(name)
+    """Return the index of a class given by name or number, as `class_place` does."""
+    return class_place(classifier.class_names, name)
+
+
+def class_place(names: Sequence[str], name: str, version: int = RECIPE_VERSION) -> int:
+    """Return the place among classes of the one that a recipe of a version gives by name or number.
+
+    Upper and lower case are the same, unless that leaves several classes: ImageNet's "Cardigan" is a dog, and its
+    "cardigan" a garment (before version 4 the first of them was meant). StudioError for a name that no class has, or
+    several have in other capitals.
+    """
+    wanted = name.strip()
+    alike = [place for place, known in enumerate(names) if known.casefold() == wanted.casefold()]
+    if len(alike) > 1 and version >= EXACT_NAMES:
+        alike = [place for place in alike if names[place] == wanted][:1] or alike
+        if len(alike) > 1:
+            meant = " or ".join(f"'{names[place]}' ({place})" for place in alike)
+            raise StudioError(f"'{name}' can mean several classes: give {meant}, by name or number.")
+    if alike:
+        return alike[0]
+    if wanted.isdecimal() and int(wanted) < len(names):
+        return int(wanted)
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     raise StudioError(
         f"The model knows no class '{name}'. It knows {shown}; numbers from 0 to {len(names) - 1} work, too."
@@ -126,7 +143,10 @@ def objective_of(
 
 
 def _about_classes(recipe: Recipe, classifier: Classifier, pictures: Pictures) -> Objective:
-    indices = [class_index(classifier, name) for name in recipe.classes]
+    indices = [class_place(classifier.class_names, name, recipe.version) for name in recipe.classes]
+    repeated = [name for place, name in enumerate(recipe.classes) if indices[place] in indices[:place]]
+    if repeated and recipe.version >= EXACT_NAMES:
+        raise StudioError(f"The class '{repeated[0]}' is named already, by name or number: name it once.")
     judge = read_out(classifier, recipe.readout)
     count = len(classifier.class_names)
     if recipe.objective == "leave":

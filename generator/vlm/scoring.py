@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from generator.errors import StudioError
-from generator.explorer.names import SYNONYMS, Names, folded
+from generator.explorer.names import Names
 from generator.protocols import Encoder
 
 KEYWORD_THRESHOLDS = (0.25, 0.5, 1.0)
@@ -147,9 +147,7 @@ def _keyword(ways: Sequence[str], names: Names) -> Keyword:
     """A keyword with its synonyms and what the user says is the same."""
     together = dict.fromkeys(ways)
     for way in ways:
-        plain = folded(way)
-        others = names.also.get(plain, frozenset()).union(*(group for group in SYNONYMS if plain in group))
-        together |= dict.fromkeys(sorted(others))
+        together |= dict.fromkeys(names.others(way))
     return Keyword(tuple(dict.fromkeys(words_of(way) for way in together if words_of(way))))
 
 

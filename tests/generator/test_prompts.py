@@ -4,7 +4,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from generator.guidance import read_guides
 from generator.prompts import MOST_PARTS, Prompt, PromptError, is_drawable, parse_prompts, write_prompts
+from generator.recipe import Recipe
 
 
 @pytest.mark.parametrize(
@@ -47,6 +49,40 @@ def test_what_is_understood(line: str, prompts: list[tuple[str, float]]) -> None
     assert parse_prompts(line) == tuple(Prompt(*prompt) for prompt in prompts)
 
 
+@pytest.mark.parametrize(
+    ("line", "prompts"),
+    [
+        *((text, [(text, 1)]) for text in ("a photo in 16:9", "10:05", "it is 12:30", "at 10:05:30", "2.39:1", "1920:1080")),
+        ("4:3 AND a frog:2", [("4:3", 1), ("a frog", 2)]),
+        ("a photo in 16:9::0.5 rain", [("a photo in 16:9", 0.5), ("rain", 1)]),
+        ("a photo in 16:9 :2", [("a photo in 16:9", 2)]),
+        (r"a photo in 16\:9:2", [("a photo in 16:9", 2)]),
+        ("route 66:-0.3", [("route 66", -0.3)]),
+        ("an mp3:2 | Mk2:1.5 | 66: 2", [("an mp3", 2), ("Mk2", 1.5), ("66", 2)]),
+    ],
+)
+def test_ratios_and_times_are_text(line: str, prompts: list[tuple[str, float]]) -> None:
+    """F29: a colon between numbers is no weight's."""
+    assert parse_prompts(line) == tuple(Prompt(*prompt) for prompt in prompts)
+    assert parse_prompts(write_prompts(parse_prompts(line))) == parse_prompts(line)
+
+
+@pytest.mark.parametrize(("line", "last"), [("route 66:1.2", 66), ("blade runner 2049:2", 2049), ("1:2.35", 1)])
+def test_what_may_be_a_weight_after_a_number_is_refused(line: str, last: int) -> None:
+    """F29: where a text is as likely as a weight, nobody guesses."""
+    with pytest.raises(PromptError, match=rf"{last}\\:.*{last} :"):
+        parse_prompts(line)
+
+
+def test_recipes_of_before_keep_their_weights() -> None:
+    """F29: a recipe before version 4 means by its prompts what it meant."""
+    assert parse_prompts("a photo in 16:9", ratios=False) == (("a photo in 16", 9.0),)
+    fields = {"task": "text", "models": ("tiny-clip",), "prompt": "a photo in 16:9", "negative": "at 10:05"}
+    old, new = (read_guides(Recipe(**fields, version=version)) for version in (3, 4))
+    assert (old.wanted, old.unwanted) == ((("a photo in 16", 9.0),), (("at 10", 5.0),))
+    assert (new.wanted, new.unwanted) == ((("a photo in 16:9", 1.0),), (("at 10:05", 0.3),))
+
+
 def test_a_default_weight() -> None:
     assert parse_prompts("text | blur:1", default=0.3) == (("text", 0.3), ("blur", 1.0))
     assert write_prompts([Prompt("text", 0.3), Prompt("blur", 1.0)], default=0.3) == "text | blur:1.0"
@@ -75,7 +111,7 @@ def test_a_default_weight() -> None:
         ("a frog::2x", 8, "'2x' is no weight"),
         ("a frog:0", 7, "The weight 0 is out of range"),
         ("a frog::1e3", 8, "'1e3' is no weight"),
-        ("it is 12:30", 9, "The weight 30 is out of range"),
+        ("it is half past 12:30.5.1", 19, "'30.5.1' is no weight"),
         ('a | "frog', 4, "This quotation mark is never closed"),
         ('"frog" legs', 7, "Nothing but a weight can follow"),
         ('"frog":x', 7, "'x' is no weight"),
@@ -117,7 +153,7 @@ def test_what_can_be_drawn() -> None:
 
 
 texts = st.text(max_size=12).map(lambda text: " ".join("".join(filter(_plain, text)).split())).filter(is_drawable)
-tricky = st.text('AND:|\\" 1.-x', max_size=12).map(lambda text: " ".join(text.split())).filter(is_drawable)
+tricky = st.text('AND:|\\" 01.-x', max_size=12).map(lambda text: " ".join(text.split())).filter(is_drawable)
 weights = st.floats(0.001, 10) | st.floats(-10, -0.001)
 
 

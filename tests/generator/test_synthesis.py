@@ -9,6 +9,7 @@ from generator.errors import StudioError
 from generator.image import pixel_digest, quantise
 from generator.operators import parse_resolutions
 from generator.recipe import Recipe
+from generator.recipe_objective import class_place
 from generator.synthesis import class_index, fill_in, stream, synthesise
 from tests.generator.standins import NAMES, Colours, LayeredColours, NoisyColours, rng
 
@@ -199,6 +200,23 @@ def test_auto_resolutions_are_written_out() -> None:
 def test_refusals_are_sentences(changes: dict[str, Any], source: Tensor | None, says: str) -> None:
     with pytest.raises(StudioError, match=says):
         synthesise(recipe(**changes), MODEL, source=source)
+
+
+def test_a_class_is_found_by_its_exact_name_first() -> None:
+    """F27: where names differ in capitals alone, those of the name decide, and recipes of before stay as they were."""
+    names = ("Cardigan", "tench", "cardigan")
+    assert [class_place(names, name) for name in ("Cardigan", " cardigan ", "TENCH", "2")] == [0, 2, 1, 2]
+    assert class_place(names, "cardigan", version=3) == class_place(names, "CARDIGAN", version=3) == 0
+    with pytest.raises(StudioError, match=r"give 'Cardigan' \(0\) or 'cardigan' \(2\)"):
+        class_place(names, "CARDIGAN")
+
+
+def test_a_class_is_named_once() -> None:
+    """F30: a class by name and by number is no mixture."""
+    twice = recipe(classes=("green", "1"))
+    with pytest.raises(StudioError, match="'1' is named already"):
+        synthesise(twice, MODEL)
+    synthesise(twice.with_changes(version=3), MODEL)
 
 
 def test_class_index() -> None:

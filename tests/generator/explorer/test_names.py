@@ -19,6 +19,17 @@ def test_labels_are_found_by_name_synonym_and_part() -> None:
     assert Names().find(labels, "pet") == ()
 
 
+def test_capitals_tell_labels_apart_that_differ_in_nothing_else() -> None:
+    """F27: ImageNet's Cardigan is a dog, and its cardigan a garment."""
+    labels = imagenet().labels
+    assert Names().find(labels, "Cardigan") == ("Cardigan",)
+    assert Names().find(labels, "cardigan") == Names().find(labels, "a photo of a cardigan") == ("cardigan",)
+    assert Names().find(labels, "CARDIGAN") == ("Cardigan", "cardigan")
+    assert Names({"jumper": ["cardigan"]}).find(labels, "Jumper") == ("cardigan",)
+    assert Names().find(("Frog", "a frog", "a photo of a FROG"), "frog") == ("a frog",)
+    assert Names().find(("a photo of a frog", "frog, toad"), "frog") == ("a photo of a frog", "frog, toad")
+
+
 def test_what_the_user_adds_goes_one_way() -> None:
     names = Names(parse_also(["dog=beagle, Husky", "dog=collie"]))
     assert names.find(("husky", "cat", "collie"), "Dog") == ("husky", "collie")
