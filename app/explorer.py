@@ -3,9 +3,10 @@
 The findings (see `app.findings`), each there as soon as it is known:
 
     question    {"label", "targets"}: what was wanted
-    victims     [{"name", "model", "kind", "attacked", "labels", "why_not"}], the models attacked with first
+    victims     [{"name", "model", "kind", "attacked", "labels", "note", "why_not"}], those attacked first
     survivals   {name: description}, in the order of the table
-    rows        [{"victim", "survival", "before", "after", "outcome", "share_before", "share_after", "by_itself"}]
+    rows        [{"victim", "survival", "before", "after", "outcome", "why", "share_before", "share_after",
+                 "by_itself"}]
     files       {"csv", "json", "html"}: the report (see `generator.explorer.report`), once the tables are there
     distances   {"linf", "l2", "ssim", "lpips"}
     heat, lines, saliency, views, video   see `app.explorer_pictures`
@@ -39,7 +40,7 @@ from generator.explorer.store import VerdictStore
 from generator.explorer.survival import SAVED, SURVIVALS, find_survivals
 from generator.explorer.transfer import Case, Comparison, Row, compare
 from generator.explorer.verdicts import Verdict
-from generator.explorer.victims import victim_of
+from generator.explorer.victims import unknown_note, victim_of
 from generator.recipe import Recipe
 from generator.synthesis import Model
 from robust_model.published import is_published
@@ -161,6 +162,7 @@ def explore(context: JobContext, shelf: Shelf, wish: Wish, attacked: Attacked) -
         comparison=compared,
         stopped=compared.stopped,
         left_out={f"The model {one['name']}": one["why_not"] for one in findings["victims"] if one["why_not"]},
+        notes=[one["note"] for one in findings["victims"] if one["note"]],
     )
     save_report(report, report.to_json(context.dir), context.dir)
     findings["files"] = {"csv": ROWS_CSV, "json": REPORT_JSON, "html": REPORT_HTML}
@@ -187,7 +189,7 @@ def load_victims(
         if context.stop_requested:
             return
         context.progress(0, 0, f"{MEASURING}: {name}")
-        entry = {"name": name, "model": name, "kind": "", "attacked": name in models, "labels": 0}
+        entry = {"name": name, "model": name, "kind": "", "attacked": name in models, "labels": 0, "note": ""}
         try:
             model = models[name] if name in models else shelf.get(name, infos, context)
             victim = victim_of(name, model, labels, context.device)
@@ -195,7 +197,8 @@ def load_victims(
             logger.warning("the model %s cannot be tested on", name, exc_info=True)
             yield {**entry, "why_not": str(error)}, None
             continue
-        yield {**entry, "name": victim.name, "kind": victim.kind, "labels": len(victim.labels), "why_not": ""}, victim
+        entry |= {"name": victim.name, "kind": victim.kind, "labels": len(victim.labels), "note": unknown_note(victim)}
+        yield {**entry, "why_not": ""}, victim
 
 
 def _fill_tables(
@@ -236,6 +239,7 @@ def _row(row: Row) -> dict[str, Any]:
         "after": _said(row.after),
         "photo_after": _said(row.photo_after),
         "outcome": str(row.outcome),
+        "why": row.why,
         "reached": row.reached,
         "by_itself": row.by_itself,
         "share_before": row.share_before,

@@ -40,7 +40,7 @@ from generator.explorer.photos import Photo, file_name
 from generator.explorer.report import Report
 from generator.explorer.stepwise import attack_by_photo
 from generator.explorer.survival import find_survivals
-from generator.explorer.victims import Victim
+from generator.explorer.victims import Victim, unknown_note
 from generator.image import load_image, to_tensor
 from generator.protocols import Encoder
 from generator.recipe import Recipe
@@ -121,7 +121,8 @@ def attack_folder(context: JobContext, shop: Workshop) -> dict[str, Any]:
     for entry, victim in load_victims(context, shelf, wish, labels, models):
         found.add_victim(entry)
         victims += [] if victim is None else [victim]
-    measuring = Measuring(victims, tuple(survivals), left_out=left_out)
+    notes = tuple(note for victim in victims if (note := unknown_note(victim)))
+    measuring = Measuring(victims, tuple(survivals), left_out=left_out, notes=notes)
     keep = switch(context.params, "with_recipe")
     plan = AttackPlan(attacks, photos, folder, target, with_recipe=keep)
     report: Report | None = None

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from generator.animation import save_video
+from generator.completion import check_photo
 from generator.devices import choose_device
 from generator.errors import StudioError
 from generator.exports import Recorder, make_folder, save_frames, save_json, save_layers, spectrum_report
@@ -23,6 +24,7 @@ from generator.protocols import Foreground, JobContext
 from generator.recipe import RECIPE_VERSION, Recipe
 from generator.recipe_fields import cli_fields, given_fields
 from generator.synthesis import Model, Synthesis
+from generator.text_files import shown
 
 EXIT_INTERRUPTED = 130
 _PICTURE_FILES = ("source_file", "target_file", "style_file", "mask_file")
@@ -133,15 +135,22 @@ def _pictures(arguments: argparse.Namespace) -> Pictures:
     """Read the pictures that the arguments name. What is transparent in a mask stays as it is."""
     if arguments.command == "attack":
         target = None if arguments.target_file is None else to_tensor(load_image(arguments.target_file))
-        return Pictures(source=to_tensor(load_image(arguments.photo)), target=target)
+        return Pictures(source=_photo(arguments.photo), target=target)
     if arguments.command == "class":
         return Pictures()
-    source, target, style = (
-        None if path is None else to_tensor(load_image(path))
-        for path in (arguments.source_file, arguments.target_file, arguments.style_file)
+    source = None if arguments.source_file is None else _photo(arguments.source_file)
+    target, style = (
+        None if path is None else to_tensor(load_image(path)) for path in (arguments.target_file, arguments.style_file)
     )
     mask = None if arguments.mask_file is None else to_tensor(load_image(arguments.mask_file, background=(0, 0, 0)))
     return Pictures(source, target, style, mask)
+
+
+def _photo(path: str) -> Tensor:
+    """Read a photo to start from, whose size is that of the canvas."""
+    photo = load_image(path)
+    check_photo(*photo.size, name=f"The photo '{shown(Path(path).name)}'")
+    return to_tensor(photo)
 
 
 def read_recipe(arguments: argparse.Namespace, task: str, models: Sequence[ModelListing], pictures: Pictures) -> Recipe:

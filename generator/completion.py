@@ -10,6 +10,7 @@ from generator.guidance import Pictures
 from generator.operators import Size
 from generator.recipe import Recipe
 from generator.recipe_checks import PICTURES, TASK_WORDS
+from generator.recipe_common import MAX_CANVAS, MIN_CANVAS
 from generator.recipe_schema import PROJECTED
 
 AUTO_RESOLUTIONS = "auto"
@@ -101,7 +102,24 @@ def _size_of(source: Tensor, recipe: Recipe) -> Size:
         raise StudioError(
             f"The photo must be [1, 3, H, W], or one for each of {recipe.images} images, not {list(source.shape)}."
         )
-    return source.shape[2], source.shape[3]
+    height, width = source.shape[2:]
+    check_photo(width, height)
+    return height, width
+
+
+def check_photo(width: int, height: int, name: str = "The photo") -> None:
+    """Raise StudioError for a photo to start from that is too large, or too small, to be worked on in its own size."""
+    if max(width, height) > MAX_CANVAS:
+        factor = MAX_CANVAS / max(width, height)
+        smaller = " x ".join(str(max(MIN_CANVAS, int(side * factor))) for side in (width, height))
+        raise StudioError(
+            f"{name} has {width} x {height} pixels, and at most {MAX_CANVAS} a side can be worked on: scale it down, "
+            f"for example to {smaller}."
+        )
+    if min(width, height) < MIN_CANVAS:
+        raise StudioError(
+            f"{name} has {width} x {height} pixels, and at least {MIN_CANVAS} a side are needed: give a larger one."
+        )
 
 
 def _check_picture(name: str, picture: Tensor | None, recipe: Recipe) -> None:
@@ -119,7 +137,8 @@ def _check_edit(recipe: Recipe, pictures: Pictures) -> None:
         if pictures.mask is not None and pictures.mask.shape[2:] != pictures.source.shape[2:]:
             (height, width), (rows, columns) = pictures.source.shape[2:], pictures.mask.shape[2:]
             raise StudioError(
-                f"The mask has {rows} x {columns} pixels, the photo {height} x {width}: make it the same size."
+                f"The mask has {columns} x {rows} pixels, the photo {width} x {height} (width x height): make it the "
+                "same size."
             )
         return
     for asked, name in (

@@ -175,7 +175,7 @@ def unknown_words(recipe: Recipe, encoders: Mapping[str, Reader]) -> dict[str, t
     """
     guides = read_guides(recipe)
     for prompt in (*guides.wanted, *guides.towards):
-        if encoders and not any(_knows_some(encoder, prompt.text) for encoder in encoders.values()):
+        if encoders and not any(knows_some(encoder, prompt.text) for encoder in encoders.values()):
             raise StudioError(
                 f"{_named(list(encoders))} never saw any of the words in '{prompt.text[:80]}', so nothing would lead "
                 "the picture: use words that the model knows (its card lists them), or choose another model."
@@ -222,7 +222,7 @@ def reading_warnings(recipe: Recipe, encoders: Mapping[str, Encoder]) -> dict[st
     return found
 
 
-def _knows_some(encoder: Reader, text: str) -> bool:
+def knows_some(encoder: Reader, text: str) -> bool:
     """Whether anything is left of the text without the words that the encoder does not know."""
     left = _POSSESSIVE.sub(" ", text.casefold())
     for word in encoder.unknown_words(text):

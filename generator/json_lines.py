@@ -1,6 +1,5 @@
 """Files of JSON, one value on each line, to which lines are added as they come: what is there survives a power cut."""
 
-import json
 import os
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -8,6 +7,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from generator.errors import StudioError
+from generator.text_files import json_text
 
 Line = TypeVar("Line", bound=BaseModel)
 
@@ -41,7 +41,7 @@ class JsonLines(Generic[Line]):
 
     def add(self, line: Line) -> None:
         """Add a line, which is on the disk when this returns. StudioError, with the file as it was, if it cannot be."""
-        text = json.dumps(line.model_dump(mode="json"), ensure_ascii=False, allow_nan=False) + "\n"
+        text = json_text(line.model_dump(mode="json")) + "\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._append(text.encode())

@@ -199,7 +199,7 @@ class _Reader:
         """Read to the end of the part. A colon before its last word may be that of a weight."""
         text = ""
         colon: tuple[int, int] | None = None  # its place in the text and in the line
-        escaped = 0  # the text up to the last backslash, whose writer knows what colons mean
+        escaped = 0  # up to here in the text the last backslash reaches; who wrote it knows what colons mean
         while (character := self._char()) not in ("", "|") and not self._at_and():
             if self._line.startswith("::", self._place):
                 return text, None
@@ -216,12 +216,14 @@ class _Reader:
         place = colon[1] + 1
         while self._line.startswith(" ", place):
             place += 1
-        if self._ratios and place == colon[1] + 1 and self._is_ratio(text[escaped : colon[0]], written, colon[1]):
+        if self._ratios and place == colon[1] + 1 and self._is_ratio(text[: colon[0]], escaped, written, colon[1]):
             return text, None
         return text[: colon[0]], self._number(written, place)
 
-    def _is_ratio(self, before: str, after: str, colon: int) -> bool:
+    def _is_ratio(self, before: str, escaped: int, after: str, colon: int) -> bool:
         """Whether a colon stands within a ratio or a time, such as 16:9; fails where it may as well be a weight's."""
+        if escaped > len(before.rstrip("0123456789.:")):
+            return False
         if not (_NUMBERS.fullmatch(before) and re.fullmatch(r"\d+(?:\.\d+)?", after, re.ASCII)):
             return False
         *_, last = before.split()

@@ -24,7 +24,9 @@ AIMS = ("prompt", "negative", "captions", "target")
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Digest = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
 """Of the pixels of a picture, or "" for none. Never anything else: whoever looks the picture up relies on it."""
-Side = Annotated[int, Field(ge=8, le=4096)]
+MIN_CANVAS, MAX_CANVAS = 8, 4096
+"""Pixels along a side of a canvas, and so of a photo to start from."""
+Side = Annotated[int, Field(ge=MIN_CANVAS, le=MAX_CANVAS)]
 
 
 class CommonFields(BaseModel):

@@ -25,6 +25,7 @@ from generator.pixel import PixelBall, PixelPrior, pixel_noise
 from generator.prior import PRIORS, Prior, choose_form, random_start
 from generator.protocols import Classifier, Encoder
 from generator.recipe import Recipe
+from generator.recipe_common import MAX_CANVAS
 from generator.recipe_objective import Model, class_index, objective_of, sorted_models
 from generator.view_windows import RandomWindow, Roll
 from generator.views import Compose, parse_views
@@ -46,8 +47,6 @@ __all__ = [
     "views_of",
 ]
 
-MAX_CANVAS = 4096
-"""The longest side of a canvas, as in a recipe."""
 START_RESOLUTION = 5
 """The finest resolution that takes part in the random start."""
 

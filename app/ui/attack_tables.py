@@ -17,6 +17,7 @@ OUTCOMES: Mapping[str, tuple[str, str, str]] = {
     "target before": ("", "", "saw it before"),
     "no answer before": ("", "", "gave no answer before"),
     "not comparable": ("", "", "not comparable"),
+    "not applicable": ("", "", "not applicable"),
 }
 """How outcomes look: class, tick and words."""
 YES, NO = OUTCOMES["success"][1], OUTCOMES["failure"][1]
@@ -71,7 +72,7 @@ def _transfer_row(
 ) -> str:
     role = "attacked" if victim["attacked"] else "held out"
     if victim["kind"] == "zero-shot":
-        role += f", chooses from {victim['labels']} texts"
+        role += f", chooses from {victim['labels']} texts. {victim.get('note', '')}".rstrip(". ")
     name = (
         f'<th scope="row">{markup.text(titles.get(victim["model"], victim["model"]))}'
         f"<small>{markup.text(role)}</small></th>"
@@ -153,6 +154,8 @@ def _survival_cell(row: Mapping[str, Any] | None) -> str:
         return '<td class="cx-to-come">to come</td>'
     if row["outcome"] == "not comparable":
         return "<td>not comparable</td>"
+    if row["outcome"] == "not applicable":
+        return f"<td>not applicable<small>{markup.text(row['why'])}</small></td>"
     # Of a picture that was wrong before, too, one wants to see what becomes of it; only it counts for nothing.
     tick = YES if row["reached"] else NO
     word = "fooled" if row["reached"] else "holds"

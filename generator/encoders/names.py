@@ -93,7 +93,7 @@ def parse_name(name: str, folders: Mapping[str, Path]) -> Reference:
     bare = name.strip("/").replace("/", "-")
     if bare in known:
         raise StudioError(f"'{bare}' is an architecture; say which weights, too: {_choice_of_weights(bare)}.")
-    raise StudioError(f"There is no model '{_short(name)}'. {_nearest(name, (*folders, *known))}")
+    raise StudioError(f"There is no model '{_short(name)}'. {_nearest(name, folders, known)}")
 
 
 def _hub(repository: str) -> Hub:
@@ -135,15 +135,21 @@ def _choice_of_weights(architecture: str, wanted: str = "") -> str:
     return ", ".join([*named, *more, f"or the path of a checkpoint, '{architecture}/path/to/file.safetensors'"])
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
-    """A sentence with the known names most like the wrong one, with the weights that it named."""
-    by_lower = {entry.lower(): entry for entry in known}
-    wanted, slash, weights = name.lower().partition("/")
+def _nearest(name: str, folders: Iterable[str], known: Iterable[str]) -> str:
+    """A sentence with the names of folders and architectures most like the wrong one.
+
+    Architectures come with the weights that it named; folders have theirs.
+    """
+    listed = frozenset(folders)
+    by_lower = {entry.lower(): entry for entry in (*known, *listed)}
+    wanted, _, weights = name.lower().partition("/")
     near = difflib.get_close_matches(wanted, by_lower, n=3, cutoff=0.5)
     forms = "'ViT-B-32/openai' (architecture/weights), 'hf-hub:org/name', or the path of a model's folder"
     if not near:
         return f"Names have the form {forms}."
-    meant = " or ".join(f"'{by_lower[entry]}{slash}{_short(weights)}'" for entry in near)
+    given = f"/{_short(weights)}" if weights.strip("/") else ""
+    found = [by_lower[entry] for entry in near]
+    meant = " or ".join(f"'{entry}{'' if entry in listed else given}'" for entry in found)
     return f"Did you mean {meant}? Names have the form {forms}."
 
 

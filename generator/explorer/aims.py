@@ -1,13 +1,15 @@
 """What a recipe asks for, photo by photo: the recipe with a photo's own classes, and the question for the victims."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 from generator.errors import StudioError
-from generator.explorer.names import Names
+from generator.explorer.names import Names, plain
 from generator.explorer.outcome import Question
 from generator.explorer.photos import Photo
 from generator.guidance import read_guides
 from generator.recipe import Recipe
+from generator.recipe_objective import class_place
 from generator.recipe_schema import AIMS
 
 _TEXTS = ("prompt", "negative", "captions")
@@ -68,21 +70,60 @@ def recipe_for(recipe: Recipe, photo: Photo, classes: Sequence[str], names: Name
     return recipe.with_changes(**changes) if changes else recipe
 
 
-def question_of(recipe: Recipe, photo: Photo, classes: Sequence[str]) -> Question:
-    """Return what the victims are asked about a photo that was attacked by a recipe (of `recipe_for`).
+def leads_to_targets(recipe: Recipe, *, classifiers: bool) -> bool:
+    """Whether attacks by a recipe lead to the target of each photo: by a class, or by a text with {target}."""
+    return (classifiers and recipe.objective != "leave") or TARGET_WORD in recipe.prompt
 
-    The targets are the target of the photo, else the classes and texts that the recipe leads to; a recipe that
-    leads only away, or to a picture, has none. `classes` are those of the surrogates, which numbers count.
+
+def uses_targets(recipe: Recipe, *, classifiers: bool) -> bool:
+    """Whether it matters to attacks by a recipe what the target of a photo is: to be led to it, or away from it."""
+    return leads_to_targets(recipe, classifiers=classifiers) or any(
+        TARGET_WORD in getattr(recipe, name) for name in _TEXTS
+    )
+
+
+def note_on_targets(recipes: Mapping[str, Recipe], classes: Mapping[str, Sequence[str]]) -> str:
+    """Return a sentence on the attacks by name that targets mean nothing to; "" if there are none.
+
+    `classes` are those of the surrogates of each attack, () where these are CLIP models alone.
+    """
+    idle = [name for name, recipe in recipes.items() if not leads_to_targets(recipe, classifiers=bool(classes[name]))]
+    if not idle:
+        return ""
+    named = "" if len(idle) == len(recipes) else f" by {', '.join(idle)}"
+    return (
+        f"The targets in the label file are not what the attacks{named} lead to, and nobody is asked about them there: "
+        f"for that, name a class with an objective other than 'leave', or write {TARGET_WORD} in the prompt."
+    )
+
+
+def question_of(recipe: Recipe, photo: Photo, classes: Sequence[str], template: Recipe | None = None) -> Question:
+    """Return what the victims are asked about a photo that was attacked by a recipe: what this recipe pursued.
+
+    The targets are the classes and the texts that it leads to; one that leads only away, or to a picture, has none.
+    The target of the photo is one of them only if the recipe led to it: as a class, or by a prompt with {target}.
+    `template` is the recipe before `recipe_for`; without it a prompt with the name of the target is taken for one.
+    `classes` are those of the surrogates, which numbers count.
     """
     named = [_by_number(name, classes) for name in recipe.classes]
-    if recipe.objective == "leave" and recipe.classes:
-        return Question(photo.label or named[0], () if not photo.target else (photo.target,))
-    if photo.target:
-        return Question(photo.label, (photo.target,))
+    leaves = recipe.objective == "leave"
     shares = recipe.weights or (1.0,) * len(named)
-    wanted = [name for name, share in zip(named, shares, strict=True) if share > 0]
+    wanted = [] if leaves else [name for name, share in zip(named, shares, strict=True) if share > 0]
     texts = [prompt.text for prompt in read_guides(recipe).wanted]
-    return Question(photo.label, tuple(dict.fromkeys([*wanted, *texts])))
+    if template is None:
+        led = any(_names_target(text, photo.target) for text in texts)
+    else:
+        led = leads_to_targets(template, classifiers=bool(classes))
+    targets = [*([photo.target] if led and photo.target else []), *wanted, *texts]
+    distinct = {plain(target): target for target in reversed(targets)}  # of those that mean the same, the first
+    return Question(
+        label=photo.label or (named[0] if leaves and named else ""), targets=tuple(reversed(distinct.values()))
+    )
+
+
+def _names_target(text: str, target: str) -> bool:
+    """Whether a text names a target, as words of their own."""
+    return re.search(rf"(?<!\w){re.escape(plain(target).casefold())}(?!\w)", text.casefold()) is not None
 
 
 def _own(name: str, classes: Sequence[str], names: Names) -> str:
@@ -95,8 +136,10 @@ def _own(name: str, classes: Sequence[str], names: Names) -> str:
 
 def _by_number(name: str, classes: Sequence[str]) -> str:
     """A class by name, where the recipe gives its number; a class whose name is a number goes by that."""
-    known = name.strip().casefold() in {entry.casefold() for entry in classes}
-    return classes[int(name)] if not known and name.strip().isdecimal() and int(name) < len(classes) else name
+    try:
+        return classes[class_place(classes, name)]
+    except StudioError:  # a class of another model, or a name that several have in other capitals
+        return name
 
 
 def _filled(text: str, word: str, value: str, photo: Photo) -> str:

@@ -128,10 +128,11 @@ class _Ended:
 def _attack(context: JobContext, plan: AttackPlan, attack: str, photo: Photo, models: Mapping[str, Model]) -> _Ended:
     """Attack one photo, unless that is done; there is no case if it was stopped."""
     classes = surrogate_classes(models)
-    own = recipe_for(plan.attacks[attack], photo, classes, plan.names)
+    template = plan.attacks[attack]
+    own = recipe_for(template, photo, classes, plan.names)
     pictures = Pictures(to_tensor(load_image(photo.path)), target=plan.target if own.target else None)
     out = plan.outputs(attack, photo)
-    case = Case(photo.name, attack, photo.path, out.images[0], question_of(own, photo, classes))
+    case = Case(photo.name, attack, photo.path, out.images[0], question_of(own, photo, classes, template))
     if is_done(out, fill_in(own, others=pictures)):
         return _Ended(case, made=False)
     stopped = produce_job(context, own, models, outputs=out, pictures=pictures).stopped

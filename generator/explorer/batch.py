@@ -6,14 +6,14 @@ answers.jsonl (what the victims said), and the report: report.json, rows.csv and
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from generator.errors import StudioError
 from generator.explorer.attacking import Attacked, AttackPlan, attack_photos
 from generator.explorer.names import Names
-from generator.explorer.report import Report, to_csv, write_text
+from generator.explorer.report import Report, to_csv
 from generator.explorer.report_html import NOTHING_MORE, Addition, to_html
 from generator.explorer.store import VerdictStore
 from generator.explorer.survival import SAVED
@@ -22,6 +22,7 @@ from generator.explorer.victims import Victim
 from generator.protocols import JobContext
 from generator.recipe import Recipe
 from generator.synthesis import Model
+from generator.text_files import read_object, shown, write_json, write_text
 
 PLAN, ANSWERS = "plan.json", "answers.jsonl"
 REPORT_JSON, ROWS_CSV, REPORT_HTML = "report.json", "rows.csv", "report.html"
@@ -36,12 +37,14 @@ class Measuring:
         survivals: names in `SURVIVALS` of what happens to the files.
         names: which classes are the same.
         left_out: photos that nothing is made of, with a sentence on why, for the report.
+        notes: sentences on what a reader of the report has to know.
     """
 
     victims: Sequence[Victim]
     survivals: Sequence[str] = (SAVED,)
     names: Names = field(default_factory=Names)
     left_out: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
 
 def run_batch(
@@ -53,7 +56,7 @@ def run_batch(
     reports the pictures that were measured by then. StudioError if the folder holds other attacks, or every photo
     failed.
     """
-    check_plan(plan.folder, plan.attacks)
+    plan = replace(plan, attacks=check_plan(plan.folder, plan.attacks))
     attacked = attack_photos(context, plan, models)
     if not attacked.stopped:
         refuse_nothing(attacked)
@@ -96,6 +99,7 @@ def _measure(
         comparison=compared,
         failed=attacked.failed,
         left_out=measuring.left_out,
+        notes=measuring.notes,
         stopped=attacked.stopped or compared.stopped,
     )
     found = report.to_json(folder)
@@ -105,26 +109,41 @@ def _measure(
 
 def save_report(report: Report, found: Mapping[str, Any], folder: Path, addition: Addition = NOTHING_MORE) -> None:
     """Save a report, which `found` is as JSON, in its three forms, the page with an addition. Raises StudioError."""
-    write_text(folder / REPORT_JSON, json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-    write_text(folder / ROWS_CSV, to_csv(report))
-    write_text(folder / REPORT_HTML, to_html(report, addition=addition))
+    write_json(folder / REPORT_JSON, found, "report", indent=1)
+    write_text(folder / ROWS_CSV, to_csv(report), "report")
+    write_text(folder / REPORT_HTML, to_html(report, addition=addition), "report")
 
 
-def check_plan(folder: Path, attacks: Mapping[str, Recipe]) -> None:
-    """Write down which attacks a folder is for; StudioError if it is for the same by name with other recipes."""
+def check_plan(folder: Path, attacks: Mapping[str, Recipe]) -> dict[str, Recipe]:
+    """Write down which attacks a folder is for, and return them as they are to be made.
+
+    A folder that an older version of the program began is gone on with as it was begun: by recipes of that version.
+    StudioError if it is for attacks of the same names with other recipes.
+    """
     path = folder / PLAN
     try:
-        written = json.loads(path.read_text(encoding="utf-8"))["attacks"] if path.exists() else {}
+        written = read_object(path, "plan")["attacks"] if path.exists() else {}
         before = {name: Recipe(**fields) for name, fields in written.items()}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise StudioError(f"The plan '{path}' cannot be read ({error}). Name a new folder.") from error
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise StudioError(f"The plan '{shown(path)}' cannot be read ({error}). Name a new folder.") from error
+    planned: dict[str, Recipe] = {}
     for name, recipe in attacks.items():
-        if before.get(name, recipe) != recipe:
+        planned[name] = before.get(name, recipe)
+        if not _asks_the_same(recipe, planned[name]):
             raise StudioError(
-                f"The folder '{folder}' holds the attack '{name}' by another recipe. Repeat that one to go on with it, "
-                "or name a new folder."
+                f"The folder '{shown(folder)}' holds the attack '{name}' by another recipe. Repeat that one to go on "
+                "with it, or name a new folder."
             )
-    together = {**before, **attacks}
+    together = {**before, **planned}
     if together != before:
         recipes = {name: json.loads(recipe.to_json()) for name, recipe in together.items()}
-        write_text(path, json.dumps({"attacks": recipes}, indent=1) + "\n")
+        write_json(path, {"attacks": recipes}, "plan", indent=1)
+    return planned
+
+
+def _asks_the_same(recipe: Recipe, before: Recipe) -> bool:
+    """Whether a recipe says what one of another version says."""
+    try:
+        return recipe.with_changes(version=before.version) == before
+    except StudioError:  # it says what that version cannot
+        return False

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,16 @@ from typing import Any
 from generator.cli_making import EXIT_INTERRUPTED, ListModels, LoadModel, with_revisions
 from generator.devices import choose_device
 from generator.errors import StudioError
-from generator.explorer.aims import recipe_of_set
+from generator.explorer.aims import note_on_targets, recipe_of_set, uses_targets
 from generator.explorer.attacking import AttackPlan, surrogate_classes
 from generator.explorer.batch import REPORT_HTML, Measuring, measure_cases, run_batch
 from generator.explorer.cli_asked import Asked, VictimName, read_asked
 from generator.explorer.cli_flags import add_parsers
 from generator.explorer.labels import LabelList, find_label_list
-from generator.explorer.photos import PhotoList, find_photos, list_photos, passed_over
+from generator.explorer.photos import PhotoList, find_photos, fitting_photos, list_photos, passed_over
 from generator.explorer.report import Report, to_text
 from generator.explorer.saved import cases_of
-from generator.explorer.victims import Victim, victim_of
+from generator.explorer.victims import Victim, unknown_note, victim_of
 from generator.image import to_pil
 from generator.protocols import Encoder, Foreground, JobContext
 from generator.recipe import Recipe
@@ -87,19 +87,27 @@ def _work(asked: Asked, models: _Models, list_models: ListModels) -> tuple[Repor
     demand_gradients(used)
     encoder = _similarity(asked, models)
     victims = [_victim(asked, name, models) for name in asked.victims]
-    photos = _photos(asked, used)
-    measuring = Measuring(victims, asked.survivals, asked.names, photos.left_out)
+    measured_alone = asked.arguments.command == "transfer" and bool(asked.arguments.attacked)
+    attacks = {} if measured_alone else _attacks(asked, used, list_models)
+    classes_of = {name: surrogate_classes({m: used[m] for m in recipe.models}) for name, recipe in attacks.items()}
+    photos = _photos(asked, used, attacks, classes_of)
+    notes = [note for victim in victims if (note := unknown_note(victim))]
+    if asked.labels is not None and asked.labels.has_targets and attacks:
+        notes += filter(None, [note_on_targets(attacks, classes_of)])
+    measuring = Measuring(victims, asked.survivals, asked.names, photos.left_out, tuple(notes))
     folder: Path = asked.arguments.out
-    if asked.arguments.command == "transfer" and asked.arguments.attacked:
+    if measured_alone:
         classes = {victim.name: victim.labels for victim in victims}
         cases = cases_of(photos.photos, find_photos(asked.arguments.attacked), classes)
         return _described(asked, models, encoder, measure_cases(models.context, cases, folder, measuring))
-    attacks = {
-        "+".join(names): with_revisions(_recipe_of_set(asked, names, used), list_models()) for names in asked.sets
-    }
     keep = asked.arguments.with_recipe
     plan = AttackPlan(attacks, photos.photos, folder, asked.target.target, asked.names, with_recipe=keep)
     return _described(asked, models, encoder, run_batch(models.context, plan, used, measuring))
+
+
+def _attacks(asked: Asked, used: dict[str, Model], list_models: ListModels) -> dict[str, Recipe]:
+    """The recipes by the names of their sets of surrogates."""
+    return {"+".join(names): with_revisions(_recipe_of_set(asked, names, used), list_models()) for names in asked.sets}
 
 
 def _similarity(asked: Asked, models: _Models) -> Encoder | None:
@@ -139,9 +147,14 @@ def _described(
     return report, {**found, "vlm": described, "stopped": described["stopped"]}
 
 
-def _photos(asked: Asked, used: dict[str, Model]) -> PhotoList:
+def _photos(
+    asked: Asked, used: dict[str, Model], attacks: Mapping[str, Recipe], classes_of: Mapping[str, Sequence[str]]
+) -> PhotoList:
+    """The photos, with what the label file says of them as far as it means anything to the attacks."""
     classes = surrogate_classes(used) if asked.label_names is None else asked.label_names.labels
-    return list_photos(asked.paths, asked.labels, classes)
+    matters = not attacks or any(uses_targets(recipe, classifiers=bool(classes_of[n])) for n, recipe in attacks.items())
+    listed = list_photos(asked.paths, asked.labels, classes, use_targets=matters)
+    return fitting_photos(listed) if attacks else listed
 
 
 def _recipe_of_set(asked: Asked, names: Sequence[str], models: dict[str, Model]) -> Recipe:
@@ -173,6 +186,10 @@ def _print(report: Report, found: dict[str, Any], folder: Path) -> None:
         print(f"Note: {entry['image']} ({entry['attack']}): {entry['why']}")
     for image, why in report.left_out.items():
         print(f"Note: {image} was left out. {why}")
+    for why in report.skipped:
+        print(f"Note: {why}")
+    for note in report.notes:
+        print(f"Note: {note}")
     if found.get("vlm"):
         print(vlm.summary(found["vlm"]))
     print(folder / REPORT_HTML)

@@ -21,6 +21,7 @@ from functools import cached_property
 from pathlib import Path
 
 from generator.errors import StudioError
+from generator.text_files import read_text, shown
 
 _MOST_BYTES = 64 * 2**20
 _WHOLE = re.compile(r"[-+]?\d{1,18}(\.\d{0,18})?([eE][-+]?\d{1,2})?", re.ASCII)
@@ -106,7 +107,10 @@ class LabelFile:
         return found
 
     def named(self, entry: Labels, classes: Sequence[str]) -> Labels:
-        """Return an entry with names for numbers, which count the `classes`. StudioError for numbers out of range."""
+        """Return an entry with names for numbers, which count the `classes`. StudioError for numbers out of range.
+
+        Where all classes have numbers for names, a number is a name, unless it was said from where numbers count.
+        """
         return replace(
             entry,
             label=self._name(entry.label, entry.line, classes),
@@ -117,6 +121,8 @@ class LabelFile:
         number = whole_number(written)
         if number is None:
             return written
+        if self.first == self.style.first and str(number) in classes and all(map(_is_number, classes)):
+            return str(number)
         index = number - self.first
         if not 0 <= index < len(classes):
             raise StudioError(
@@ -134,6 +140,10 @@ def whole_number(written: str) -> int | None:
         return None
     value = Decimal(plain)
     return int(value) if value == value.to_integral_value() else None
+
+
+def _is_number(name: str) -> bool:
+    return whole_number(name) is not None
 
 
 def _plain_number(written: str) -> str:
@@ -180,34 +190,19 @@ _FORMS_OF_FILES = (
 def read_labels(path: Path, first: int | None = None) -> LabelFile:
     """Read a label file of any of the `LABEL_STYLES`, as pandas and spreadsheets write it.
 
-    That is CSV with a header, in UTF-8 or UTF-16, with commas, semicolons or tabs. `first` is the number of the first
+    That is CSV in UTF-8 with a header, and commas, semicolons or tabs between cells. `first` is the number of the first
     class where it is not the style's own. StudioError for files of other forms, one that has a picture twice, and a
     class that is a number but no whole one.
     """
-    lines = _lines(path)
+    lines = list(io.StringIO(read_text(path, "label file", most=_MOST_BYTES), newline=""))
     reader = csv.reader(lines, delimiter=_delimiter(lines), strict=True, skipinitialspace=True)
     try:
         rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except csv.Error as error:
-        raise StudioError(f"The label file '{path}' is no CSV ({error}).") from error
+        raise StudioError(f"The label file '{shown(path)}' is no CSV ({error}).") from error
     header = [_column(cell) for cell in rows[0][1]] if rows else []
     style = _style_of(path, header)
     return LabelFile(style, style.first if first is None else first, _entries(path, style, header, rows[1:]))
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise StudioError(f"The label file '{path}' cannot be read: {error.strerror or error}.") from error
-    if len(data) > _MOST_BYTES:
-        raise StudioError(f"The label file '{path}' is larger than {_MOST_BYTES // 2**20} MiB: split it.")
-    try:
-        text = data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise StudioError(f"The label file '{path}' is no text in UTF-8: save it as CSV in UTF-8.") from error
-    return list(io.StringIO(text, newline=""))
 
 
 def _delimiter(lines: list[str]) -> str:
@@ -229,7 +224,7 @@ def _style_of(path: Path, header: Sequence[str]) -> LabelStyle:
         if _column(style.image) in header and {_column(style.label), _column(style.target)} & set(header):
             return style
     forms = " or ".join(f"'{style.image},{style.label},{style.target}'" for style in LABEL_STYLES)
-    raise StudioError(f"The label file '{path}' has no header that is known: its first line should be {forms}.")
+    raise StudioError(f"The label file '{shown(path)}' has no header that is known: its first line should be {forms}.")
 
 
 def _entries(
@@ -246,16 +241,18 @@ def _entries(
     for number, row in rows:
         image, label, target = (value(row, column) for column in style.columns)
         if not image:
-            raise StudioError(f"Line {number} of the label file '{path}' names no picture.")
+            raise StudioError(f"Line {number} of the label file '{shown(path)}' names no picture.")
         if image in entries:
-            raise StudioError(f"The label file '{path}' has '{image[:80]}' twice, again in line {number}: keep one.")
+            raise StudioError(
+                f"The label file '{shown(path)}' has '{image[:80]}' twice, again in line {number}: keep one."
+            )
         for written in (label, target):
             if _LIKE_A_NUMBER.fullmatch(_plain_number(written)) and whole_number(written) is None:
                 raise StudioError(
-                    f"Line {number} of the label file '{path}' gives the class '{written[:40]}', which is no whole "
-                    "number and no name: write, for example, 6."
+                    f"Line {number} of the label file '{shown(path)}' gives the class '{written[:40]}', which is no "
+                    "whole number and no name: write, for example, 6."
                 )
         entries[image] = Labels(label, target, number)
     if not entries:
-        raise StudioError(f"The label file '{path}' lists no picture.")
+        raise StudioError(f"The label file '{shown(path)}' lists no picture.")
     return entries

@@ -9,6 +9,7 @@ from generator import torchvision_cure  # noqa: F401  (before torchvision is imp
 from generator.encoders.pool import ASSETS
 from generator.encoders.vocabulary import VOCABULARY_NAME
 from generator.errors import StudioError
+from generator.text_files import printable, read_text
 
 TEMPLATES = ("a photo of {a}", "a picture of {a}", "{name}")
 """The texts that stand for a label; {a} is its name with the indefinite article."""
@@ -33,6 +34,11 @@ class LabelList:
             raise StudioError(
                 f"The list '{self.name}' has {len(self.labels)} labels: a choice needs from 2 to {MAX_LABELS:,}."
             )
+        odd = next((label for label in self.labels if printable(label) != label), None)
+        if odd is not None:
+            raise StudioError(
+                f"The list '{printable(self.name)}' has '{printable(odd)[:80]}', which is no text in UTF-8."
+            )
         repeated = next((label for i, label in enumerate(self.labels) if label in self.labels[:i]), None)
         if repeated is not None:
             raise StudioError(f"The list '{self.name}' has '{repeated[:80]}' twice: keep it once.")
@@ -50,18 +56,7 @@ def captions(texts: Sequence[str], name: str = "captions") -> LabelList:
 
 def read_captions(path: Path) -> LabelList:
     """Read captions from a text file in UTF-8, one on each line; empty lines don't count. Raises StudioError."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-        text = data.decode("utf-8-sig")
-    except OSError as error:
-        raise StudioError(f"The captions '{path}' cannot be read: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise StudioError(
-            f"The captions '{path}' are no text in UTF-8: save them as such, one on each line."
-        ) from error
-    if len(data) > _MOST_BYTES:
-        raise StudioError(f"The captions '{path}' are larger than {_MOST_BYTES // 2**20} MiB: give fewer.")
+    text = read_text(path, "captions", most=_MOST_BYTES)
     return captions([line.strip() for line in text.splitlines() if line.strip()], path.stem)
 
 

@@ -21,11 +21,11 @@ def folded(name: str) -> str:
 
     A caption such as "a photo of a frog" names the frog.
     """
-    return _plain(name).casefold()
+    return plain(name).casefold()
 
 
-def _plain(name: str) -> str:
-    """The same with the capitals of the name."""
+def plain(name: str) -> str:
+    """Return a name as `folded` does, with its capitals."""
     return _ARTICLE.sub("", _PICTURE_OF.sub("", " ".join(name.replace("_", " ").split())))
 
 
@@ -59,7 +59,7 @@ class Names:
 def _alike(labels: Sequence[str], name: str) -> tuple[str, ...]:
     """The labels that are the same as a name, or list it; those that are so in capitals, too, if there are any."""
     alike = tuple(label for label in labels if folded(name) in _parts(label))
-    exact = tuple(label for label in alike if _plain(name) in map(_plain, _listed(label)))
+    exact = tuple(label for label in alike if plain(name) in map(plain, _listed(label)))
     return exact or alike
 
 

@@ -6,6 +6,7 @@
 - A picture counts only if there was something to win: with a label, the victim must have been right before;
   without one, it must not have said the target already, and must have said something.
 - A victim that has no label for the class in question cannot be compared, which is no failure.
+- What cannot happen to a picture of its size is not applicable, which is no failure either.
 
 "Before" is the victim's answer on the photo itself, saved losslessly.
 """
@@ -27,6 +28,7 @@ class Outcome(StrEnum):
     TARGET_BEFORE = "target before"
     NO_ANSWER = "no answer before"
     NOT_COMPARABLE = "not comparable"
+    NOT_APPLICABLE = "not applicable"
 
     @property
     def counts(self) -> bool:

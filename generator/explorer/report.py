@@ -4,19 +4,17 @@ import csv
 import io
 import json
 import os
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from generator.errors import StudioError
 from generator.explorer.outcome import Question
 from generator.explorer.perceptual import lpips_note
 from generator.explorer.survival import SURVIVALS
 from generator.explorer.transfer import Case, Cell, Comparison, Row, cells_of
 from generator.explorer.verdicts import Verdict
-from generator.explorer.victims import Victim
+from generator.explorer.victims import Victim, ZeroShotVictim
 from generator.intervals import LEVEL
 from generator.recipe import Recipe
 
@@ -26,13 +24,14 @@ MEANING = (
     "attack succeeds when the answer is no longer the true label, or, where no label is known, no longer the answer "
     "before; a targeted one when the answer is the target. Rates leave out pictures that a victim had wrong before (or "
     "already took for the target); left_out says how many. of_all counts every picture that can be compared. A victim "
-    "that does not know the class is not comparable, which is no failure. control: the photo without the attack, after "
-    f"the same change of the file. Intervals: {LEVEL:.0%}, Wilson."
+    "that does not know the class is not comparable, which is no failure; nor is what cannot happen to a picture of "
+    "its size, which is not applicable. control: the photo without the attack, after the same change of the file. "
+    f"Intervals: {LEVEL:.0%}, Wilson."
 )
 COLUMNS = (
     *("attack", "image", "victim", "survival", "label", "target"),
     *("before", "confidence_before", "after", "confidence_after", "share_before", "share_after"),
-    *("outcome", "by_itself", "linf", "l2", "ssim", "lpips"),
+    *("outcome", "by_itself", "linf", "l2", "ssim", "lpips", "why"),
 )
 
 
@@ -40,7 +39,8 @@ COLUMNS = (
 class Report:
     """Everything that is reported of one run.
 
-    `failed` and `left_out` say in sentences which pictures there is nothing about, and why.
+    `failed` and `left_out` say in sentences which pictures there is nothing about, and why; `notes` what else has to
+    be known.
     """
 
     recipes: Mapping[str, Recipe]
@@ -50,7 +50,14 @@ class Report:
     comparison: Comparison
     failed: Mapping[tuple[str, str], str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
     stopped: bool = False
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """Sentences on what could not happen to a picture, and why; each once, whatever the attack and the victim."""
+        rows = (row for row in self.comparison.rows if row.why)
+        return tuple(dict.fromkeys(f"{row.survival} is not applicable to {row.image}. {row.why}" for row in rows))
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -73,6 +80,7 @@ class Report:
             "rows": [_row(row) for row in self.comparison.rows],
             "failed": [{"attack": attack, "image": image, "why": why} for (attack, image), why in failed.items()],
             "left_out": dict(self.left_out),
+            "notes": list(self.notes),
         }
 
     def _image(self, case: Case, folder: Path) -> dict[str, Any]:
@@ -93,6 +101,7 @@ def _victim(victim: Victim) -> dict[str, Any]:
         "kind": victim.kind,
         "identity": victim.identity,
         "labels": len(victim.labels),
+        "unknown_words": list(victim.unknown) if isinstance(victim, ZeroShotVictim) else [],
     }
 
 
@@ -104,6 +113,7 @@ def _row(row: Row) -> dict[str, Any]:
         "share_before": row.share_before,
         "share_after": row.share_after,
         "outcome": str(row.outcome),
+        "why": row.why,
         "reached": row.reached,
         "by_itself": row.by_itself,
     }
@@ -140,6 +150,7 @@ def to_csv(report: Report) -> str:
             "outcome": str(row.outcome),
             "by_itself": str(row.by_itself).lower(),
             **({} if found is None else asdict(found)),
+            "why": row.why,
         }
         writer.writerow({name: inert(value) for name, value in fields.items()})
     return buffer.getvalue()
@@ -177,17 +188,3 @@ def to_text(cells: Sequence[Cell]) -> str:
 
 def _short(cell: Cell) -> str:
     return "-" if cell.control.value is None else f"{cell.control.successes} of {cell.control.total}"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file such that it appears whole or not at all. Raises StudioError."""
-    scratch = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            scratch.write_text(text, encoding="utf-8")
-            scratch.replace(path)
-        finally:
-            scratch.unlink(missing_ok=True)
-    except OSError as error:
-        raise StudioError(f"The file '{path}' could not be saved: {error.strerror or error}.") from error

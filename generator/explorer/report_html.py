@@ -51,6 +51,7 @@ def to_html(report: Report, title: str = "Transfer of attacks", addition: Additi
         f"<h1>{escape(title)}</h1>",
         f"<p>{escape(MEANING)}</p>",
         "" if not report.stopped else "<p><strong>Stopped before it was complete.</strong></p>",
+        *(f"<p><strong>Note:</strong> {escape(note)}</p>" for note in report.notes),
         "<h2>Which attack fools which model</h2>" + _matrix(report.cells) if report.cells else "",
         _survivals(report) if report.cells else "",
         addition.chapter,
@@ -194,6 +195,7 @@ def _missing(report: Report) -> str:
         for (attack, image), why in {**report.failed, **report.comparison.unreadable}.items()
     ]
     sentences += [f"{image}: {why}" for image, why in report.left_out.items()]
+    sentences += report.skipped
     if len(report.cases) > MAX_PICTURES:
         sentences.append(f"Pictures are shown of the first {MAX_PICTURES} of {len(report.cases)}.")
     if not sentences:

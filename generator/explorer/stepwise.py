@@ -70,6 +70,7 @@ class _SoFar:
             comparison=Comparison(tuple(self.rows), dict(self.distances), dict(self.unreadable)),
             failed=dict(self.attacked.failed),
             left_out=measuring.left_out,
+            notes=measuring.notes,
             stopped=stopped,
         )
 
@@ -83,7 +84,7 @@ def attack_by_photo(
     the photo under way may be missing. What is there already is neither made nor asked again. StudioError if the
     folder holds other attacks, or every photo failed.
     """
-    check_plan(plan.folder, plan.attacks)
+    plan = replace(plan, attacks=check_plan(plan.folder, plan.attacks))
     store = VerdictStore(plan.folder / ANSWERS)
     steps = sum(recipe.steps for recipe in plan.attacks.values())
     total = steps * len(plan.photos)

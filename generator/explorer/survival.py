@@ -11,17 +11,28 @@ from functools import partial
 from PIL import Image, ImageFilter
 
 from generator.errors import StudioError
+from generator.image import MAX_PIXELS
 
 Change = Callable[[Image.Image], Image.Image]
 SAVED = "saved"
 """The name of the file itself, unchanged."""
 _SCREEN_SCALE = 1.25
 _PATCH_SHIFT = 7
+_MOST_A_SIDE = {"JPEG": 65500, "WEBP": 16383}
+"""Pixels along a side that a format can hold."""
+
+
+class NotApplicableError(StudioError):
+    """Something that cannot happen to a picture of that size: the message says why."""
 
 
 @dataclass(frozen=True)
 class Survival:
-    """One thing that may happen to a picture, with a sentence on what it is."""
+    """One thing that may happen to a picture, with a sentence on what it is.
+
+    `apply` raises NotApplicableError where that would need a picture larger than any that is read (`MAX_PIXELS`), or
+    than the format can hold.
+    """
 
     description: str
     apply: Change
@@ -44,13 +55,13 @@ def webp(picture: Image.Image, quality: int) -> Image.Image:
 
 def shrunk_and_back(picture: Image.Image, factor: float) -> Image.Image:
     """Shrink each side by a factor and enlarge it again (Lanczos, both ways)."""
-    return shrunk(picture, factor).resize(picture.size, Image.Resampling.LANCZOS)
+    return _resized(shrunk(picture, factor), picture.size, Image.Resampling.LANCZOS)
 
 
 def shrunk(picture: Image.Image, factor: float) -> Image.Image:
     """Shrink each side by a factor (Lanczos), as a preview is made."""
     width, height = (max(1, round(side * factor)) for side in picture.size)
-    return picture.resize((width, height), Image.Resampling.LANCZOS)
+    return _resized(picture, (width, height), Image.Resampling.LANCZOS)
 
 
 def cropped(picture: Image.Image, share: float) -> Image.Image:
@@ -67,26 +78,27 @@ def blurred(picture: Image.Image, sigma: float) -> Image.Image:
 def screenshot(picture: Image.Image) -> Image.Image:
     """Show the picture at 125 %, capture that, save the capture as JPEG 90, and scale it back."""
     width, height = (max(1, round(side * _SCREEN_SCALE)) for side in picture.size)
-    shown = picture.resize((width, height), Image.Resampling.BILINEAR)
-    return jpeg(shown, 90).resize(picture.size, Image.Resampling.BICUBIC)
+    shown = _resized(picture, (width, height), Image.Resampling.BILINEAR)
+    return _resized(jpeg(shown, 90), picture.size, Image.Resampling.BICUBIC)
 
 
 def middle_square(picture: Image.Image, scaled: int, side: int) -> Image.Image:
     """Scale the shorter side to `scaled` (bilinear) and cut `side` x `side` out of the middle."""
     factor = scaled / min(picture.size)
     width, height = (max(side, round(length * factor)) for length in picture.size)
-    return _middle(picture.resize((width, height), Image.Resampling.BILINEAR), side, side)
+    return _middle(_resized(picture, (width, height), Image.Resampling.BILINEAR), side, side)
 
 
 def squashed(picture: Image.Image, side: int) -> Image.Image:
     """Scale to a square whatever the proportions (bicubic)."""
-    return picture.resize((side, side), Image.Resampling.BICUBIC)
+    return _resized(picture, (side, side), Image.Resampling.BICUBIC)
 
 
 def padded(picture: Image.Image) -> Image.Image:
     """Make the picture square by bars of its mean colour."""
     colour = picture.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
     side = max(picture.size)
+    _check_area(side, side)
     square = Image.new("RGB", (side, side), colour)
     square.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
     return square
@@ -135,10 +147,30 @@ def find_survivals(names: Sequence[str]) -> dict[str, Survival]:
 
 
 def _through(picture: Image.Image, kind: str, *, quality: int) -> Image.Image:
+    most = _MOST_A_SIDE[kind]
+    if max(picture.size) > most:
+        raise NotApplicableError(f"{kind} holds at most {most:,} pixels a side, and this picture has {_size(picture)}.")
     buffer = io.BytesIO()
     picture.save(buffer, format=kind, quality=quality)
     with Image.open(buffer, formats=(kind,)) as opened:
         return opened.convert("RGB")
+
+
+def _resized(picture: Image.Image, size: tuple[int, int], how: Image.Resampling) -> Image.Image:
+    _check_area(*size)
+    return picture.resize(size, how)
+
+
+def _check_area(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise NotApplicableError(
+            f"The picture would have {width:,} x {height:,} pixels on the way; {MAX_PIXELS // 10**6} million are the "
+            "most that any may have here."
+        )
+
+
+def _size(picture: Image.Image) -> str:
+    return f"{picture.width:,} x {picture.height:,}"
 
 
 def _middle(picture: Image.Image, width: int, height: int) -> Image.Image:

@@ -10,11 +10,13 @@ from generator.explorer.names import Names
 from generator.explorer.outcome import Outcome, Question, meaning_of, outcome_of, succeeded
 from generator.explorer.perceptual import Distances, distances
 from generator.explorer.store import VerdictStore
-from generator.explorer.survival import SAVED
-from generator.explorer.verdicts import Verdict
+from generator.explorer.survival import SAVED, NotApplicableError
+from generator.explorer.verdicts import NOT_ASKED, Verdict
 from generator.explorer.victims import Victim
 from generator.image import ImageError, load_image, to_tensor
 from generator.intervals import Rate
+
+NOT_APPLICABLE = Outcome.NOT_APPLICABLE
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Row:
         outcome: of the attack.
         reached: whether `after` is what was wanted, also where there was nothing to win.
         by_itself: whether the photo, after the same, would have counted as a success: the control.
+        why: why the outcome is "not applicable"; else "". Nobody was asked about the picture after it then.
     """
 
     image: str
@@ -63,6 +66,7 @@ class Row:
     outcome: Outcome
     reached: bool
     by_itself: bool
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,11 @@ def compare(
             shown = meaning.wanted or meaning.right or (before.label,)
             before = store.look(victim, photo, SAVED, shown)
             for survival in survivals:
-                after, alone = (store.look(victim, picture, survival, shown) for picture in (attacked, photo))
+                why = ""
+                try:
+                    after, alone = (store.look(victim, picture, survival, shown) for picture in (attacked, photo))
+                except NotApplicableError as error:
+                    why, after, alone = str(error), NOT_ASKED, NOT_ASKED
                 of_case.append(
                     Row(
                         image=case.image,
@@ -159,9 +167,10 @@ def compare(
                         photo_after=alone,
                         share_before=before.share_of(shown),
                         share_after=after.share_of(shown),
-                        outcome=outcome_of(case.question, meaning, before, after),
+                        outcome=outcome_of(case.question, meaning, before, after) if not why else NOT_APPLICABLE,
                         reached=succeeded(case.question, meaning, before, after),
                         by_itself=succeeded(case.question, meaning, before, alone),
+                        why=why,
                     )
                 )
         rows += of_case
@@ -180,7 +189,7 @@ def cells_of(rows: Iterable[Row]) -> tuple[Cell, ...]:
 
 def _cell(attack: str, victim: str, survival: str, rows: Sequence[Row]) -> Cell:
     counted = [row for row in rows if row.outcome.counts]
-    comparable = [row for row in rows if row.outcome is not Outcome.NOT_COMPARABLE]
+    comparable = [row for row in rows if row.outcome not in (Outcome.NOT_COMPARABLE, NOT_APPLICABLE)]
     reasons = sorted(row.outcome for row in rows if not row.outcome.counts)
     return Cell(
         *(attack, victim, survival),

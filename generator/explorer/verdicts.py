@@ -73,6 +73,8 @@ class Verdict(_Value):
         return self.model_copy(update={"shares": kept, "readouts": bare})
 
 
+NOT_ASKED = Verdict(label=NO_ANSWER, confidence=None)
+"""Of a picture that there cannot be."""
 Verdicts = tuple[Verdict, ...]
 """One verdict for each picture of a batch, in its order."""
 

@@ -8,15 +8,20 @@ from typing import Protocol, TypeGuard, runtime_checkable
 import torch
 from torch import Tensor
 
+from generator.errors import StudioError
 from generator.explorer.labels import LabelList
 from generator.explorer.verdicts import Verdicts, verdict_from
+from generator.guidance import knows_some
 from generator.protocols import Classifier, Encoder, LayeredClassifier
 from generator.readout import ANSWER, MEAN, read_out
 from generator.synthesis import Model, SeededClassifier, stream
+from generator.text_files import printable
 
 DRAWS = 8
 """Passes over which the answer of a victim that draws random numbers is averaged."""
 _PROBE = (32, 40)
+_NAMED = 8
+"""Labels or words that a sentence names."""
 
 
 @runtime_checkable
@@ -70,8 +75,8 @@ class ClassifierVictim:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The names of its classes."""
-        return tuple(self.classifier.class_names)
+        """The names of its classes, as texts."""
+        return tuple(map(printable, self.classifier.class_names))
 
     @torch.no_grad()
     def look(self, images: Tensor, /) -> Verdicts:
@@ -106,7 +111,8 @@ class ZeroShotVictim:
     """A CLIP model that chooses among labels or captions (Radford et al., arXiv 2103.00020, section 3.1).
 
     A label's direction is the mean of the unit embeddings of its texts; logits are the cosines to these directions
-    times the model's learned scale. Made by `zero_shot_victim`.
+    times the model's learned scale. `unknown` are the words of the labels that the model never saw in training. Made
+    by `zero_shot_victim`.
     """
 
     name: str
@@ -116,6 +122,7 @@ class ZeroShotVictim:
     identity: str
     device: torch.device | str = "cpu"
     kind: str = "zero-shot"
+    unknown: tuple[str, ...] = ()
 
     @torch.no_grad()
     def look(self, images: Tensor, /) -> Verdicts:
@@ -140,7 +147,9 @@ def classifier_victim(name: str, classifier: Classifier, device: torch.device | 
     judge = _started(classifier)
     first, second = judge(probe), judge(probe)
     draws = 1 if torch.equal(first, second) else DRAWS
-    return ClassifierVictim(name, classifier, _identity("classifier", classifier.class_names, first), draws, device)
+    return ClassifierVictim(
+        name, classifier, _identity("classifier", tuple(map(printable, classifier.class_names)), first), draws, device
+    )
 
 
 @torch.no_grad()
@@ -149,8 +158,10 @@ def zero_shot_victim(
 ) -> ZeroShotVictim:
     """Return a CLIP model on `device` as a victim that chooses from a list; its name is "model=list".
 
-    StudioError for a label without anything to read.
+    StudioError for labels of which the model knows no word: they would be answers like any other, and mean nothing.
     """
+    _check_known(name, encoder, label_list)
+    unknown = dict.fromkeys(word for label in label_list.labels for word in encoder.unknown_words(label))
     directions = []
     for label in label_list.labels:
         embedded = encoder.encode_text(label_list.texts(label))
@@ -158,7 +169,30 @@ def zero_shot_victim(
     stacked = torch.stack(directions)
     scored = encoder.logit_scale * encoder.encode_images(_probe(device)) @ stacked.to(device).T
     identity = _identity("zero-shot", label_list.labels, scored)
-    return ZeroShotVictim(f"{name}={label_list.name}", encoder, label_list.labels, stacked, identity, device)
+    called = f"{name}={label_list.name}"
+    return ZeroShotVictim(called, encoder, label_list.labels, stacked, identity, device, unknown=tuple(unknown))
+
+
+def _check_known(name: str, encoder: Encoder, label_list: LabelList) -> None:
+    """Refuse labels that say nothing to an encoder."""
+    strange = [label for label in label_list.labels if not knows_some(encoder, label)]
+    if strange:
+        named = ", ".join(f"'{label[:60]}'" for label in strange[:_NAMED])
+        more = f" and {len(strange) - _NAMED:,} more" if len(strange) > _NAMED else ""
+        raise StudioError(
+            f"The model '{name}' never saw any word of {named}{more} (list '{label_list.name}'), so it cannot choose "
+            "them: give texts in words that it knows (its card lists them), or leave it out."
+        )
+
+
+def unknown_note(victim: Victim) -> str:
+    """Return a sentence on the words that a victim chooses among and never saw in training; "" if there are none."""
+    words = victim.unknown if isinstance(victim, ZeroShotVictim) else ()
+    if not words:
+        return ""
+    named = ", ".join(f"'{word}'" for word in words[:_NAMED])
+    more = f" and {len(words) - _NAMED:,} more" if len(words) > _NAMED else ""
+    return f"{victim.name} never saw {named}{more} in training: its answers mean little where these words matter."
 
 
 def victim_of(

@@ -8,7 +8,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from generator.explorer.names import Names
-from generator.explorer.survival import SAVED, SURVIVALS
+from generator.explorer.survival import SAVED, SURVIVALS, NotApplicableError
 from generator.explorer.transfer import Case
 from generator.image import ImageError, load_image
 from generator.protocols import Encoder, JobContext
@@ -207,11 +207,15 @@ def describe(
                     asking.samples(model, target, of_target, lambda: None, lambda: None)
                 texts = case.question.targets or tuple(v.text for v in of_target if v.answered)
                 for survival in survivals:
-                    change = SURVIVALS[survival].apply
                     entry = _Entry(case, model, survival, texts)
                     try:
-                        asking.samples(model, change(photo), entry.clean, tell, heard)
-                        asking.samples(model, change(attacked), entry.attacked, tell, heard)
+                        clean, changed = (SURVIVALS[survival].apply(picture) for picture in (photo, attacked))
+                    except NotApplicableError:  # the tables say why
+                        done += 2 * inquiry.samples
+                        continue
+                    try:
+                        asking.samples(model, clean, entry.clean, tell, heard)
+                        asking.samples(model, changed, entry.attacked, tell, heard)
                         scorer.score(entry)
                         if inquiry.judge:
                             _judge(asking, entry)

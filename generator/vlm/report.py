@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any
 
 import torch
 
-from generator.explorer.report import inert, write_text
+from generator.explorer.report import inert
 from generator.intervals import LEVEL, Rate
+from generator.text_files import write_json, write_text
 from generator.vlm.costs import Ledger
 from generator.vlm.describing import Descriptions, Inquiry
 from generator.vlm.scoring import JUDGE_THRESHOLDS, KEYWORD_THRESHOLDS
@@ -198,13 +198,12 @@ def to_text(cells: Sequence[VlmCell]) -> str:
 def save(found: dict[str, Any], described: Iterable[Described], folder: Path) -> None:
     """Save both files. Raises StudioError."""
     save_json(found, folder)
-    write_text(folder / DESCRIPTIONS_CSV, to_csv(described))
+    write_text(folder / DESCRIPTIONS_CSV, to_csv(described), "descriptions")
 
 
 def save_json(found: dict[str, Any], folder: Path) -> None:
     """Save what `to_json` returns. Raises StudioError."""
-    text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    write_text(folder / DESCRIPTIONS_JSON, text)
+    write_json(folder / DESCRIPTIONS_JSON, found, "descriptions", indent=1)
 
 
 def means_of(cell: VlmCell) -> list[tuple[str, tuple[Mean | None, Mean | None]]]:

@@ -52,7 +52,10 @@ def test_what_is_understood(line: str, prompts: list[tuple[str, float]]) -> None
 @pytest.mark.parametrize(
     ("line", "prompts"),
     [
-        *((text, [(text, 1)]) for text in ("a photo in 16:9", "10:05", "it is 12:30", "at 10:05:30", "2.39:1", "1920:1080")),
+        *(
+            (text, [(text, 1)])
+            for text in ("a photo in 16:9", "10:05", "it is 12:30", "at 10:05:30", "2.39:1", "1920:1080")
+        ),
         ("4:3 AND a frog:2", [("4:3", 1), ("a frog", 2)]),
         ("a photo in 16:9::0.5 rain", [("a photo in 16:9", 0.5), ("rain", 1)]),
         ("a photo in 16:9 :2", [("a photo in 16:9", 2)]),

@@ -228,7 +228,11 @@ def test_auto_resolutions() -> None:
         ({"norm": "linf", "eps": 0.1}, Pictures(), "has norm 'linf', which is about a photo to start from"),
         ({"margin": 0.1}, Pictures(), "has a margin, which is about a photo"),
         ({}, Pictures(mask=photo()), "has a mask, which is about a photo"),
-        ({}, Pictures(source=photo(), mask=photo(size=(18, 20))), "The mask has 18 x 20 pixels, the photo 18 x 26"),
+        (
+            {},
+            Pictures(source=photo(), mask=photo(size=(18, 20))),
+            "The mask has 20 x 18 pixels, the photo 26 x 18 (width x height)",
+        ),
         ({}, Pictures(source=photo(), mask=torch.zeros(1, 3, *SIZE)), "leaves nothing to change"),
         ({}, Pictures(target=photo(batch=2)), r"The target picture must be \[1, 3, H, W\]"),
         ({"images": 3}, Pictures(source=photo(batch=2)), "one for each of 3"),

@@ -39,6 +39,8 @@ def test_paths_of_checkpoints_and_folders(tmp_path: Path, monkeypatch: pytest.Mo
     [
         ("ViT-B-23/openai", ["'ViT-B-23/openai'", "Did you mean", "'ViT-B-32/openai'"]),
         ("tiny-klip", ["Did you mean 'tiny-clip'"]),
+        ("tiny-clip/", ["no model 'tiny-clip/'", "Did you mean 'tiny-clip' or"]),  # F30: not what was written
+        ("tiny-clip/openai", ["Did you mean 'tiny-clip' or"]),
         ("", ["''", "hf-hub:org/name"]),
         ("qqqqqq", ["'qqqqqq'", "hf-hub:org/name"]),
         ("/", ["'/'"]),

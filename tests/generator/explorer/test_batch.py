@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from PIL import Image
 from torch import Tensor
 
 from generator.errors import StudioError
 from generator.explorer.attacking import AttackPlan, attack_photos
 from generator.explorer.batch import Measuring, measure_cases, run_batch
 from generator.explorer.label_files import read_labels
-from generator.explorer.photos import Photo, file_name, find_photos, list_photos, passed_over
+from generator.explorer.photos import Photo, file_name, find_photos, fitting_photos, list_photos, passed_over
 from generator.explorer.report import COLUMNS, to_text
 from generator.explorer.saved import cases_of
 from generator.explorer.victims import classifier_victim
@@ -234,6 +237,65 @@ def test_names_of_photos_and_files(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(StudioError, match="no photo in"):
         find_photos([tmp_path / "empty"])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=300) | st.text("漢é.x/ \udce9", max_size=300))
+@example(82 * "漢" + " x")
+def test_every_name_has_room_for_an_ending(name: str) -> None:
+    """F24: file systems count bytes, not characters."""
+    assert 0 < len(os.fsencode(file_name(name) + ".json")) <= 255
+    assert not set(file_name(name)) & set("/\\\0:") and not file_name(name).startswith(".")
+
+
+def test_names_that_worked_before_are_kept() -> None:
+    """F24: a folder that was begun is gone on with."""
+    assert [file_name(name) for name in ("x" * 120, "漢" * 83)] == ["x" * 120, "漢" * 83]
+    assert file_name("漢" * 84) != file_name("漢" * 85)
+
+
+def test_names_of_files_that_are_no_text(tmp_path: Path) -> None:
+    """F12: a name that is not UTF-8 is attacked, measured and reported like any other."""
+    paths = save_photos(tmp_path / "photos")
+    odd = Path(os.fsdecode(os.fsencode(tmp_path / "photos") + b"/caf\xe9.png"))
+    try:
+        paths[0].rename(odd)
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    found = run(tmp_path / "out", list_photos(find_photos([tmp_path / "photos"])).photos)
+    assert found["made"] == 2 and [image["image"] for image in found["images"]] == ["caf\\xe9", "p1"]
+    report = json.loads((tmp_path / "out/report.json").read_bytes())
+    assert Path(tmp_path / "out" / report["images"][0]["photo"]).resolve() == odd.resolve()
+    assert "caf\\xe9" in (tmp_path / "out/report.html").read_text("utf-8")
+    assert "caf\\xe9" in (tmp_path / "out/rows.csv").read_text("utf-8")
+    assert run(tmp_path / "out", list_photos(find_photos([tmp_path / "photos"])).photos)["made"] == 0
+
+
+def test_photos_of_the_same_name_are_both_named(tmp_path: Path) -> None:
+    """F30: which they are."""
+    paths = [tmp_path / "a" / "p.png", tmp_path / "b" / "P.png"]
+    with pytest.raises(StudioError, match=r"/a/p.png' and '.*/b/P.png' have the same name"):
+        list_photos(paths)
+
+
+def test_photos_too_large_are_left_out_before_the_work(tmp_path: Path) -> None:
+    """F25: by their headers, with both sizes."""
+    paths = save_photos(tmp_path / "photos", (0,))
+    Image.new("RGB", (5000, 30)).save(tmp_path / "photos/wide.png")
+    found = fitting_photos(list_photos([*paths, tmp_path / "photos/wide.png"]))
+    assert [photo.name for photo in found.photos] == ["p0"]
+    assert "5000 x 30 pixels, and at most 4096 a side" in found.left_out["wide"]
+    with pytest.raises(StudioError, match=r"None of the photos .* 5000 x 30"):
+        fitting_photos(list_photos([tmp_path / "photos/wide.png"]))
+
+
+def test_a_folder_of_an_older_version_is_gone_on_with_as_it_was(tmp_path: Path, photos: tuple[Photo, ...]) -> None:
+    """F18: by recipes of that version, so that nothing is made again, and nothing comes out otherwise."""
+    old = plan_for(tmp_path / "out", photos, colours=RECIPE.with_changes(version=3))
+    run_batch(Context(), old, {"colours": Colours()}, measuring())
+    before = saved(tmp_path / "out")
+    found = run(tmp_path / "out", photos)
+    assert found["made"] == 0 and found["recipes"]["colours"]["version"] == 3 and saved(tmp_path / "out") == before
 
 
 def test_several_images_are_refused(tmp_path: Path, photos: tuple[Photo, ...]) -> None:

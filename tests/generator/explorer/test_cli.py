@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from app.jobs import Terminal
 from generator.cli import main
@@ -127,6 +128,30 @@ def test_what_a_label_file_says_can_stand_in_a_prompt(run: Run) -> None:
     assert run("transfer", "photos", "--out", "out", "--labels", "l.csv", *flags) == 0
     assert Recipe.from_png("out/words/p0.png").prompt == "a photo of a ship"
     assert [image["targets"] for image in report()["images"]] == [["ship"], ["frog"]]
+
+
+def test_unknown_words_among_the_choices_are_said(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """F28: in the report and the terminal; labels without a known word are refused before the work."""
+    monkeypatch.setitem(MODELS, "words", lambda: Words(vocabulary="a red green thing"))
+    ask = ["transfer", "photos", "--surrogate", "colours", "--class", "green", "--victim", "words", *QUICK]
+    choices = ["--choice", "a red thing", "--choice", "a green zymurgy"]
+    assert run(*ask, "--out", "out", *choices) == 0
+    found = report()
+    assert found["victims"][0]["unknown_words"] == ["zymurgy"] and "'zymurgy'" in found["notes"][0]
+    assert f"Note: {found['notes'][0]}" in capsys.readouterr().out
+    assert run(*ask, "--out", "no", *choices, "--choice", "zymurgy") == 2
+    assert "never saw any word of 'zymurgy'" in capsys.readouterr().err and not list(Path("no").rglob("*.png"))
+
+
+def test_a_photo_that_is_too_large_is_refused_with_both_sizes(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """F25: as soon as it is read, and in the words of who brings it."""
+    Image.new("RGB", (5000, 3000)).save("wide.png")
+    for command in (["attack", "wide.png", "--model", "colours"], ["text", "a frog", "--start", "wide.png"]):
+        assert run(*command, "--out", "x.png") == 2
+        said = capsys.readouterr().err
+        assert "'wide.png' has 5000 x 3000 pixels, and at most 4096 a side" in said and "4096 x 2457" in said
 
 
 @pytest.mark.parametrize(

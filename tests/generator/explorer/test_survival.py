@@ -1,17 +1,59 @@
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from generator.errors import StudioError
-from generator.explorer.survival import SURVIVALS, find_survivals
+from generator.explorer.batch import Measuring, measure_cases
+from generator.explorer.outcome import Question
+from generator.explorer.survival import SURVIVALS, NotApplicableError, find_survivals
+from generator.explorer.transfer import Case
+from generator.explorer.victims import classifier_victim
+from generator.image import save_png
 from tests.corpus import gradient
+from tests.generator.explorer.standins import Context
+from tests.generator.standins import Colours
 
 
 def noisy(width: int, height: int) -> Image.Image:
     pixels = np.random.default_rng(3).integers(0, 256, (height, width, 3), dtype=np.uint8)
     return Image.fromarray(pixels)
+
+
+def test_what_a_format_cannot_hold_is_not_applicable() -> None:
+    """F15: WebP takes 16383 pixels a side, and a square of the longer side would be far too large."""
+    wide = Image.new("RGB", (16384, 8))
+    for name in ("webp-80", "middle-224", "pad-square"):
+        with pytest.raises(NotApplicableError, match="pixels"):
+            SURVIVALS[name].apply(wide)
+    for name in ("jpeg-75", "half", "half-and-back", "squash-224", "screenshot", "blur-1"):
+        SURVIVALS[name].apply(wide)
+
+
+def test_one_step_that_cannot_be_taken_ends_nothing(tmp_path: Path) -> None:
+    """F15: its row is not applicable and says why; all others are there, and the control counts it no more."""
+    paths = [tmp_path / "wide.png", tmp_path / "wide-attacked.png", tmp_path / "p.png", tmp_path / "p-attacked.png"]
+    for path, size in zip(paths, [(16384, 8)] * 2 + [(40, 24)] * 2, strict=True):
+        save_png(noisy(*size), path)
+    cases = [
+        Case(name, "a", tmp_path / f"{name}.png", tmp_path / f"{name}-attacked.png", Question())
+        for name in ("wide", "p")
+    ]
+    victims = [classifier_victim("colours", Colours())]
+    survivals = ("saved", "webp-80", "half")
+    report, found = measure_cases(Context(), cases, tmp_path / "out", Measuring(victims, survivals))
+    rows = {(row["image"], row["survival"]): row for row in found["rows"]}
+    assert len(rows) == 6 and not found["failed"]
+    bad = rows["wide", "webp-80"]
+    assert bad["outcome"] == "not applicable" and "16,383" in bad["why"] and not bad["reached"] and not bad["by_itself"]
+    assert all(row["outcome"] in ("success", "failure") for key, row in rows.items() if key != ("wide", "webp-80"))
+    (cell,) = [cell for cell in found["cells"] if cell["survival"] == "webp-80"]
+    assert cell["left_out"] == {"not applicable": 1} and cell["rate"]["total"] == cell["of_all"]["total"] == 1
+    sentence = "webp-80 is not applicable to wide. WEBP holds at most 16,383 pixels a side"
+    assert sentence in report.skipped[0] and sentence in (tmp_path / "out/report.html").read_text()
+    assert "16,383" in (tmp_path / "out/rows.csv").read_text()
 
 
 @pytest.mark.parametrize("size", [(33, 20), (8, 8), (8, 300)])
