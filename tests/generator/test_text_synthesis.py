@@ -231,7 +231,7 @@ def test_auto_resolutions() -> None:
         (
             {},
             Pictures(source=photo(), mask=photo(size=(18, 20))),
-            "The mask has 20 x 18 pixels, the photo 26 x 18 (width x height)",
+            "The mask has 20 x 18 pixels, the photo 26 x 18",
         ),
         ({}, Pictures(source=photo(), mask=torch.zeros(1, 3, *SIZE)), "leaves nothing to change"),
         ({}, Pictures(target=photo(batch=2)), r"The target picture must be \[1, 3, H, W\]"),

@@ -32,18 +32,6 @@ def every_victim() -> Iterator[ClassifierVictim | Victim]:
 
 
 @pytest.mark.parametrize("victim", [*every_victim()], ids=lambda v: v.name)
-def test_words_that_a_model_never_saw_are_named() -> None:
-    """F28: among captions, as in prompts; a caption of such words alone is no answer to choose."""
-    encoder = Words(vocabulary="a photo of frog red car")
-    victim = zero_shot_victim("words", encoder, captions(["a frog", "a red zymurgy", "a car"]))
-    assert victim.unknown == ("zymurgy",)
-    assert "words=captions never saw 'zymurgy' in training" in unknown_note(victim)
-    assert unknown_note(zero_shot_victim("words", encoder, captions(["a frog", "a car"]))) == ""
-    assert unknown_note(classifier_victim("colours", Colours())) == ""
-    with pytest.raises(StudioError, match="'words' never saw any word of 'zymurgy', 'antidote' .*captions"):
-        zero_shot_victim("words", encoder, captions(["a frog", "zymurgy", "antidote"]))
-
-
 def test_the_contract_of_victims(victim: Victim) -> None:
     assert isinstance(victim, ScoringVictim)
     batch = images()
@@ -135,3 +123,15 @@ def test_an_encoder_needs_labels() -> None:
     with pytest.raises(ValueError, match="list of labels"):
         victim_of("w", Words(), None)
     assert victim_of("c", Colours(), None).kind == "classifier"
+
+
+def test_words_that_a_model_never_saw_are_named() -> None:
+    """F28: among captions, as in prompts; a caption of such words alone is no answer to choose."""
+    encoder = Words(vocabulary="a photo of frog red car")
+    victim = zero_shot_victim("words", encoder, captions(["a frog", "a red zymurgy", "a car"]))
+    assert victim.unknown == ("zymurgy",)
+    assert "words=captions never saw 'zymurgy' in training" in unknown_note(victim)
+    assert unknown_note(zero_shot_victim("words", encoder, captions(["a frog", "a car"]))) == ""
+    assert unknown_note(classifier_victim("colours", Colours())) == ""
+    with pytest.raises(StudioError, match=r"'words' never saw any word of 'zymurgy', 'antidote' .*captions"):
+        zero_shot_victim("words", encoder, captions(["a frog", "zymurgy", "antidote"]))
