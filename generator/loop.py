@@ -46,10 +46,21 @@ class Step:
             the views, measured on the images as they were before this step's update.
     """
 
-    def __init__(self, index: int, steps: int, losses: dict[str, list[float]], prior: Prior) -> None:
+    def __init__(
+        self, index: int, steps: int, losses: dict[str, list[float]], prior: Prior, before: Tensor | None = None
+    ) -> None:
+        """Take also the images [B, 3, H, W] `before` this step's update, where they are known."""
         self.index, self.steps, self.losses = index, steps, losses
         self._prior: Prior | None = prior
         self._image: Tensor | None = None
+        self._before = before
+
+    @property
+    def before(self) -> Tensor:
+        """The images [B, 3, H, W] before this step's update, detached. RuntimeError where they are not known."""
+        if self._before is None:
+            raise RuntimeError(f"step {self.index} does not know what was before it")
+        return self._before
 
     def image(self) -> Tensor:
         """Render the images [B, 3, H, W] after this step's update, detached; the rendering is kept.
@@ -71,7 +82,8 @@ class Step:
             raise RuntimeError(f"step {self.index} is over: ask for its image before taking the next step")
         return self._prior
 
-    def _close(self) -> None:
+    def end(self) -> None:
+        """Say that the next step is taken: what was not asked for by then is gone."""
         self._prior = None
 
 
@@ -109,10 +121,10 @@ def optimise(
         if isinstance(optimiser, WatchesLosses):
             optimiser.observe(losses["total"])
         optimiser.step()
-        step = Step(index, steps, {name: loss.tolist() for name, loss in losses.items()}, prior)
+        step = Step(index, steps, {name: loss.tolist() for name, loss in losses.items()}, prior, good)
         yield step
         if index < steps:
-            step._close()
+            step.end()
 
 
 @torch.enable_grad()

@@ -120,8 +120,10 @@ _OF_TEXTS = {
     ),
     "das": Preset(
         "As published",
-        "The protocol of Direct Ascent Synthesis (arXiv 2502.07753), for CLIP models that see 224 pixels; slow "
-        "without a GPU.",
+        "Direct Ascent Synthesis step by step (arXiv 2502.07753), for CLIP models that see 224 pixels: 64 windows of 224 "
+        "pixels a step with uniform noise of 0.2, clipped to [0, 1]; steps of 0.2 along the mean over a prompt and the "
+        "two negative ones, which a sum of three texts reaches at a rate of 0.2 / 3. The whole canvas of 336 pixels is "
+        "kept, theirs is its middle of 224: cut off the softer frame. Very slow without a GPU.",
         "text",
         {
             "negative": "text:0.3 | double exposure:0.3",
@@ -129,13 +131,13 @@ _OF_TEXTS = {
             "resolutions": "1..336",
             "tolerance": 0.003,
             "colour": "rgb",
-            "views": "window:224 | uniform:0.2",
-            "views_per_step": 8,
+            "views": "window:224 | uniform:0.2 | clip",
+            "views_per_step": 64,
             "start_std": 0.0,
             "steps": 100,
             "optimiser": "sgd",
             "momentum": 0.0,
-            "learning_rate": 0.2,
+            "learning_rate": 0.2 / 3,
             "normalise": False,
         },
     ),

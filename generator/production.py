@@ -10,7 +10,7 @@ import os
 import platform
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -144,7 +144,7 @@ def produce(
     made = synthesis.recipe.with_changes(steps=progress.updates)
     images = _save_images(progress.images, made, synthesis.source, outputs)
     if outputs.overview is not None:
-        _save_overview(images, made, outputs.overview, _metadata(made, outputs))
+        _save_overview(images, synthesis.seeds, made, outputs.overview, _metadata(made, outputs))
     record = {
         "recipe": json.loads(made.to_json()),
         "steps_asked": recipe.steps,
@@ -240,12 +240,15 @@ def _metadata(recipe: Recipe, outputs: Outputs) -> Mapping[str, str]:
     return recipe.png_metadata() if outputs.with_recipe else {}
 
 
-def _save_overview(images: Tensor, recipe: Recipe, path: Path, metadata: Mapping[str, str]) -> None:
-    """Save one picture of all images."""
+def _save_overview(
+    images: Tensor, seeds: Sequence[int], recipe: Recipe, path: Path, metadata: Mapping[str, str]
+) -> None:
+    """Save one picture of all images. Only those that a seed leads back to have it below them."""
     if recipe.prompt_to:
         overview = strip(images)
     else:
-        overview = contact_sheet(images, [f"seed {recipe.seed + index}" for index in range(len(images))])
+        numbered = [f"{number} of {len(images)}" for number in range(1, len(images) + 1)]
+        overview = contact_sheet(images, [f"seed {seed}" for seed in seeds] or numbered)
     save_png(overview, path, metadata)
 
 
@@ -254,7 +257,7 @@ def _measure(outputs: Outputs, recipe: Recipe, synthesis: Synthesis) -> list[dic
     return [
         {
             "file": os.path.relpath(path, outputs.record.parent),
-            "seed": recipe.seed + index,
+            **({"seed": synthesis.seeds[index]} if synthesis.seeds else {}),
             **measure(synthesis, recipe, index, to_tensor(load_image(path))),
         }
         for index, path in enumerate(outputs.images)

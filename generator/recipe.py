@@ -14,7 +14,15 @@ from pydantic import ValidationError, field_validator, model_validator
 
 from generator.errors import StudioError
 from generator.image import METADATA_KEY, read_metadata
-from generator.recipe_checks import check_budget, check_rule, check_targets, check_tasks, check_text, check_version
+from generator.recipe_checks import (
+    check_budget,
+    check_rule,
+    check_seeds,
+    check_targets,
+    check_tasks,
+    check_text,
+    check_version,
+)
 from generator.recipe_errors import sentences
 from generator.recipe_schema import AIMS, RECIPE_VERSION, TASK_DEFAULTS, RecipeSchema
 
@@ -85,6 +93,7 @@ class Recipe(RecipeSchema):
     def _fields_fit_together(self) -> Self:
         check_version(self.version)
         check_targets(self)
+        check_seeds(self)
         check_budget(self)
         check_tasks(self)
         check_text(self)

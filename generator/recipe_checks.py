@@ -3,6 +3,7 @@
 import math
 
 from generator.prompts import Prompt, PromptError, parse_prompts
+from generator.recipe_common import MOST_SEED
 from generator.recipe_schema import AIMS, NEGATIVE_WEIGHT, PROJECTED, RECIPE_VERSION, RecipeSchema
 
 PICTURES = {"target": ("text", "attack"), "style": ("text",), "mask": ("text",)}
@@ -48,6 +49,16 @@ def check_targets(recipe: RecipeSchema) -> None:
     total = sum(recipe.weights)  # not fsum, which refuses to overflow
     if not 0 < total < math.inf:
         raise ValueError(f"weights must add up to more than 0, not {total:g}.")
+
+
+def check_seeds(recipe: RecipeSchema) -> None:
+    """Check that every picture of a batch has a seed."""
+    last = recipe.seed + recipe.images - 1
+    if recipe.version >= 4 and recipe.images > 1 and last > MOST_SEED:
+        raise ValueError(
+            f"seed {recipe.seed} is too large for {recipe.images} images, which have one each: make it at most "
+            f"{MOST_SEED - recipe.images + 1}."
+        )
 
 
 def check_budget(recipe: RecipeSchema) -> None:

@@ -21,6 +21,8 @@ TASK_DEFAULTS: Mapping[str, Mapping[str, Any]] = {"text": {"models": ("tiny-clip
 AIMS = ("prompt", "negative", "captions", "target")
 """Fields that tell CLIP models where to lead a picture; an attack that has one names classes only if it says so."""
 
+MOST_SEED = 2**53 - 1
+"""What every program reads from JSON as it was written."""
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Digest = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
 """Of the pixels of a picture, or "" for none. Never anything else: whoever looks the picture up relies on it."""
@@ -201,14 +203,14 @@ class CommonFields(BaseModel):
         ge=1,
         le=64,
         description=(
-            "Number of pictures, 1 to 64, each from its own random start; between two prompts, the number of "
+            "Number of pictures, 1 to 64, of this seed and those that follow it; between two prompts, the number of "
             "pictures on the way, both ends included."
         ),
     )
     seed: int = Field(
         0,
         ge=0,
-        le=2**53 - 1,
+        le=MOST_SEED,
         description="Seed of all random numbers, a whole number from 0. Same seed, same picture.",
     )
     norm: Literal["none", "linf", "l2"] = Field(

@@ -2,19 +2,21 @@
 
 Random numbers come in separate streams, each derived from the recipe's seed: one for the start of every
 image, one for the views, one for each classifier that draws noise of its own, and one for each encoder that sees a
-target picture under views. Image i of a batch starts
-exactly like a single image of seed + i. The views are drawn for the batch as a whole, so that it can be
-scored in one pass: from the first step on, an image of a batch and its single twin go different ways.
+target picture under views. Image i of a batch has the streams of seed + i and is made by itself, so that it is the
+single image of that seed, bit for bit. Three kinds of batches are made together instead, with views that are drawn
+for all at once, and then only the starts are those of single images: of recipes before version 4, of the way between
+two prompts, and on a GPU, where many small passes take far longer than a large one.
 """
 
 import hashlib
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, fields, replace
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from generator.apart import PriorsApart, in_turn, rendered
 from generator.bounds import NATURAL_COLOURS, STANDARD_MARGIN, Bound, Free, FromImage, L2Ball, LinfBall, Masked
 from generator.completion import AUTO_RESOLUTIONS, auto_resolutions, fill_in, with_source
 from generator.guidance import Pictures, reading_warnings, unknown_words
@@ -47,6 +49,8 @@ __all__ = [
     "views_of",
 ]
 
+OWN_SEEDS = 4
+"""The version of recipes from which on the images of a batch are those of their own seeds."""
 START_RESOLUTION = 5
 """The finest resolution that takes part in the random start."""
 
@@ -71,9 +75,9 @@ class Synthesis:
         pictures: that the recipe refers to, on the device.
         unknown: for each encoder, the words of the prompts that it never saw in training; those without are left out.
         warnings: for each encoder, sentences on prompts that it does not read to their end.
+        seeds: by which each image can be had alone; () if they are made together.
         start: the images [B, 3, H, W] before the first step.
         prior: holds the images at every moment.
-        rng: the generator of the views.
         steps: takes the steps; exhausted after `recipe.steps` of them.
     """
 
@@ -85,8 +89,8 @@ class Synthesis:
     warnings: Mapping[str, tuple[str, ...]]
     start: Tensor
     prior: Prior
-    rng: torch.Generator
     steps: Generator[Step, None, None]
+    seeds: tuple[int, ...] = ()
 
     @property
     def source(self) -> Tensor | None:
@@ -121,11 +125,51 @@ def synthesise(
     seeded = {name: _seeded(classifier, name, recipe.seed) for name, classifier in classifiers.items()}
     unknown, warnings = unknown_words(recipe, encoders), reading_warnings(recipe, encoders)
     pictures = _placed(pictures, device)
-    prior = _prior(recipe, pictures, device)
-    with torch.no_grad():
-        start = prior.render().detach().clone()
     if recipe.target_views:
         parse_views(recipe.target_views)  # before anything is computed
+    if recipe.images > 1 and are_apart(recipe, device):
+        singles = [recipe.with_changes(seed=recipe.seed + i, images=1) for i in range(recipe.images)]
+        runs = [_run(own, classifiers, encoders, _of_one(pictures, index), device) for index, own in enumerate(singles)]
+        prior: Prior = PriorsApart([run.prior for run in runs], bound_of(recipe, pictures.source, pictures.mask))
+        steps = in_turn([run.steps for run in runs], prior, recipe.steps)
+        seeds = tuple(own.seed for own in singles)
+    else:
+        prior, steps = _run(recipe, classifiers, encoders, pictures, device)
+        seeds = (recipe.seed,) if recipe.images == 1 else ()
+    return Synthesis(
+        recipe,
+        seeded,
+        encoders,
+        pictures,
+        unknown,
+        warnings,
+        start=rendered(prior),
+        prior=prior,
+        steps=steps,
+        seeds=seeds,
+    )
+
+
+def are_apart(recipe: Recipe, device: torch.device | str) -> bool:
+    """Whether each image of a batch is made by itself, and so is the single image of its own seed."""
+    return recipe.version >= OWN_SEEDS and not recipe.prompt_to and torch.device(device).type == "cpu"
+
+
+class _Run(NamedTuple):
+    prior: Prior
+    steps: Generator[Step, None, None]
+
+
+def _run(
+    recipe: Recipe,
+    classifiers: Mapping[str, Classifier],
+    encoders: Mapping[str, Encoder],
+    pictures: Pictures,
+    device: torch.device | str,
+) -> _Run:
+    """Set up the images of a completed recipe, which are made together, with the random numbers of its seed."""
+    seeded = {name: _seeded(classifier, name, recipe.seed) for name, classifier in classifiers.items()}
+    prior = _prior(recipe, pictures, device)
     rngs = {name: stream(recipe.seed, f"target {name}", device) for name in encoders}
     objective = objective_of(recipe, seeded, encoders, pictures, rngs)
     optimiser = make_optimiser(
@@ -137,7 +181,6 @@ def synthesise(
         steps=recipe.planned_steps or recipe.steps,
         schedule=recipe.step_schedule,
     )
-    rng = stream(recipe.seed, "views", device)
     steps = optimise(
         prior,
         objective,
@@ -145,9 +188,15 @@ def synthesise(
         optimiser,
         steps=recipe.steps,
         views_per_step=recipe.views_per_step,
-        rng=rng,
+        rng=stream(recipe.seed, "views", device),
     )
-    return Synthesis(recipe, seeded, encoders, pictures, unknown, warnings, start, prior, rng, steps)
+    return _Run(prior, steps)
+
+
+def _of_one(pictures: Pictures, index: int) -> Pictures:
+    """The pictures for image `index` of a batch, which may have a photo of its own."""
+    source = pictures.source
+    return pictures if source is None or len(source) == 1 else replace(pictures, source=source[index : index + 1])
 
 
 def _seeded(classifier: Classifier, name: str, seed: int) -> Classifier:

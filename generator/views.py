@@ -3,8 +3,8 @@
 An image that scores well under all views of it cannot rely on exact pixel values or positions. A view maps
 images [B, 3, H, W] to images [B, 3, H', W'] and takes its randomness from the generator it is handed, only.
 Positions, flips, noise and qualities are drawn for each image of the batch; sizes are drawn once per call,
-because a batch has one size. Nothing is clipped to [0, 1] after noise is added: clipping would stop the
-gradient exactly where the image touches black or white.
+because a batch has one size. Nothing is clipped to [0, 1] after noise is added, unless "clip" says so: clipping stops
+the gradient exactly where the image touches black or white.
 
 Views have a compact text form, which is what a recipe holds: ``crop:0.8-1 | noise:0.05 | flip:0.5``. Alternatives
 are joined by "or", and one of them is drawn at every call: ``jpeg:50-95 or blur:0-1.5 or identity``. With several
@@ -98,6 +98,18 @@ class UniformNoise(OneNumber):
     def __call__(self, images: Tensor, rng: Generator) -> Tensor:
         """Add the noise; the result may leave [0, 1]."""
         return images + self.amplitude * _uniform(tuple(images.shape), rng, images)
+
+
+@dataclass(frozen=True)
+class Clip(NoArgument):
+    """Values brought back into [0, 1], as after the noise of Direct Ascent Synthesis (2502.07753).
+
+    Where a view has left that range, no gradient comes back through this.
+    """
+
+    def __call__(self, images: Tensor, _rng: Generator) -> Tensor:
+        """Cut off what is below 0 or above 1."""
+        return images.clamp(0, 1)
 
 
 @dataclass(frozen=True)
@@ -224,6 +236,7 @@ VIEWS: Mapping[str, type[TextView]] = {
     "roll": Roll,
     "noise": GaussianNoise,
     "uniform": UniformNoise,
+    "clip": Clip,
     "flip": HorizontalFlip,
     "resize": Resize,
     "jpeg": Jpeg,
