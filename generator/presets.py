@@ -120,10 +120,10 @@ _OF_TEXTS = {
     ),
     "das": Preset(
         "As published",
-        "Direct Ascent Synthesis step by step (arXiv 2502.07753), for CLIP models that see 224 pixels: 64 windows of 224 "
-        "pixels a step with uniform noise of 0.2, clipped to [0, 1]; steps of 0.2 along the mean over a prompt and the "
-        "two negative ones, which a sum of three texts reaches at a rate of 0.2 / 3. The whole canvas of 336 pixels is "
-        "kept, theirs is its middle of 224: cut off the softer frame. Very slow without a GPU.",
+        "Direct Ascent Synthesis step by step (arXiv 2502.07753), for CLIP models that see 224 pixels: 64 windows of "
+        "224 pixels a step with uniform noise of 0.2, clipped to [0, 1]; steps of 0.2 along the mean over a prompt and "
+        "the two negative ones, which a sum of three texts reaches at a rate of 0.2 / 3. Kept is the whole canvas of "
+        "336 pixels with its softer frame; theirs is its middle of 224. Very slow without a GPU.",
         "text",
         {
             "negative": "text:0.3 | double exposure:0.3",

@@ -93,8 +93,8 @@ PUBLISHED_ATTACKS: Mapping[str, Preset] = {
         "Direct Ascent Synthesis",
         "The layers of Direct Ascent Synthesis (arXiv 2502.07753) within a budget: eps times tanh of a sum of layers "
         "of 1, 2, 4, 8... cells, L-inf 16/255, seen through windows of 224 pixels with uniform noise of 0.2, 8 views a "
-        "step, 100 steps. Theirs has every resolution, no budget, no normalised steps, 64 views, clips them to [0, 1], takes "
-        "the mean over its texts, and keeps the middle of its canvas.",
+        "step, 100 steps. Theirs has every resolution, no budget, no normalised steps, 64 views, clips them to [0, 1], "
+        "takes the mean over its texts, and keeps the middle of its canvas.",
         perturbation="layers",
         resolutions="pow2",
         norm="linf",

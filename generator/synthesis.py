@@ -130,8 +130,8 @@ def synthesise(
     if recipe.images > 1 and are_apart(recipe, device):
         singles = [recipe.with_changes(seed=recipe.seed + i, images=1) for i in range(recipe.images)]
         runs = [_run(own, classifiers, encoders, _of_one(pictures, index), device) for index, own in enumerate(singles)]
-        prior: Prior = PriorsApart([run.prior for run in runs], bound_of(recipe, pictures.source, pictures.mask))
-        steps = in_turn([run.steps for run in runs], prior, recipe.steps)
+        together = PriorsApart([run.prior for run in runs], bound_of(recipe, pictures.source, pictures.mask))
+        prior, steps = _Run(together, in_turn([run.steps for run in runs], together, recipe.steps))
         seeds = tuple(own.seed for own in singles)
     else:
         prior, steps = _run(recipe, classifiers, encoders, pictures, device)

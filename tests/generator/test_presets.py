@@ -133,11 +133,14 @@ def test_defaults_and_changes() -> None:
 
 
 def test_the_published_protocol() -> None:
+    """H3: the mean over three texts, clipped views, 64 of them; the description says what is kept."""
     recipe = from_preset("text", "das", prompt="a frog")
-    assert (recipe.size, recipe.steps, recipe.views) == ((336, 336), 100, "window:224 | uniform:0.2")
+    assert (recipe.size, recipe.steps, recipe.views) == ((336, 336), 100, "window:224 | uniform:0.2 | clip")
     assert parse_resolutions(recipe.resolutions, recipe.size) == tuple(range(1, 337))
-    assert 0.1 <= recipe.learning_rate <= 0.2 and not recipe.normalise and recipe.momentum == recipe.start_std == 0
-    assert 8 <= recipe.views_per_step <= 64
+    assert recipe.learning_rate == 0.2 / 3 and not recipe.normalise and recipe.momentum == recipe.start_std == 0
+    assert recipe.views_per_step == 64
+    described = presets_of("text")["das"].description
+    assert all(word in described for word in ("mean over", "clipped", "64 windows", "whole canvas", "middle of 224"))
 
 
 @pytest.mark.parametrize(
