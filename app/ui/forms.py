@@ -26,8 +26,9 @@ OWN_OF_ATTACKS = frozenset(
     )
 )
 OWN_OF: Mapping[str, frozenset[str]] = {"text": OWN_OF_TEXTS, "attack": OWN_OF_ATTACKS}
-SIZE = re.compile(r"^\s*(\d{1,5})\s*(?:[x×,* ]\s*(\d{1,5}))?\s*$")
-SHARE = re.compile(r"^(?P<name>.*?)[\s:=]+(?P<share>-?\d+(?:\.\d+)?)\s*%?$")
+# Of stripped texts, and without two ways to match the same blanks: those would make long texts take for ever.
+SIZE = re.compile(r"(\d{1,5})(?:(?:\s*[x×,*]\s*|\s+)(\d{1,5}))?")
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
 MOST_PICTURES = 64
@@ -120,7 +121,7 @@ def from_widget(field: RecipeField, value: Any) -> Any:
     if field.several and field.type is float:
         return _numbers(str(value or ""), label_of(field.name))
     if field.several:
-        match = SIZE.match(str(value or ""))
+        match = SIZE.fullmatch(str(value or "").strip())
         if match is None:
             raise FormError(f"{label_of(field.name)}: write height x width in pixels, for example 224 x 160.")
         return (int(match[1]), int(match[2] or match[1]))
@@ -153,17 +154,25 @@ def parse_mixture(written: str, class_names: Sequence[str]) -> tuple[tuple[str, 
     for part in (piece.strip() for piece in written.split(",")):
         if not part:
             continue
-        match = None if part in class_names else SHARE.match(part)
-        name = match["name"].strip() if match else part
+        name, share = (part, None) if part in class_names else _with_share(part)
         if name not in class_names:
             raise FormError(f"The model knows no class called {name!r}. Its classes: {', '.join(class_names[:20])}.")
         names.append(name)
-        shares.append(float(match["share"]) if match else None)
+        shares.append(share)
     if any(share is None for share in shares):
         if any(share is not None for share in shares):
             raise FormError("Give every class of the mixture a share, or none of them: frog 60, ship 40.")
         return tuple(names), ()
     return tuple(names), tuple(share for share in shares if share is not None) if len(names) > 1 else ()
+
+
+def _with_share(part: str) -> tuple[str, float | None]:
+    """A class and the share written behind it (frog 60, frog: 0.6, frog = 60 %), or the whole text and None."""
+    text = part.rstrip().removesuffix("%").rstrip()
+    head = text.rstrip("0123456789.-")
+    name = head.rstrip(" \t\n:=")
+    number = text[len(head) :]
+    return (name.strip(), float(number)) if name != head and NUMBER.fullmatch(number) else (part, None)
 
 
 def write_mixture(classes: Sequence[str], weights: Sequence[float]) -> str:

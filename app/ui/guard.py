@@ -9,6 +9,7 @@ from typing import Any, ParamSpec
 
 import gradio as gr
 
+from app.limits import Limits
 from app.ui.markup import notice
 from generator.errors import StudioError
 
@@ -17,6 +18,7 @@ log = logging.getLogger("crossmax.ui")
 Updates = dict[Any, Any]
 QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 """Options of an event that answers at once, and is nobody's business but the page's."""
+MOST_TEXT = Limits().text
 P = ParamSpec("P")
 
 
@@ -36,6 +38,17 @@ def refuse_unreadable(inputs: Iterable[Any]) -> None:
             refuse_unreadable(value.values())
 
 
+def refuse_long(inputs: Iterable[Any], most: int) -> None:
+    """Raise a sentence, as StudioError, for a text that is longer than what is read of one; nothing is cut silently."""
+    for value in inputs:
+        if isinstance(value, str) and len(value) > most:
+            raise StudioError(f"A text here has {len(value):,} characters, of which {most:,} can be read: shorten it.")
+        if isinstance(value, list | tuple):
+            refuse_long((entry for entry in value if isinstance(entry, str)), most)
+        elif isinstance(value, dict) and all(isinstance(key, gr.blocks.Block) for key in value):
+            refuse_long(value.values(), most)  # inputs by their widgets
+
+
 def guarded(notice_area: Any, *, keep: bool = False) -> Callable[[Callable[P, Updates]], Callable[P, Updates]]:
     """Make an event handler answer with a sentence in ``notice_area`` instead of an error.
 
@@ -51,6 +64,7 @@ def guarded(notice_area: Any, *, keep: bool = False) -> Callable[[Callable[P, Up
         def safe(*args: P.args, **kwargs: P.kwargs) -> Updates:
             try:
                 refuse_unreadable(args)
+                refuse_long(args, MOST_TEXT)
                 return {**cleared, **handler(*args, **kwargs)} or {notice_area: gr.skip()}
             except StudioError as error:
                 return {notice_area: notice(str(error), tone="bad")}

@@ -13,6 +13,7 @@ from app.ui.attack_tab import AttackTab
 from app.ui.blocks import PageBlocks
 from app.ui.class_tab import ClassTab
 from app.ui.evaluation_sidebar import EvaluationSidebar
+from app.ui.forgetting import Forgetting
 from app.ui.forms import FormError
 from app.ui.gallery import CLICK_JS
 from app.ui.guard import QUICK, Updates, guarded
@@ -127,6 +128,9 @@ def build_page(studio: Studio) -> gr.Blocks:
         )
         models = gr.HTML(_models(studio), elem_id="models", apply_default_css=False)
         gr.HTML(gallery.footer(studio.device, studio.device_note), apply_default_css=False)
+        forgetting = Forgetting(studio, owner)
+        forgetting.build()
+        forgetting.wire()
         sidebar = EvaluationSidebar(studio, owner)
         sidebar.build()
         sidebar.wire()

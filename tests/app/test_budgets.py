@@ -20,6 +20,7 @@ from app.jobs.model import RECORD_VERSION, JobRecord
 from app.jobs.scratch import PREFIX, sweep
 from app.jobs.turns import Turns
 from app.limits import DAY_SECONDS, Limits
+from app.ui.forgetting import forget_visitor
 from app.uploads import Uploads
 from app.visitor import NotesAddress, visitor_address
 from generator.cost import least_bytes
@@ -303,3 +304,16 @@ def test_a_request_knows_where_it_comes_from() -> None:
 def test_limits_are_one_frozen_object() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Limits().queued = 1  # type: ignore[misc]
+
+
+def test_a_visitor_can_delete_everything_of_theirs(start, tmp_path) -> None:
+    """S3: by a button: every job, more than one listing of them, and every picture; nobody else's."""
+    uploads = Uploads(tmp_path / "uploads")
+    service = start(limits=Limits(listed=3), uploads=uploads)
+    digest = uploads.keep(Image.new("RGB", (9, 8)), ANNA).digest
+    uploads.keep(Image.new("RGB", (9, 8)), BEN)
+    for owner in (ANNA, ANNA, ANNA, ANNA, ANNA, BEN):
+        service.wait(service.submit(request(owner)), PATIENCE)
+    forget_visitor(service, uploads, ANNA)
+    assert service.list(ANNA) == [] and len(service.list(BEN)) == 1
+    assert not uploads.has(digest, ANNA) and uploads.has(digest, BEN)
