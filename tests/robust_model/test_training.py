@@ -219,7 +219,7 @@ def test_backbone_phase_leaves_the_readouts(tmp_path: Path) -> None:
 
 def test_readouts_learn_on_the_head_of_a_backbone_run(tmp_path: Path) -> None:
     """The paper's order: a backbone without read-outs first, whose own head must stay the final predictor."""
-    bare = MODEL.model_copy(update={"readout_depths": ()})
+    bare = MODEL.model_copy(update={"readout_depths": (), "aggregator": "last"})
     Run(config(model=bare, phase="backbone", epochs=1), tmp_path / "backbone").run()
     donor = weights(tmp_path / "backbone")
     run = Run(config(phase="readouts", start_from=str(tmp_path / "backbone"), epochs=1), tmp_path / "readouts")
@@ -356,7 +356,10 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path: Path, monkeypatch
 
 
 def test_classes_must_be_the_datas(tmp_path: Path) -> None:
-    for names, words in ((("a", "b"), "4 classes, the model 2"), (("a", "b", "c", "d"), "the model's are a, b, c, d")):
+    for names, words in (
+        (("a", "b"), "4 classes, the model 2"),
+        (("a", "b", "c", "d"), "no class called grating 0.*it knows a, b"),
+    ):
         model = MODEL.model_copy(update={"class_names": names})
         with pytest.raises(StudioError, match=words):
             Run(config(model=model), tmp_path)
@@ -372,7 +375,11 @@ def test_classes_must_be_the_datas(tmp_path: Path) -> None:
         ({"readout_weights": (1.0, -1.0, 1.0)}, "not be negative"),
         ({"phase": "readouts"}, "give start_from"),
         (
-            {"phase": "readouts", "start_from": "x", "model": MODEL.model_copy(update={"readout_depths": ()})},
+            {
+                "phase": "readouts",
+                "start_from": "x",
+                "model": MODEL.model_copy(update={"readout_depths": (), "aggregator": "last"}),
+            },
             "give readout_depths",
         ),
         ({"epochs": 0}, "greater than 0"),
