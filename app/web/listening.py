@@ -22,6 +22,8 @@ if sys.platform != "win32":
 _BACKLOG = 64  # connections that are accepted in one go, above the limit of those that are kept
 _FEWEST = 32
 _WANTED_FILES = 4096
+LEAVE_SECONDS = 2.0
+"""How long the end waits for the server's thread after it was told to cut off what is open."""
 
 
 def files_for_connections(limits: Limits) -> int:
@@ -140,7 +142,7 @@ class Listener:
     def close(self) -> None:
         """Answer what was asked, for a moment, and end."""
         self._server.should_exit = True
-        self._thread.join(self._limits.closing_seconds + 2.0)
+        self._thread.join(self._limits.closing_seconds + LEAVE_SECONDS)
         self._socket.close()
 
     def _run(self) -> None:

@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from app import __main__
+from app.limits import Limits
+from app.web.listening import LEAVE_SECONDS
 from tests.hostile import Hostile
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,15 +99,15 @@ def test_it_starts_under_proxies_and_ends_quickly(tmp_path: Path) -> None:
         client = Hostile(port)
         assert client.get("/", timeout=PATIENCE).status == 200
         with client.holding(3, client.head("GET", "/gradio_api/heartbeat/abc")):
-            begun = time.monotonic()
             process.send_signal(signal.SIGTERM)
-            rest, _ = process.communicate(timeout=60)
-            assert time.monotonic() - begun < 10
+            rest, _ = process.communicate(timeout=PATIENCE)  # however busy the machine is
         assert process.returncode == 0
         assert "Traceback" not in rest
     finally:
         process.kill()
         process.wait()
+    longest = Limits().closing_seconds + LEAVE_SECONDS + __main__.CLOSING_SECONDS
+    assert longest <= 6, "what the end waits for, at most: whoever sends SIGTERM kills after ten seconds"
 
 
 def test_a_port_in_use_is_a_sentence(tmp_path: Path) -> None:
