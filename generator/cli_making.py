@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -32,6 +33,7 @@ _MOMENTA = {"mi-fgsm": 1.0}
 """Momenta of update rules where no flag gives one; 0 for the others."""
 _SECONDS_BETWEEN_PROMPTS = 3.0
 _LONGEST_NAME = 60
+_MOST_BYTES = 200
 
 
 class ModelListing(Protocol):
@@ -213,12 +215,19 @@ def _outputs(arguments: argparse.Namespace, recipe: Recipe) -> Outputs:
 
 def _default_name(arguments: argparse.Namespace, recipe: Recipe) -> Path:
     if arguments.command == "attack":
-        return Path(f"{Path(arguments.photo).stem}-attack.png")
+        return Path(f"{_cut(Path(arguments.photo).stem)}-attack.png")
     name = recipe.prompt if recipe.task == "text" else "-".join(recipe.classes)
     kept = "".join(c if c.isalnum() or c == "-" else "-" for c in name)
     if recipe.task == "text":
         kept = "-".join(part for part in kept.split("-") if part)[:_LONGEST_NAME].strip("-") or "picture"
-    return Path(f"{kept}-{recipe.seed}.png")
+    return Path(f"{_cut(kept)}-{recipe.seed}.png")
+
+
+def _cut(name: str) -> str:
+    """The start of a name, in bytes, such that all that is added to it here fits a file system."""
+    while len(os.fsencode(name)) > _MOST_BYTES:
+        name = name[:-1]
+    return name
 
 
 def _save_extras(

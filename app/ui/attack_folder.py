@@ -22,7 +22,7 @@ from app.ui.signal import Signal
 from app.uploads import Uploads
 from generator.errors import StudioError
 from generator.explorer.aims import TARGET_WORD
-from generator.explorer.label_files import LabelFile, Labels, read_labels
+from generator.explorer.label_files import LabelFile, read_labels
 from generator.explorer.labels import LABEL_LISTS
 from generator.explorer.photos import list_photos
 from generator.folders import ENDINGS
@@ -178,9 +178,12 @@ class FolderInput:
         labels = brought.labels
         if labels is not None and values[self.first]:
             labels = replace(labels, first=int(values[self.first]))
-        if labels is not None and not leads_to_targets(recipe):
-            labels = replace(labels, entries={name: Labels(one.label, "") for name, one in labels.entries.items()})
-        listed = list_photos([Path(name) for name in brought.photos], labels, self._classes(values, recipe, labels))
+        listed = list_photos(
+            [Path(name) for name in brought.photos],
+            labels,
+            self._classes(values, recipe, labels),
+            use_targets=leads_to_targets(recipe),
+        )
         photos = [
             {"digest": brought.photos[one.path.name], "name": one.name, "label": one.label, "target": one.target}
             for one in listed.photos
@@ -267,8 +270,7 @@ def _check_rows(path: Path, most: int) -> None:
 
 
 def _has_numbers(labels: LabelFile | None) -> bool:
-    entries = () if labels is None else labels.entries.values()
-    return any(text.lstrip("-").isdecimal() for entry in entries for text in (entry.label, entry.target))
+    return labels is not None and labels.has_numbers
 
 
 def _unfinished(job: JobSnapshot) -> bool:

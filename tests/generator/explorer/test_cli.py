@@ -145,6 +145,13 @@ def test_unknown_words_among_the_choices_are_said(
     assert "never saw any word of 'zymurgy'" in capsys.readouterr().err and not list(Path("no").rglob("*.png"))
 
 
+def test_names_of_results_fit_a_file_system(run: Run) -> None:
+    """F24: those that are made of the name of a photo, too."""
+    Path("photos/p0.png").rename(name := Path(82 * "漢" + ".png"))
+    assert run("attack", str(name), "--model", "colours", "--class", "green", "--quiet", *QUICK) == 0
+    assert Path(66 * "漢" + "-attack.png").exists() and Path(66 * "漢" + "-attack.json").exists()
+
+
 def test_a_photo_that_is_too_large_is_refused_with_both_sizes(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     """F25: as soon as it is read, and in the words of who brings it."""
     Image.new("RGB", (5000, 3000)).save("wide.png")
