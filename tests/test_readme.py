@@ -10,7 +10,10 @@ import pytest
 
 from generator.image import load_image
 from generator.recipe import Recipe
+from robust_model.cli_evaluate import summary
 from robust_model.registry import list_models, load_model
+from robust_model.reports import render_markdown
+from robust_model.reports.words import AFRESH, WHILE_ATTACKED, WORST_CASE, rule
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -63,6 +66,40 @@ def test_what_is_said_of_autoattack_and_the_adaptive_suite_is_in_the_report() ->
     assert rand["autoattack"]["own_accuracy"] > 3 * report["worst_case"]["accuracy"]
     assert rand["autoattack"]["own_accuracy"] > report["worst_case"]["ci95"][1]
     assert report["findings"] and report["complete"]
+
+
+def test_a_random_models_figures_have_their_rule_everywhere() -> None:
+    """H5: 3.5 % while attacked and 7.4 % by fresh draws, AutoAttack's 26.6 and 27.3 %, in card, README, terminal."""
+    folder = ROOT / "assets/crossmax-plain-cifar10"
+    report = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+    (rand,) = (attack for attack in report["attacks"] if "autoattack" in attack)
+    fresh = report["accounting"]["worst_case"]["rescored"]
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    row = next(line for line in README.splitlines() if line.startswith("| `crossmax-plain-cifar10`"))
+    for name, figures in ((rand["name"], (rand, rand["rescored"])), (WORST_CASE, (report["worst_case"], fresh))):
+        for by, figure in zip((WHILE_ATTACKED, AFRESH), figures, strict=True):
+            share = f"{figure['accuracy']:.1%}"
+            assert f"| {name}, judged {by} | {share} |" in card
+            assert re.search(rf"{share}( \([^)]*\))? {by}", row), (row, share, by)
+            assert f"{name}, judged {by}: {share}" in render_markdown(report)
+    assert rule(report) in card and rule(report) in README
+    said = summary(report)
+    assert re.search(rf"worst case per image +{report['worst_case']['accuracy']:.1%}", said)
+    assert re.search(rf"the same, by fresh draws +{fresh['accuracy']:.1%}", said)
+
+
+def test_the_terminal_says_which_signs_were_tested() -> None:
+    """H1: found, tested and not found, and not tested; each sign is in one of the three."""
+    report = json.loads((ROOT / "assets/crossmax-cifar10/evaluation.json").read_text(encoding="utf-8"))
+    (line,) = (line for line in summary(report).splitlines() if "signs of gradient masking were tested" in line)
+    for verdict, words in (
+        ("found", "; found: "),
+        ("not found", "tested and not found: "),
+        ("not tested", "not tested: "),
+    ):
+        _, _, rest = line.partition(words)
+        named = rest.partition(";")[0].rstrip(".").split(", ")
+        assert named == [f["sign"] for f in report["findings"] if f["verdict"] == verdict]
 
 
 def test_autoattack_on_the_robust_model_leaves_more_than_the_transfer_from_the_mean() -> None:
