@@ -20,7 +20,10 @@ from generator.errors import StudioError
 from generator.program import Parser, answered, run_program
 
 if TYPE_CHECKING:
+    from app.jobs.service import JobService
+    from app.timings import Timings
     from generator.encoders.pool import EncoderPool
+    from robust_model.registry import ModelPool
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 MODEL_LIST_SECONDS = 5.0
@@ -182,7 +185,7 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
             jobs=jobs,
             list_models=listing,
             encoders=EncoderList(_Remembered[list[EncoderInfo]](encoders.list), (ASSETS, data.models)),
-            measurements=Measurements(shop.timings, pool, device),
+            measurements=Measurements(shop.timings, pool, listing, device),
             layers=SavedLayers(),
             evaluations=Evaluations(pool, listing, data, EvaluationData(data, examples), Speeds(data.speeds), device),
             media=Media({"data": data.root, "examples": examples}, load_secret(data.root / "secret")),
@@ -203,7 +206,9 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
             limits=limits,
             open_browser=not arguments.no_browser,
         )
-        threading.Thread(target=_warm_up, args=(encoders, device), name="warm up", daemon=True).start()
+        threading.Thread(
+            target=_prepare, args=(jobs, pool, encoders, shop.timings, device), name="warm up", daemon=True
+        ).start()
         print(f"CrossMax Studio: {served.address}  (running on {device}: {note} Press Ctrl-C to end.)", flush=True)
         if not served.local:
             print(_on_a_network(served.addresses), flush=True)
@@ -220,6 +225,17 @@ def _on_a_network(addresses: Sequence[str]) -> str:
         "machine's time and disk; what is sent is not encrypted."
         + (f" Addresses for others:{others}" if others else "")
     )
+
+
+def _prepare(jobs: "JobService", pool: "ModelPool", encoders: "EncoderPool", timings: "Timings", device: str) -> None:
+    """Warm up; then find out what work takes here, part by part, as long as nobody's job is running."""
+    from app.calibration import calibrate
+
+    _warm_up(encoders, device)
+    try:
+        calibrate(timings, pool, encoders, device, lambda: any(not job.status.finished for job in jobs.list()))
+    except OSError as error:  # estimates are then as on an ordinary machine
+        logging.getLogger("crossmax").warning("what work takes here cannot be kept: %s", error)
 
 
 def _warm_up(encoders: "EncoderPool", device: str) -> None:

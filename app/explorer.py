@@ -24,6 +24,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from app.estimates import Extras
 from app.explorer_pictures import AnyVictim, Frames, Subject, draw_all
 from app.findings import write_findings
 from app.jobs import JobContext
@@ -86,6 +87,10 @@ class Wish(BaseModel):
     def _can_happen(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         find_survivals(names)
         return names
+
+    def extras(self) -> Extras:
+        """What that adds to the cost of an attack."""
+        return Extras(self.victims, len(find_survivals(self.survivals)))
 
     def label_list(self) -> LabelList:
         """What CLIP victims choose from. StudioError for captions that are no choice."""

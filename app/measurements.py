@@ -1,15 +1,23 @@
 """What the page asks about pictures: what they cost here, what classifiers say of them, and how their detail lies."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
+from app.estimates import Cost
+from app.explorer import Wish
 from app.onlookers import ask
-from app.spectra import spectrum_of_photo
+from app.pictures import extras_of
+from app.spectra import spectrum_of
 from app.timings import Timings
+from generator.errors import StudioError
+from generator.operators import Size
 from generator.recipe import Recipe
-from robust_model.registry import ModelPool
+from robust_model.jobs import validated
+from robust_model.registry import ModelInfo, ModelPool
 
 
 @dataclass(frozen=True)
@@ -19,21 +27,46 @@ class Measurements:
     Attributes:
         timings: what pictures took.
         classifiers: the models that are asked.
+        list_models: their list.
         device: where all of it happens.
     """
 
     timings: Timings
     classifiers: ModelPool
+    list_models: Callable[[], Sequence[ModelInfo]]
     device: str
 
-    def seconds(self, recipe: Recipe) -> float | None:
-        """What a picture like this took the last time; None if there was none yet."""
-        return self.timings.seconds(recipe, self.device)
+    def cost(
+        self,
+        recipe: Recipe,
+        photo: Path | None = None,
+        explore: Mapping[str, Any] | None = None,
+        *,
+        size: Size | None = None,
+    ) -> Cost:
+        """What a job that makes this takes here, with what is found out about an attack. StudioError if it cannot.
+
+        `size` (height, width) is that of the photo, where it is to be another than the file's.
+        """
+        if size is None and photo is not None:
+            size = _size_of(photo)
+        infos = {info.name: info for info in self.list_models()}
+        extras = extras_of(recipe, None if explore is None else validated(Wish, explore), infos)
+        return self.timings.cost(recipe, self.device, size, extras)
 
     def opinions(self, picture: Path) -> Mapping[str, Any]:
         """What the ready classifiers say about a picture, by their names."""
         return ask(picture, self.classifiers, self.device)
 
-    def photo_spectrum(self, recipe: Recipe, photo: Path) -> Mapping[str, Any]:
-        """The spectrum of a photo in the layers of a finished recipe. StudioError for one that is too small."""
-        return spectrum_of_photo(recipe, photo)
+    def spectrum(self, picture: Path) -> Mapping[str, Any]:
+        """How the detail of a picture is spread over scales. StudioError for one that is too small."""
+        return spectrum_of(picture)
+
+
+def _size_of(photo: Path) -> Size:
+    """Height and width of one of the uploads, which are PNG files of our own, by its header."""
+    try:
+        with Image.open(photo, formats=("PNG",)) as opened:
+            return opened.height, opened.width
+    except OSError as error:
+        raise StudioError("The picture to start from is no longer here: bring it again.") from error

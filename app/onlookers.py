@@ -1,9 +1,9 @@
 """What classifiers say of pictures that were made without them, or that they only look on."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -16,6 +16,16 @@ from generator.synthesis import Model
 from robust_model.registry import ModelInfo, ModelPool
 
 logger = logging.getLogger(__name__)
+
+
+class ClassList(Protocol):
+    """A line of the list of models, as far as it matters here."""
+
+    @property
+    def ready(self) -> bool: ...
+    @property
+    def class_names(self) -> tuple[str, ...]: ...
+
 
 ONLOOKERS = 3  # models that are asked about a picture beside those that it was made with
 
@@ -34,6 +44,13 @@ def load_onlookers(
     classes = {model.class_names for model in models.values() if isinstance(model, Classifier)}
     others = [name for name, info in infos.items() if info.ready and name not in models and info.class_names in classes]
     return _loadable(others[:ONLOOKERS], pool, device)
+
+
+def names_of_onlookers(infos: Mapping[str, ClassList], models: Collection[str]) -> tuple[str, ...]:
+    """Which models `load_onlookers` will load for those called `models`, by what the list says."""
+    classes = {infos[name].class_names for name in models if name in infos}
+    others = [name for name, info in infos.items() if info.ready and name not in models and info.class_names in classes]
+    return tuple(others[:ONLOOKERS])
 
 
 def _loadable(names: list[str], pool: ModelPool, device: str) -> dict[str, Classifier]:

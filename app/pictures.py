@@ -6,11 +6,13 @@ what `app.changes` shows of it and, if the parameters say under "explore" what i
 `app.explorer` finds.
 """
 
+import io
 import json
 import logging
+import math
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from torch import Tensor
 from app.changes import save_changes
 from app.data_dir import DataDir
 from app.describing import Describer, DescribeWish, describe_wish
+from app.estimates import Extras
 from app.explorer import PHOTO, Attacked, Shelf, Wish, explore
 from app.explorer_pictures import Frames
 from app.findings import read_findings
@@ -26,9 +29,8 @@ from app.jobs import JobContext
 from app.jobs.model import as_json
 from app.jobs.store import write_atomic
 from app.layers import save_layers
-from app.onlookers import add_opinions, load_onlookers
-from app.spectra import spectra_of
-from app.timings import Timings
+from app.onlookers import ClassList, add_opinions, load_onlookers, names_of_onlookers
+from app.timings import Stopwatch, Timings
 from generator.animation import save_video
 from generator.encoders.pool import EncoderPool
 from generator.errors import StudioError
@@ -38,6 +40,7 @@ from generator.explorer.transfer import Case
 from generator.guidance import Pictures
 from generator.image import load_image, to_tensor
 from generator.loop import DivergedError, Step
+from generator.operators import Size
 from generator.production import Outputs, produce_job
 from generator.recipe import Recipe
 from generator.synthesis import Model, Synthesis
@@ -50,6 +53,9 @@ logger = logging.getLogger(__name__)
 
 RESULT_NAME = "result.json"
 OVERVIEW_NAME = "overview.png"
+CARD_NAME = "card.jpg"
+"""The first of a job's pictures, small, for lists of jobs."""
+CARD_SIDE = 320
 VIDEO_NAME = "morph.mp4"
 MORPH_SECONDS = 3.0
 _PICTURES: Mapping[str, tuple[str, ...]] = {
@@ -67,7 +73,7 @@ class Workshop:
     Attributes:
         classifiers, encoders: the models.
         data: the uploads.
-        timings: where the time that a text took is kept.
+        timings: where what jobs took is kept.
         read_vlm: returns the settings of the vision-language model that may be asked.
     """
 
@@ -103,28 +109,36 @@ def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, A
         context.dir / OVERVIEW_NAME if task == "text" and recipe.images > 1 else None,
         with_recipe=with_recipe,
     )
-    spectra: list[dict[str, Any]] = []
     finished: list[Synthesis] = []
+    photo = None if pictures.source is None else (pictures.source.shape[2], pictures.source.shape[3])
+    extras = extras_of(recipe, wish, infos)
 
     def keep(synthesis: Synthesis) -> None:
+        if _in_a_hurry(context, recipe, photo):
+            return
         finished.append(synthesis)
         save_layers(synthesis, context.dir)
-        if task == "text":
-            spectra.extend(spectra_of(synthesis))
 
     frames = Frames()
-    follow = frames.add if wish is not None else lambda _step: None
+    watch = Stopwatch()
+
+    def follow(step: Step) -> None:
+        if wish is not None:
+            frames.add(step)
+        watch.step()
+
     record = _produce(context, made, models, outputs, pictures, follow, keep)
     record = {**record, "size": record["recipe"]["size"], "with_recipe": with_recipe}
+    _save_card(outputs.images[0], context.dir / CARD_NAME)
     if pictures.source is not None:
         for image in record["images"]:
             image["source"] = _file_of("source")
     if task == "text":
-        record |= _text_extras(record, spectra, recipe, context, shop.timings)
-    else:
+        record |= _text_extras(record, recipe, context)
+    elif not _in_a_hurry(context, recipe, photo):
         onlookers = load_onlookers(infos, models, shop.classifiers, context.device)
         add_opinions(record, onlookers, context, pictures.source)
-    if task == "attack" and pictures.source is not None:
+    if task == "attack" and pictures.source is not None and not _in_a_hurry(context, recipe, photo):
         shown = save_changes(context.dir, outputs.images, pictures.source, finished[0] if finished else None)
         record["images"] = [
             {**image, "perturbation": change} for image, change in zip(record["images"], shown, strict=True)
@@ -137,7 +151,46 @@ def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, A
             more |= _describe(context, shop, asked, attacked, pictures, report)
         record |= more
     write_result(context, record)
+    if not record["stopped"] and not record["error"] and not context.stop_requested:
+        _learn(context, shop.timings, recipe, watch, photo, extras)
     return {name: value for name, value in record.items() if name != "losses"}
+
+
+def _save_card(picture: Path, card: Path) -> None:
+    """Save a picture as small as lists show it."""
+    small = load_image(picture)
+    small.thumbnail((CARD_SIDE, CARD_SIDE))
+    data = io.BytesIO()
+    small.save(data, format="JPEG", quality=90, subsampling=0)
+    write_atomic(card, data.getvalue(), durable=False)
+
+
+HURRY_PIXELS = 1 << 20
+"""Of larger pictures, all together, nothing is found out but what their models see, once a job was stopped."""
+
+
+def _in_a_hurry(context: JobContext, recipe: Recipe, photo: Size | None) -> bool:
+    """Whether somebody waits for the end of a job whose pictures are saved, and so large that all else takes long."""
+    return context.stop_requested and recipe.images * math.prod(photo or recipe.size) > HURRY_PIXELS
+
+
+def extras_of(recipe: Recipe, wish: Wish | None, infos: Mapping[str, ClassList]) -> Extras:
+    """What will be found out about pictures once they are there."""
+    onlookers = () if recipe.task == "text" else names_of_onlookers(infos, recipe.models)
+    return Extras(onlookers=onlookers) if wish is None else replace(wish.extras(), onlookers=onlookers)
+
+
+def _learn(
+    context: JobContext, timings: Timings, recipe: Recipe, watch: Stopwatch, photo: Size | None, extras: Extras
+) -> None:
+    """Keep what a job took, for those who ask what the next one will take."""
+    took = watch.took()
+    if took is None:
+        return
+    try:
+        timings.note(recipe, context.device, took, photo, extras)
+    except OSError:  # it is measured again the next time
+        logger.warning("the time of job %s cannot be kept", context.id, exc_info=True)
 
 
 def write_result(context: JobContext, result: Mapping[str, Any]) -> None:
@@ -229,17 +282,8 @@ def _produce(
 # ---------------------------------------------------------------------- texts
 
 
-def _text_extras(
-    record: Mapping[str, Any], spectra: list[dict[str, Any]], recipe: Recipe, context: JobContext, timings: Timings
-) -> dict[str, Any]:
-    """What a text has beside its record: spectra with the images, files of all images together, its cost."""
-    for image, spectrum in zip(record["images"], spectra, strict=False):  # none where layers diverged
-        image["spectrum"] = spectrum
-    if not record["stopped"] and not record["error"]:
-        try:
-            timings.note(recipe, context.device, record["seconds"])
-        except OSError:  # it is measured again the next time
-            logger.warning("the time of job %s cannot be kept", context.id, exc_info=True)
+def _text_extras(record: Mapping[str, Any], recipe: Recipe, context: JobContext) -> dict[str, Any]:
+    """What a text has beside its record: files of all images together."""
     extras = {"overview": OVERVIEW_NAME} if recipe.images > 1 else {}
     if recipe.prompt_to and _save_morph(record["images"], context.dir):
         extras["video"] = VIDEO_NAME

@@ -66,6 +66,7 @@ __all__ = [
     "to_uint8",
 ]
 
+_LARGE = 1 << 20  # pixels
 METADATA_KEY = "crossmax-studio"  # the recipe of a picture, as JSON, is stored in its PNG under this key
 
 ImageSource = str | Path | bytes | BinaryIO
@@ -115,7 +116,9 @@ def save_png(image: Tensor | Image.Image, path: str | Path, metadata: Mapping[st
     # Of the pixels alone, so that no transparency or profile of the old picture is saved along.
     bare = isinstance(image, Image.Image) and image.mode == "RGB" and not image.info and not image.getexif()
     plain = image if isinstance(image, Image.Image) and bare else Image.fromarray(pixels_of_one(image))
-    plain.save(buffer, format="PNG", pnginfo=_png_texts(metadata or {}))
+    # A large picture is packed by runs alone: for photos no larger a file, and much sooner there.
+    packing = {"compress_level": 1, "compress_type": zlib.Z_RLE} if plain.width * plain.height > _LARGE else {}
+    plain.save(buffer, format="PNG", pnginfo=_png_texts(metadata or {}), **packing)
     scratch = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         try:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from generator.answers import ask
 from generator.distance import l2, linf
 from generator.guidance import cosines
 from generator.protocols import Classifier, LayeredClassifier
@@ -14,8 +15,6 @@ from generator.recipe import Recipe
 from generator.recipe_objective import class_place
 from generator.synthesis import Synthesis
 
-PREDICTION_DRAWS = 8
-"""Passes over which a prediction is averaged: some classifiers draw fresh noise in each."""
 TOP_CLASSES = 5
 
 
@@ -81,20 +80,22 @@ def _finite(value: float) -> float | None:
 
 
 @torch.no_grad()
-def predict(classifier: Classifier, image: Tensor, draws: int = PREDICTION_DRAWS) -> dict[str, Any]:
+def predict(classifier: Classifier, image: Tensor, draws: int | None = None) -> dict[str, Any]:
     """Return what a classifier says about one image [1, 3, H, W], as JSON.
 
-    "top" lists the most probable classes and their probabilities, averaged over `draws` passes; "agreement"
+    "top" lists the most probable classes and their probabilities, averaged over several passes where the
+    classifier draws random numbers (see `generator.answers`, by whose rule victims answer as well); "agreement"
     is the share of the passes that put the first of them first. "readouts" lists every read-out of a
     `LayeredClassifier` under its name with a "top" of its own; it is empty for others. A probability that is
     not a number (a damaged model) is None.
     """
     names = classifier.class_names
-    passes = torch.cat([classifier(image) for _ in range(draws)]).double().softmax(dim=1)
+    answer = ask(classifier, image, draws)
+    passes = answer.passes[:, 0].double().softmax(dim=1)
     top = _top(passes.mean(dim=0), names)
     readouts: list[dict[str, Any]] = []
-    if isinstance(classifier, LayeredClassifier):
-        layers = torch.cat([classifier.readouts(image) for _ in range(draws)]).double().softmax(dim=2).mean(dim=0)
+    if answer.readouts is not None and isinstance(classifier, LayeredClassifier):
+        layers = answer.readouts[:, 0].double().softmax(dim=2).mean(dim=0)
         readouts = [
             {"readout": readout, "top": _top(probabilities, names)}
             for readout, probabilities in zip(classifier.readout_names, layers, strict=True)
@@ -103,7 +104,7 @@ def predict(classifier: Classifier, image: Tensor, draws: int = PREDICTION_DRAWS
     return {
         "top": top,
         "agreement": (passes.argmax(dim=1) == first).double().mean().item(),
-        "draws": draws,
+        "draws": len(passes),
         "readouts": readouts,
     }
 

@@ -3,6 +3,7 @@
 All of it happens on the CPU in float64, so that a picture has the same pixels whatever device it was made on.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -33,9 +34,9 @@ def to_uint8(images: Tensor) -> NDArray[np.uint8]:
 
     Raises ImageError for another shape, integer tensors, NaN and infinity.
     """
-    values = _pixel_values(images)
-    levels = torch.floor(values.clamp(0, 1) * 255 + 0.5)  # exact: float64 holds 255 x + 1/2 of any float32
-    return _to_array(levels)
+    checked = _checked(images)
+    # Exact: float64 holds 255 x + 1/2 of any float32.
+    return _by_strips(checked, lambda part: torch.floor(_values(checked[part]).clamp(0, 1) * 255 + 0.5))
 
 
 def to_pil(images: Tensor) -> list[Image.Image]:
@@ -65,12 +66,24 @@ def quantise_within(images: Tensor, original: Tensor, eps: float, *, norm: Liter
             f"Images {list(images.shape)} cannot keep a budget round an original {list(original.shape)}: "
             "both need the same size."
         )
-    wanted = _pixel_values(images).clamp(0, 1) * 255
-    start = (_pixel_values(original).clamp(0, 1) * 255).expand_as(wanted)
-    on_grid = (start - start.round()).abs() < 1e-3  # undo the rounding of level / 255 to float32
-    start = torch.where(on_grid, start.round(), start)
-    round_within = _round_within_l2 if norm == "l2" else _round_within_linf
-    return _from_levels(_to_array(round_within(wanted, start, 255 * eps))).to(images.device)
+    wanted, start = _checked(images), _checked(original).expand_as(images)
+    if norm == "l2":  # one length for all pixels
+        levels = _to_array(_round_within_l2(_levels(wanted), _on_grid(start), 255 * eps))
+    else:
+        levels = _by_strips(
+            wanted, lambda part: _round_within_linf(_levels(wanted[part]), _on_grid(start[part]), 255 * eps)
+        )
+    return _from_levels(levels).to(images.device)
+
+
+def _levels(images: Tensor) -> Tensor:
+    return _values(images).clamp(0, 1) * 255
+
+
+def _on_grid(images: Tensor) -> Tensor:
+    """The levels of images, undoing the rounding of level / 255 to float32."""
+    levels = _levels(images)
+    return torch.where((levels - levels.round()).abs() < 1e-3, levels.round(), levels)
 
 
 def _round_within_linf(wanted: Tensor, start: Tensor, radius: float) -> Tensor:
@@ -109,11 +122,34 @@ def pixels_of_one(image: Tensor | Image.Image) -> NDArray[np.uint8]:
     return np.array(image)
 
 
-def _pixel_values(images: Tensor) -> Tensor:
-    """Checked images as float64 on the CPU, where rounding is the same for every device."""
+_Part = tuple[slice, slice, slice]
+"""Which images, channels and rows."""
+_STRIP = 1 << 17
+"""Pixels that are rounded at a time: a large picture in float64 would not stay near the processor."""
+
+
+def _by_strips(images: Tensor, levels_of: Callable[[_Part], Tensor]) -> NDArray[np.uint8]:
+    """The pixels [B, H, W, 3] of images [B, 3, H, W], from what `levels_of` makes of a strip of rows of one image."""
+    batch, _, height, width = images.shape
+    pixels = np.empty((batch, height, width, 3), np.uint8)
+    rows = max(1, _STRIP // max(1, width))
+    for index in range(batch):
+        for top in range(0, height, rows):
+            one, strip = slice(index, index + 1), slice(top, min(top + rows, height))
+            pixels[one, strip] = _to_array(levels_of((one, slice(None), strip)))
+    return pixels
+
+
+def _checked(images: Tensor) -> Tensor:
+    """Images on the CPU, where rounding is the same for every device."""
     if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
         raise ImageError(f"Images [B, 3, H, W] in [0, 1] are needed, not {images.dtype} {list(images.shape)}.")
-    values = images.detach().cpu().double()
+    return images.detach().cpu()
+
+
+def _values(images: Tensor) -> Tensor:
+    """Checked images as float64."""
+    values = images.double()
     if not torch.isfinite(values).all():
         raise ImageError("The image holds values that are no numbers (NaN or infinity). Lower the learning rate.")
     return values

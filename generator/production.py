@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
 from generator.animation import contact_sheet, strip
 from generator.errors import StudioError
@@ -35,6 +36,8 @@ INDEX_KEY = "crossmax-studio-image"
 """Under this key a PNG says which image of its batch it is ("2 of 4"): a recipe makes the whole batch."""
 PREVIEWED = 4
 """Images of a batch that a preview shows side by side."""
+PREVIEW_SIDE = 1024
+"""The longer side that each of them has at most, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -120,9 +123,9 @@ def produce(
 
     `source` [1, 3, H, W] is the photo of an attack; a text takes `pictures` of several kinds. `on_step` is called
     after every step (what it raises ends the production, and nothing is saved), `should_stop` before every step
-    after the first: what there is by then is kept. `on_done` is handed the finished synthesis, for those who want
-    its layers; it is not called after a divergence, when the layers no longer are those of the picture that is
-    saved.
+    after the first: what there is by then is kept. `on_done` is handed the finished synthesis once its pictures are
+    saved, for those who want its layers; it is not called after a divergence, when the layers no longer are those of
+    the picture that is saved.
 
     Raises StudioError for what does not fit. DivergedError comes after the last good images were saved, if
     there are any that have seen at least one step.
@@ -139,10 +142,10 @@ def produce(
         if error.images is None or error.updates == 0:
             raise
         diverged, progress.images, progress.updates = error, error.images, error.updates
-    else:
-        on_done(synthesis)
     made = synthesis.recipe.with_changes(steps=progress.updates)
     images = _save_images(progress.images, made, synthesis.source, outputs)
+    if diverged is None:
+        on_done(synthesis)
     if outputs.overview is not None:
         _save_overview(images, synthesis.seeds, made, outputs.overview, _metadata(made, outputs))
     record = {
@@ -197,7 +200,12 @@ def produce_job(
 
 
 def _side_by_side(images: Tensor) -> Image.Image:
-    return to_pil(torch.cat(list(images[:PREVIEWED]), dim=2)[None])[0]
+    shown = images[:PREVIEWED]
+    factor = PREVIEW_SIDE / max(shown.shape[2:])
+    if factor < 1:  # scaled down before it is rounded: a large picture has many pixels to round
+        size = [max(1, round(factor * side)) for side in shown.shape[2:]]
+        shown = functional.interpolate(shown, size=size, mode="bilinear", align_corners=False, antialias=True)
+    return to_pil(torch.cat(list(shown), dim=2)[None])[0]
 
 
 def _run(

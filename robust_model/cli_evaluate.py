@@ -297,6 +297,8 @@ def summary(report: dict[str, Any]) -> str:
         ways = report.get("accounting")
         if ways:
             lines.append(figure("  the same, by fresh draws", ways["worst_case"]["rescored"]))
+    if report.get("worst_case_finished"):
+        lines.append(figure("worst case, finished attacks", report["worst_case_finished"]))
     if not report["complete"]:
         lines.append("Stopped early: only images that met every attack are counted.")
     if report["findings"]:

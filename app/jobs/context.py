@@ -58,6 +58,7 @@ class Job:
     def snapshot(self, *, now: float, position: int | None = None, with_curves: bool = True) -> JobSnapshot:
         record = self.record
         running = not record.status.finished
+        stopping = running and (self.stop_requested or self.discard_requested)
         preview = str(self.folder / PREVIEW_NAME) if record.preview_version else None
         return JobSnapshot(
             id=record.id,
@@ -69,9 +70,9 @@ class Job:
             position=position,
             done=record.done,
             total=record.total,
-            eta_s=self.rate.eta(record.total, now) if running else None,
+            eta_s=self.rate.eta(record.total, now) if running and not stopping else None,
             message=UNSAVED if self.unsaved else record.message,
-            stopping=running and (self.stop_requested or self.discard_requested),
+            stopping=stopping,
             curves=self.points() if with_curves else {},
             preview=preview,
             preview_version=record.preview_version,

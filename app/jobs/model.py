@@ -154,7 +154,7 @@ class JobSnapshot:
     Attributes:
         position: 1 for the next job to run on its device; ``None`` once it has left the queue.
         done, total: steps of work; ``total`` is 0 while unknown.
-        eta_s: seconds still needed; ``None`` while unknown.
+        eta_s: seconds still needed; ``None`` while unknown, and once its end has been asked for.
         stopping: its end has been asked for, and the handler has not come to it yet.
         curves: name -> (step, value) points, at most about 500 each; empty in listings.
         preview: path of a JPEG of the newest frame; the file is replaced in place, and

@@ -28,15 +28,16 @@ class AttackPresets:
         self.usual: Mapping[str, Preset] = presets_of(TASK)
         self.published: Mapping[str, Preset] = PUBLISHED[TASK]
         self.start = DEFAULT_PRESET[TASK]
+        self.choices = [(preset.title, name) for name, preset in self.usual.items()]
 
     def build(self) -> None:
         """Create the menu of this program's presets."""
         self.choice = gr.Radio(
-            [(preset.title, name) for name, preset in self.usual.items()],
+            self.choices,
             value=self.start,
             label="How strong",
             info=self.usual[self.start].description,
-            elem_classes="cx-chips",
+            elem_classes=["cx-chips", "cx-costs"],
             elem_id="attack-preset",
         )
 

@@ -44,7 +44,9 @@ def attack_more(job: JobSnapshot, media: Media, titles: Mapping[str, str]) -> st
     named = tables.victim_titles(findings, titles)
     shown = tables.tables(findings, titles)
     truth = findings.get("question", {}).get("label", "")
-    said = text_results.nearness(images[0], titles) + results.verdicts(images[0], result, titles, truth)
+    said = text_results.nearness(images[0], titles) + results.verdicts(
+        images[0], result, titles, truth, tables.outcomes(findings)
+    )
     folds = [
         ("What the models attacked with say", said, not shown),
         ("The change, magnified", results.change_view(job, media) + parts_view(images[0], folder, media), True),

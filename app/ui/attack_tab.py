@@ -17,6 +17,7 @@ from app.ui.attack_targets import TASK, ClassTargets, TextTargets, Values
 from app.ui.attack_truth import TruthInput
 from app.ui.budget import BudgetInput
 from app.ui.class_choice import Wish
+from app.ui.cost_line import Asked, CostLine
 from app.ui.forms import FormError, RecipeFields, advanced_fields
 from app.ui.gallery import CLICK_JS
 from app.ui.guard import QUICK, Updates, guarded
@@ -33,6 +34,8 @@ from generator.presets import from_preset
 from generator.recipe import Recipe
 
 TITLE_LENGTH = 60
+NO_AIM = {"objective": "leave", "classes": (), "norm": "linf", "eps": 0.03, "target_views": "", "model_weights": ()}
+"""Stands for what an attack leads to, which costs no time."""
 RULE_FIELDS = ("momentum", "learning_rate", "step_schedule")
 """Advanced fields that go with the update rule."""
 
@@ -67,6 +70,8 @@ class AttackTab:
         self.presets = AttackPresets(self.classes, self.change, self.budget, self.fields)
         self.describing = DescribingInput(studio)
         self.folder = FolderInput(studio, self.panel)
+        self.cost = CostLine(studio, TASK, self.costly, self.picture)
+        self.presets.choices = self.cost.presets(self.at_first())
 
     def build(self) -> None:
         """Create the widgets."""
@@ -82,6 +87,7 @@ class AttackTab:
                 self.go = gr.Button(
                     "Attack", variant="primary", interactive=False, elem_classes="cx-create", elem_id="attack-create"
                 )
+                self.cost.build()
                 with gr.Accordion("Who looks on, and what survives", open=False, elem_classes="cx-fold"):
                     self.testing.build()
                 with gr.Accordion("What a vision-language model says", open=False, elem_classes="cx-fold"):
@@ -131,12 +137,19 @@ class AttackTab:
     @property
     def arrivals(self) -> list[Any]:
         """What ``arrive`` changes."""
-        return [self.go, *self.surrogates.outputs, *self.testing.outputs, *self.describing.arrivals]
+        return [
+            self.go,
+            self.presets.choice,
+            *self.surrogates.outputs,
+            *self.testing.outputs,
+            *self.describing.arrivals,
+        ]
 
     def arrive(self) -> Updates:
         """Updates for somebody who has just opened the page."""
         return {
             self.go: gr.Button(interactive=True),
+            self.presets.choice: gr.Radio(choices=self.cost.presets(self.at_first())),
             **self.surrogates.refresh(),
             **self.testing.refresh(),
             **self.describing.arrive(),
@@ -229,6 +242,32 @@ class AttackTab:
         words = opened_words(opened, missing + absent, self.studio)
         return {**updates, self.opened: opened, self.panel.notice: words}
 
+    # ------------------------------------------------------------------ what it costs
+
+    @property
+    def costly_components(self) -> list[Any]:
+        """The widgets that ``costly`` asks: those that cost time."""
+        own = [self.surrogates.choice, self.picture.name]
+        return [*own, *self.testing.components, *self.change.components, *self.fields.components]
+
+    def costly(self, values: Values) -> Asked:
+        """What the widgets ask for as far as it costs time. StudioError where they are not filled in."""
+        fields = self.fields.read([values[widget] for widget in self.fields.components])
+        recipe = Recipe(
+            task=TASK,
+            models=tuple(values[self.surrogates.choice] or ()),
+            **{**fields, **self.change.read(values), **NO_AIM},
+        )
+        views = self.testing.views(values, recipe.views)
+        photo = self.picture.path(values[self.picture.name]) or next(iter(list_examples(self.studio.examples)), None)
+        return Asked(recipe.with_changes(views=views), photo, self.testing.read(values))
+
+    def at_first(self) -> Asked:
+        """What the widgets ask for before anything is changed: about the example that Show me takes."""
+        model = self.studio.first_model(self.start_recipe.models[0])
+        recipe = self.start_recipe.with_changes(models=(model,), objective="leave", classes=())
+        return Asked(recipe, next(iter(list_examples(self.studio.examples)), None), {})
+
     # ------------------------------------------------------------------ events
 
     def wire(self) -> None:
@@ -240,6 +279,7 @@ class AttackTab:
             self.panel.also_discard(one.name, one.outputs, one.clear_if_gone)
         self.panel.wire()
         self.texts.wire(self.owner)
+        self.cost.wire(self.panel.notice, self.costly_components, self.presets.choice, self.panel.changed)
 
         def show(values: dict[Any, Any]) -> Updates:
             examples = list_examples(self.studio.examples)

@@ -7,25 +7,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.ui import charts, markup
+from app.ui.results import COLOURS
+from generator.explorer.outcome import Outcome
 
 Findings = Mapping[str, Any]
 SAVED = "saved"
-OUTCOMES: Mapping[str, tuple[str, str, str]] = {
-    "success": ("cx-fell", "\u2713", "fooled"),
-    "failure": ("cx-held", "\u2717", "holds"),
-    "wrong before": ("", "", "was wrong before"),
-    "target before": ("", "", "saw it before"),
-    "no answer before": ("", "", "gave no answer before"),
-    "not comparable": ("", "", "not comparable"),
-    "not applicable": ("", "", "not applicable"),
-}
-"""How outcomes look: class, tick and words."""
-YES, NO = OUTCOMES["success"][1], OUTCOMES["failure"][1]
+YES, NO = Outcome.SUCCESS.sign, Outcome.FAILURE.sign
 
 
 def victim_titles(findings: Findings, titles: Mapping[str, str]) -> dict[str, str]:
     """Victim -> what people call it."""
     return {one["name"]: titles.get(one["model"], one["model"]) for one in findings.get("victims", ())}
+
+
+def outcomes(findings: Findings) -> dict[str, str]:
+    """Model -> the outcome on the saved file, as far as it is known."""
+    rows = {row["victim"]: str(row["outcome"]) for row in findings.get("rows", ()) if row["survival"] == SAVED}
+    return {one["model"]: rows[one["name"]] for one in findings.get("victims", ()) if one["name"] in rows}
 
 
 def tables(findings: Findings, titles: Mapping[str, str]) -> str:
@@ -98,7 +96,8 @@ def _answer(said: Mapping[str, Any]) -> str:
 
 
 def _outcome(outcome: str, question: Mapping[str, Any]) -> str:
-    css, tick, words = OUTCOMES[outcome]
+    known = Outcome(outcome)
+    css, tick, words = COLOURS.get(known, ""), known.sign, known.words
     why = ""
     if outcome == "not comparable":
         named = [*question.get("targets", ()), question.get("label", "")]
@@ -137,7 +136,7 @@ def survival_table(findings: Findings, titles: Mapping[str, str]) -> str:
     )
     control = (
         " * The photo alone, after the same, is answered so, too: not the attack's doing."
-        if any(row["by_itself"] for row in rows.values())
+        if any(row["by_itself"] and Outcome(row["outcome"]).counts for row in rows.values())
         else ""
     )
     return _section(
@@ -156,13 +155,13 @@ def _survival_cell(row: Mapping[str, Any] | None) -> str:
         return "<td>not comparable</td>"
     if row["outcome"] == "not applicable":
         return f"<td>not applicable<small>{markup.text(row['why'])}</small></td>"
-    # Of a picture that was wrong before, too, one wants to see what becomes of it; only it counts for nothing.
-    tick = YES if row["reached"] else NO
-    word = "fooled" if row["reached"] else "holds"
-    css = OUTCOMES[row["outcome"]][0]
+    outcome = Outcome(row["outcome"])
+    css, tick, words = COLOURS.get(outcome, ""), outcome.sign, outcome.words
+    if not tick:  # what counts for nothing has no sign, here as in the table above
+        return f"<td>{_answer(row['after'])}<small>{words}</small></td>"
     star = "*" if row["by_itself"] else ""
     return (
-        f'<td><span class="{css}"><span role="img" aria-label="{word}">{tick}</span></span>{star} '
+        f'<td><span class="{css}"><span role="img" aria-label="{words}">{tick}</span></span>{star} '
         f"{_answer(row['after'])}</td>"
     )
 

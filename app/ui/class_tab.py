@@ -1,12 +1,13 @@
 """The tab *Class to image*: choose a class, see it drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 
 from app.ui import results, stage
 from app.ui.class_choice import ClassChoice, Wish, by_number, offered, refuse_unknown
+from app.ui.cost_line import Asked, CostLine
 from app.ui.forms import MOST_PICTURES, RecipeFields, advanced_fields, parse_mixture, whole, write_mixture
 from app.ui.guard import QUICK, Updates, guarded
 from app.ui.layers import LayerView
@@ -58,6 +59,7 @@ class ClassTab:
         self.layers = LayerView(studio)
         self.seed = SeedInput("class", self.start_recipe.seed)
         self.fields = RecipeFields(advanced_fields(), self.start_recipe.model_dump(), "class")
+        self.cost = CostLine(studio, TASK, self.costly)
 
     def build(self) -> None:
         """Create the widgets."""
@@ -74,11 +76,11 @@ class ClassTab:
                 self.choice = ClassChoice(names, first, chips_id="class-chips", menu_id="class-menu")
                 self.choice.build()
                 self.preset = gr.Radio(
-                    [(PRESETS[name].title, name) for name in self.presets],
+                    self.cost.presets(self.at_first()),
                     value=self.presets[0],
                     label="How much care",
                     info=PRESETS[self.presets[0]].description,
-                    elem_classes="cx-chips",
+                    elem_classes=["cx-chips", "cx-costs"],
                     elem_id="class-preset",
                 )
                 self.seed.build()
@@ -88,6 +90,7 @@ class ClassTab:
                 self.create = gr.Button(
                     "Create", variant="primary", interactive=False, elem_classes="cx-create", elem_id="class-create"
                 )
+                self.cost.build()
                 with gr.Accordion("Advanced", open=False, elem_classes="cx-fold"):
                     self.models.build_others()
                     self.mixture = gr.Textbox(
@@ -109,11 +112,15 @@ class ClassTab:
     @property
     def arrivals(self) -> list[Any]:
         """What ``arrive`` changes."""
-        return [self.create, *self.models.outputs]
+        return [self.create, self.preset, *self.models.outputs]
 
     def arrive(self) -> Updates:
         """Updates for somebody who has just opened the page."""
-        return {self.create: gr.Button(interactive=True), **self.models.refresh(self.models.value)}
+        return {
+            self.create: gr.Button(interactive=True),
+            self.preset: gr.Radio(choices=self.cost.presets(self.at_first())),
+            **self.models.refresh(self.models.value),
+        }
 
     @property
     def inputs(self) -> list[Any]:
@@ -157,11 +164,28 @@ class ClassTab:
             **values,
         )
 
+    @property
+    def costly_components(self) -> list[Any]:
+        """The widgets that ``costly`` asks: those that cost time."""
+        return [self.models.choice, self.models.others, self.images, *self.fields.components]
+
+    def costly(self, values: Mapping[Any, Any]) -> Asked:
+        """What the widgets ask for as far as it costs time. StudioError where they are not filled in."""
+        models = dict.fromkeys((values[self.models.choice], *(values[self.models.others] or ())))
+        fields = self.fields.read([values[widget] for widget in self.fields.components])
+        return Asked(Recipe(task=TASK, models=tuple(models), images=whole(values[self.images], "Pictures"), **fields))
+
+    def at_first(self) -> Asked:
+        """What the widgets ask for before anything is changed."""
+        recipe = self.start_recipe
+        return Asked(recipe.with_changes(models=(self.studio.first_model(recipe.models[0]),)))
+
     def wire(self) -> None:
         """Connect the events."""
         guard = guarded(self.panel.notice)
         self.panel.wire()
         self.layers.wire()
+        self.cost.wire(self.panel.notice, self.costly_components, self.preset, self.panel.changed)
 
         def create(owner: Any, opened: Opened | None, *values: Any) -> Updates:
             recipe = made_again(opened, self.recipe(*values))

@@ -164,12 +164,16 @@ def _progress(job: JobSnapshot) -> str:
     if job.status is not JobStatus.RUNNING:
         return ""
     words = markup.with_time_left(job.message or "starting", job.eta_s if job.total and job.done < job.total else None)
+    if job.stopping:
+        words = f"{words} · stopping, what is finished is kept"
     return markup.progress_bar(job.done, job.total, words)
 
 
 def _outcome(job: JobSnapshot) -> str:
     if job.status is JobStatus.STOPPED:
-        return markup.notice("What was finished is kept: the figures count only images that met every attack.")
+        return markup.notice(
+            "What was finished is kept. The worst case over all attacks counts only images that met every one of them."
+        )
     if job.status is JobStatus.INTERRUPTED:
         sentence = "The program ended while this ran. What was finished is kept."
         return markup.notice(sentence, tone="warn", title="Interrupted.")
@@ -184,6 +188,10 @@ def figures(report: Report) -> str:
     total = int(report["data"]["n"])
     rows = [_figure("without an attack", report.get("clean"), total)]
     rows.append(_figure("worst case over all attacks", report.get("worst_case"), total, "cx-headline"))
+    known = report.get("worst_case_finished")
+    if known:
+        names = ", ".join(str(name) for name in known["attacks"])
+        rows.append(_figure(f"worst case over the finished attacks ({names})", known, total, "cx-headline"))
     met = {str(attack["name"]): attack for attack in report.get("attacks", ())}
     rows += [_figure(name, met.get(name), total) for name in dict.fromkeys((*report.get("planned", ()), *met))]
     return f'<ol class="cx-figures" aria-label="Accuracy">{"".join(rows)}</ol>'

@@ -83,10 +83,12 @@ def _entry(name: str, title: str, said: str, *, comparable: bool, removable: boo
 
 
 def _headline(report: Report | None) -> str:
-    worst = (report or {}).get("worst_case")
+    worst, words = (report or {}).get("worst_case_finished"), "worst case over the finished attacks"
+    if not worst:
+        worst, words = (report or {}).get("worst_case"), "worst case"
     if not worst or not worst["n"]:
         return ""
-    return f" · worst case {share(worst['accuracy'])} ({interval_words(*worst['ci95'])}) of {worst['n']:,}"
+    return f" · {words} {share(worst['accuracy'])} ({interval_words(*worst['ci95'])}) of {worst['n']:,}"
 
 
 def sheet(title: str, inner_html: str, links: str = "") -> str:

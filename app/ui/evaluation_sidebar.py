@@ -141,8 +141,19 @@ class EvaluationSidebar:
         self.runs.select(guard(pick), [self.owner, self.panel.job], outputs, **QUICK)
         self.sheet.select(guard(lambda: {self.sheet: ""}), None, [self.notice, self.sheet], **QUICK)
 
+    @property
+    def listed(self) -> list[Any]:
+        """What ``list_runs`` changes."""
+        return [self.runs]
+
+    def list_runs(self, jobs: Sequence[JobSnapshot]) -> Updates:
+        """The update that shows the visitor's evaluations as they now are."""
+        return {self.runs: self._listed([job for job in jobs if job.kind == KIND])}
+
     def _runs(self, owner: str) -> str:
-        own = [job for job in self.studio.jobs.list(owner) if job.kind == KIND]
+        return self._listed([job for job in self.studio.jobs.list(owner) if job.kind == KIND])
+
+    def _listed(self, own: Sequence[JobSnapshot]) -> str:
         return evaluation_reports.runs(own, self.studio.evaluations.shipped())
 
     def _shipped(self, name: str) -> ShippedReport | None:

@@ -1,9 +1,11 @@
 """Your results, the models and the foot of the page, as markup."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from app.jobs.model import JobSnapshot, JobStatus
+from app.pictures import CARD_NAME
 from app.ui import markup
 from app.ui.media import Media
 from app.ui.services import EncoderInfo, ListedModel
@@ -30,17 +32,37 @@ def results(snapshots: Sequence[JobSnapshot], media: Media, most: int = 48) -> s
     return f'<section class="cx-section" aria-label="Your results"><h2>Your results</h2>{inner}</section>'
 
 
+def fingerprint(snapshots: Sequence[JobSnapshot]) -> str:
+    """Changes whenever a list of jobs would look different."""
+    parts = (f"{job.id} {job.status.value} {job.stopping} {bool(job.preview)}" for job in snapshots)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
 def _result(job: JobSnapshot, media: Media) -> str:
     title = job.title or job.kind
-    image = '<span class="cx-noimage"></span>'
-    if job.preview and Path(job.preview).is_file():
-        image = markup.picture(media.url(Path(job.preview), job.preview_version), "")
+    image = _card_picture(job, media)
     done = job.status is JobStatus.DONE
-    state = "" if done else f" · {STATE_WORDS[job.status]}"
+    state = "" if done else f" · {'stopping' if job.stopping else STATE_WORDS[job.status]}"
     return (
         f'<button class="cx-result" data-pick="{markup.text(job.id)}">{image}'
         f"<span>{markup.text(title)}</span><small>{when(job.created)}{markup.text(state)}</small></button>"
     )
+
+
+def _card_picture(job: JobSnapshot, media: Media) -> str:
+    """One whole picture: of a finished job its first, of one that runs the first of those that its preview shows."""
+    card = Path(job.folder) / CARD_NAME
+    if card.is_file():
+        return markup.picture(media.url(card), "")
+    if not job.preview or not Path(job.preview).is_file():
+        return '<span class="cx-noimage"></span>'
+    shown = markup.picture(media.url(Path(job.preview), job.preview_version), "")
+    recipe = job.params.get("recipe", {})
+    if job.kind == "attack" or int(recipe.get("images", 1)) < 2:
+        return shown
+    height, width = (max(1, int(side)) for side in recipe.get("size", (1, 1)))
+    ratio = f"aspect-ratio: {width} / {height}; width: {100 * min(1.0, width / height):.2f}%"
+    return f'<span class="cx-first">{shown.replace("<img ", f"""<img style="{ratio}" """, 1)}</span>'
 
 
 def models(infos: Sequence[ListedModel], encoders: Sequence[EncoderInfo] = ()) -> str:

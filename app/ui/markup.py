@@ -101,16 +101,36 @@ def compare(
 ) -> str:
     """Two pictures on top of each other with a handle between them that the keyboard moves too.
 
-    ``words`` say what the first of them is.
+    At first the one after is seen whole. ``words`` say what the first of them is.
     """
     crisp = " cx-pixelated" if pixelated else ""
     return (
-        '<div class="cx-compare" style="--cut:50%">'
+        '<div class="cx-compare cx-whole" style="--cut:0%">'
         f'<img class="cx-after{crisp}" src="{text(after_url)}" alt="The image after">'
         f'<img class="cx-before{crisp}" src="{text(before_url)}" alt="{text(words[:1].upper() + words[1:])}">'
         '<span class="cx-tag cx-tag-before">before</span><span class="cx-tag cx-tag-after">after</span>'
-        f'<input type="range" min="0" max="100" value="50" aria-label="Share of {text(words)}" '
-        "oninput=\"this.parentNode.style.setProperty('--cut', this.value + '%')\"></div>"
+        f'<input type="range" min="0" max="100" value="0" aria-label="Share of {text(words)}" '
+        "oninput=\"this.parentNode.style.setProperty('--cut', this.value + '%'); "
+        "this.parentNode.classList.toggle('cx-whole', this.value === '0')\"></div>"
+    )
+
+
+# Shows the pictures of a stage so that each of their pixels is one of the screen's, and back.
+_TRUE_SIZE_JS = (
+    "const stage = this.closest('.cx-stage'), on = stage.classList.toggle('cx-true');"
+    "this.setAttribute('aria-pressed', on);"
+    "stage.querySelectorAll('.cx-canvas img, .cx-compare > img, .cx-sheet img').forEach("
+    "i => { i.style.width = on ? i.naturalWidth / devicePixelRatio + 'px' : ''; });"
+)
+
+
+def true_size(size: Sequence[int]) -> str:
+    """A button that shows the pictures above it pixel for pixel, and says their size: (height, width)."""
+    if len(size) != 2:
+        return ""
+    return (
+        f'<button class="cx-button cx-pixels" aria-pressed="false" onclick="{_TRUE_SIZE_JS}">'
+        f"Pixel for pixel ({size[1]} x {size[0]})</button>"
     )
 
 

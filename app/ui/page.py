@@ -28,6 +28,8 @@ TITLE = "CrossMax Studio"
 STORAGE_KEY = "crossmax-studio"
 KINDS = {"text": "text", "class": "image", "attack": "attack"}
 """Task of a recipe -> kind of job, which is the tab."""
+SHELF_SECONDS = 1.5
+"""How often the page asks whether any of the visitor's jobs has changed, also those it does not follow."""
 RECENT_SECONDS = 600.0
 """How long after its end a job still decides which tab a page opens on."""
 
@@ -126,6 +128,8 @@ def build_page(studio: Studio) -> gr.Blocks:
         shelf = gr.HTML(
             gallery.results([], studio.media), elem_id="results", apply_default_css=False, js_on_load=CLICK_JS
         )
+        shelved = gr.State("")
+        watch = gr.Timer(SHELF_SECONDS)
         models = gr.HTML(_models(studio), elem_id="models", apply_default_css=False)
         gr.HTML(gallery.footer(studio.device, studio.device_note), apply_default_css=False)
         forgetting = Forgetting(studio, owner)
@@ -173,6 +177,17 @@ def build_page(studio: Studio) -> gr.Blocks:
                 shelf: gallery.results(studio.jobs.list(owner_token(state)), studio.media),
                 models: _models(studio),  # one may have been downloaded
             }
+
+        def look(state: Any, seen: str) -> Updates:
+            jobs = studio.jobs.list(owner_token(state)) if state else []
+            now = gallery.fingerprint(jobs)
+            if not state or now == seen:
+                return {}
+            return {shelved: now, shelf: gallery.results(jobs, studio.media), **sidebar.list_runs(jobs)}
+
+        watch.tick(
+            guarded(notice, keep=True)(look), [owner, shelved], [notice, shelved, shelf, *sidebar.listed], **QUICK
+        )
 
         for panel in panels.values():
             panel.changed.connect(guarded(notice, keep=True)(refresh), [owner], [notice, shelf, models])

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
 from app.ui import markup
 from app.ui.guard import QUICK, Updates, guarded
@@ -108,6 +109,15 @@ class PictureInput:
         url = self.studio.media.url(self.studio.uploads.find(kept.digest, kept.owner))
         words = f"{size[0]} x {size[1]} pixels{''.join(f'. {note}' for note in notes)}"
         return self._show(kept, chosen_markup(words, url), asked_for=asked_for)
+
+    def take_smaller(self, chosen: Kept | None, side: int) -> Updates:
+        """Choose what is chosen, scaled down so that its longer side has at most so many pixels."""
+        path = self.path(chosen)
+        if path is None or chosen is None:
+            return {}
+        picture = self.studio.uploads.read(path)
+        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+        return self._choose(self.studio.uploads.keep(picture, chosen.owner), picture.size)
 
     def clear(self) -> Updates:
         """Choose nothing."""

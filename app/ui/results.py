@@ -10,9 +10,13 @@ from app.jobs.model import JobSnapshot, JobStatus
 from app.ui import charts, markup
 from app.ui.media import Media
 from generator.explorer.names import Names
+from generator.explorer.outcome import Meaning, Outcome, Question, outcome_of
+from generator.explorer.verdicts import Verdict
 
 SMALL_SIDE = 96
 TOP = 5
+COLOURS: Mapping[Outcome, str] = {Outcome.SUCCESS: "cx-fell", Outcome.FAILURE: "cx-held"}
+"""How outcomes look, wherever they stand."""
 
 
 def image_view(job: JobSnapshot, media: Media) -> str:
@@ -23,14 +27,15 @@ def image_view(job: JobSnapshot, media: Media) -> str:
     if not images:
         return markup.notice("There is no picture in this result.", tone="warn")
     crisp = _crisp(result)
+    pixels = markup.true_size(size_of(result))
     if len(images) == 1:
         url = media.url(Path(job.folder) / images[0]["file"])
         shown = f'<div class="cx-canvas">{markup.picture(url, job.title, pixelated=crisp)}</div>'
-        actions = f'<div class="cx-row">{markup.download_link(url, f"{stem}.png")}</div>'
+        actions = f'<div class="cx-row">{markup.download_link(url, f"{stem}.png")}{pixels}</div>'
     else:
         tiles = "".join(_tile(job, media, stem, i, image, crisp) for i, image in enumerate(images))
         shown = f'<div class="cx-sheet">{tiles}</div>'
-        actions = ""
+        actions = f'<div class="cx-row">{pixels}</div>'
     return shown + actions + early_end(job)
 
 
@@ -75,7 +80,7 @@ def attack_view(job: JobSnapshot, media: Media, distances: Mapping[str, float | 
     return markup.join(
         [
             markup.compare(before, after, pixelated=crisp),
-            f'<div class="cx-row">{link}</div>',
+            f'<div class="cx-row">{link}{markup.true_size(size_of(result))}</div>',
             early_end(job),
             markup.facts(distance_facts(image, result.get("recipe", {})) + likeness_facts(distances or {})),
         ]
@@ -134,15 +139,31 @@ def likeness_facts(distances: Mapping[str, float | None]) -> list[tuple[str, str
     return [(words, f"{value:.4f}") for name, words in names.items() if (value := distances.get(name)) is not None]
 
 
-def verdicts(image: Mapping[str, Any], result: Mapping[str, Any], titles: Mapping[str, str], truth: str = "") -> str:
+def verdicts(
+    image: Mapping[str, Any],
+    result: Mapping[str, Any],
+    titles: Mapping[str, str],
+    truth: str = "",
+    known: Mapping[str, str] | None = None,
+) -> str:
     """What every model says of the image before and after, with the read-outs folded away.
 
-    ``truth`` is the name of what the image shows; without one, what a model says before counts as true.
+    ``truth`` is the name of what the image shows; without one, what a model says before counts as true. ``known`` are
+    outcomes by model that were found out already: nobody is judged twice.
     """
     recipe = result.get("recipe", {})
     attacked = recipe.get("models", ())
+    known = known or {}
     said = [
-        _verdict(titles.get(name, name), before, image["after"][name], recipe, truth, attacked=name in attacked)
+        _verdict(
+            titles.get(name, name),
+            before,
+            image["after"][name],
+            recipe,
+            truth,
+            attacked=name in attacked,
+            known=known.get(name, ""),
+        )
         for name, before in image.get("before", {}).items()
         if name in image.get("after", {})
     ]
@@ -157,6 +178,7 @@ def _verdict(
     truth: str,
     *,
     attacked: bool,
+    known: str = "",
 ) -> str:
     was, now = _first(before), _first(after)
     targets = recipe.get("classes", ()) if recipe.get("objective") != "leave" else ()
@@ -164,7 +186,8 @@ def _verdict(
     marks.setdefault(was, "was")
     if now != was:
         marks.setdefault(now, "now")
-    outcome = _outcome(was, now, truth)
+    judged = Outcome(known) if known else _judged(was, now, Question(truth, tuple(map(str, targets))))
+    outcome = _outcome(was, now, judged)
     role = "attacked" if attacked else "only looking on"
     return (
         f'<article class="cx-verdict"><header><h3>{markup.text(name)}</h3><span>{role}</span>{outcome}</header>'
@@ -174,12 +197,22 @@ def _verdict(
     )
 
 
-def _outcome(was: str, now: str, truth: str) -> str:
-    if truth and not Names().find([was], truth):
-        return f"<span>was wrong before: {markup.text(was)}, now {markup.text(now)}</span>"
-    if now != was:
-        return f'<span class="cx-fell">fooled: {markup.text(was)} became {markup.text(now)}</span>'
-    return f'<span class="cx-held">holds: still {markup.text(was)}</span>'
+def _judged(was: str, now: str, question: Question) -> Outcome:
+    """The outcome for a model that said this before and after, by the rule of the tables."""
+    names, said = Names(), (was, now)
+    right = names.find(said, question.label) if question.label else ()
+    wanted = tuple(label for target in question.targets for label in names.find(said, target))
+    before, after = (Verdict(label=label, confidence=None) for label in said)
+    return outcome_of(question, Meaning(right, wanted, comparable=True), before, after)
+
+
+def _outcome(was: str, now: str, outcome: Outcome) -> str:
+    """An outcome in the words and the colour that it has everywhere, and what was said."""
+    css = COLOURS.get(outcome, "")
+    if not outcome.counts:
+        return f"<span>{outcome.words}: {markup.text(was)}, now {markup.text(now)}</span>"
+    change = f"{markup.text(was)} became {markup.text(now)}" if now != was else f"still {markup.text(was)}"
+    return f'<span class="{css}">{outcome.words}: {change}</span>'
 
 
 def _readouts(columns: Mapping[str, Mapping[str, Any]], marks: Mapping[str, str]) -> str:
@@ -241,8 +274,12 @@ def recipe_fold(result: Mapping[str, Any]) -> str:
 
 def _crisp(result: Mapping[str, Any]) -> bool:
     """Whether the pictures are so small that enlarging should show their pixels."""
-    size = result.get("size") or result.get("recipe", {}).get("size") or (0, 0)
-    return 0 < max(size) <= SMALL_SIDE
+    return 0 < max(size_of(result), default=0) <= SMALL_SIDE
+
+
+def size_of(result: Mapping[str, Any]) -> tuple[int, ...]:
+    """Height and width of a result's pictures; () where they are not known."""
+    return tuple(map(int, result.get("size") or result.get("recipe", {}).get("size") or ()))
 
 
 def file_stem(title: str) -> str:

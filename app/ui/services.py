@@ -8,7 +8,9 @@ from typing import Any, Protocol
 from PIL import Image
 
 from app.describing import Offer
-from app.evaluation_order import Cost, DataChoice, EvaluationOrder, ReportFiles, ShippedReport, SuiteChoice
+from app.estimates import Cost
+from app.evaluation_order import Cost as EvaluationCost
+from app.evaluation_order import DataChoice, EvaluationOrder, ReportFiles, ShippedReport, SuiteChoice
 from app.jobs.model import JobRequest, JobSnapshot
 from app.ui.media import Media
 from app.uploads import Uploads
@@ -88,16 +90,26 @@ class Encoders(Protocol):
 class Measurements(Protocol):
     """What is known, or can be found out, about pictures on this machine."""
 
-    def seconds(self, recipe: Recipe) -> float | None:
-        """What a picture like this took the last time; None if there was none yet."""
+    def cost(
+        self,
+        recipe: Recipe,
+        photo: Path | None = None,
+        explore: Mapping[str, Any] | None = None,
+        *,
+        size: tuple[int, int] | None = None,
+    ) -> Cost:
+        """What a job that makes this takes here, with what is found out about an attack; StudioError if it cannot.
+
+        ``size`` (height, width) is that of the photo, where it is to be another than the file's.
+        """
         ...
 
     def opinions(self, picture: Path) -> Mapping[str, Any]:
         """What the classifiers say about a picture, by their names."""
         ...
 
-    def photo_spectrum(self, recipe: Recipe, photo: Path) -> Mapping[str, Any]:
-        """The spectrum of a photo in the layers of a finished recipe."""
+    def spectrum(self, picture: Path) -> Mapping[str, Any]:
+        """How the detail of a picture is spread over scales: "frequencies", "power", and a "fit" (slope...) or None."""
         ...
 
 
@@ -171,7 +183,7 @@ class Evaluations(Protocol):
 
     def costs(
         self, model: str, chosen: Sequence[str], count: int, eps: float
-    ) -> tuple[Mapping[str, Cost], Cost | None]:
+    ) -> tuple[Mapping[str, EvaluationCost], EvaluationCost | None]:
         """What each suite costs, and those that are chosen together (None for none).
 
         The first question about a model measures it, for some seconds.

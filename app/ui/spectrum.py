@@ -1,5 +1,6 @@
 """The spectrum of a finished picture, beside that of a photo that a visitor brings."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,10 @@ from app.ui.services import Studio
 from app.ui.signal import Signal
 from app.ui.spectrum_chart import spectrum_chart
 from app.uploads import Kept
-from generator.recipe import Recipe
 
 INTRODUCTION = (
-    "<div><h3>Spectrum</h3><p>How strongly each layer varies, on logarithmic axes. Natural pictures lie near a "
-    "falling line; a photo of yours, taken apart into the same layers, is drawn beside it.</p></div>"
+    "<div><h3>Spectrum</h3><p>How strong waves of each length are in the picture, on logarithmic axes. Natural "
+    "pictures lie near a line of slope \u22122; a photo of yours is drawn beside it by the same rule.</p></div>"
 )
 
 
@@ -38,8 +38,7 @@ class SpectrumView:
             gr.HTML(INTRODUCTION, apply_default_css=False)
             self.chart = gr.HTML("", apply_default_css=False)
             self.photo.build()
-        # The recipe and the spectrum of the picture that is shown.
-        self.state = gr.State(None)
+        self.state = gr.State("")  # the file of the picture that is shown
         self._changed.build()
         self.photo.also([self._changed.sign], lambda chosen: self._changed.send(f"photo {chosen and chosen.digest}"))
 
@@ -56,30 +55,26 @@ class SpectrumView:
         """Show the spectrum of one picture (from 0) of a finished job, or nothing."""
         result = (snapshot.result or {}) if snapshot is not None else {}
         images = result.get("images", [])
-        spectrum = images[index].get("spectrum") if 0 <= index < len(images) else None
-        if not spectrum:
-            return {self.area: gr.Column(visible=False), self.state: None}
+        if snapshot is None or not 0 <= index < len(images):
+            return {self.area: gr.Column(visible=False), self.state: ""}
         return {
             self.area: gr.Column(visible=True),
-            self.state: {"recipe": result["recipe"], "spectrum": spectrum},
-            **self._changed.send(f"{snapshot.id if snapshot else ''} {index}"),
+            self.state: str(Path(snapshot.folder) / str(images[index]["file"])),
+            **self._changed.send(f"{snapshot.id} {index}"),
         }
 
     def wire(self, owner: gr.BrowserState) -> None:
         """Draw the chart anew whenever the picture or the photo changes; ``owner`` holds the owner's token."""
         self.photo.wire(owner)
 
-        def draw(state: dict[str, Any] | None, chosen: Kept | None) -> Updates:
-            if not state:
+        def draw(picture: str, chosen: Kept | None) -> Updates:
+            if not picture:
                 return {self.chart: ""}
-            spectra = {"this picture": state["spectrum"]}
-            own = {self.chart: spectrum_chart(spectra)}
-            path = self.photo.path(chosen)
-            return own if path is None else self._beside(spectra, state["recipe"], path)
+            shown = {"this picture": Path(picture), "your photo": self.photo.path(chosen)}
+            return {self.chart: spectrum_chart({what: self._of(path) for what, path in shown.items() if path})}
 
         shown = [self.photo.notice, self.chart]
         self._changed.connect(guarded(self.photo.notice)(draw), [self.state, self.photo.name], shown)
 
-    def _beside(self, spectra: dict[str, Any], recipe: dict[str, Any], path: Path) -> Updates:
-        of_photo = self.studio.measurements.photo_spectrum(Recipe.model_validate(recipe), path)
-        return {self.chart: spectrum_chart({**spectra, "your photo": of_photo})}
+    def _of(self, picture: Path) -> Mapping[str, Any]:
+        return self.studio.measurements.spectrum(picture)

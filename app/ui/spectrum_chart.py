@@ -1,4 +1,4 @@
-"""The spectrum of pictures as a chart: the variance of every layer against its resolution, both axes logarithmic."""
+"""The spectrum of pictures as a chart: the power of waves against their number, both axes logarithmic."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ class _Axis:
 def spectrum_chart(spectra: Mapping[str, Mapping[str, Any]]) -> str:
     """The spectra by what they are of, each with its fitted line and slope; empty without any points.
 
-    A spectrum has "resolutions", "variances", and a "fit" (slope, intercept, r_squared, first, last) or None.
+    A spectrum has "frequencies", "power", and a "fit" (slope, intercept, r_squared, first, last) or None.
     """
     drawn = {name: points for name, one in spectra.items() if (points := _points(one))}
     if not drawn:
@@ -49,16 +49,16 @@ def spectrum_chart(spectra: Mapping[str, Mapping[str, Any]]) -> str:
     return (
         f'<figure class="cx-chart cx-spectrum"><figcaption>{"".join(legend)}</figcaption>'
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="Variance of the layers against their resolution: {text("; ".join(described))}">'
+        f'aria-label="Power of waves against their number: {text("; ".join(described))}">'
         f"{''.join(parts)}</svg></figure>"
     )
 
 
 def _points(spectrum: Mapping[str, Any]) -> Points:
-    pairs = zip(spectrum.get("resolutions", ()), spectrum.get("variances", ()), strict=False)
+    pairs = zip(spectrum.get("frequencies", ()), spectrum.get("power", ()), strict=False)
     points = [(float(r), float(v)) for r, v in pairs if v is not None and r > 0 and v > 0]
     stride = -(-len(points) // MOST_POINTS) if points else 1
-    # Fine layers lie closely on this scale: of many, every coarse one and some of the fine ones show the same.
+    # Short waves lie closely on this scale: of many, every long one and some of the short ones show the same.
     return [point for i, point in enumerate(points) if stride == 1 or i < MOST_POINTS // 3 or i % stride == 0]
 
 
@@ -89,7 +89,7 @@ def _grid(x: _Axis, y: _Axis) -> str:
         lines.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
         lines.append(f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{_power(power)}</text>')
     middle = (LEFT + WIDTH - RIGHT) / 2
-    lines.append(f'<text x="{middle}" y="{HEIGHT - 3}" text-anchor="middle">resolution of the layer, in cells</text>')
+    lines.append(f'<text x="{middle}" y="{HEIGHT - 3}" text-anchor="middle">waves across the longer side</text>')
     return f'<g class="cx-grid">{"".join(lines)}</g>'
 
 

@@ -84,6 +84,8 @@ def _working(snapshot: JobSnapshot, media: Media) -> str:
     words = markup.progress_words(snapshot.done, snapshot.total, snapshot.eta_s)
     if snapshot.message and (not snapshot.done or snapshot.message.startswith(NOT_STEPS)):
         words = markup.with_time_left(snapshot.message, snapshot.eta_s if snapshot.done else None)
+    if snapshot.stopping:
+        words = f"{words} · stopping after this step, the picture is kept"
     frame = preview(snapshot, media) or '<div class="cx-canvas cx-waiting"></div>'
     return frame + markup.progress_bar(snapshot.done, snapshot.total, words)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.ui.cost_line import Asked
 from app.ui.forms import MOST_PICTURES, FormError, RecipeFields, advanced_fields, whole
 from app.ui.guard import Updates
 from app.ui.models import EncoderPicker
@@ -65,8 +66,7 @@ class TextInputs:
 
     def preset_recipe(self, name: str, **changes: Any) -> Recipe:
         """A preset as a recipe, with an example as its prompt."""
-        prompt = examples_for(self.studio.encoders.list())[0]
-        return from_preset(TASK, name, **{"prompt": prompt, **changes})
+        return from_preset(TASK, name, **{"prompt": self._example(), **changes})
 
     # ------------------------------------------------------------------ building
 
@@ -210,6 +210,36 @@ class TextInputs:
         for name in models:
             self.models.check(name)
         return models
+
+    # ------------------------------------------------------------------ what it costs
+
+    @property
+    def costly_components(self) -> list[Any]:
+        """The widgets that ``costly`` asks: those that cost time."""
+        own = [self.models.choice, self.models.others, self.images, self.prompt_to, self.on_the_way]
+        return [*own, *self.classes.components, self.start.photo.name, *self.fields.components]
+
+    def costly(self, values: Values) -> Asked:
+        """What the widgets ask for as far as it costs time. StudioError where they are not filled in."""
+        fields = self.fields.read([values[widget] for widget in self.fields.components])
+        classifiers, asked = self.classes.read(values, fields["objective"])
+        models = dict.fromkeys((values[self.models.choice], *(values[self.models.others] or ()), *classifiers))
+        other = str(values[self.prompt_to] or "").strip()
+        count, what = (self.on_the_way, "Pictures on the way") if other else (self.images, "Pictures")
+        recipe = Recipe(
+            task=TASK,
+            **{**fields, **asked, "prompt": self._example(), "prompt_to": other},
+            models=tuple(models),
+            images=whole(values[count], what),
+        )
+        return Asked(recipe, self.start.photo.path(values[self.start.photo.name]))
+
+    def at_first(self) -> Asked:
+        """What the widgets ask for before anything is changed."""
+        return Asked(self.preset_recipe(self.preset_name, models=(self.models.value,)))
+
+    def _example(self) -> str:
+        return examples_for(self.studio.encoders.list())[0]
 
     # ------------------------------------------------------------------ filling in
 

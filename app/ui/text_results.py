@@ -37,6 +37,7 @@ def text_view(job: JobSnapshot, media: Media, titles: Mapping[str, str], index: 
         links.append(markup.download_link(overview, f"{stem}-{whole}.png", f"Download {whole}"))
     if result.get("video"):
         links.append(markup.download_link(media.url(folder / result["video"]), f"{stem}.mp4", "Download video"))
+    links.append(markup.true_size(results.size_of(result)))
     return markup.join(
         [
             _video(job, media, result) if result.get("video") else "",

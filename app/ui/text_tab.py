@@ -5,7 +5,8 @@ from typing import Any
 import gradio as gr
 
 from app.jobs.model import JobSnapshot
-from app.ui import markup, stage, text_results
+from app.ui import stage, text_results
+from app.ui.cost_line import CostLine
 from app.ui.guard import QUICK, Updates, guarded
 from app.ui.layers import LayerView
 from app.ui.opened import OPEN_HINT, opened_words
@@ -52,6 +53,7 @@ class TextTab:
         self.spectrum = SpectrumView(studio)
         self.opinions = OpinionView(studio)
         self.actions = TextActions(self.panel, self.inputs, self._submit)
+        self.cost = CostLine(studio, TASK, self.inputs.costly, self.inputs.start.photo)
 
     def build(self) -> None:
         """Create the widgets."""
@@ -67,7 +69,7 @@ class TextTab:
                 )
                 self.inputs.build_models()
                 self.preset = gr.Radio(
-                    self._preset_choices((self.inputs.models.value,), 1),
+                    self.cost.presets(self.inputs.at_first()),
                     value=self.inputs.preset_name,
                     label="How much care",
                     info=presets_of(TASK)[self.inputs.preset_name].description,
@@ -75,6 +77,7 @@ class TextTab:
                     elem_id="text-preset",
                 )
                 self.inputs.build_numbers()
+                self.cost.build()
                 self.inputs.build_advanced()
                 with gr.Accordion("Repeat a picture", open=False, elem_classes="cx-fold"):
                     gr.HTML(f"<p class='cx-hint'>{OPEN_HINT}</p>", apply_default_css=False)
@@ -95,10 +98,9 @@ class TextTab:
 
     def arrive(self) -> Updates:
         """Updates for somebody who has just opened the page."""
-        choices = self._preset_choices((self.inputs.models.value,), 1)
         return {
             self.create: gr.Button(interactive=True),
-            self.preset: gr.Radio(choices=choices),
+            self.preset: gr.Radio(choices=self.cost.presets(self.inputs.at_first())),
             **self.inputs.refresh(),
         }
 
@@ -173,14 +175,7 @@ class TextTab:
         described = [notice, *inputs.models.outputs, inputs.vocabulary, inputs.examples]
         inputs.models.choice.input(guard(choose_model), [inputs.models.choice], described, **QUICK)
 
-        def cost(model: str, others: list[str] | None, images: float | None) -> Updates:
-            choices = self._preset_choices((model, *(others or ())), int(images or 1))
-            return {self.preset: gr.Radio(choices=choices)}
-
-        costly = [*models, inputs.images]
-        for changed in costly:
-            changed.change(guarded(notice, keep=True)(cost), costly, [notice, self.preset], **QUICK)
-        self.panel.changed.connect(guarded(notice, keep=True)(cost), costly, [notice, self.preset])
+        self.cost.wire(notice, inputs.costly_components, self.preset, self.panel.changed)
 
         def say(event: gr.EventData) -> Updates:
             return {inputs.prompt: str(event.pick)}
@@ -245,20 +240,6 @@ class TextTab:
             **self.spectrum.show(snapshot, index),
             **self.opinions.reset(),
         }
-
-    def _preset_choices(self, models: tuple[str, ...], images: int) -> list[tuple[str, str]]:
-        return [
-            (f"{preset.title}\n{self._cost(name, models, images)}", name) for name, preset in presets_of(TASK).items()
-        ]
-
-    def _cost(self, name: str, models: tuple[str, ...], images: int) -> str:
-        """What pictures by a preset take here, in words."""
-        for count, words in ((images, ""), (1, " each")):
-            recipe = self.inputs.preset_recipe(name, models=tuple(dict.fromkeys(models)), images=count)
-            seconds = self.studio.measurements.seconds(recipe)
-            if seconds is not None:
-                return f"{markup.duration(seconds)} here{words}"
-        return "not measured here yet"
 
 
 def title_of(recipe: Recipe) -> str:

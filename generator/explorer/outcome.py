@@ -35,6 +35,27 @@ class Outcome(StrEnum):
         """Whether it is part of the denominator."""
         return self in (Outcome.SUCCESS, Outcome.FAILURE)
 
+    @property
+    def sign(self) -> str:
+        """How tables mark it, wherever it stands; what does not count has no sign."""
+        return {Outcome.SUCCESS: "\u2713", Outcome.FAILURE: "\u2717"}.get(self, "")
+
+    @property
+    def words(self) -> str:
+        """How tables call it."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    Outcome.SUCCESS: "fooled",
+    Outcome.FAILURE: "holds",
+    Outcome.WRONG_BEFORE: "was wrong before",
+    Outcome.TARGET_BEFORE: "saw it before",
+    Outcome.NO_ANSWER: "gave no answer before",
+    Outcome.NOT_COMPARABLE: "not comparable",
+    Outcome.NOT_APPLICABLE: "not applicable",
+}
+
 
 @dataclass(frozen=True)
 class Question:

@@ -8,7 +8,6 @@ from html import escape
 
 from PIL import Image, ImageChops
 
-from generator.explorer.outcome import Outcome
 from generator.explorer.perceptual import Distances, lpips_note
 from generator.explorer.report import MEANING, Report
 from generator.explorer.survival import SAVED, SURVIVALS
@@ -150,12 +149,11 @@ def _case(report: Report, case: Case, addition: Addition) -> str:
 
 
 def _answer(row: Row) -> str:
-    tick = {Outcome.SUCCESS: "✓ ", Outcome.FAILURE: "✗ "}.get(row.outcome, "")
     said = (
         f"{v.label or 'nothing'} {'' if v.confidence is None else f'{v.confidence:.0%}'}"
         for v in (row.before, row.after)
     )
-    cells = (row.victim, *said, f"{tick}{row.outcome}")
+    cells = (row.victim, *said, f"{row.outcome.sign} {row.outcome.words}".strip())
     return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
 
 

@@ -3,22 +3,21 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeGuard, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from generator.answers import DRAWS, ask, is_layered, started
 from generator.errors import StudioError
 from generator.explorer.labels import LabelList
 from generator.explorer.verdicts import Verdicts, verdict_from
 from generator.guidance import knows_some
-from generator.protocols import Classifier, Encoder, LayeredClassifier
+from generator.protocols import Classifier, Encoder
 from generator.readout import ANSWER, MEAN, read_out
-from generator.synthesis import Model, SeededClassifier, stream
+from generator.synthesis import Model
 from generator.text_files import printable
 
-DRAWS = 8
-"""Passes over which the answer of a victim that draws random numbers is averaged."""
 _PROBE = (32, 40)
 _NAMED = 8
 """Labels or words that a sentence names."""
@@ -81,19 +80,17 @@ class ClassifierVictim:
     @torch.no_grad()
     def look(self, images: Tensor, /) -> Verdicts:
         """Say what images [B, 3, H, W] show: probabilities averaged over `draws` passes; and every read-out."""
-        placed = images.to(self.device)
-        judge = _started(self.classifier)
-        passes = torch.stack([judge(placed) for _ in range(self.draws)])
-        if not _is_layered(judge):
-            return tuple(verdict_from(passes[:, i], self.labels) for i in range(len(images)))
-        layers = torch.stack([judge.readouts(placed) for _ in range(self.draws)])
+        said = ask(self.classifier, images.to(self.device), self.draws)
+        if said.readouts is None:
+            return tuple(verdict_from(said.passes[:, i], self.labels) for i in range(len(images)))
+        names = self.classifier.readout_names if is_layered(self.classifier) else ()
         return tuple(
-            verdict_from(passes[:, i], self.labels, layers[:, i], judge.readout_names) for i in range(len(images))
+            verdict_from(said.passes[:, i], self.labels, said.readouts[:, i], names) for i in range(len(images))
         )
 
     def logits(self, images: Tensor, /) -> Tensor:
         """Map images [B, 3, H, W] to logits [B, C], in one pass."""
-        return _started(self.classifier)(images.to(self.device))
+        return started(self.classifier)(images.to(self.device))
 
     def through(self, readout: str) -> "ClassifierVictim":
         """Return the same network seen through a read-out: "answer", "mean" (of all), or one by its name.
@@ -144,7 +141,7 @@ def classifier_victim(name: str, classifier: Classifier, device: torch.device | 
     has another identity.
     """
     probe = _probe(device)
-    judge = _started(classifier)
+    judge = started(classifier)
     first, second = judge(probe), judge(probe)
     draws = 1 if torch.equal(first, second) else DRAWS
     return ClassifierVictim(
@@ -211,21 +208,9 @@ def guiding(victim: ScoringVictim) -> ScoringVictim:
 
     CrossMax sets the winner's score to zero, where its gradient vanishes (see `generator.readout`).
     """
-    if isinstance(victim, ClassifierVictim) and _is_layered(victim.classifier):
+    if isinstance(victim, ClassifierVictim) and is_layered(victim.classifier):
         return victim.through(MEAN)
     return victim
-
-
-def _started(classifier: Classifier) -> Classifier:
-    """The classifier at the start of its random numbers, if it draws any that can be started."""
-    if isinstance(classifier, SeededClassifier):
-        return classifier.with_seed(stream(0, "victim").initial_seed())
-    return classifier
-
-
-def _is_layered(classifier: Classifier) -> TypeGuard[LayeredClassifier]:
-    """Whether it has several read-outs: one alone is the answer itself."""
-    return isinstance(classifier, LayeredClassifier) and len(classifier.readout_names) > 1
 
 
 def _probe(device: torch.device | str) -> Tensor:

@@ -64,6 +64,7 @@ def build_report(setting: Setting, results: Results, further: dict[str, Any], *,
         "clean_by_readout": {name: proportion((named[:, i] == results.labels)[seen]) for i, name in enumerate(names)},
         "attacks": [_attack(attack, results, clean) for attack in met],
         "worst_case": proportion(standing[counted]) if bool(counted.any()) else None,
+        **({} if complete else _finished(results, clean)),
         "accounting": _accounting(results, counted) if setting.model.random else None,
         "per_image": {
             "label": results.labels.tolist(),
@@ -81,6 +82,15 @@ def build_report(setting: Setting, results: Results, further: dict[str, Any], *,
     }
     report |= further
     return {**report, "findings": findings(report) if met else []}
+
+
+def _finished(results: Results, clean: Tensor) -> dict[str, Any]:
+    """The worst case over the attacks that have met every image, while others still go on: what is known stays."""
+    finished = [attack for attack in results.attacks if bool(attack.met.all())]
+    if not finished or len(finished) == len(results.attacks):
+        return {}
+    names = [attack.planned.name for attack in finished]
+    return {"worst_case_finished": {"attacks": names, **proportion(clean & ~results.broken(finished))}}
 
 
 def _attack(attack: AttackResults, results: Results, clean: Tensor) -> dict[str, Any]:

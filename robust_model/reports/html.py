@@ -11,6 +11,7 @@ from robust_model.reports.plots import accuracy_plot, curve_plot
 from robust_model.reports.samples import sample_card
 from robust_model.reports.words import (
     AFRESH,
+    FINISHED,
     NOTHING,
     WHILE_ATTACKED,
     WORST_CASE,
@@ -86,6 +87,8 @@ def _accuracies(report: Report) -> Markup:
     rows += [(attack["name"], attack, "sky") for attack in report["attacks"]]
     if report["worst_case"]:
         rows.append((WORST_CASE, report["worst_case"], "attack"))
+    if report.get("worst_case_finished"):
+        rows.append((FINISHED, report["worst_case_finished"], "attack"))
     return _figure("What is left under each attack", accuracy_plot(rows))
 
 
@@ -102,6 +105,8 @@ def _attacks(report: Report) -> Markup:
     if report["worst_case"]:
         total = {"passes": report.get("passes"), "seconds": report.get("seconds")}
         rows.append(row(WORST_CASE, {**report["worst_case"], **total}))
+    if report.get("worst_case_finished"):
+        rows.append(row(FINISHED, report["worst_case_finished"]))
     header = ("", "accuracy", "95 % interval", "images", "passes forward + back", "time", "distance")
     return table("Attack by attack", header, rows, WORST_CASE)
 

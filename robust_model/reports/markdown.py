@@ -5,6 +5,7 @@ from typing import Any
 
 from robust_model.evaluation.masking import verdict
 from robust_model.reports.words import (
+    FINISHED,
     WORST_CASE,
     autoattack_lines,
     both_rules,
@@ -48,6 +49,9 @@ def render_markdown(report: Mapping[str, Any]) -> str:
         rows.append(_row(named(attack), attack, effort(attack), passes(attack.get("passes"))))
     if full["worst_case"]:
         rows.append(_row(WORST_CASE, full["worst_case"], "", passes(full.get("passes"))))
+    if full.get("worst_case_finished"):
+        known = full["worst_case_finished"]
+        rows.append(_row(FINISHED, known, ", ".join(known["attacks"])))
     lines = [f"## {cell(full['config']['model'])}", "", cell(setting(full)), ""]
     lines += table(("", "effort", "accuracy", "95 % interval", "images", "passes (forward + backward)"), rows)
     lines += [

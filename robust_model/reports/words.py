@@ -10,6 +10,7 @@ from robust_model.evaluation.masking import findings
 
 SCHEMA_PATH = Path(__file__).with_name("report.schema.json")
 WORST_CASE = "worst case over all attacks"
+FINISHED = "worst case over the finished attacks"
 NOTHING = "–"
 WHILE_ATTACKED, AFRESH = "while attacked", "by fresh draws"
 """The two rules by which a random defence's answers are judged (see `both_rules`)."""

@@ -92,6 +92,42 @@ def test_a_model_that_was_wrong_before_is_not_said_to_be_fooled() -> None:
     assert "was wrong before: frog, now ship" in wrong and "cx-fell" not in wrong
 
 
+def test_an_outcome_has_one_code_everywhere() -> None:
+    """U14: the same sign and words in both tables and below; none where nothing counts."""
+    marks = {
+        "success": ("\u2713", "fooled"),
+        "failure": ("\u2717", "holds"),
+        "wrong before": ("", "was wrong before"),
+        "target before": ("", "saw it before"),
+        "no answer before": ("", "gave no answer before"),
+    }
+    for outcome, (sign, words) in marks.items():
+        found = findings()
+        found["rows"] = [
+            {**row, "outcome": outcome, "reached": True, "by_itself": True}
+            for row in found["rows"]
+            if row["victim"] == UNDEFENDED
+        ]
+        above = attack_tables.transfer_table(found, {})
+        below = attack_tables.survival_table(found, {})
+        for page in (above, below):
+            row = next(row for row in cells(page) if any(words in cell for cell in row) or page is below)
+            assert (sign in "".join(row)) if sign else not {"\u2713", "\u2717", "*"} & set("".join(row)), (outcome, row)
+        assert words in below
+        said = {"top": [{"class": "frog", "probability": 0.9}]}
+        image = {"before": {UNDEFENDED: said}, "after": {UNDEFENDED: said}}
+        assert words in results.verdicts(image, {}, {}, "", attack_tables.outcomes(found))
+
+
+def test_a_target_that_was_missed_is_no_success() -> None:
+    """U14: a model led to ship that says dog holds, here as in the table."""
+    image = {"before": {"m": {"top": [{"class": "frog", "probability": 0.9}]}}}
+    recipe = {"recipe": {"classes": ["ship"], "objective": "logit", "models": ["m"]}}
+    for now, words in (("dog", "holds: frog became dog"), ("ship", "fooled: frog became ship")):
+        after = {"m": {"top": [{"class": now, "probability": 0.9}]}}
+        assert words in results.verdicts({**image, "after": after}, recipe, {})
+
+
 def test_the_parts_of_a_change_have_names_and_factors(tmp_path: Path) -> None:
     media = Media({"data": tmp_path}, b"k" * 32)
     page = attack_results.parts_view({"perturbation": {"parts": parts("a.png")}}, tmp_path, media)

@@ -14,7 +14,6 @@ from app.data_dir import DataDir
 from app.jobs import JobRequest, JobService, JobStatus, run_foreground
 from app.layers import SavedLayers, _load
 from app.onlookers import ask
-from app.spectra import spectrum_of_photo
 from app.work import make_handlers
 from generator.encoders.download import DownloadStopped
 from generator.errors import StudioError
@@ -93,9 +92,9 @@ def test_pictures_with_their_record(handlers, shop, tmp_path):
         near = {entry["role"]: entry for entry in image["cosines"]["tiny"]}
         assert near["prompt"]["text"] == "a red frog" and near["negative"]["weight"] < 0
         assert -1 <= near["prompt"]["after"] <= 1 and image["after"] == {}
-        assert image["spectrum"]["resolutions"] == [2, 4, 24] and len(image["spectrum"]["variances"]) == 3
     assert {"total", "prompt", "negative"} <= set(seen[-1].curves)
-    assert shop.timings.seconds(Recipe(**asked), "cpu") == result["seconds"]
+    again = shop.timings.cost(Recipe(**asked), "cpu")  # what it took is what the next one will take
+    assert 0 < again.steps <= 1.5 * result["seconds"]
     whole = to_tensor(SavedLayers().render(folder, 1, (1, 2, 4, 24)))
     assert (whole - to_tensor(load_image(folder / "image-2.png"))).abs().max() <= 1 / 255 + 1e-6
 
@@ -116,7 +115,7 @@ def test_a_photo_changes_inside_the_mask_only_and_within_its_budget(handlers, da
     assert change.max() > 0 and image["linf"] == pytest.approx(change.max().item(), abs=1e-6)
     assert norm == "none" or change.max() <= 8 / 255 + 1e-6
     assert result["recipe"]["source"] == photo and result["recipe"]["mask"] == params["mask"]
-    assert result["size"] == [20, 30] and image["spectrum"]["fit"] is not None
+    assert result["size"] == [20, 30]
     shown = SavedLayers()
     whole = to_tensor(shown.render(folder, 0, shown.resolutions(folder, 0)))
     assert (whole - after).abs().max() <= 2 / 255
@@ -216,22 +215,6 @@ def test_layers_that_are_too_large_are_kept_as_bands(handlers, tmp_path, monkeyp
     coarse = to_tensor(shown.render(folder, 0, (1,)))
     assert coarse.var(dim=(2, 3)).max() < 1e-4 and coarse.var(dim=1).max() > 0  # one colour
     assert not torch.equal(to_tensor(shown.render(folder, 0, (1, 2, 3))), coarse)
-
-
-def test_a_photo_of_a_picture_has_the_spectrum_of_its_layers(handlers, tmp_path):
-    """Layers that descent from nothing arrives at are those of least norm, which a photo is taken apart into."""
-    folder = tmp_path / "out"
-    fields = {"start_std": 0.0, "resolutions": "1..24", "learning_rate": 0.4, "steps": 4}
-    result = run(handlers, {"recipe": recipe(**fields)}, folder)
-    own = result["images"][0]["spectrum"]
-    again = spectrum_of_photo(Recipe(**result["recipe"]), folder / "image-1.png")
-    assert again["resolutions"] == own["resolutions"]
-    for mine, found in list(zip(own["variances"], again["variances"], strict=True))[:8]:
-        assert found == pytest.approx(mine, rel=0.1)
-    with pytest.raises(StudioError, match="too few"):
-        small = tmp_path / "small.png"
-        Image.new("RGB", (9, 9)).save(small)
-        spectrum_of_photo(Recipe(**result["recipe"]), small)
 
 
 def test_classifiers_can_be_asked_about_any_picture(tmp_path):

@@ -39,7 +39,7 @@ def main() -> None:
 def run(data_dir: Path, port: int, uploads: Uploads, read_vlm: ReadSettings) -> None:
     measurements = StandInMeasurements()
     handlers = {
-        "text": Texts(uploads, measurements),
+        "text": Texts(uploads),
         "image": make_images,
         "attack": MoreAttacks(Attack(uploads), uploads, read_vlm),
         "evaluate": evaluate,

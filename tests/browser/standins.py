@@ -8,6 +8,7 @@ from typing import Any
 
 from PIL import Image, ImageChops
 
+from app.estimates import Cost, Rates, cost_of
 from app.jobs.context import JobContext
 from app.ui.media import Media, load_secret
 from app.ui.services import Jobs, Studio
@@ -108,30 +109,32 @@ class StandInEncoders:
 class StandInMeasurements:
     """What was measured, and what is made up."""
 
-    def __init__(self) -> None:
-        self.taken: dict[tuple[object, ...], float] = {}
-
-    @staticmethod
-    def key(recipe: Recipe) -> tuple[object, ...]:
-        return recipe.models, recipe.size, recipe.steps, recipe.images
-
-    def seconds(self, recipe: Recipe) -> float | None:
-        return self.taken.get(self.key(recipe))
+    def cost(
+        self,
+        recipe: Recipe,
+        photo: Path | None = None,
+        explore: Mapping[str, Any] | None = None,
+        *,
+        size: tuple[int, int] | None = None,
+    ) -> Cost:
+        if photo is not None and size is None:
+            size = load_image(photo).size[::-1]
+        return cost_of(recipe, Rates(), size)
 
     def opinions(self, picture: Path) -> Mapping[str, Any]:
         return {MODELS[0].name: says("frog", "cat")}
 
-    def photo_spectrum(self, recipe: Recipe, photo: Path) -> Mapping[str, Any]:
-        if load_image(photo).width < 64:
+    def spectrum(self, picture: Path) -> Mapping[str, Any]:
+        if load_image(picture).width == 40:
             raise StudioError("The photo is too small: choose a larger one.")
-        return spectrum(-1.5)
+        return spectrum(-1.5 if "uploads" in picture.parts else -2.0)
 
 
 def spectrum(slope: float) -> dict[str, Any]:
     """A spectrum in the form of a result, exactly on its line."""
-    resolutions = [2, 4, 8, 16, 32]
+    frequencies = [2, 4, 8, 16, 32]
     fit = {"slope": slope, "intercept": 0.0, "r_squared": 1.0, "first": 2.0, "last": 32.0}
-    return {"resolutions": resolutions, "variances": [r**slope for r in resolutions], "fit": fit}
+    return {"frequencies": frequencies, "power": [f**slope for f in frequencies], "fit": fit}
 
 
 def says(first: str, second: str) -> dict[str, Any]:
@@ -191,8 +194,8 @@ def make_images(context: JobContext) -> dict[str, Any]:
 class Texts:
     """A stand-in for texts: fades, in the shade of a photo where there is one, and marks where a mask lies."""
 
-    def __init__(self, uploads: Uploads, measurements: StandInMeasurements) -> None:
-        self._uploads, self._measurements = uploads, measurements
+    def __init__(self, uploads: Uploads) -> None:
+        self._uploads = uploads
 
     def __call__(self, context: JobContext) -> dict[str, Any]:
         recipe = Recipe(**context.params["recipe"])
@@ -200,11 +203,8 @@ class Texts:
             return self._download(context)
         photos = {name: self._upload(context, name) for name in ("source", "mask") if context.params.get(name)}
         size = recipe.size if "source" not in photos else photos["source"].size[::-1]
-        started = time.monotonic()
         step = work(context, recipe, size, "prompt")
         images = [self._save(context, recipe, step, size, photos, index) for index in range(recipe.images)]
-        if step == recipe.steps:
-            self._measurements.taken[self._measurements.key(recipe)] = time.monotonic() - started
         taken = recipe.with_changes(steps=step, size=size)
         return {"recipe": taken.model_dump(mode="json"), "images": images, "unknown_words": {}}
 
@@ -228,7 +228,7 @@ class Texts:
         name = f"image-{index + 1}.png"
         save_png(frame, context.dir / name, recipe.with_changes(steps=step).png_metadata())
         cosines = [{"role": "prompt", "text": recipe.prompt, "weight": 1.0, "before": 0.1, "after": 0.4}]
-        facts: dict[str, Any] = {"file": name, "before": {}, "after": {}, "spectrum": spectrum(-2.0)}
+        facts: dict[str, Any] = {"file": name, "before": {}, "after": {}}
         if "source" in photos:
             facts |= {"source": "source.png", "linf": 0.1, "l2": 1.0}
         return {**facts, "seed": recipe.seed + index, "cosines": {recipe.models[0]: cosines}}

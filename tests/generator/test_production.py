@@ -11,6 +11,7 @@ from torch import Tensor
 
 from generator.distance import l2, linf
 from generator.errors import StudioError
+from generator.explorer.victims import classifier_victim
 from generator.guidance import Pictures
 from generator.image import load_image, quantise, read_metadata, to_tensor
 from generator.loop import DivergedError, Step
@@ -226,6 +227,21 @@ def test_the_number_of_names_must_fit(tmp_path: Path) -> None:
         produce(recipe(images=2), {"colours": Colours()}, outputs=output_paths(tmp_path / "x.png", 1))
 
 
+def test_two_who_ask_hear_the_same() -> None:
+    """U10: one quantity by one rule, for random models too, whatever was asked before."""
+    for model in (NoisyColours(), Colours(), LayeredColours()):
+        model(photo())
+        said = predict(model, photo())
+        victim = classifier_victim("a victim", model)
+        victim.look(torch.rand(1, 3, 9, 9, generator=torch.Generator().manual_seed(1)))
+        (verdict,) = victim.look(photo())
+        assert [(one["class"], one["probability"]) for one in said["top"]] == [
+            (guess.label, guess.confidence) for guess in verdict.top[: len(said["top"])]
+        ]
+        assert (said["draws"], said["agreement"]) == (verdict.draws, verdict.agreement)
+        assert [one["top"][0]["class"] for one in said["readouts"]] == [one.label for one in verdict.readouts]
+
+
 def test_predict_averages_draws() -> None:
     red = torch.tensor([0.9, 0.1, 0.1]).view(1, 3, 1, 1).expand(1, 3, 6, 8)
     said = predict(LayeredColours(), red, draws=2)
@@ -238,6 +254,9 @@ def test_predict_averages_draws() -> None:
     assert predict(Colours(), red)["readouts"] == []
 
     class Undecided(NoisyColours):
+        def with_seed(self, seed: int) -> "Undecided":
+            return type(self)(seed)
+
         def forward(self, images: Tensor) -> Tensor:
             draw = torch.randint(2, (1,), generator=self.rng).item()
             return torch.tensor([[3.0, 2.0, 0.0, 0.0], [0.0, 2.0, 0.0, 0.0]])[int(draw)][None]

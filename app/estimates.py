@@ -1,0 +1,295 @@
+"""What making a picture costs, before it is made: from a recipe, a photo's size and what was measured here.
+
+The work is counted in a few units: passes over a picture's pixels, products of matrices, pixels of PNG files, and
+passes of each model. `Rates` says what a unit takes on a device. So every field that costs time moves the estimate,
+whatever the size, also where nothing like it was ever made. Nothing is allocated, loaded or run here.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from generator.completion import AUTO_RESOLUTIONS, auto_resolutions
+from generator.loop import MAX_PIXELS
+from generator.operators import Size, layer_shape, parse_resolutions
+from generator.prior import choose_form
+from generator.recipe import Recipe
+from generator.views import VIEWS, OneOf, parse_views
+
+DRAWS = 8
+"""Passes over which the answer of a model that may draw random numbers is averaged."""
+LINE_POINTS = 26
+"""Points at which a victim is asked on the way from a photo to its attacked picture."""
+MOST_LINES = 4
+FLOATS = 12
+"""Bytes of a pixel as three floats."""
+
+# Passes over all pixels of one picture, in units of one that reads it and writes another; measured with PyTorch's
+# operations, there and back.
+_PRIOR = {"layers": 20, "pixel": 13}  # rendering, the bound, the gradient's length, the update
+_EACH_MODEL = 6  # gathering the gradient, and the model's own scaling down
+_SAVING = 14  # rounding to 8 bit within a budget
+_LOOK = 6  # scaling a picture down for a model, forward only
+_SURVIVAL = 30  # opening, changing and fingerprinting a picture before a model looks at it
+_CHANGES = 60  # a band of the change, taken apart and rounded
+_SPECTRUM = 9  # the variance of a layer, in float64
+_FRESH_BYTES = 32 << 20
+_FRESH = 1.9
+"""A tensor of more bytes gets fresh memory every time (mallopt(3), M_MMAP_THRESHOLD), which costs that much more."""
+_FORWARD = 1 / 3  # of a pass there and back
+
+
+@dataclass(frozen=True)
+class Network:
+    """Seconds of a pass there and back: `call` for any number of images, and `image` for each of them.
+
+    `draws` passes make an answer: several where a model draws random numbers.
+    """
+
+    call: float = 0.01
+    image: float = 0.03
+    draws: int = DRAWS
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Seconds of a unit of work on a device: as on an ordinary core until they are measured.
+
+    Attributes:
+        pixel: one pass over one pixel of three floats.
+        product: one multiplication and addition in a product of matrices.
+        file: one pixel of a PNG, packed or unpacked.
+        networks: by name of the model; for others, `unknown` counts.
+    """
+
+    pixel: float = 5e-9
+    product: float = 3e-11
+    file: float = 1.5e-7
+    networks: Mapping[str, Network] = field(default_factory=dict)
+    unknown: Network = Network()
+
+    def network(self, name: str) -> Network:
+        """What a pass of a model takes."""
+        return self.networks.get(name, self.unknown)
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What is found out about a picture once it is there.
+
+    Attributes:
+        victims: models that are asked about an attack beside those that it is made with.
+        survivals: things that may happen to its file, the file itself among them; 0 where nothing is asked.
+        onlookers: models that are asked about any picture.
+    """
+
+    victims: tuple[str, ...] = ()
+    survivals: int = 0
+    onlookers: tuple[str, ...] = ()
+
+
+NOTHING_MORE = Extras()
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a job takes: seconds until its last step, seconds for everything after, and bytes at the most."""
+
+    steps: float
+    after: float
+    bytes: int
+    per_step: float
+
+    @property
+    def seconds(self) -> float:
+        """All of it."""
+        return self.steps + self.after
+
+
+def cost_of(recipe: Recipe, rates: Rates, photo: Size | None = None, extras: Extras = NOTHING_MORE) -> Cost:
+    """What one job takes that makes the pictures of a recipe.
+
+    Args:
+        recipe: as it is submitted; what it leaves open is counted as it will be filled in.
+        rates: of the device.
+        photo: (height, width) of the photo that it starts from, if there is one: the canvas has its size.
+        extras: what is found out afterwards.
+
+    Raises:
+        StudioError: the resolutions or the views make no sense on this canvas.
+    """
+    size = photo or recipe.size
+    pixels, images = size[0] * size[1], recipe.images
+    if pixels * FLOATS > _FRESH_BYTES:
+        rates = replace(rates, pixel=_FRESH * rates.pixel)
+    resolutions = _resolutions(recipe, size, from_photo=photo is not None)
+    products = _products(resolutions, size)
+    step = images * _prior_seconds(recipe, pixels, products, size, rates)
+    seen = [_Seen(size, 0.0, 1)]
+    views = _views(recipe.views, seen[0])
+    for name in recipe.models:
+        shown = recipe.views_per_step * images * views.copies
+        network = rates.network(name)
+        touched = images * recipe.views_per_step * (views.passes + _EACH_MODEL * views.pixels * views.copies)
+        step += rates.pixel * (touched + _EACH_MODEL * pixels * images)
+        step += network.call * math.ceil(shown / _together(shown, pixels)) + network.image * shown
+    after = images * _after(recipe, pixels, products, len(resolutions), rates, photo is not None, extras)
+    return Cost(recipe.steps * step, after, _bytes(recipe, pixels, products, size, views), step)
+
+
+# ---------------------------------------------------------------------- steps
+
+
+def _resolutions(recipe: Recipe, size: Size, *, from_photo: bool) -> tuple[int, ...]:
+    if recipe.perturbation == "pixel":
+        return ()
+    if recipe.resolutions == AUTO_RESOLUTIONS:
+        return auto_resolutions("attack" if from_photo else recipe.task, size)
+    return parse_resolutions(recipe.resolutions, size)
+
+
+def _products(resolutions: tuple[int, ...], size: Size) -> float:
+    """Multiplications of one way from a picture to all layers and back, three channels."""
+    height, width = size
+    shapes = [layer_shape(r, size) for r in resolutions]
+    return 3.0 * sum(2 * rows * width * (height + columns) for rows, columns in shapes)
+
+
+def _prior_seconds(recipe: Recipe, pixels: int, products: float, size: Size, rates: Rates) -> float:
+    """One image's step without the models: rendering it, and moving what holds it."""
+    seconds = _PRIOR[recipe.perturbation] * pixels * rates.pixel
+    if recipe.perturbation == "pixel":
+        return seconds
+    if choose_form(recipe.form, recipe.optimiser) == "image_space":
+        one = 3.0 * pixels * sum(size)  # a Kronecker product: its number grows with what the tolerance asks for
+        terms = math.ceil(1 - math.log10(recipe.tolerance)) * 2 if recipe.tolerance else math.inf
+        return seconds + rates.product * min(products, terms * one)
+    return seconds + 2 * rates.product * products
+
+
+def _together(shown: int, pixels: int) -> int:
+    """Views that go through a model at once."""
+    return max(1, min(shown, 256, MAX_PIXELS // max(1, pixels)))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a model is shown: the size of a view, passes over pixels on the way there and back, and copies."""
+
+    size: Size
+    passes: float
+    copies: int
+
+    @property
+    def pixels(self) -> int:
+        return self.size[0] * self.size[1]
+
+
+def _scaled(size: Size, factor: float) -> Size:
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
+def _same(weight: float) -> Callable[[Any, _Seen], _Seen]:
+    """A view that keeps the size, and passes so often over every pixel."""
+    return lambda _view, seen: _Seen(seen.size, seen.passes + weight * seen.pixels * seen.copies, seen.copies)
+
+
+def _to(size: Size, weight: float, seen: _Seen, copies: int = 1) -> _Seen:
+    """A view of another size, whose work is with the larger of both."""
+    worked = max(seen.pixels, size[0] * size[1]) if weight > _CUT else size[0] * size[1]
+    return _Seen(size, seen.passes + weight * worked * seen.copies * copies, seen.copies * copies)
+
+
+_CUT = 3  # passes that cutting a window takes, over its own pixels
+
+
+def _convolved(radius: float, seen: _Seen) -> _Seen:
+    """A blur by a kernel of so many pixels to either side, along both axes."""
+    return _same(3 + 2 * (2 * radius + 1))(None, seen)
+
+
+_VIEWS: Mapping[str, Callable[[Any, _Seen], _Seen]] = {
+    "crop": lambda view, seen: _to(_scaled(seen.size, (view.scale_min + view.scale_max) / 2), _CUT, seen),
+    "window": lambda view, seen: _to((min(view.pixels, seen.size[0]), min(view.pixels, seen.size[1])), _CUT, seen),
+    "shift": _same(4),
+    "roll": _same(5),
+    "noise": _same(8),
+    "uniform": _same(5),
+    "flip": _same(8),
+    "resize": lambda view, seen: _to(_scaled(seen.size, (view.factor_min + view.factor_max) / 2), 8, seen),
+    "jpeg": _same(90),
+    "blur": lambda view, seen: _convolved(3 * (view.sigma_min + view.sigma_max) / 2, seen),
+    "di": lambda view, seen: _to(_scaled(seen.size, max(1.0, view.rate)), 10, seen),
+    "ti": lambda view, seen: _convolved(view.radius / 2, seen),
+    "si": lambda view, seen: _to(seen.size, _CUT, seen, copies=view.copies),
+    "identity": _same(0),
+}
+"""What each kind of view does to what a model is shown, by its name in the text form."""
+_NAMES = {kind: name for name, kind in VIEWS.items()}
+
+
+def _views(text: str, seen: _Seen) -> _Seen:
+    """What a model is shown through views; of alternatives, the mean."""
+    for view in parse_views(text).views:
+        if isinstance(view, OneOf):
+            each = [_VIEWS[_NAMES[type(one)]](one, seen) for one in view.views]
+            pixels = sum(one.pixels for one in each) / len(each)
+            side = math.sqrt(pixels / seen.pixels)
+            passes = sum(one.passes for one in each) / len(each)
+            seen = _Seen(_scaled(seen.size, side), passes, max(one.copies for one in each))
+        else:
+            seen = _VIEWS[_NAMES[type(view)]](view, seen)
+    return seen
+
+
+# ---------------------------------------------------------------------- afterwards
+
+
+def _after(
+    recipe: Recipe, pixels: int, products: float, layers: int, rates: Rates, from_photo: bool, extras: Extras
+) -> float:
+    """Seconds of everything that follows the last step, for one image."""
+    seconds = _SAVING * pixels * rates.pixel + 2 * pixels * rates.file
+    whom = [*recipe.models, *extras.onlookers]
+    seconds += sum(_look(name, pixels, rates) for name in whom) * (2 if from_photo else 1)
+    if recipe.task == "text":
+        seconds += layers * _SPECTRUM * pixels * rates.pixel + rates.product * products
+    if recipe.task == "attack":
+        bands = min(12, max(1, layers)) if recipe.perturbation == "layers" else max(1, int(math.log2(pixels)) // 2)
+        seconds += bands * (_CHANGES * pixels * rates.pixel + pixels * rates.file)
+    if extras.survivals:
+        victims = list(dict.fromkeys([*recipe.models, *extras.victims]))
+        for place, name in enumerate(victims):
+            looks = 2 * (extras.survivals + 2) + (LINE_POINTS if place < MOST_LINES else 0)
+            seconds += looks * (_SURVIVAL * pixels * rates.pixel + _look(name, pixels, rates))
+    return seconds
+
+
+def _look(name: str, pixels: int, rates: Rates) -> float:
+    """Seconds in which a model says what it sees."""
+    network = rates.network(name)
+    return network.draws * (_LOOK * pixels * rates.pixel + _FORWARD * (network.call + network.image))
+
+
+# ---------------------------------------------------------------------- memory
+
+_STATE = 8  # pictures of floats that the prior, its gradient, the update and the loop hold
+_VIEWED = 6  # of each view that goes through a model at once, with what its gradient needs
+_ROUNDED = 8  # while the pictures are rounded to 8 bit, in float64
+_NETWORKS = 600_000_000
+"""Bytes of the program, its models and what a pass through them needs."""
+
+
+def _bytes(recipe: Recipe, pixels: int, products: float, size: Size, views: _Seen) -> int:
+    """About the most memory that a job takes beside the program's own."""
+    images = recipe.images
+    state = images * pixels * FLOATS * _STATE
+    if recipe.perturbation == "layers" and choose_form(recipe.form, recipe.optimiser) == "image_space":
+        rooms = products / (3.0 * 2 * size[1] * (size[0] + size[1]))  # about the cells of all layers along one side
+        state += int(8 * rooms * sum(size))
+    elif recipe.perturbation == "layers":
+        state += int(2 * FLOATS * images * products / (3.0 * 2 * size[0]))
+    at_once = max(1, min(recipe.views_per_step, MAX_PIXELS // (images * pixels)))
+    viewed = images * at_once * views.copies * views.pixels * FLOATS * _VIEWED
+    return _NETWORKS + state + max(viewed, images * pixels * FLOATS * _ROUNDED)

@@ -1,0 +1,54 @@
+"""What a classifier says about images, by one rule for all who ask: the same images have the same answer.
+
+A classifier that draws random numbers starts anew, from one fixed seed, whenever it is asked, and its answer is that of
+several passes together. Whatever was asked before, and whoever asks, makes no difference.
+"""
+
+from dataclasses import dataclass
+from typing import TypeGuard
+
+import torch
+from torch import Tensor
+
+from generator.protocols import Classifier, LayeredClassifier
+from generator.synthesis import SeededClassifier, stream
+
+DRAWS = 8
+"""Passes over which the answer of a classifier that draws random numbers is averaged."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """Logits of D passes over B images: `passes` [D, B, C], and `readouts` [D, B, N, C] of a layered classifier."""
+
+    passes: Tensor
+    readouts: Tensor | None
+
+
+@torch.no_grad()
+def ask(classifier: Classifier, images: Tensor, draws: int | None = None) -> Answer:
+    """Ask a classifier about images [B, 3, H, W].
+
+    `draws` is the number of passes; unless it is known, one is enough where the first two are equal.
+    """
+    judge = started(classifier)
+    passes = [judge(images)]
+    if draws is None:
+        second = judge(images)
+        passes += [] if torch.equal(passes[0], second) else [second]
+        draws = DRAWS if len(passes) > 1 else 1
+    passes += [judge(images) for _ in range(draws - len(passes))]
+    layers = torch.stack([judge.readouts(images) for _ in passes]) if is_layered(judge) else None
+    return Answer(torch.stack(passes), layers)
+
+
+def started(classifier: Classifier) -> Classifier:
+    """The classifier at the start of its random numbers, if it draws any that can be started."""
+    if isinstance(classifier, SeededClassifier):
+        return classifier.with_seed(stream(0, "victim").initial_seed())
+    return classifier
+
+
+def is_layered(classifier: Classifier) -> TypeGuard[LayeredClassifier]:
+    """Whether it has several read-outs: one alone is the answer itself."""
+    return isinstance(classifier, LayeredClassifier) and len(classifier.readout_names) > 1

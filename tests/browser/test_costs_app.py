@@ -1,0 +1,69 @@
+"""What a click costs, said before it; results that are seen whole; and cards that hear of every job."""
+
+import re
+
+import pytest
+
+from tests.browser.actions import a_jpeg, open_classes, stage, upload, wait_for_state
+
+sync_api = pytest.importorskip("playwright.sync_api")
+
+
+def test_a_large_photo_says_what_it_costs_and_is_seen_whole(text_visit: "sync_api.Page") -> None:
+    """U6, U7, U11: the cost before the click, an offer to work smaller, "after" whole at first, pixel for pixel."""
+    page = text_visit
+    for tab, kind in (("Text to image", "text"), ("Class to image", "class"), ("Attack an image", "attack")):
+        page.get_by_role("tab", name=tab).click()
+        labels = page.locator(f"#{kind}-preset label")
+        labels.first.wait_for()
+        assert all("about" in label for label in labels.all_inner_texts()), kind
+    upload(page, "#attack-upload", "small.jpg", a_jpeg(480, 320))
+    line = page.locator("#attack-cost")
+    line.get_by_text("here").wait_for()
+    small = line.inner_text()
+    assert page.locator("#attack-smaller").count() == 0 or not page.locator("#attack-smaller").is_visible()
+    upload(page, "#attack-upload", "large.jpg", a_jpeg(2000, 1500))
+    page.wait_for_function("before => document.querySelector('#attack-cost').innerText !== before", arg=small)
+    assert "min" in line.inner_text() or "h here" in line.inner_text()
+    page.get_by_role("button", name=re.compile("Scale the photo to 1024 x 768 first")).click()
+    page.get_by_text("1024 x 768 pixels").wait_for()
+    page.locator("#attack-smaller").wait_for(state="hidden")
+    page.click("#attack-create")
+    wait_for_state(page, "done", "attack")
+    shown = stage(page, "attack")
+    assert shown.locator(".cx-compare input").input_value() == "0"  # nothing of "before" covers it
+    shown.get_by_role("button", name="Pixel for pixel (1024 x 768)").click()
+    widths = "e => [e.getBoundingClientRect().width, e.naturalWidth / devicePixelRatio]"
+    width, natural = shown.locator(".cx-compare > img").first.evaluate(widths)
+    assert width == natural == 1024
+    card = page.locator("#results .cx-result img").first
+    assert card.evaluate("e => getComputedStyle(e).objectFit") == "contain"
+
+
+def test_cards_hear_of_jobs_that_nobody_follows(text_visit: "sync_api.Page") -> None:
+    """U8, U6: within 2 s a card shows the change of its job, made elsewhere; no time is left of what is stopping."""
+    page = text_visit
+    open_classes(page)
+    page.get_by_text("deer", exact=True).click()
+    page.click("#class-create")  # it waits until it is stopped
+    wait_for_state(page, "running")
+    page.get_by_text("ship", exact=True).click()
+    page.click("#class-create")
+    wait_for_state(page, "queued")
+    cards = page.locator("#results .cx-result small")
+    page.wait_for_function(
+        "[...document.querySelectorAll('#results .cx-result small')].map(e => e.innerText.split(' · ')[1]).join()"
+        " === 'waiting,running'"
+    )
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.wait_for_selector("#results .cx-result")
+    other.locator("#results .cx-result", has_text="deer").click()
+    other.wait_for_selector("#image-stop:enabled")
+    other.click("#image-stop")
+    page.wait_for_function(
+        "[...document.querySelectorAll('#results .cx-result small')].map(e => e.innerText.split(' · ')[1] ?? '').join()"
+        " === ',stopped, picture kept'",
+    )
+    assert cards.count() == 2
+    other.close()
