@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import stat
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO

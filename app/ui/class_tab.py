@@ -173,7 +173,14 @@ class ClassTab:
         """What the widgets ask for as far as it costs time. StudioError where they are not filled in."""
         models = dict.fromkeys((values[self.models.choice], *(values[self.models.others] or ())))
         fields = self.fields.read([values[widget] for widget in self.fields.components])
-        return Asked(Recipe(task=TASK, models=tuple(models), images=whole(values[self.images], "Pictures"), **fields))
+        return Asked(
+            Recipe(
+                task=TASK,
+                models=tuple(models),
+                images=whole(values[self.images], "Pictures", 1, MOST_PICTURES),
+                **fields,
+            )
+        )
 
     def at_first(self) -> Asked:
         """What the widgets ask for before anything is changed."""

@@ -225,12 +225,12 @@ class TextInputs:
         classifiers, asked = self.classes.read(values, fields["objective"])
         models = dict.fromkeys((values[self.models.choice], *(values[self.models.others] or ()), *classifiers))
         other = str(values[self.prompt_to] or "").strip()
-        count, what = (self.on_the_way, "Pictures on the way") if other else (self.images, "Pictures")
+        count, what, least = (self.on_the_way, "Pictures on the way", 2) if other else (self.images, "Pictures", 1)
         recipe = Recipe(
             task=TASK,
             **{**fields, **asked, "prompt": self._example(), "prompt_to": other},
             models=tuple(models),
-            images=whole(values[count], what),
+            images=whole(values[count], what, least, MOST_PICTURES),
         )
         return Asked(recipe, self.start.photo.path(values[self.start.photo.name]))
 
