@@ -224,8 +224,11 @@ _VIEWS: Mapping[str, Callable[[Any, _Seen], _Seen]] = {
     "ti": lambda view, seen: _convolved(view.radius / 2, seen),
     "si": lambda view, seen: _to(seen.size, _CUT, seen, copies=view.copies),
     "identity": _same(0),
+    "clip": _same(4),
 }
 """What each kind of view does to what a model is shown, by its name in the text form."""
+_OTHER = _same(8)
+"""What is taken for a kind of view that nobody has timed."""
 _NAMES = {kind: name for name, kind in VIEWS.items()}
 
 
@@ -233,13 +236,13 @@ def _views(text: str, seen: _Seen) -> _Seen:
     """What a model is shown through views; of alternatives, the mean."""
     for view in parse_views(text).views:
         if isinstance(view, OneOf):
-            each = [_VIEWS[_NAMES[type(one)]](one, seen) for one in view.views]
+            each = [_VIEWS.get(_NAMES[type(one)], _OTHER)(one, seen) for one in view.views]
             pixels = sum(one.pixels for one in each) / len(each)
             side = math.sqrt(pixels / seen.pixels)
             passes = sum(one.passes for one in each) / len(each)
             seen = _Seen(_scaled(seen.size, side), passes, max(one.copies for one in each))
         else:
-            seen = _VIEWS[_NAMES[type(view)]](view, seen)
+            seen = _VIEWS.get(_NAMES[type(view)], _OTHER)(view, seen)
     return seen
 
 
