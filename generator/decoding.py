@@ -189,8 +189,8 @@ def _as_rgb(name: str, image: Image.Image, background: tuple[int, int, int]) -> 
     """The picture on the background, and whether any of it is transparent."""
     transparent = False
     if image.mode == "I" or image.mode.startswith("I;16"):
-        image = _grey_from_16_bit(name, image)
-    elif image.mode not in _DIRECT_MODES:
+        return _from_16_bit(name, image, background)
+    if image.mode not in _DIRECT_MODES:
         raise ImageError(
             f"{name} stores its pixels in a way that has no agreed white (Pillow's mode {image.mode}). "
             "Save it as an 8-bit or 16-bit PNG first."
@@ -211,19 +211,18 @@ def _as_rgb(name: str, image: Image.Image, background: tuple[int, int, int]) -> 
     return picture, transparent
 
 
-def _grey_from_16_bit(name: str, image: Image.Image) -> Image.Image:
-    """Scale 16-bit grey to 8 bit (Pillow itself clips or drops bits), keeping a transparent level; by strips."""
+def _from_16_bit(name: str, image: Image.Image, background: tuple[int, int, int]) -> tuple[Image.Image, bool]:
+    """16-bit grey as RGB (Pillow itself clips or drops bits), with a transparent level on the background; by strips."""
     bits = getattr(image, "tag_v2", {}).get(_TIFF_BITS_PER_SAMPLE)
     white = 4095 if bits == (12,) else 65535
-    transparent = image.info.get("transparency")
-    keyed = isinstance(transparent, int)
-    grey = Image.new("LA" if keyed else "L", image.size)
+    key = image.info.get("transparency")
+    picture, transparent = Image.new("RGB", image.size, background), False
     for strip in strips(image):
         values = np.asarray(image.crop(strip)).astype(np.int64)
         if values.min() < 0 or values.max() > 65535:
             raise ImageError(f"{name} has 32-bit grey pixels. Save it as an 8-bit or 16-bit PNG first.")
-        part = Image.fromarray(((values * 255 + white // 2) // white).clip(0, 255).astype(np.uint8))
-        if keyed:
-            part.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
-        grey.paste(part, strip)
-    return grey
+        part = Image.fromarray(((values * 255 + white // 2) // white).clip(0, 255).astype(np.uint8)).convert("RGB")
+        gone = values == key if isinstance(key, int) else np.zeros_like(values, dtype=bool)
+        transparent = transparent or bool(gone.any())
+        picture.paste(part, strip, mask=Image.fromarray(np.where(gone, 0, 255).astype(np.uint8)))
+    return picture, transparent
