@@ -133,11 +133,13 @@ def test_digests_are_found_anywhere_in_parameters() -> None:
 
 def test_an_original_goes_once_it_was_read_and_stays_if_it_is_another(tmp_path) -> None:
     """S11: EXIF and all, whatever came of it; but not what somebody else brought under the same name meanwhile."""
-    path = tmp_path / "photo.png"
+    path = tmp_path / "own" / "photo.png"
+    path.parent.mkdir()
     path.write_bytes(b"x")
     with pytest.raises(ValueError, match="unreadable"), brought(path):
         raise ValueError("unreadable")
-    assert not path.exists()
+    assert not path.parent.exists()
+    path.parent.mkdir()
     path.write_bytes(b"x")
     with brought(path):
         (tmp_path / "again").write_bytes(b"x")
