@@ -7,7 +7,6 @@ In the folder that is described: descriptions.json and .csv, and descriptions.js
 """
 
 import functools
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from generator.explorer.transfer import Case
 from generator.image import to_pil
 from generator.part_of_job import PartOfJob
 from generator.protocols import Encoder, JobContext
+from generator.text_files import read_json
 from generator.vlm.asking import ReadSettings, Wanted, describe_cases
 from generator.vlm.costs import Estimate, estimate
 from generator.vlm.describing import QUESTION, Inquiry
@@ -207,5 +207,5 @@ def read_descriptions(folder: Path) -> Mapping[str, Any]:
 
 @functools.lru_cache(maxsize=8)
 def _read(path: Path, _changed: int) -> Mapping[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_bytes())
+    found: dict[str, Any] = read_json(path)
     return found

@@ -13,6 +13,7 @@ from typing import Any
 
 from app.evaluation_order import ShippedReport
 from app.jobs.store import write_atomic
+from generator.text_files import read_json
 from robust_model.registry import ModelInfo
 
 PREFIX = "shipped:"
@@ -65,8 +66,8 @@ def _copy(report: Mapping[str, Any], target: Path) -> None:
 def _read(path: Path, _version: int) -> Mapping[str, Any] | None:
     """A report without its pictures, which did not come along; None (and a warning) for what is no report."""
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        report = read_json(path)
+    except (OSError, ValueError) as error:
         _logger.warning("the report '%s' cannot be read: %s", path, error)
         return None
     if not isinstance(report, dict) or not all(isinstance(report.get(name), kind) for name, kind in _NEEDED.items()):

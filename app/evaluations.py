@@ -5,7 +5,6 @@ and the report as far as it is known. `report.html` and `report.md` are written 
 """
 
 import functools
-import json
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +20,7 @@ from app.jobs.store import write_atomic
 from app.speeds import Speeds
 from generator.errors import StudioError
 from generator.intervals import wilson
+from generator.text_files import read_json
 from robust_model.evaluation.config import EvalConfig
 from robust_model.evaluation.cost import passes_of
 from robust_model.evaluation.engine import configured
@@ -165,10 +165,10 @@ class Evaluations:
 
 @functools.lru_cache(maxsize=32)
 def _read(path: Path, _version: int) -> Mapping[str, Any]:
-    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    report: dict[str, Any] = read_json(path)
     settings = path.parent / "config.json"
     # A report that came with a model came without the settings of its run: it is complete as it is.
-    plan = json.loads(settings.read_text(encoding="utf-8"))["plan"] if settings.is_file() else report["attacks"]
+    plan = read_json(settings)["plan"] if settings.is_file() else report["attacks"]
     return {**report, "planned": [planned["name"] for planned in plan]}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.jobs.model import as_json
 from app.jobs.store import write_atomic
+from generator.text_files import read_json
 
 FINDINGS_NAME = "findings.json"
 
@@ -30,5 +31,5 @@ def read_findings(folder: Path) -> Findings:
 
 @functools.lru_cache(maxsize=8)
 def _read(path: Path, _changed: int) -> Findings:
-    found: dict[str, Any] = json.loads(path.read_bytes())
+    found: dict[str, Any] = read_json(path)
     return found

@@ -44,6 +44,7 @@ from generator.operators import Size
 from generator.production import Outputs, produce_job
 from generator.recipe import Recipe
 from generator.synthesis import Model, Synthesis
+from generator.text_files import read_json
 from generator.vlm.asking import ReadSettings, no_settings
 from robust_model.jobs import validated
 from robust_model.published import is_published
@@ -275,7 +276,7 @@ def _produce(
     except DivergedError:
         if not outputs.record.is_file():
             raise
-        record: dict[str, Any] = json.loads(outputs.record.read_text(encoding="utf-8"))
+        record: dict[str, Any] = read_json(outputs.record)
         return record
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 
 from app.jobs.store import write_atomic
+from generator.text_files import read_json
 from robust_model.data import LabelledImages
 from robust_model.evaluation.cost import MEASURED, measure
 from robust_model.plain import DEFAULT_SIDE
@@ -92,7 +93,7 @@ def _measured(model: EvaluatedModel, batch: int) -> tuple[float, float]:
 
 def _read(path: Path) -> dict[str, list[Measurement]]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except (OSError, ValueError):
         return {}  # nothing is lost that is not measured again
     if not isinstance(content, Mapping):

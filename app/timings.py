@@ -26,6 +26,7 @@ from generator.operators import Size
 from generator.protocols import Encoder
 from generator.recipe import Recipe
 from generator.synthesis import Model
+from generator.text_files import FileError, read_bytes
 
 MOST_JOBS = 300
 MOST_NETWORKS = 200
@@ -229,8 +230,8 @@ class Timings:
 
 def _read(path: Path) -> _Book:
     try:
-        return _Book.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
+        return _Book.model_validate_json(read_bytes(path))
+    except (FileError, ValidationError):
         return _Book()  # nothing is lost that the next jobs will not measure again
 
 

@@ -1,12 +1,12 @@
 """The models that read prompts, as the page sees them, and what those with a vocabulary of their own can draw."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from generator.encoders.info import EncoderInfo
 from generator.encoders.vocabulary import VOCABULARY_NAME
+from generator.text_files import read_json
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def find_vocabulary(name: str, roots: Sequence[Path]) -> Vocabulary | None:
 
 def _read(path: Path) -> Vocabulary | None:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except (OSError, ValueError):
         return None
     if not isinstance(content, dict):

@@ -1,6 +1,5 @@
 """What the benchmarks share: timing in alternation, the machine in words, a table, and JSON."""
 
-import json
 import os
 import platform
 import statistics
@@ -9,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
+
+from generator import text_files
 
 
 def alternate(cases: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
@@ -62,14 +63,13 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def write_json(path: Path, result: Mapping[str, object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    text_files.write_json(path, result)
 
 
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():
-        for line in info.read_text(encoding="utf-8").splitlines():
+        for line in text_files.read_text(info).splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()

@@ -23,6 +23,7 @@ from generator.errors import StudioError
 from generator.intervals import wilson
 from generator.program import Parser, answered
 from generator.protocols import Foreground
+from generator.text_files import read_object
 from robust_model.checkpoint import write_atomically
 from robust_model.commands import MOST_SECONDS, change_setting, read_settings, train_in_foreground
 from robust_model.data import load_data
@@ -107,7 +108,7 @@ def _train(args: argparse.Namespace, argv: list[str], foreground: Foreground) ->
 def _evaluate(args: argparse.Namespace, argv: list[str]) -> int:
     folder = _folder(args.model)
     model = load_exported(folder)
-    recipe = json.loads((folder / FACTS).read_text(encoding="utf-8"))["recipe"]
+    recipe = read_object(folder / FACTS, needs=("recipe",))["recipe"]
     concepts = all_concepts(args.tiny_imagenet)
     tiny = validation_images(args.tiny_imagenet, args.count)
     cifar = load_data(args.cifar10, "test")

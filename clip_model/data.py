@@ -13,6 +13,7 @@ from clip_model.captions import attributes_of
 from clip_model.concepts import CIFAR10, GENERAL, Concepts, wordnet_concepts
 from generator.errors import StudioError
 from generator.image import LoadLimits, load_image
+from generator.text_files import FileError, read_text
 from robust_model.class_folders import ANNOTATIONS, annotated_files
 from robust_model.data import LabelledImages, class_folder, load_data
 
@@ -52,11 +53,11 @@ class CaptionedImages:
 def read_words(folder: Path) -> tuple[tuple[str, ...], dict[str, str]]:
     """The classes (WordNet ids, in the order of `wnids.txt`) of Tiny-ImageNet in `folder`, and their names."""
     try:
-        wnids = tuple((folder / "wnids.txt").read_text(encoding="utf-8").split())
-        lines = (folder / "words.txt").read_text(encoding="utf-8").splitlines()
-    except OSError as error:
+        wnids = tuple(read_text(folder / "wnids.txt", "list of classes").split())
+        lines = read_text(folder / "words.txt", "list of names").splitlines()
+    except FileError as error:
         raise StudioError(
-            f"'{folder}' is no Tiny-ImageNet folder ({error.strerror}: {Path(str(error.filename)).name}). It holds "
+            f"'{folder}' is no Tiny-ImageNet folder ({str(error).rstrip('.')}). It holds "
             "wnids.txt, words.txt, train/<wnid>/images/* and val/images/* with val/val_annotations.txt."
         ) from error
     words = dict(line.split("\t", 1) for line in lines if "\t" in line)

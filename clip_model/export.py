@@ -14,6 +14,7 @@ from clip_model.model import WEIGHTS, CompactText, Network, make_model, renew_st
 from clip_model.train_config import ClipTrainConfig
 from generator import torchvision_cure  # noqa: F401  (before open_clip is imported)
 from generator.errors import StudioError
+from generator.text_files import NoFileError, read_bytes, read_json, read_object
 from robust_model.averaging import mean_weights, shares
 from robust_model.checkpoint import file_digest, load_tensors, load_weights, save_tensors, write_atomically
 from robust_model.data import to_float
@@ -59,7 +60,7 @@ def export(run: Path, out: Path) -> Path:
         "description": DESCRIPTION,
         "recipe": recipe,
         "step": facts["step"],
-        "provenance": json.loads(provenance.read_text(encoding="utf-8")) if provenance.exists() else {},
+        "provenance": read_json(provenance) if provenance.exists() else {},
     }
     write_atomically(out / FACTS, (json.dumps(training, indent=2) + "\n").encode())
     write_card(out)
@@ -88,14 +89,14 @@ def average(
     facts = [_facts(folder) for folder in folders]
     for folder in folders[1:]:
         for name in (CONFIG, VOCABULARY):
-            if (folder / name).read_bytes() != (folders[0] / name).read_bytes():
+            if read_bytes(folder / name) != read_bytes(folders[0] / name):
                 raise StudioError(f"'{folder}' and '{folders[0]}' differ in their {name}: they cannot be averaged.")
     tensors = mean_weights([load_tensors(f / WEIGHTS)[0] for f in folders], contributions, [f.name for f in folders])
     if images is not None:
-        tensors = _with_statistics(tensors, json.loads((folders[0] / CONFIG).read_text(encoding="utf-8")), images)
+        tensors = _with_statistics(tensors, read_json(folders[0] / CONFIG), images)
     save_tensors(out / WEIGHTS, {n: t.half() if t.is_floating_point() else t for n, t in tensors.items()}, {})
     for name in (CONFIG, VOCABULARY):
-        write_atomically(out / name, (folders[0] / name).read_bytes())
+        write_atomically(out / name, read_bytes(folders[0] / name))
     parents = [
         {"name": f.name, "revision": file_digest(f / WEIGHTS), "weight": share, "provenance": own["provenance"]}
         for f, share, own in zip(folders, contributions, facts, strict=True)
@@ -123,10 +124,10 @@ def _with_statistics(tensors: dict[str, Tensor], config: dict[str, Any], images:
 
 
 def _facts(folder: Path) -> dict[str, Any]:
-    if not (folder / FACTS).exists():
-        raise StudioError(f"'{folder}' is no exported model: it has no {FACTS}.")
-    found: dict[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-    return found
+    try:
+        return read_object(folder / FACTS, "record of training", needs=("title", "description", "recipe", "provenance"))
+    except NoFileError:
+        raise StudioError(f"'{folder}' is no exported model: it has no {FACTS}.") from None
 
 
 def words_in(texts: list[str]) -> list[str]:
@@ -150,8 +151,8 @@ def load_exported(folder: Path) -> Network:
 
 def write_card(folder: Path) -> None:
     """(Re)write the card of an exported model from the facts beside it."""
-    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-    vocabulary = json.loads((folder / VOCABULARY).read_text(encoding="utf-8"))
+    facts = _facts(folder)
+    vocabulary = read_object(folder / VOCABULARY, "vocabulary", needs=("colours", "things", "words"))
     weights = folder / WEIGHTS
     recipe, source = facts["recipe"], facts["provenance"]
     lines = [f"# {facts['title']}", "", facts["description"], "", "## Network", ""]
@@ -176,7 +177,7 @@ def write_card(folder: Path) -> None:
         "",
     ]
     report = folder / EVALUATION
-    lines += _measured(json.loads(report.read_text(encoding="utf-8"))) if report.exists() else []
+    lines += _measured(read_json(report)) if report.exists() else []
     lines += ["## What it knows", "", f"Colours: {', '.join(vocabulary['colours'])}; light and dark. Things:", ""]
     lines += [", ".join(thing["names"][0] for thing in vocabulary["things"]) + "."]
     lines += ["", f"With their synonyms these are {len(vocabulary['words'])} words (`{VOCABULARY}`).", ""]

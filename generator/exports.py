@@ -1,6 +1,5 @@
 """What can be saved beside a picture: its layers, its spectrum, its steps as pictures and as a video."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +15,7 @@ from generator.layers import band_pictures
 from generator.loop import Step
 from generator.prior import Prior
 from generator.spectrum import fourier_spectrum, layer_spectrum, photo_layer_spectrum
+from generator.text_files import write_json
 
 MAX_FRAME_BYTES = 256 << 20
 """Of the frames that a `Recorder` keeps; of a video that needs more, every second frame is dropped."""
@@ -79,11 +79,7 @@ def _spectra(layers: tuple[Any, ...], images: Tensor) -> list[dict[str, Any]]:
 
 def save_json(value: dict[str, Any], path: Path) -> None:
     """Save JSON; StudioError where that is not possible."""
-    make_folder(path.parent)
-    try:
-        path.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise StudioError(f"The file '{path}' could not be saved: {error.strerror or error}.") from error
+    write_json(path, value, indent=1)
 
 
 class Recorder:

@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import platform
-import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from generator.measuring import measure, predict
 from generator.protocols import JobContext
 from generator.recipe import Recipe
 from generator.synthesis import Model, Synthesis, synthesise
+from generator.text_files import write_json
 
 __all__ = ["INDEX_KEY", "PREVIEWED", "Outputs", "Result", "output_paths", "predict", "produce", "produce_job"]
 
@@ -274,12 +274,4 @@ def _measure(outputs: Outputs, recipe: Recipe, synthesis: Synthesis) -> list[dic
 
 def _write_json(record: Mapping[str, Any], path: Path) -> None:
     """Write the record so that the file appears whole or not at all."""
-    scratch = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        try:
-            scratch.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-            scratch.replace(path)
-        finally:
-            scratch.unlink(missing_ok=True)
-    except OSError as error:
-        raise StudioError(f"The record '{path}' could not be saved: {error.strerror or error}.") from error
+    write_json(path, record, "record")

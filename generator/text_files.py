@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -131,11 +132,14 @@ def read_json(path: Path, what: str = "file", *, most: int = MOST_BYTES) -> Any:
         raise FileError(f"The {what} '{shown(path)}' cannot be used: {why}.") from error
 
 
-def read_object(path: Path, what: str = "file", *, most: int = MOST_BYTES) -> dict[str, Any]:
-    """Read an object of JSON ({...}); any other value is refused. Raises FileError."""
+def read_object(path: Path, what: str = "file", *, needs: Sequence[str] = (), most: int = MOST_BYTES) -> dict[str, Any]:
+    """Read an object of JSON ({...}) that has certain keys; any other value is refused. Raises FileError."""
     found = read_json(path, what, most=most)
     if not isinstance(found, dict):
         raise FileError(f"The {what} '{shown(path)}' cannot be used: it holds no JSON object, which begins with a {{.")
+    missing = next((key for key in needs if key not in found), None)
+    if missing is not None:
+        raise FileError(f"The {what} '{shown(path)}' cannot be used: it has no '{missing}'. Is it the right file?")
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from generator.errors import StudioError
+from generator.text_files import read_json, read_text
 from robust_model.calibration import fit_temperature
 from robust_model.checkpoint import file_digest, load_tensors, save_tensors, write_atomically
 from robust_model.ensemble import EnsembleConfig, ModelConfig
@@ -74,7 +75,7 @@ def export(
         description=description,
         model=model,
         training={**recipe, "step": facts["step"], "steps": facts["steps"], "stored_as": dtype},
-        provenance=json.loads(provenance.read_text()) if provenance.exists() else {},
+        provenance=read_json(provenance) if provenance.exists() else {},
         license=licence,
     )
     write_atomically(out / "config.json", (exported.model_dump_json(indent=2) + "\n").encode())
@@ -90,8 +91,8 @@ def _recipe(config: TrainConfig) -> dict[str, Any]:
 
 def write_card(folder: Path) -> None:
     """(Re)write the card of an exported model from its configuration and its `evaluation*.json` reports."""
-    exported = ExportedModel.model_validate_json((folder / "config.json").read_text(encoding="utf-8"))
-    reports = [json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("evaluation*.json"))]
+    exported = ExportedModel.model_validate_json(read_text(folder / "config.json", "configuration"))
+    reports = [read_json(path) for path in sorted(folder.glob("evaluation*.json"))]
     lines = [front_matter(exported.title, exported.license, exported.training, reports)]
     lines += [f"# {exported.title}", "", exported.description, ""]
     lines += _network(exported, folder) + _training(exported)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,20 +12,12 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from generator.errors import StudioError
+from generator.text_files import write_bytes
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace the file at `path` by `content`: a reader, or a crash at any moment, sees the old or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    """Replace the file at `path` by `content`, as `generator.text_files.write_bytes` does. Raises FileError."""
+    write_bytes(path, content)
 
 
 def discard_drafts(folder: Path) -> None:

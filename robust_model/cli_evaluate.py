@@ -13,8 +13,8 @@ from generator.arguments import number, whole_of
 from generator.devices import choose_device
 from generator.errors import StudioError
 from generator.protocols import Foreground
+from generator.text_files import read_json, write_text
 from robust_model.card import write_card
-from robust_model.checkpoint import write_atomically
 from robust_model.class_match import match_classes
 from robust_model.commands import EXIT_INTERRUPTED, add_threads, read_settings, set_threads
 from robust_model.evaluation.config import EvalConfig, evaluation_data, shape_of_images
@@ -202,7 +202,7 @@ def configuration(args: argparse.Namespace) -> EvalConfig:
     if args.suite:
         settings["suites"] = args.suite
     if args.attacks is not None:
-        settings["attacks"] = read_settings(args.attacks)
+        settings["attacks"] = read_json(args.attacks, "list of attacks")
     return validated(EvalConfig, {**settings, "model": Path(args.model).name, "eps": args.eps / 255})
 
 
@@ -264,9 +264,9 @@ def _write(args: argparse.Namespace, report: dict[str, Any], folder: Path | None
     if args.json:
         _write_json(args.json, alone)
     if args.html:
-        write_atomically(args.html, render_html(report, folder).encode())
+        write_text(args.html, render_html(report, folder), "report")
     if args.markdown:
-        write_atomically(args.markdown, render_markdown(report).encode())
+        write_text(args.markdown, render_markdown(report), "report")
     if args.save and not report["complete"]:
         print("Not kept with the model: a report that was stopped replaces no whole one.", file=sys.stderr)
     elif args.save and subject.folder is not None:
@@ -275,7 +275,7 @@ def _write(args: argparse.Namespace, report: dict[str, Any], folder: Path | None
 
 
 def _write_json(path: Path, report: dict[str, Any]) -> None:
-    write_atomically(path, json.dumps(report, separators=(",", ":")).encode())
+    write_text(path, json.dumps(report, separators=(",", ":")), "report")
 
 
 def summary(report: dict[str, Any]) -> str:
@@ -316,7 +316,7 @@ def run_compare(args: argparse.Namespace) -> int:
     comparison = compare([read_settings(path) for path in args.reports])
     print(comparison.text())
     if args.markdown:
-        write_atomically(args.markdown, comparison.markdown().encode())
+        write_text(args.markdown, comparison.markdown(), "comparison")
     return 0
 
 

@@ -11,6 +11,7 @@ import torch
 from generator.arguments import MOST_THREADS, whole
 from generator.errors import StudioError
 from generator.protocols import Foreground, JobContext
+from generator.text_files import read_object
 from robust_model.jobs import train_job
 from robust_model.run import TrainingRun
 
@@ -35,11 +36,7 @@ def set_threads(count: int | None) -> None:
 
 def read_settings(path: Path) -> dict[str, Any]:
     """The settings in a JSON file. Raises StudioError."""
-    try:
-        settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise StudioError(f"Cannot read the configuration '{path}': {error}.") from error
-    return settings
+    return read_object(path, "configuration")
 
 
 def change_setting(settings: dict[str, Any], assignment: str) -> None:

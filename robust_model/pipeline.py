@@ -5,7 +5,6 @@ Each phase is a run of its own, in a subfolder of its name, and starts from the 
 holds all of them, and its `provenance.json` where they come from; its last phase is what is exported.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from generator.errors import StudioError
+from generator.text_files import FileError, read_json, read_text
 from robust_model.checkpoint import load_facts, write_atomically
 from robust_model.commands import change_setting
 from robust_model.data import LabelledSet, training_data
@@ -130,7 +130,7 @@ class Pipeline:
         if not path.exists():
             return False
         try:
-            theirs = PipelineConfig.model_validate_json(path.read_text(encoding="utf-8"))
+            theirs = PipelineConfig.model_validate_json(read_text(path))
         except ValidationError:
             raise StudioError(
                 f"'{self.folder}' holds something else than these phases: choose an empty folder."
@@ -199,8 +199,8 @@ class Pipeline:
 def read_phases(folder: Path) -> PipelineConfig | None:
     """The phases of the run in `folder`; None if it is no run of several phases."""
     try:
-        settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
+        settings = read_json(folder / "config.json")
+    except FileError:
         return None
     return PipelineConfig.model_validate(settings) if isinstance(settings, dict) and "phases" in settings else None
 

@@ -12,6 +12,7 @@ import torch
 from pydantic import BaseModel
 
 from generator.errors import StudioError
+from generator.text_files import read_json
 from robust_model.checkpoint import file_digest, write_atomically
 from robust_model.distributed import current
 from robust_model.run import TrainingRun
@@ -31,7 +32,7 @@ def record_provenance(run: TrainingRun, command: str, device: str, data: str) ->
         if parents := _parents(run.config):
             facts["parents"] = parents
     elif run.changed:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = read_json(path)
         facts["changes"] = [*facts.get("changes", []), {"step": run.step, "command": command}]
     else:
         return
@@ -95,9 +96,9 @@ def _parent(place: Path) -> dict[str, Any]:
     described = next((file for n in ("config", "training") if (file := folder / f"{n}.json").exists()), None)
     facts = {}
     if own.exists():
-        facts = json.loads(own.read_text(encoding="utf-8"))
+        facts = read_json(own)
     elif described is not None:
-        facts = json.loads(described.read_text(encoding="utf-8")).get("provenance", {})
+        facts = read_json(described).get("provenance", {})
     name = place.name if described is None else folder.name
     return {"name": name, "revision": file_digest(weights), "provenance": facts}
 

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
 from generator.errors import StudioError
+from generator.text_files import read_text
 from robust_model.checkpoint import (
     discard_drafts,
     load_tensors,
@@ -293,6 +294,6 @@ class ResumableRun(ABC, Generic[Config]):
     def _log(self, epoch: dict[str, Any]) -> None:
         """Rewrite the log with this epoch's line: a resumed run may repeat an epoch that is already there."""
         path = self.folder / "log.jsonl"
-        lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+        lines = [json.loads(line) for line in read_text(path).splitlines()] if path.exists() else []
         lines = [line for line in lines if line["epoch"] < epoch["epoch"]] + [epoch]
         write_atomically(path, "".join(json.dumps(line) + "\n" for line in lines).encode())

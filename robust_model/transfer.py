@@ -1,12 +1,12 @@
 """Starting from another run's weights: the backbone, and every predictor that means the same."""
 
-import json
 from pathlib import Path
 
 from pydantic import ValidationError
 from torch import Tensor
 
 from generator.errors import StudioError
+from generator.text_files import FileError, read_json
 from robust_model.checkpoint import load_tensors, load_weights
 from robust_model.ensemble import ModelConfig, SelfEnsemble
 
@@ -54,9 +54,9 @@ def start_folder(start_from: str, run: Path) -> Path:
 def last_phase(place: Path) -> Path:
     """The folder of the last phase that has a checkpoint, if `place` is a run of several phases; else `place`."""
     try:
-        phases = json.loads((place / "config.json").read_text(encoding="utf-8"))["phases"]
+        phases = read_json(place / "config.json")["phases"]
         begun = [place / name for name in phases if (place / name / "checkpoint.safetensors").exists()]
-    except (OSError, KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError):
+    except (FileError, KeyError, TypeError):
         return place  # whatever is wrong with it is said when it is read
     return begun[-1] if begun else place
 
@@ -80,8 +80,8 @@ def donor_config(folder: Path) -> ModelConfig:
     """The network in `folder`: both a run's and an exported model's `config.json` hold it under "model"."""
     path = folder / "config.json"
     try:
-        return ModelConfig.model_validate(json.loads(path.read_text(encoding="utf-8"))["model"])
-    except (OSError, KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
+        return ModelConfig.model_validate(read_json(path)["model"])
+    except (FileError, KeyError, TypeError, ValidationError) as error:
         raise StudioError(
             f"'{path}' does not describe the network to start from ({type(error).__name__}). Name the folder of a run "
             "or of an exported model, with its config.json."

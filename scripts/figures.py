@@ -6,7 +6,6 @@ With --check nothing is written, and the exit status is 1 if the README is not u
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from generator.text_files import read_json, read_text, write_text  # noqa: E402 -- found by the line above
 from robust_model.reports.words import WORST_CASE, both_rules, rule  # noqa: E402 -- found by the line above
 
 START, END = "<!-- figures: written by scripts/figures.py from the reports in assets/ -->", "<!-- /figures -->"
@@ -53,7 +53,7 @@ def table(assets: Path) -> str:
     rows, commands = [], []
     rules: dict[str, None] = {}
     for path in sorted(assets.glob("*/evaluation*.json")):
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report = read_json(path)
         if "worst_case" not in report:
             continue
         config, name = report["config"], path.parent.name
@@ -80,7 +80,7 @@ def table(assets: Path) -> str:
 def clip_table(assets: Path) -> str:
     """The zero-shot figures of the shipped CLIP, with the command that made them."""
     folder = assets / "tiny-clip"
-    report = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+    report = read_json(folder / "evaluation.json")
     size = (folder / "open_clip_model.safetensors").stat().st_size / 1e6
     rows = [
         f"| {name} | {found['top1']:.1%} ({found['ci95'][0]:.1%} to {found['ci95'][1]:.1%}) | {found['top5']:.1%} | "
@@ -106,12 +106,12 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="only say whether the README is up to date")
     arguments = parser.parse_args()
     path = ROOT / "README.md"
-    old = path.read_text(encoding="utf-8")
+    old = read_text(path)
     new = renewed(old, ROOT / "assets")
     if arguments.check:
         print("README is up to date." if new == old else "README is not up to date: run python scripts/figures.py")
         return int(new != old)
-    path.write_text(new, encoding="utf-8")
+    write_text(path, new)
     return 0
 
 

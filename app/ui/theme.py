@@ -13,6 +13,8 @@ import gradio as gr
 from gradio.themes.utils import colors, fonts, sizes
 from PIL import Image
 
+from generator.text_files import read_text
+
 VIRIDIAN = colors.Color(
     name="viridian",
     c50="#ecf8f3",
@@ -151,7 +153,7 @@ def build_theme() -> gr.themes.Base:
 
 def read_style() -> str:
     """The style sheet that goes to ``launch(css=...)``."""
-    return STYLE_PATH.read_text(encoding="utf-8")
+    return read_text(STYLE_PATH)
 
 
 def _eye(x: float, y: float) -> tuple[float, float, float]:

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from generator.encoders.connection import Connection, DownloadError, Interrupted, NothingLeft, RemoteFile, connect
 from generator.encoders.weights import sha256
 from generator.protocols import JobContext
+from generator.text_files import read_text, write_text
 
 _CHUNK = 2**20
 _REPORT_INTERVAL_S = 0.2
@@ -147,7 +148,7 @@ class _Download:
                 )
             self.total = connection.total
             self._make_room(connection.total - connection.start)
-            self.tag.write_text(connection.tag, encoding="utf-8")
+            write_text(self.tag, connection.tag)
             self._copy(connection)
         if self._size() < self.total:
             raise Interrupted("the connection was cut")
@@ -179,7 +180,7 @@ class _Download:
 
     def _known_tag(self) -> str:
         """The tag of the content of which we have the beginning."""
-        return self.tag.read_text(encoding="utf-8") if self.tag.exists() else ""
+        return read_text(self.tag, lenient=True) if self.tag.exists() else ""
 
     def _make_room(self, needed: int) -> None:
         free = shutil.disk_usage(self.target.parent).free

@@ -5,7 +5,6 @@ in open_clip's "local-dir:" form, for repositories. What open_clip or others hav
 huggingface_hub is found there. A model is taken as it is when it is fetched; remove its folder to fetch it anew.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from generator.encoders.vocabulary import VOCABULARY_NAME
 from generator.encoders.weights import SUFFIXES, find_weights
 from generator.errors import StudioError
 from generator.protocols import JobContext
+from generator.text_files import read_json
 
 SAFE_NAME = "open_clip_model.safetensors"
 PICKLED_NAME = "open_clip_pytorch_model.bin"
@@ -184,7 +184,7 @@ def _plain_file(config: Mapping[str, Any]) -> RemoteFile:
 
 def _has_foreign_tokenizer(config: Path) -> bool:
     try:
-        content = json.loads(config.read_text(encoding="utf-8"))
+        content = read_json(config)
         return bool(content["model_cfg"]["text_cfg"].get("hf_tokenizer_name"))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise StudioError(f"'{config}' does not describe a model of open_clip ({error!r}).") from error

@@ -8,6 +8,7 @@ from typing import Literal
 from generator.encoders.loading import LocalModel, local_folder
 from generator.encoders.weights import Revisions, check_weights
 from generator.errors import StudioError
+from generator.text_files import FileError, read_text
 
 CARD_NAME = "README.md"
 Origin = Literal["shipped", "local", "download"]
@@ -78,8 +79,8 @@ def revision_of(local: LocalModel, revisions: Revisions) -> str:
 
 def _read_card(folder: Path) -> str:
     try:
-        return (folder / CARD_NAME).read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        return read_text(folder / CARD_NAME, lenient=True)
+    except FileError:
         return ""  # many models have none
 
 

@@ -21,6 +21,7 @@ from generator.encoders.precision import choose_precision
 from generator.encoders.vocabulary import read_vocabulary
 from generator.encoders.weights import check_weights, find_weights
 from generator.errors import StudioError
+from generator.text_files import NoFileError, read_text
 
 _PREPROCESS_KEYS = ("mean", "std", "interpolation", "resize_mode")
 # What open_clip and PyTorch raise for configurations and weights that do not fit each other or are damaged.
@@ -53,11 +54,11 @@ def local_folder(folder: Path) -> LocalModel:
     """The model in a folder of open_clip's form. StudioError if something is missing or not readable."""
     path = folder / CONFIG_NAME
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         config = json.loads(text)
-    except FileNotFoundError:
+    except NoFileError:
         raise StudioError(f"'{folder}' is no model: it has no {CONFIG_NAME}.") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise StudioError(f"'{path}' cannot be read ({error}): fetch the model again.") from error
     model = config.get("model_cfg") if isinstance(config, dict) else None
     parts = model if isinstance(model, dict) else {}

@@ -1,6 +1,5 @@
 """The words a model was trained on, where it says so, and those of a prompt that are not among them."""
 
-import json
 import re
 import string
 import unicodedata
@@ -8,6 +7,7 @@ from collections.abc import Set
 from pathlib import Path
 
 from generator.errors import StudioError
+from generator.text_files import NoFileError, read_json
 
 VOCABULARY_NAME = "vocabulary.json"
 _PARTS = re.compile(r"[^\W_]+")
@@ -21,11 +21,9 @@ def read_vocabulary(folder: Path) -> tuple[str, ...]:
     """
     path = folder / VOCABULARY_NAME
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        content = read_json(path, "vocabulary")
+    except NoFileError:
         return ()
-    except (OSError, ValueError, RecursionError) as error:
-        raise StudioError(f"The vocabulary '{path}' cannot be read ({error}). Fetch the model again.") from error
     words = content.get("words") if isinstance(content, dict) else None
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise StudioError(f'The vocabulary \'{path}\' is not of the form {{"words": ["...", ...]}}.')

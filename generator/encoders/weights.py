@@ -2,8 +2,6 @@
 
 import contextlib
 import hashlib
-import json
-import secrets
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from torch.serialization import get_unsafe_globals_in_checkpoint
 
 from generator.errors import StudioError
+from generator.text_files import FileError, read_json, write_json
 
 SUFFIXES = (".safetensors", ".bin", ".pth", ".pt")
 # The order in which open_clip's "local-dir:" prefers them.
@@ -127,19 +126,13 @@ class Revisions:
 
     def _read(self) -> dict[str, list[str | int]]:
         try:
-            known = json.loads(self._memory.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            known = read_json(self._memory)
+        except FileError:
             return {}  # it can be made again
         if not isinstance(known, dict):
             return {}
         return {key: entry for key, entry in known.items() if isinstance(entry, list) and len(entry) == 3}
 
     def _write(self, known: dict[str, list[str | int]]) -> None:
-        draft = self._memory.with_name(f"{self._memory.name}.{secrets.token_hex(8)}.tmp")
-        try:
-            self._memory.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_text(json.dumps(known, indent=1), encoding="utf-8")
-            draft.replace(self._memory)
-        except OSError:  # only the next start will be slower
-            with contextlib.suppress(OSError):
-                draft.unlink()
+        with contextlib.suppress(FileError):  # only the next start will be slower
+            write_json(self._memory, known, indent=1)

@@ -1,6 +1,5 @@
 """Attacking photo after photo, such that a run that was ended at any moment goes on where it was."""
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +21,7 @@ from generator.production import Outputs, produce_job
 from generator.protocols import Encoder, JobContext
 from generator.recipe import Recipe
 from generator.synthesis import Model
+from generator.text_files import read_json
 
 _SCRATCH = re.compile(r"\.[0-9a-f]{16}\.tmp")
 """Files that were being written when a run was ended."""
@@ -151,7 +151,7 @@ def is_done(out: Outputs, recipe: Recipe) -> bool:
     where it should not, or the other way round, is not what was asked for.
     """
     try:
-        record = json.loads(out.record.read_text(encoding="utf-8"))
+        record = read_json(out.record)
         made = Recipe(**record["recipe"])
         return bool(
             made == recipe

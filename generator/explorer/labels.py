@@ -1,6 +1,5 @@
 """What a CLIP model may answer when it is used as a classifier: lists of labels, and captions of the user's own."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from generator import torchvision_cure  # noqa: F401  (before torchvision is imp
 from generator.encoders.pool import ASSETS
 from generator.encoders.vocabulary import VOCABULARY_NAME
 from generator.errors import StudioError
-from generator.text_files import printable, read_text
+from generator.text_files import printable, read_json, read_text
 
 TEMPLATES = ("a photo of {a}", "a picture of {a}", "{name}")
 """The texts that stand for a label; {a} is its name with the indefinite article."""
@@ -77,7 +76,7 @@ def tiny_clip() -> LabelList:
     """The things that the shipped CLIP model knows, each by its usual name."""
     path = ASSETS / "tiny-clip" / VOCABULARY_NAME
     try:
-        things = [thing["names"][0] for thing in json.loads(path.read_text(encoding="utf-8"))["things"]]
+        things = [thing["names"][0] for thing in read_json(path)["things"]]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise StudioError(f"The list '{path}' cannot be read ({error}): fetch the shipped models again.") from error
     return LabelList("tiny-clip", tuple(dict.fromkeys(things)))

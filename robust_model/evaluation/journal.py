@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
 from generator.errors import StudioError
+from generator.text_files import FileError, read_text
 from robust_model.attacks import AttackPrecision
 from robust_model.checkpoint import discard_drafts, load_tensors, save_tensors, write_atomically
 from robust_model.data import LabelledImages
@@ -94,8 +95,8 @@ class Journal:
             return None
         path = self.folder / "config.json"
         try:
-            return Record.model_validate_json(path.read_text(encoding="utf-8"))
-        except (ValidationError, UnicodeDecodeError) as error:
+            return Record.model_validate_json(read_text(path))
+        except (ValidationError, FileError) as error:
             raise StudioError(f"'{path}' is no evaluation's configuration; choose an empty folder.") from error
 
     def get(self, name: str) -> Entry | None:

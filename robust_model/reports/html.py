@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from generator.text_files import read_text
 from robust_model.evaluation.masking import verdict
 from robust_model.reports.markup import Markup, join, table, tag
 from robust_model.reports.plots import accuracy_plot, curve_plot
@@ -248,7 +249,7 @@ def render_html(report: Mapping[str, Any], folder: Path | None = None) -> str:
             Markup('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
             Markup('<meta name="color-scheme" content="light dark">'),
             tag("title", f"{full['config']['model']}: robustness report"),
-            tag("style", Markup(STYLE_PATH.read_text(encoding="utf-8"))),
+            tag("style", Markup(read_text(STYLE_PATH))),
         )
     )
     return "<!doctype html>\n" + tag("html", tag("head", head), tag("body", main), lang="en") + "\n"
