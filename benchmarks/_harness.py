@@ -3,13 +3,16 @@
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 
 from generator import text_files
+from generator.program import answered, run_program
 
 
 def alternate(cases: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
@@ -64,6 +67,11 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 def write_json(path: Path, result: Mapping[str, object]) -> None:
     text_files.write_json(path, result)
+
+
+def run_benchmark(main: Callable[[], int | None]) -> NoReturn:
+    """Run a benchmark as a program, with the streams, refusals and the last net of all commands."""
+    sys.exit(run_program(lambda: answered(lambda: main() or 0)))
 
 
 def _processor() -> str:

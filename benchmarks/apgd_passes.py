@@ -19,13 +19,14 @@ import argparse
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from benchmarks._harness import machine, table, write_json
+from benchmarks._harness import machine, run_benchmark, table, write_json
 from generator.intervals import wilson
+from generator.places import result_file
+from generator.program import Parser
 from robust_model.attacks import AnyAttack, ApgdConfig, AutoAttackConfig, Defence, PassCount, run_attack
 from robust_model.data import load_data, to_float
 from robust_model.noise import Noise, SilentNoise
@@ -184,7 +185,7 @@ def verdict(eps: float, loss: str, results: dict[str, Result]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.apgd_passes", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m benchmarks.apgd_passes", description=__doc__.split("\n")[0])
     parser.add_argument(
         "--model", default="undefended-cifar10", help="its noise is switched off (default: %(default)s)"
     )
@@ -206,7 +207,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda (default: %(default)s)"
     )
-    parser.add_argument("--json", type=Path, help="write the figures here as well")
+    parser.add_argument("--json", type=result_file, help="write the figures here as well")
     return parser
 
 
@@ -256,4 +257,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

@@ -8,24 +8,24 @@ images, ours (`optimise`: render, draw the views, prepare and encode them, backw
 the paper's code takes it, which enlarges every layer by `interpolate` and sends gradients through all of them.
 """
 
-import argparse
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks._harness import alternate, machine, summary, table, write_json
+from benchmarks._harness import alternate, machine, run_benchmark, summary, table, write_json
 from generator import torchvision_cure  # noqa: F401 -- before open_clip, which imports torchvision
 from generator.bounds import Free
 from generator.encoders.encoder import OpenClipEncoder
 from generator.loop import Step, optimise
 from generator.operators import layer_shape, parse_resolutions
 from generator.optimisers import make_optimiser
+from generator.places import result_file
 from generator.prior import make_prior
+from generator.program import Parser
 from generator.similarity import EmbeddingObjective, aim_at
 from generator.views import View, parse_views
 
@@ -123,7 +123,7 @@ def report(seconds: Mapping[str, Sequence[float]]) -> dict[str, dict[str, float]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.clip_step", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m benchmarks.clip_step", description=__doc__.split("\n")[0])
     parser.add_argument("--model", default="ViT-B-32", help="an architecture of open_clip")
     parser.add_argument(
         "--views",
@@ -145,7 +145,7 @@ def main() -> None:
     parser.add_argument(
         "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda (default: %(default)s)"
     )
-    parser.add_argument("--json", type=Path, help="write the figures here as well")
+    parser.add_argument("--json", type=result_file, help="write the figures here as well")
     options = parser.parse_args()
 
     (model, encoder), view = load(options.model, options.device), parse_views(options.view)
@@ -180,4 +180,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

@@ -7,15 +7,14 @@ alternation; and the largest difference of their answers. The figures are the fa
 least.
 """
 
-import argparse
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from benchmarks._harness import alternate, machine, summary, table, write_json
+from benchmarks._harness import alternate, machine, run_benchmark, summary, table, write_json
+from generator.places import result_file
+from generator.program import Parser
 from robust_model.ensemble import Ensemble, SelfEnsemble
 from robust_model.registry import load_model
 
@@ -39,7 +38,7 @@ PASSES: dict[str, Callable[[Model, Tensor], Tensor]] = {"forward": forward, "for
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.frozen_speed", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m benchmarks.frozen_speed", description=__doc__.split("\n")[0])
     parser.add_argument(
         "--model", default="crossmax-cifar10", help="a shipped classifier, or a model's folder (default: %(default)s)"
     )
@@ -50,7 +49,7 @@ def main() -> int:
     parser.add_argument(
         "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda (default: %(default)s)"
     )
-    parser.add_argument("--json", type=Path, help="write the figures here as well")
+    parser.add_argument("--json", type=result_file, help="write the figures here as well")
     options = parser.parse_args()
     model = load_model(options.model, options.device)
     frozen, side = model.frozen(), model.config.image_size
@@ -80,4 +79,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_benchmark(main)

@@ -23,7 +23,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks._harness import machine, table, write_json
+from benchmarks._harness import machine, run_benchmark, table, write_json
+from generator.places import result_file
+from generator.program import Parser
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -124,9 +126,9 @@ def measure(page: "Page", repeats: int) -> list[dict[str, float]]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print a table, and write the figures if asked to."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=6, help="single pictures; galleries a third of it")
-    parser.add_argument("--json", type=Path, help="write the figures here as well")
+    parser.add_argument("--json", type=result_file, help="write the figures here as well")
     options = parser.parse_args(arguments)
     try:
         from playwright.sync_api import sync_playwright
@@ -143,4 +145,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

@@ -8,20 +8,20 @@ Errors are those of the kernel on white noise, relative: stated, and measured on
 forward and backward pass of a ViT-B/32 on one image of 224 pixels, for comparison.
 """
 
-import argparse
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks._harness import alternate, machine, summary, table, write_json
+from benchmarks._harness import alternate, machine, run_benchmark, summary, table, write_json
 from generator import torchvision_cure  # noqa: F401 -- before timm, which imports torchvision
 from generator.bounds import Free
 from generator.operators import layer_shape, parse_resolutions, resolution_operator
 from generator.optimisers import make_optimiser
+from generator.places import result_file
 from generator.prior import Form, make_prior
+from generator.program import Parser
 
 Size = tuple[int, int]
 PLAIN, MODEL = "plain loop of interpolate", "ViT-B/32, forward + backward, 1 image"
@@ -78,7 +78,7 @@ def model_step(device: str) -> Callable[[], None]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.prior_step", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m benchmarks.prior_step", description=__doc__.split("\n")[0])
     parser.add_argument(
         "--size",
         type=int,
@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument(
         "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda (default: %(default)s)"
     )
-    parser.add_argument("--json", type=Path, help="write the figures here as well")
+    parser.add_argument("--json", type=result_file, help="write the figures here as well")
     options = parser.parse_args()
 
     size: Size = (options.size[0], options.size[1])
@@ -167,4 +167,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

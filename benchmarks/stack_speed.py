@@ -9,16 +9,16 @@ in alternation, and are the fastest of each, which other load touches least. The
 its target.
 """
 
-import argparse
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from benchmarks._harness import alternate, machine, summary, table, write_json
+from benchmarks._harness import alternate, machine, run_benchmark, summary, table, write_json
 from benchmarks.plain_stack import plain_stack
+from generator.places import result_file
+from generator.program import Parser
 from robust_model.ensemble import ModelConfig, SelfEnsemble
 from robust_model.stack import STACKS, MultiResolutionStack
 
@@ -74,7 +74,7 @@ def network_cases(config: ModelConfig, batch: int, device: str) -> dict[str, Cal
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.stack_speed", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m benchmarks.stack_speed", description=__doc__.split("\n")[0])
     parser.add_argument("--batch", type=int, default=128, help="images at a time (default: %(default)s)")
     parser.add_argument(
         "--repeats", type=int, default=9, help="how often each is timed; the median counts (default: %(default)s)"
@@ -82,7 +82,7 @@ def main() -> int:
     parser.add_argument(
         "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda (default: %(default)s)"
     )
-    parser.add_argument("--json", type=Path, help="write the figures here as well")
+    parser.add_argument("--json", type=result_file, help="write the figures here as well")
     options = parser.parse_args()
     batch, device = options.batch, options.device
     results: dict[str, dict[str, object]] = {}
@@ -126,4 +126,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_benchmark(main)

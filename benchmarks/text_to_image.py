@@ -15,12 +15,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks._harness import machine, table, write_json
+from benchmarks._harness import machine, run_benchmark, table, write_json
 from generator.encoders.pool import EncoderPool
 from generator.image import to_pil
 from generator.loop import Step
+from generator.places import result_file
 from generator.presets import from_preset, presets_of
 from generator.production import output_paths, produce
+from generator.program import Parser
 from generator.synthesis import Model
 
 PROMPT = "a goldfish"
@@ -44,7 +46,7 @@ def wait(preset: str, images: int, models: dict[str, Model], folder: Path) -> tu
 
 def main() -> None:
     """Measure, print a table, and write the figures if asked to."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="tiny-clip", help="the model of texts (default: %(default)s)")
     parser.add_argument(
         "--presets",
@@ -55,7 +57,7 @@ def main() -> None:
     )
     parser.add_argument("--gallery", type=int, default=16, help="pictures of the gallery (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=3, help="default: %(default)s")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--json", type=result_file, help="write the figures here")
     options = parser.parse_args()
     cases = [(preset, 1) for preset in options.presets] + [(preset, options.gallery) for preset in options.presets[:2]]
     rows, figures = [["preset, pictures", "first preview", "saved"]], {}
@@ -73,4 +75,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

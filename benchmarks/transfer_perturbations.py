@@ -21,10 +21,9 @@ from typing import Any
 import torch
 
 from app.data_dir import choose_data_dir
-from benchmarks._harness import machine, table, write_json
+from benchmarks._harness import machine, run_benchmark, table, write_json
 from generator.__main__ import Models
 from generator.encoders.pool import EncoderPool
-from generator.errors import StudioError
 from generator.explorer.labels import captions, cifar10
 from generator.explorer.outcome import Question
 from generator.explorer.photos import find_photos
@@ -32,7 +31,9 @@ from generator.explorer.transfer import Case, Comparison, cells_of, compare
 from generator.explorer.victims import Victim, victim_of
 from generator.image import load_image, save_png, to_tensor
 from generator.intervals import Rate
+from generator.places import result_file, result_folder, user_path
 from generator.production import output_paths, produce
+from generator.program import Parser
 from generator.prompts import parse_prompts
 from generator.protocols import Encoder
 from generator.recipe import Recipe
@@ -167,8 +168,8 @@ def run(options: argparse.Namespace, models: Mapping[str, Model]) -> tuple[str, 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=Path, required=True, help="folder of photos")
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=user_path, required=True, help="folder of photos")
     parser.add_argument("--limit", type=int, default=0, help="take so many of them (default: all)")
     parser.add_argument("--surrogates", nargs="+", default=["crossmax-cifar10"], help="models to attack with")
     parser.add_argument("--victims", nargs="+", default=["undefended-cifar10", "tiny-clip"], help="held-out models")
@@ -200,8 +201,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda (default: %(default)s)"
     )
-    parser.add_argument("--out", type=Path, help="keep the pictures in this folder")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--out", type=result_folder, help="keep the pictures in this folder")
+    parser.add_argument("--json", type=result_file, help="write the figures here")
     options = parser.parse_args(arguments)
     options.captions = options.captions or " | ".join(cifar10().labels)
     both = set(options.surrogates) & set(options.victims)
@@ -215,11 +216,8 @@ def main() -> None:
     options = parse()
     data = choose_data_dir()
     pool, context = Models(EncoderPool((data.models,), cache_dir=data.downloads)), Quiet(options.device)
-    try:
-        loaded = {name: pool.load(name, options.device, context) for name in (*options.surrogates, *options.victims)}
-        printed, figures = run(options, loaded)
-    except StudioError as error:
-        raise SystemExit(str(error)) from None
+    loaded = {name: pool.load(name, options.device, context) for name in (*options.surrogates, *options.victims)}
+    printed, figures = run(options, loaded)
     print(printed)
     if options.json:
         settings = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
@@ -227,4 +225,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

@@ -21,6 +21,7 @@ from generator.arguments import number, whole
 from generator.devices import choose_device
 from generator.errors import StudioError
 from generator.intervals import wilson
+from generator.places import result_folder, user_path, writable_folder
 from generator.program import Parser, answered
 from generator.protocols import Foreground
 from generator.text_files import read_object
@@ -38,10 +39,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     train = commands.add_parser("train", help="train from nothing, or resume a run (Ctrl-C keeps it resumable)")
-    train.add_argument("--tiny-imagenet", type=Path, help="its folder: train/, val/, wnids.txt, words.txt")
+    train.add_argument("--tiny-imagenet", type=user_path, help="its folder: train/, val/, wnids.txt, words.txt")
     train.add_argument("--cifar10", default="cifar10", help="cifar10 or folder:PATH (default: %(default)s)")
-    train.add_argument("--out", type=Path, default=Path("runs/tiny-clip"), help="default: %(default)s")
-    train.add_argument("--resume", type=Path, metavar="RUN", help="go on with the run in this folder")
+    train.add_argument("--out", type=result_folder, default=Path("runs/tiny-clip"), help="default: %(default)s")
+    train.add_argument("--resume", type=user_path, metavar="RUN", help="go on with the run in this folder")
     train.add_argument(
         "--set", action="append", default=[], metavar="KEY=JSON", help="change a setting, e.g. steps=500"
     )
@@ -55,30 +56,32 @@ def _parser() -> argparse.ArgumentParser:
         help="default: %(default)s",
     )
     out = commands.add_parser("export", help="turn a run into a folder that open_clip loads")
-    out.add_argument("run", type=Path, help="the folder of a run")
-    out.add_argument("out", type=Path, help="the folder that the model is written to")
+    out.add_argument("run", type=user_path, help="the folder of a run")
+    out.add_argument("out", type=result_folder, help="the folder that the model is written to")
     mean = commands.add_parser("average", help="average the weights of exported models of one architecture")
-    mean.add_argument("models", nargs="+", type=Path, metavar="MODEL", help="folders, or names of shipped ones")
-    mean.add_argument("out", type=Path, help="the folder that the model is written to")
+    mean.add_argument("models", nargs="+", type=user_path, metavar="MODEL", help="folders, or names of shipped ones")
+    mean.add_argument("out", type=result_folder, help="the folder that the model is written to")
     mean.add_argument(
         "--weights", type=number(0, 1e6), nargs="+", default=[], help="how much each counts (default: equally)"
     )
     mean.add_argument(
         "--tiny-imagenet",
-        type=Path,
+        type=user_path,
         help="measure BatchNorm's statistics anew, on its and CIFAR-10's training images (else they are averaged, too)",
     )
     mean.add_argument("--cifar10", default="cifar10", help="cifar10 or folder:PATH (default: %(default)s)")
     evaluate = commands.add_parser("evaluate", help="zero-shot accuracy on Tiny-ImageNet (val) and CIFAR-10 (test)")
-    evaluate.add_argument("model", type=Path, help="the folder of an exported model, or the name of a shipped one")
-    evaluate.add_argument("--tiny-imagenet", type=Path, required=True, help="the folder that Tiny-ImageNet lies in")
+    evaluate.add_argument("model", type=user_path, help="the folder of an exported model, or the name of a shipped one")
+    evaluate.add_argument(
+        "--tiny-imagenet", type=user_path, required=True, help="the folder that Tiny-ImageNet lies in"
+    )
     evaluate.add_argument("--cifar10", default="cifar10", help="cifar10, or folder:PATH (default: %(default)s)")
     evaluate.add_argument(
         "-n", "--count", type=whole(0, 10**9), default=0, help="images of each set, 0 = all (default: %(default)s)"
     )
     evaluate.add_argument("--save", action="store_true", help="keep the report with the model and renew its card")
     card = commands.add_parser("card", help="renew a model's card from the facts beside it")
-    card.add_argument("model", type=Path, help="the model's folder")
+    card.add_argument("model", type=user_path, help="the model's folder")
     return parser
 
 
@@ -98,6 +101,7 @@ def _config(args: argparse.Namespace) -> ClipTrainConfig:
 def _train(args: argparse.Namespace, argv: list[str], foreground: Foreground) -> int:
     config, device = _config(args), choose_device(args.device)
     folder: Path = args.resume or args.out
+    writable_folder(folder, "run's folder")
     run = ClipRun(config, folder, device=device)
     data = f"{', '.join(run.images.sources)}; {len(run.images)} images trained on, {len(run.held_out)} held out"
     data += f". {args.note}" if args.note else ""
@@ -107,6 +111,8 @@ def _train(args: argparse.Namespace, argv: list[str], foreground: Foreground) ->
 
 def _evaluate(args: argparse.Namespace, argv: list[str]) -> int:
     folder = _folder(args.model)
+    if args.save:
+        writable_folder(folder, "model's folder")
     model = load_exported(folder)
     recipe = read_object(folder / FACTS, needs=("recipe",))["recipe"]
     concepts = all_concepts(args.tiny_imagenet)
@@ -160,5 +166,6 @@ def _run(args: argparse.Namespace, words: list[str], foreground: Foreground) -> 
         case "evaluate":
             return _evaluate(args, words)
         case "card":
+            writable_folder(_folder(args.model), "model's folder")
             write_card(_folder(args.model))
     return 0

@@ -9,10 +9,10 @@ one throws it away).
 import argparse
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
 from generator.cli_making import ListModels, LoadModel, ModelListing, add_recipe_switch, by_origin, make
 from generator.explorer import cli as explorer
+from generator.places import path_text, result_file, result_folder, user_path
 from generator.presets import DEFAULT_PRESET, all_presets_of, preset_fields
 from generator.program import Parser, answered
 from generator.protocols import Foreground
@@ -69,10 +69,11 @@ def _parser() -> argparse.ArgumentParser:
     attacked = commands.add_parser(
         "attack", help="change a photo so that models see something else", allow_abbrev=False
     )
-    attacked.add_argument("photo", help="the photo to change")
+    attacked.add_argument("photo", type=path_text, help="the photo to change")
     attacked.add_argument(
         "--target",
         dest="target_file",
+        type=path_text,
         metavar="PHOTO",
         help="picture whose embedding is to be matched, in the eyes of the CLIP models",
     )
@@ -82,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("presets", help="list the presets")
     commands.add_parser("models", help="list the models")
     shown = commands.add_parser("show", help="print the recipe that a picture carries")
-    shown.add_argument("picture", help="a PNG made by this program")
+    shown.add_argument("picture", type=path_text, help="a PNG made by this program")
     return parser
 
 
@@ -91,19 +92,23 @@ def _add_text(command: argparse.ArgumentParser) -> None:
     described = Recipe.model_fields["prompt"].description
     command.add_argument("prompt", nargs="?", default=argparse.SUPPRESS, metavar="PROMPT", help=described)
     pictures = command.add_argument_group("pictures")
-    pictures.add_argument("--start", dest="source_file", metavar="PHOTO", help="photo to start from and to change")
+    pictures.add_argument(
+        "--start", dest="source_file", type=path_text, metavar="PHOTO", help="photo to start from and to change"
+    )
     pictures.add_argument(
         "--mask",
         dest="mask_file",
+        type=path_text,
         metavar="PNG",
         help="where the start photo may change: white where it may, black (or transparent) where not; of its size",
     )
     pictures.add_argument(
-        "--target", dest="target_file", metavar="PHOTO", help="picture whose embedding is to be matched"
+        "--target", dest="target_file", type=path_text, metavar="PHOTO", help="picture whose embedding is to be matched"
     )
     pictures.add_argument(
         "--style",
         dest="style_file",
+        type=path_text,
         metavar="PHOTO",
         help="picture whose embedding joins in; try --start, --margin 0.1",
     )
@@ -112,33 +117,37 @@ def _add_text(command: argparse.ArgumentParser) -> None:
 def _add_making(command: argparse.ArgumentParser, task: str) -> None:
     """Add the flags of a command that makes pictures; of the recipe's only those given appear in its arguments."""
     files = command.add_argument_group("files")
-    files.add_argument("--out", type=Path, help="the PNG to write (several: x-1.png, x-2.png...), or a folder")
+    files.add_argument("--out", type=user_path, help="the PNG to write (several: x-1.png, x-2.png...), or a folder")
     add_recipe_switch(files)
-    files.add_argument("--frames", type=Path, metavar="FOLDER", help="also save the picture after every step")
+    files.add_argument("--frames", type=result_folder, metavar="FOLDER", help="also save the picture after every step")
     files.add_argument(
         "--video",
-        type=Path,
+        type=result_file,
         metavar="MP4",
         help="also save a video: of the picture forming, or of the way from one prompt to another and back",
     )
     files.add_argument(
         "--layers",
-        type=Path,
+        type=result_folder,
         metavar="FOLDER",
         help="also save every layer, by itself with more contrast (layer-*.png) and with all coarser ones (upto-*.png)",
     )
     files.add_argument(
         "--spectrum",
-        type=Path,
+        type=result_file,
         metavar="JSON",
         help="also save the variance of each layer and the Fourier spectrum, with their log-log fits",
     )
     files.add_argument(
-        "--spectrum-photo", metavar="PHOTO", help="a photo whose spectrum is put beside that of the picture"
+        "--spectrum-photo",
+        type=path_text,
+        metavar="PHOTO",
+        help="a photo whose spectrum is put beside that of the picture",
     )
     command.add_argument(
         "--from",
         dest="origin",
+        type=path_text,
         metavar="PNG",
         help="repeat the recipe that a picture carries; flags given beside it change it",
     )

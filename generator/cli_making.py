@@ -12,18 +12,21 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from generator.animation import save_video
-from generator.completion import check_photo
+from generator.completion import check_photo, fill_in
 from generator.devices import choose_device
 from generator.errors import StudioError
 from generator.exports import Recorder, make_folder, save_frames, save_json, save_layers, spectrum_report
 from generator.guidance import Pictures
 from generator.image import load_image, to_tensor
 from generator.loop import Step
+from generator.operators import parse_resolutions
+from generator.places import writable_file
 from generator.presets import preset_fields
 from generator.production import Outputs, output_paths, produce_job
 from generator.protocols import Foreground, JobContext
 from generator.recipe import RECIPE_VERSION, Recipe
 from generator.recipe_fields import cli_fields, given_fields
+from generator.spectrum import check_spectrum
 from generator.synthesis import Model, Synthesis
 from generator.text_files import shown
 
@@ -101,6 +104,7 @@ def make(arguments: argparse.Namespace, load_model: LoadModel, list_models: List
     compared = None if arguments.spectrum_photo is None else to_tensor(load_image(arguments.spectrum_photo))
     recipe = read_recipe(arguments, arguments.command, list_models(), pictures)
     outputs = _outputs(arguments, recipe)
+    _check_extras(arguments, recipe, pictures, compared)
     recorder = Recorder() if arguments.video is not None and not recipe.prompt_to else None
     finished: list[Synthesis] = []
 
@@ -205,12 +209,24 @@ def _outputs(arguments: argparse.Namespace, recipe: Recipe) -> Outputs:
         record = outputs.record
         outputs = replace(outputs, overview=record.with_name(f"{record.stem}-all.png"))
     given = [getattr(arguments, name, None) for name in ("photo", *_PICTURE_FILES)]
-    written = {path.resolve() for path in (*outputs.images, outputs.overview) if path is not None}
-    if any(Path(path).resolve() in written for path in given if path is not None):
+    written = [path for path in (*outputs.images, outputs.record, outputs.overview) if path is not None]
+    read = {os.path.realpath(path) for path in given if path is not None}
+    if any(os.path.realpath(path) in read for path in written):
         raise StudioError("The result would overwrite the photo: give another name with --out.")
+    for path in written:
+        writable_file(path, "result")
     if arguments.video is not None and arguments.video.suffix.lower() != ".mp4":
         raise StudioError(f"Videos are saved as MP4: give a name that ends in .mp4, not '{arguments.video.name}'.")
     return outputs
+
+
+def _check_extras(arguments: argparse.Namespace, recipe: Recipe, pictures: Pictures, compared: Tensor | None) -> None:
+    """Raise StudioError for what else was asked for and could not be made in the end."""
+    if compared is not None and arguments.spectrum is None:
+        raise StudioError("--spectrum-photo is put beside the spectrum: say where that goes, with --spectrum FILE.")
+    if arguments.spectrum is not None:
+        whole = fill_in(recipe, others=pictures)
+        check_spectrum(whole.size, parse_resolutions(whole.resolutions, whole.size), compared)
 
 
 def _default_name(arguments: argparse.Namespace, recipe: Recipe) -> Path:

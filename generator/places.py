@@ -12,6 +12,7 @@ from generator.text_files import FileError, is_stream, reason, shown
 
 _LONGEST_PART, _LONGEST_PATH = 255, 4096
 """Bytes of one name and of a whole path on all common systems; what is longer is asked of no file system."""
+_ATTEMPTS = 20
 _TRIAL = bytes(4096)
 """Written to see whether there is room: an empty file fits on many a full disk."""
 
@@ -88,8 +89,7 @@ def writable_folder(path: Path, what: str = "folder") -> None:
     try:
         if path.exists() and not path.is_dir():
             raise FileError(f"The {what} '{shown(path)}' cannot be used: it is a file; name a folder.")
-        with _folders(path):
-            _try_file(path / f".{secrets.token_hex(8)}.tmp")
+        _try_folder(path)
     except OSError as error:
         raise FileError(f"The {what} '{shown(path)}' cannot be written to: {reason(error)}.") from error
 
@@ -98,6 +98,18 @@ def _refuse_wrong_name(path: Path, what: str) -> None:
     why = wrong_name(os.fspath(path))
     if why:
         raise FileError(f"The {what} '{shown(path)}' cannot be written: {why}.")
+
+
+def _try_folder(folder: Path) -> None:
+    """Write into a folder that is made for that. Of several processes that try at once, one may remove it first."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            with _folders(folder):
+                _try_file(folder / f".{secrets.token_hex(8)}.tmp")
+            return
+        except FileNotFoundError:
+            if attempt == _ATTEMPTS - 1:
+                raise
 
 
 @contextlib.contextmanager
@@ -145,3 +157,22 @@ def _try_stream(path: Path) -> None:
             os.write(descriptor, b"\0")
     finally:
         os.close(descriptor)
+
+
+# Types of flags (`type=`): what a path stands for is said where the flag is added, and `generator.program.Parser` tries
+# every place for a result as soon as all flags are read.
+
+
+def path_text(text: str) -> str:
+    """A path that stays a text, since it may be something else, too (an address, a name); else as `user_path`."""
+    return str(text) if user_path(text) else ""
+
+
+def result_file(text: str) -> Path:
+    """A file that a command writes: as `user_path`, and tried by the parser."""
+    return user_path(text)
+
+
+def result_folder(text: str) -> Path:
+    """A folder that a command writes into: as `user_path`, and tried by the parser."""
+    return user_path(text)

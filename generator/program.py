@@ -14,10 +14,12 @@ import select
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from generator.errors import StudioError
-from generator.text_files import printable, reason, shown
+from generator.places import path_text, result_file, result_folder, user_path, writable_file, writable_folder
+from generator.text_files import is_stream, printable, reason, shown
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -32,11 +34,45 @@ _ENCODING = "A text is not in the encoding that was expected ({error}): save the
 
 
 class Parser(argparse.ArgumentParser):
-    """Refuses in one sentence, as a StudioError; so do its subcommands."""
+    """Refuses in one sentence, as a StudioError, and tries the places for results; so do its subcommands."""
 
     def error(self, message: str) -> NoReturn:
         """Raise StudioError."""
         raise StudioError(f"{message[:1].upper()}{message[1:].rstrip('.')}. Try: {self.prog} --help")
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+        """Parse as usual; then StudioError for a result that could not be written, or would replace what is read."""
+        found, rest = super().parse_known_args(args, namespace)
+        self._try_places(found)
+        return found, rest
+
+    def _try_places(self, found: argparse.Namespace) -> None:
+        places: dict[Path, str] = {}
+        for action in self._actions:
+            given = getattr(found, action.dest, None)
+            if action.type is result_folder and isinstance(given, Path):
+                writable_folder(given, _named(action))
+            if action.type is result_file and isinstance(given, Path):
+                writable_file(given, _named(action))
+                other = places.setdefault(_real(given), _named(action))
+                if other != _named(action) and not is_stream(given):
+                    raise StudioError(f"The {other} and the {_named(action)} are the same file: name two.")
+        for action in self._actions:
+            if action.type in (user_path, path_text):
+                given = getattr(found, action.dest, None)
+                for path in map(Path, given if isinstance(given, list) else [] if given is None else [given]):
+                    result = places.get(_real(path), "")
+                    if result and not is_stream(path):
+                        raise StudioError(f"The {result} would overwrite '{shown(path)}', which is read: name another.")
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # Path.resolve raises RuntimeError for links in a circle
+
+
+def _named(action: argparse.Action) -> str:
+    """What sentences call the place that a flag names."""
+    return f"place of {action.option_strings[-1]}" if action.option_strings else f"place {action.dest.upper()}"
 
 
 def answered(work: Callable[[], int], *, label: str = "") -> int:

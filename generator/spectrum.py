@@ -25,6 +25,8 @@ from generator.errors import StudioError
 from generator.operators import ResolutionOperator, Size, layer_shape
 from generator.prior import LayeredPrior, Prior
 
+_SMALLEST = 8  # pixels a side
+_TOO_SMALL = "A spectrum needs a picture of at least 8 x 8 pixels, not {height} x {width}."
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 _FIT_FROM = 2.5  # cycles: the mean frequency of the third ring is near 3
 _DECOMPOSITION_TOLERANCE = 1e-2  # of the picture: variances are good to a few percent, invisible on a log scale
@@ -123,6 +125,19 @@ def photo_layer_spectrum(photos: Tensor, operator: ResolutionOperator) -> tuple[
     return layer_spectrum(LayeredPrior(fitting, Free(), batch=len(photos), start=layers))
 
 
+def check_spectrum(size: Size, resolutions: Sequence[int], photo: Tensor | None = None) -> None:
+    """See, before a picture of `size` with such layers is made, that its spectrum can be told, and that of a photo.
+
+    `photo` is [1, 3, h, w], to be compared with the picture. Raises StudioError.
+    """
+    shapes = [size] if photo is None else [size, (photo.shape[2], photo.shape[3])]
+    for height, width in shapes:
+        if min(height, width) < _SMALLEST:
+            raise StudioError(_TOO_SMALL.format(height=height, width=width))
+    if photo is not None:
+        on_canvas(photo, layer_shape(max(resolutions), size))
+
+
 def on_canvas(photos: Tensor, size: Size) -> Tensor:
     """Photos [B, 3, h, w] cut in the middle to the aspect of `size` (H, W) and scaled down to it, antialiased.
 
@@ -149,8 +164,8 @@ def fourier_spectrum(images: Tensor) -> tuple[FourierSpectrum, ...]:
     spectrum with a cross of its own. Rings are one cycle wide. Raises StudioError for smaller images.
     """
     height, width = images.shape[2:]
-    if min(height, width) < 8:
-        raise StudioError(f"A spectrum needs a picture of at least 8 x 8 pixels, not {height} x {width}.")
+    if min(height, width) < _SMALLEST:
+        raise StudioError(_TOO_SMALL.format(height=height, width=width))
     longest = max(height, width)
     luma = torch.einsum("c,bchw->bhw", images.new_tensor(_LUMA), images).double()
     window = _hann(height).to(luma)[:, None] * _hann(width).to(luma)

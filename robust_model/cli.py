@@ -10,6 +10,7 @@ from pathlib import Path
 from generator.arguments import number, whole
 from generator.devices import choose_device
 from generator.errors import StudioError
+from generator.places import result_folder, user_path, writable_folder
 from generator.program import Parser, answered
 from generator.protocols import Foreground
 from robust_model import cli_evaluate
@@ -44,8 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train a network, or resume a run (Ctrl-C keeps it resumable)")
     source = train.add_mutually_exclusive_group(required=True)
     source.add_argument("--preset", choices=sorted(PRESETS), help="a named configuration")
-    source.add_argument("--config", type=Path, help="a TrainConfig, or a PipelineConfig, as a JSON file")
-    source.add_argument("--resume", type=Path, metavar="RUN", help="go on with the run in this folder")
+    source.add_argument("--config", type=user_path, help="a TrainConfig, or a PipelineConfig, as a JSON file")
+    source.add_argument("--resume", type=user_path, metavar="RUN", help="go on with the run in this folder")
     train.add_argument(
         "--data",
         default="",
@@ -53,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         "of a folder's images of another size the shorter side is scaled to the model's, and the middle square taken "
         "(default: the preset's own)",
     )
-    train.add_argument("--out", type=Path, help="the run's folder (default: runs/PRESET)")
+    train.add_argument("--out", type=result_folder, help="the run's folder (default: runs/PRESET)")
     train.add_argument(
         "--set",
         action="append",
@@ -73,8 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     add_threads(train)
 
     out = commands.add_parser("export", help="turn a run into a model folder: weights, configuration, card")
-    out.add_argument("run", type=Path, help="the folder of a run")
-    out.add_argument("out", type=Path, help="the folder that the model is written to")
+    out.add_argument("run", type=user_path, help="the folder of a run")
+    out.add_argument("out", type=result_folder, help="the folder that the model is written to")
     out.add_argument("--preset", choices=sorted(PRESETS), help="take title and description from this preset")
     out.add_argument("--title", help="its name on its card, without --preset (default: the folder's)")
     out.add_argument(
@@ -103,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         "average", help="average the weights of exported models of one architecture (a model soup) into a new one"
     )
     soup.add_argument("models", nargs="+", metavar="MODEL", help="names, or folders of exported models: two or more")
-    soup.add_argument("out", type=Path, help="the folder that the model is written to")
+    soup.add_argument("out", type=result_folder, help="the folder that the model is written to")
     soup.add_argument(
         "--weights",
         type=number(0, 1e6),
@@ -114,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     soup.add_argument("--title", default="", help="default: the first model's")
     soup.add_argument("--description", default="", help="default: the first model's")
     soup.add_argument(
-        "--calibrate", type=Path, metavar="RUN", help="fit the answer's temperature to this run's held-out images"
+        "--calibrate", type=user_path, metavar="RUN", help="fit the answer's temperature to this run's held-out images"
     )
     soup.add_argument(
         "--dtype", choices=sorted(DTYPES), default="float16", help="how to store it (default: %(default)s)"
@@ -122,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
 
     several = commands.add_parser("export-ensemble", help="make one model of several exported ones: their ensemble")
     several.add_argument("models", nargs="+", metavar="MODEL", help="names, or folders of exported models")
-    several.add_argument("out", type=Path, help="the folder that the ensemble is written to")
+    several.add_argument("out", type=result_folder, help="the folder that the ensemble is written to")
     several.add_argument(
         "--aggregator",
         choices=sorted(AGGREGATORS),
@@ -160,6 +161,7 @@ def _train(args: argparse.Namespace, argv: list[str], foreground: Foreground) ->
     set_threads(args.threads)
     config = _train_config(args)
     folder = args.resume or args.out or Path("runs") / (args.preset or args.config.stem)
+    writable_folder(folder, "run's folder")
     with processes(choose_device(args.device)) as device:
         run = open_run(config, folder, device)
         record_provenance(run, command_line("robust_model", argv), device, run.describe_data())
@@ -232,5 +234,7 @@ def _run(args: argparse.Namespace, words: list[str], foreground: Foreground) -> 
                 )
             )
         case "card":
-            write_card(find_model(args.model).folder)
+            folder = find_model(args.model).folder
+            writable_folder(folder, "model's folder")
+            write_card(folder)
     return 0

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from generator.arguments import number, whole_of
 from generator.devices import choose_device
 from generator.errors import StudioError
+from generator.places import result_file, result_folder, user_path, writable_folder
 from generator.protocols import Foreground
 from generator.text_files import read_json, write_text
 from robust_model.card import write_card
@@ -44,13 +45,13 @@ def add_parsers(commands: Commands) -> None:
     several.add_argument(
         "reports",
         nargs="+",
-        type=Path,
+        type=user_path,
         metavar="REPORT.json",
         help="reports as evaluate --json writes them, two or more",
     )
-    several.add_argument("--markdown", type=Path, help="write the tables here as Markdown")
+    several.add_argument("--markdown", type=result_file, help="write the tables here as Markdown")
     info = commands.add_parser("model-info", help="a report as RobustBench's model_info (deterministic models)")
-    info.add_argument("report", type=Path, metavar="REPORT.json", help="a report as evaluate --json writes it")
+    info.add_argument("report", type=user_path, metavar="REPORT.json", help="a report as evaluate --json writes it")
     info.add_argument("--name", required=True, help="the paper's title, or what the model is known by")
     info.add_argument("--authors", required=True, help="who made the model")
     info.add_argument("--architecture", required=True, help="the network, such as ResNet-18")
@@ -117,7 +118,7 @@ def _add_evaluate(commands: Commands) -> None:
         choices=sorted(SUITES),
         help="a list of attacks, see below; may be repeated (default: adaptive)",
     )
-    how.add_argument("--attacks", type=Path, metavar="FILE", help="a list of attacks as JSON, in place of suites")
+    how.add_argument("--attacks", type=user_path, metavar="FILE", help="a list of attacks as JSON, in place of suites")
     how.add_argument(
         "--eps", type=number(0, 255), default=8, help="L-inf budget in grey levels of 255 (default: %(default)s)"
     )
@@ -183,15 +184,15 @@ def _add_evaluate(commands: Commands) -> None:
     where = evaluate.add_argument_group("where results go")
     where.add_argument(
         "--out",
-        type=Path,
+        type=result_folder,
         metavar="FOLDER",
         help="keep everything here while it runs: after a kill the same command goes on, and with more suites it goes "
         "on from what is broken already",
     )
     where.add_argument("--samples", type=_whole("samples"), default=defaults.samples, help="pictures kept per attack")
-    where.add_argument("--json", type=Path, help="write the report here")
-    where.add_argument("--html", type=Path, help="write the report here as a page of its own")
-    where.add_argument("--markdown", type=Path, help="write the report's table here")
+    where.add_argument("--json", type=result_file, help="write the report here")
+    where.add_argument("--html", type=result_file, help="write the report here as a page of its own")
+    where.add_argument("--markdown", type=result_file, help="write the report's table here")
     where.add_argument("--save", action="store_true", help="keep the report with the model and renew its card")
     where.add_argument("--estimate", action="store_true", help="say what it would cost at most, and end")
 
@@ -216,6 +217,8 @@ def run_evaluate(args: argparse.Namespace, argv: Sequence[str], foreground: Fore
     config = config.model_copy(update={"model": subject.name})
     if args.save and subject.folder is None:
         raise StudioError(f"'{subject.name}' is no exported model, with which a report could be kept: use --json FILE.")
+    if args.save and subject.folder is not None:
+        writable_folder(subject.folder, "model's folder")
     data = evaluation_data(config, subject.model.config.image_size)
     data = match_classes(data, subject.model.class_names, config.match)
     notes = [*subject.notes, *filter(None, [data.note])]

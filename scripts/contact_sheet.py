@@ -14,14 +14,16 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from generator.image import save_png, to_pil  # noqa: E402
+from generator.places import result_file  # noqa: E402
 from generator.presets import from_preset, presets_of  # noqa: E402
+from generator.program import Parser, answered, run_program  # noqa: E402
 from generator.synthesis import synthesise  # noqa: E402
 from robust_model.registry import load_model  # noqa: E402
 
 
 def main() -> None:
     """Draw and write the sheet: a column per class in the model's order, a row per seed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="crossmax-cifar10", help="the classifier that draws (default: %(default)s)")
     parser.add_argument(
         "--preset",
@@ -33,7 +35,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=128, help="of each picture, in pixels (default: %(default)s)")
     parser.add_argument(
         "--out",
-        type=Path,
+        type=result_file,
         default=ROOT / "assets" / "class-images.png",
         help="the picture's file (default: %(default)s)",
     )
@@ -57,4 +59,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_program(lambda: answered(lambda: main() or 0)))

@@ -13,8 +13,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from generator.text_files import read_json, read_text, write_text  # noqa: E402 -- found by the line above
-from robust_model.reports.words import WORST_CASE, both_rules, rule  # noqa: E402 -- found by the line above
+from generator.program import Parser, answered, run_program  # noqa: E402 -- found by the line above
+from generator.text_files import read_json, read_text, write_text  # noqa: E402
+from robust_model.reports.words import WORST_CASE, both_rules, rule  # noqa: E402
 
 START, END = "<!-- figures: written by scripts/figures.py from the reports in assets/ -->", "<!-- /figures -->"
 CLIP_START, CLIP_END = "<!-- zero-shot: written by scripts/figures.py -->", "<!-- /zero-shot -->"
@@ -102,7 +103,7 @@ def renewed(readme: str, assets: Path) -> str:
 
 def main() -> int:
     """Write or check; 1 if a check fails."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="only say whether the README is up to date")
     arguments = parser.parse_args()
     path = ROOT / "README.md"
@@ -116,4 +117,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program(lambda: answered(lambda: main() or 0)))

@@ -15,7 +15,9 @@ sys.path.insert(0, str(ROOT))
 from generator.animation import contact_sheet  # noqa: E402
 from generator.encoders.pool import EncoderPool  # noqa: E402
 from generator.image import save_png  # noqa: E402
+from generator.places import result_file  # noqa: E402
 from generator.presets import DEFAULT_PRESET, from_preset, presets_of  # noqa: E402
+from generator.program import Parser, answered, run_program  # noqa: E402
 from generator.synthesis import synthesise  # noqa: E402
 
 PROMPTS = (
@@ -36,7 +38,7 @@ PROMPTS = (
 
 def main() -> None:
     """Draw and write the sheet; every prompt has one picture, of the seed that is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("prompts", nargs="*", default=PROMPTS, metavar="PROMPT", help="default: twelve that it knows")
     parser.add_argument("--model", default="tiny-clip", help="the model of texts that draws (default: %(default)s)")
     parser.add_argument(
@@ -50,7 +52,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=160, help="of each picture, in pixels (default: %(default)s)")
     parser.add_argument(
         "--out",
-        type=Path,
+        type=result_file,
         default=ROOT / "assets" / "text-images.png",
         help="the picture's file (default: %(default)s)",
     )
@@ -70,4 +72,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_program(lambda: answered(lambda: main() or 0)))

@@ -1,13 +1,13 @@
 """The flags of the commands `batch` (attack a folder of photos) and `transfer` (which attack fools which model)."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from generator.arguments import whole
 from generator.cli_making import add_recipe_switch
 from generator.explorer.labels import LABEL_LISTS
 from generator.explorer.survival import SURVIVALS
+from generator.places import path_text, result_folder, user_path
 from generator.presets import DEFAULT_PRESET, all_presets_of, preset_fields
 from generator.recipe_fields import add_arguments
 from generator.vlm import cli as vlm
@@ -33,7 +33,7 @@ def add_parsers(commands: "argparse._SubParsersAction[Any]") -> None:
     transfer.add_argument(
         "--attacked",
         action="append",
-        type=Path,
+        type=user_path,
         default=[],
         metavar="PATH",
         help="attack nothing: measure these pictures (files or folders), which were made of the photos",
@@ -45,11 +45,11 @@ def add_parsers(commands: "argparse._SubParsersAction[Any]") -> None:
 
 
 def _add_files(command: argparse.ArgumentParser) -> None:
-    command.add_argument("photos", nargs="+", type=Path, metavar="PHOTOS", help="photos, and folders with photos")
+    command.add_argument("photos", nargs="+", type=user_path, metavar="PHOTOS", help="photos, and folders with photos")
     files = command.add_argument_group("files")
     files.add_argument(
         "--out",
-        type=Path,
+        type=result_folder,
         required=True,
         metavar="FOLDER",
         help="where the pictures and the report go; a run that was ended goes on there",
@@ -57,13 +57,14 @@ def _add_files(command: argparse.ArgumentParser) -> None:
     add_recipe_switch(files)
     files.add_argument(
         "--labels",
-        type=Path,
+        type=user_path,
         metavar="CSV",
         help="label file with the columns ImageId,TrueLabel,TargetClass (NIPS 2017) or filename,label,targeted_label "
         "(TransferAttack). In prompts {target} and {label} stand for what it says of a photo",
     )
     files.add_argument(
         "--label-names",
+        type=path_text,
         metavar="LIST",
         help=f"what its numbers count: {', '.join(LABEL_LISTS)}, or a text file; default: the surrogates' classes",
     )
@@ -89,7 +90,9 @@ def _add_measuring(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--choice", action="append", default=[], metavar="TEXT", help="a caption that CLIP victims choose among"
     )
-    group.add_argument("--choices", type=Path, metavar="FILE", help="a text file of such captions, one on each line")
+    group.add_argument(
+        "--choices", type=user_path, metavar="FILE", help="a text file of such captions, one on each line"
+    )
     group.add_argument(
         "--survival",
         nargs="+",
@@ -109,9 +112,15 @@ def _add_measuring(command: argparse.ArgumentParser) -> None:
 
 def _add_recipe(command: argparse.ArgumentParser, name: str) -> None:
     command.add_argument(
-        "--target", dest="target_file", metavar="PHOTO", help="picture whose embedding is to be matched by CLIP models"
+        "--target",
+        dest="target_file",
+        type=path_text,
+        metavar="PHOTO",
+        help="picture whose embedding is to be matched by CLIP models",
     )
-    command.add_argument("--from", dest="origin", metavar="PNG", help="use the recipe that an attacked picture carries")
+    command.add_argument(
+        "--from", dest="origin", type=path_text, metavar="PNG", help="use the recipe that an attacked picture carries"
+    )
     preset = DEFAULT_PRESET[TASK]
     command.add_argument("--preset", choices=list(all_presets_of(TASK)), help=f"starting point; default: {preset}")
     command.add_argument("--device", default="auto", help="cpu, cuda, cuda:1...; default: a GPU if there is one")

@@ -9,6 +9,7 @@ from typing import Any
 from generator.arguments import number, whole_of
 from generator.devices import choose_device
 from generator.errors import StudioError
+from generator.places import result_folder, writable_folder
 from generator.presets import presets_of
 from generator.protocols import Foreground, JobContext
 from robust_model.analyses import ANALYSES
@@ -71,7 +72,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
                     settings = {**settings, "type": whole_of(analysis.config, name)}
                 # Defaults live in the configuration alone: what nobody says does not appear among the arguments.
                 command.add_argument(*flags, **{**settings, "help": text, "default": argparse.SUPPRESS})
-        command.add_argument("--out", type=Path, help="the folder to write to (default: runs/analyses/KIND-MODEL)")
+        command.add_argument(
+            "--out", type=result_folder, help="the folder to write to (default: runs/analyses/KIND-MODEL)"
+        )
         command.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
         add_threads(command)
 
@@ -134,6 +137,7 @@ def run(args: argparse.Namespace, argv: list[str], foreground: Foreground) -> in
     """Run one analysis, write its files and print its table; returns the exit code. Raises StudioError."""
     set_threads(args.threads)
     config, device = configuration(args), choose_device(args.device)
+    writable_folder(args.out or Path("runs") / "analyses", "analysis' folder")
     fetch_published(config.models, device, foreground)
     config, material = load_material(config, device)
     found: list[Found] = []
