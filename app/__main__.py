@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from app import __version__
 from app.web.hosts import Hosts, check_port
 from generator.errors import StudioError
+from generator.places import optional_path
 from generator.program import Parser, answered, run_program
 
 if TYPE_CHECKING:
@@ -96,8 +97,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--device", type=str.lower, choices=("auto", "cpu", "cuda"), default="auto", help="where the models run"
     )
-    # As text: Path("") is the current folder, which "" does not mean.
-    parser.add_argument("--data-dir", default=None, metavar="FOLDER", help="folder for results and uploads")
+    # Path("") is the current folder, which "" does not mean.
+    parser.add_argument(
+        "--data-dir", type=optional_path, default=None, metavar="FOLDER", help="folder for results and uploads"
+    )
     parser.add_argument(
         "--clear-queue",
         action="store_true",

@@ -13,6 +13,7 @@ import torch
 
 from generator import text_files
 from generator.program import answered, run_program
+from generator.text_files import read_text
 
 
 def alternate(cases: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
@@ -77,7 +78,7 @@ def run_benchmark(main: Callable[[], int | None]) -> NoReturn:
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():
-        for line in text_files.read_text(info).splitlines():
+        for line in read_text(info).splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()

@@ -14,6 +14,7 @@ from clip_model.model import WEIGHTS, CompactText, Network, make_model, renew_st
 from clip_model.train_config import ClipTrainConfig
 from generator import torchvision_cure  # noqa: F401  (before open_clip is imported)
 from generator.errors import StudioError
+from generator.places import same_place
 from generator.text_files import NoFileError, read_bytes, read_json, read_object
 from robust_model.averaging import mean_weights, shares
 from robust_model.checkpoint import file_digest, load_tensors, load_weights, save_tensors, write_atomically
@@ -84,7 +85,7 @@ def average(
     says made it. Raises StudioError for models that do not fit each other, and for an `out` that is one of them.
     """
     contributions = shares(weights, len(folders))
-    if any(folder.resolve() == out.resolve() for folder in folders):
+    if any(same_place(folder, out) for folder in folders):
         raise StudioError(f"'{out}' is one of the models to be averaged: choose another folder for the result.")
     facts = [_facts(folder) for folder in folders]
     for folder in folders[1:]:
@@ -140,10 +141,10 @@ def words_in(texts: list[str]) -> list[str]:
 
 def load_exported(folder: Path) -> Network:
     """The exported network as open_clip makes it, in eval mode on the CPU, float32."""
-    import open_clip
-
     if not (folder / CONFIG).exists():
         raise StudioError(f"'{folder}' is no exported model: it has no {CONFIG}.")
+    import open_clip  # here, since it takes seconds
+
     with torch.random.fork_rng(devices=[]):
         model: Network = open_clip.create_model(f"local-dir:{folder}")
     return model.eval().requires_grad_(False)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from generator.cli_making import ListModels, LoadModel, ModelListing, add_recipe_switch, by_origin, make
 from generator.explorer import cli as explorer
-from generator.places import path_text, result_file, result_folder, user_path
+from generator.places import path_text, result_file, result_folder, result_pictures
 from generator.presets import DEFAULT_PRESET, all_presets_of, preset_fields
 from generator.program import Parser, answered
 from generator.protocols import Foreground
@@ -117,7 +117,9 @@ def _add_text(command: argparse.ArgumentParser) -> None:
 def _add_making(command: argparse.ArgumentParser, task: str) -> None:
     """Add the flags of a command that makes pictures; of the recipe's only those given appear in its arguments."""
     files = command.add_argument_group("files")
-    files.add_argument("--out", type=user_path, help="the PNG to write (several: x-1.png, x-2.png...), or a folder")
+    files.add_argument(
+        "--out", type=result_pictures, help="the PNG to write (several: x-1.png, x-2.png...), or a folder"
+    )
     add_recipe_switch(files)
     files.add_argument("--frames", type=result_folder, metavar="FOLDER", help="also save the picture after every step")
     files.add_argument(

@@ -58,6 +58,11 @@ def is_there(path: str | os.PathLike[str]) -> bool:
     return os.path.exists(path)  # noqa: PTH110
 
 
+def same_place(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Whether two paths lead to one place, which need not be there."""
+    return os.path.realpath(one) == os.path.realpath(other)  # Path.resolve raises RuntimeError for links in a circle
+
+
 def writable_file(path: Path, what: str = "file") -> None:
     """Make sure, before the work, that a file can be written at `path`; leaves nothing behind. Raises FileError.
 
@@ -168,8 +173,18 @@ def path_text(text: str) -> str:
     return str(text) if user_path(text) else ""
 
 
+def optional_path(text: str) -> Path | None:
+    """A path, or None for an empty text, which counts as not given; else as `user_path`."""
+    return user_path(text) if text.strip() else None
+
+
 def result_file(text: str) -> Path:
     """A file that a command writes: as `user_path`, and tried by the parser."""
+    return user_path(text)
+
+
+def result_pictures(text: str) -> Path:
+    """A PNG that a command writes, or a folder for it: as `user_path`, and tried by the parser."""
     return user_path(text)
 
 

@@ -18,7 +18,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from generator.errors import StudioError
-from generator.places import path_text, result_file, result_folder, user_path, writable_file, writable_folder
+from generator.places import (
+    path_text,
+    result_file,
+    result_folder,
+    result_pictures,
+    user_path,
+    writable_file,
+    writable_folder,
+)
 from generator.text_files import is_stream, printable, reason, shown
 
 if TYPE_CHECKING:
@@ -50,9 +58,12 @@ class Parser(argparse.ArgumentParser):
         places: dict[Path, str] = {}
         for action in self._actions:
             given = getattr(found, action.dest, None)
-            if action.type is result_folder and isinstance(given, Path):
+            if not isinstance(given, Path):
+                continue
+            picture = action.type is result_pictures
+            if action.type is result_folder or (picture and not given.suffix):
                 writable_folder(given, _named(action))
-            if action.type is result_file and isinstance(given, Path):
+            if action.type is result_file or (picture and given.suffix and not given.is_dir()):
                 writable_file(given, _named(action))
                 other = places.setdefault(_real(given), _named(action))
                 if other != _named(action) and not is_stream(given):

@@ -25,6 +25,7 @@ from generator.recipe_checks import (
 )
 from generator.recipe_errors import sentences
 from generator.recipe_schema import AIMS, RECIPE_VERSION, TASK_DEFAULTS, RecipeSchema
+from generator.text_files import shown
 
 __all__ = ["MAX_JSON_LENGTH", "RECIPE_VERSION", "Recipe", "RecipeError"]
 
@@ -143,8 +144,9 @@ class Recipe(RecipeSchema):
         """Read the recipe in a PNG file. Raises RecipeError if there is none, or ImageError."""
         texts = read_metadata(source)
         if METADATA_KEY not in texts:
+            which = "This picture" if isinstance(source, bytes) else f"'{shown(source)}'"
             raise RecipeError(
-                "This picture carries no recipe. Choose a PNG saved by this program: copies made by other "
+                f"{which} carries no recipe. Choose a PNG saved by this program: copies made by other "
                 "programs and web sites often lose it."
             )
         return cls.parse_json(texts[METADATA_KEY])

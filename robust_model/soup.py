@@ -18,6 +18,7 @@ from typing import Any
 from torch import Tensor
 
 from generator.errors import StudioError
+from generator.places import same_place
 from robust_model.averaging import mean_weights, shares
 from robust_model.calibration import fit_temperature
 from robust_model.card import DTYPES, write_card
@@ -53,7 +54,7 @@ def average(
     """
     contributions = shares(weights, len(names))
     models = [find_model(name) for name in names]
-    if any(info.folder.resolve() == out.resolve() for info in models):
+    if any(same_place(info.folder, out) for info in models):
         raise StudioError(f"'{out}' is one of the models to be averaged: choose another folder for the result.")
     exported = [read_exported(info.folder) for info in models]
     for info, other in zip(models, exported, strict=True):

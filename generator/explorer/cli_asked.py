@@ -48,6 +48,8 @@ def read_asked(arguments: argparse.Namespace, list_models: ListModels, read_vlm:
     """Read what needs no model, so that mistakes are found before any work."""
     target = None if arguments.target_file is None else to_tensor(load_image(arguments.target_file))
     pictures = Pictures(target=target)
+    if getattr(arguments, "attacked", None):
+        find_photos(arguments.attacked)
     recipe = read_recipe(arguments, TASK, list_models(), pictures)
     recipe = recipe.with_changes(source="", images=1)  # of --from: that of another photo
     sets, victims = _sets(arguments, recipe, list_models)

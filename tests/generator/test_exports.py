@@ -132,5 +132,5 @@ def test_what_cannot_be_saved_has_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(StudioError, match="cannot be made"):
         save_layers(prior(), tmp_path / "file")
     (tmp_path / "folder.json").mkdir()
-    with pytest.raises(StudioError, match="could not be saved"):
+    with pytest.raises(StudioError, match="cannot be written: it is a folder"):
         save_json({}, tmp_path / "folder.json")
