@@ -17,6 +17,7 @@ from app.ui.forms import FormError
 from app.ui.guard import Updates
 from app.ui.services import Studio
 from app.uploads import Kept
+from generator.text_files import read_text
 
 PAINTED = 128  # of 255: from this opacity on a pixel counts as painted, so that the soft rim of the brush does not
 LONGEST = 1024
@@ -69,7 +70,7 @@ class MaskInput:
             self.editor = gr.HTML(
                 None,
                 html_template=TEMPLATE,
-                js_on_load=SCRIPT_PATH.read_text(encoding="utf-8"),
+                js_on_load=read_text(SCRIPT_PATH),
                 apply_default_css=False,
                 elem_id=self._elem_id,
                 elem_classes="cx-mask",

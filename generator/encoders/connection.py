@@ -10,6 +10,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from generator.errors import StudioError
+from generator.own_machine import is_own_machine
 
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _NETWORK_ERRORS = (OSError, http.client.HTTPException)  # OSError: refused, reset, timed out, no such host, TLS
@@ -48,6 +49,14 @@ class RemoteFile:
     url: str
     sha256: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class _Proxies(urllib.request.ProxyHandler):
+    """The proxies of the environment, which are not asked for what is on this machine itself (a mirror, a tunnel)."""
+
+    def proxy_open(self, req: urllib.request.Request, proxy: str, type: str) -> Any:  # noqa: A002 -- as it is called
+        """Go on without a proxy for this machine; else as usual."""
+        return None if is_own_machine(urlsplit(req.full_url).hostname or "") else super().proxy_open(req, proxy, type)
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -117,7 +126,7 @@ def connect(remote: RemoteFile, offset: int, *, label: str, timeout_s: float) ->
     redirects = _Redirects(remote.headers)
     request = urllib.request.Request(remote.url, headers=headers)
     try:
-        response = urllib.request.build_opener(redirects).open(request, timeout=timeout_s)
+        response = urllib.request.build_opener(redirects, _Proxies()).open(request, timeout=timeout_s)
     except urllib.error.HTTPError as error:
         with error:
             raise _refusal(error, remote.url, label, offset) from error

@@ -53,6 +53,14 @@ def test_fetches_and_reports_bytes(site: Site, target: Path, monkeypatch: pytest
     assert any("Checking" in message for _, _, message in context.reports)
 
 
+def test_what_is_on_this_machine_takes_no_proxy(site: Site, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """F4: a mirror or a tunnel on localhost is asked itself, whatever the variables say."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    fetch(site, target)
+    assert target.read_bytes() == CONTENT
+
+
 def test_reports_are_not_too_many(site: Site, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_CHUNK", 1000)
     monkeypatch.setattr(module, "_REPORT_INTERVAL_S", 1000.0)
