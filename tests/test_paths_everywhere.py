@@ -8,6 +8,7 @@ import errno
 import importlib
 import os
 import runpy
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from generator import places
 from generator.places import optional_path, path_text, result_file, result_folder, user_path
 from generator.program import answered
 from robust_model.presets import PRESETS
+from tests.examples import TIMES
 
 ROOT = Path(__file__).parents[1]
 READ, WRITTEN = (user_path, path_text), (result_file, result_folder, optional_path)
@@ -214,6 +216,29 @@ def test_full_and_closed_disks_are_found_before_the_work(
         argv = ["text", "a frog", "--model", "m", "--out", out, "--size", "16"]
         assert out in refused(run_generator(argv), capsys, out)
     assert everything(place) == before
+
+
+@pytest.mark.skipif(TIMES == 1, reason="takes minutes: before a release (scripts/prerelease.py)")
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_commands_refuse_as_programs(command: Command, place: Path) -> None:
+    """F10, F14: each as a process of its own: an over-long name, an output in ASCII, a reader that has left."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii", "HF_HUB_OFFLINE": "1"}
+    program = [sys.executable, "-m", command.name.split()[0], *command.words]
+    wanted = [action for action in command.parser._actions if action.type in READ + WRITTEN]
+    for action in wanted[:1]:
+        words = arguments(command, action, LONG)
+        found = subprocess.run(
+            [*program, *words[len(command.words) :]], cwd=place, env=environment, capture_output=True
+        )
+        assert found.returncode == 2 and found.stderr.count(b"\n") == 1, found
+    process = subprocess.Popen(
+        [*program, "--help"], cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    with process.stderr as errors:
+        assert errors.read() == b""
+    assert process.wait() == 0
 
 
 PROGRAMS = sorted(

@@ -18,6 +18,7 @@ from generator.optimisers import OPTIMISERS
 from generator.production import output_paths, produce
 from generator.recipe import Recipe
 from generator.synthesis import PERTURBATIONS
+from tests.examples import examples
 from tests.generator.standins import Colours, Words, rng
 
 HALF_A_LEVEL = 0.5
@@ -61,7 +62,7 @@ def test_the_methods_are_all_there_are() -> None:
 
 
 @pytest.mark.parametrize(("perturbation", "rule", "norm"), METHODS)
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(6), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), photo=photos(), seed=st.integers(0, 50))
 def test_the_saved_file_keeps_the_budget(
     perturbation: str, rule: str, norm: str, data: st.DataObject, photo: torch.Tensor, seed: int

@@ -19,6 +19,7 @@ from generator.image import (
     read_metadata,
 )
 from tests import corpus
+from tests.examples import examples
 
 MALFORMED = corpus.malformed()
 VALID = corpus.valid()
@@ -184,7 +185,7 @@ def test_only_listed_parsers_run(monkeypatch: pytest.MonkeyPatch) -> None:
             load_image(data)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.binary(max_size=400),
     st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"BM", b"II*\0"]),
@@ -200,7 +201,7 @@ def test_arbitrary_bytes_raise_nothing_but_image_errors(data: bytes, start: byte
 SEEDS = [name for name, case in VALID.items() if len(case.data) < 3000]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(
     st.sampled_from(SEEDS),
     st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), min_size=1, max_size=4),

@@ -17,6 +17,7 @@ from generator.operators import (
     resolution_operator,
     upsampling_matrix,
 )
+from tests.examples import examples
 
 F64 = torch.float64
 SHAPES = [(24, 24), (20, 31), (31, 20), (8, 40)]
@@ -164,7 +165,7 @@ def test_up_is_the_same_in_several_groups(monkeypatch):
     torch.testing.assert_close(by_layers(image), op.kernel(image), rtol=1e-12, atol=1e-12)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(height=st.integers(2, 20), width=st.integers(2, 20), seed=st.integers(0, 2**31), keep=st.integers(1, 4))
 def test_adjoint(height, width, seed, keep):
     rng = torch.Generator().manual_seed(seed)
@@ -230,7 +231,7 @@ def test_periodic_and_plain_operators_are_told_apart():
     assert not torch.allclose(plain.up_one(1, layer), periodic.up_one(1, layer))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(height=st.integers(2, 16), width=st.integers(2, 16), seed=st.integers(0, 2**31))
 def test_periodic_adjoint(height, width, seed):
     rng = torch.Generator().manual_seed(seed)

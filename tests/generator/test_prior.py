@@ -14,6 +14,7 @@ from generator.errors import StudioError
 from generator.operators import layer_shape
 from generator.optimisers import make_optimiser
 from generator.prior import ImageSpacePrior, LayeredPrior, Prior, choose_form, make_prior, random_start
+from tests.examples import examples
 
 SIZE = (18, 25)
 RESOLUTIONS = (1, 2, 3, 5, 9, 16, 25)
@@ -236,7 +237,7 @@ def test_zero_layers_give_the_picture_back_to_the_grey_level(form):
         assert torch.equal(prior(form, bound).render(), image)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     seed=st.integers(0, 2**31),
     scale=st.sampled_from([0.0, 1e-20, 1e-4, 0.1, 10.0, 1e10]),

@@ -13,6 +13,7 @@ from generator.optimisers import make_optimiser
 from generator.pixel import PixelBall, PixelPrior, pixel_noise
 from generator.prior import make_prior
 from generator.projected import checkpoints, cosine
+from tests.examples import examples
 from tests.generator.standins import rng
 
 PHOTO = 0.3 + 0.4 * torch.rand(2, 3, 4, 5, generator=rng(1))
@@ -34,7 +35,7 @@ def take(prior, optimiser, slopes=SLOPES, losses=None):
 
 
 class TestPixels:
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=examples(40), deadline=None)
     @given(st.integers(0, 2**32), st.sampled_from(["linf", "l2", "none"]), st.floats(1e-3, 1), st.floats(0.01, 30))
     def test_a_projection_lands_in_the_budget_and_leaves_what_is_inside(self, seed, norm, eps, size):
         photo = torch.rand(2, 3, 4, 5, generator=rng(seed))

@@ -18,6 +18,7 @@ from generator.prompts import Prompt, write_prompts
 from generator.recipe import RECIPE_VERSION, Recipe, RecipeError
 from generator.recipe_fields import add_arguments, cli_fields, from_arguments
 from tests import corpus
+from tests.examples import examples
 
 names = st.text(min_size=1, max_size=8).map(str.strip).filter(bool)
 
@@ -350,7 +351,7 @@ def test_new_models_drop_old_revisions() -> None:
 # JSON
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(recipes(), recipes())
 def test_json_round_trips_and_is_canonical(recipe: Recipe, other: Recipe) -> None:
     text = recipe.to_json()
@@ -411,7 +412,7 @@ def test_foreign_old_new_and_corrupt_json_is_refused_in_words(text: str, words: 
             parse(text)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(list(Recipe.model_fields)),
@@ -434,7 +435,7 @@ def test_arbitrary_fields_raise_nothing_but_recipe_errors(fields: dict[str, Any]
 # PNG
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(recipe=recipes())
 def test_png_round_trip(tmp_path: Path, recipe: Recipe) -> None:
     path = tmp_path / "a.png"
