@@ -29,7 +29,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks._harness import machine, table, write_json
+from benchmarks._harness import machine, run_benchmark, table, write_json
+from generator.places import result_file
+from generator.program import Parser
 from tests.hostile import Answer, Hostile, form_of
 
 MOST_GROWTH_MB = 200.0
@@ -372,9 +374,9 @@ def judge(found: dict[str, Any]) -> list[tuple[str, str, bool]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Attack, print what was seen, and write it if asked to; 1 where something does not hold."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=result_file)
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
@@ -391,4 +393,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_benchmark(main)

@@ -12,6 +12,7 @@ from typing import Literal
 
 from generator.errors import StudioError
 from generator.folders import ENDINGS, by_number, folders_in, left_out, walk
+from generator.text_files import read_text
 
 Split = Literal["train", "test"]
 ANNOTATIONS = "val_annotations.txt"
@@ -44,7 +45,7 @@ def _annotated(folder: Path) -> bool:
 
 def annotated_files(folder: Path) -> list[tuple[Path, str]]:
     """The files of `folder/images` with the classes that `folder/val_annotations.txt` gives them, in its order."""
-    lines = (folder / ANNOTATIONS).read_text(encoding="utf-8").splitlines()
+    lines = read_text(folder / ANNOTATIONS, "list of images").splitlines()
     pairs = [line.split("\t")[:2] for line in lines if line.strip()]
     if not pairs or any(len(pair) < 2 for pair in pairs):
         raise StudioError(f"'{folder / ANNOTATIONS}' is no list of files and classes: fetch the data set again.")
