@@ -164,7 +164,7 @@ def test_lists_and_show(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
         (["class", "--from", "photo.png"], "carries no recipe"),
         (["class", "--out", "x.jpg"], "ends in .png"),
         (["attack", "missing.jpg", "--class", "red"], "There is no file 'missing.jpg'"),
-        (["attack", "photo.png", "--out", "photo.png", *ATTACK], "overwrite the photo"),
+        (["attack", "photo.png", "--out", "photo.png", *ATTACK], "would overwrite"),
         (["attack", "photo.png", "--eps", "8/0", *ATTACK], "'8/0' is no number"),
         (["show", "photo.png"], "carries no recipe"),
         ([], "required"),
