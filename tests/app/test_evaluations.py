@@ -74,7 +74,7 @@ def test_costs_count_passes_and_shared_attacks_once(known):
     assert none is None
     # The gradients where an attack ended are looked at for 16 images of a batch at most: two passes back each.
     assert twice["quick"].backward - 2 * 16 == 2 * (costs["quick"].backward - 2 * 10) >= 20 * 20
-    assert twice["quick"].seconds == pytest.approx(2 * costs["quick"].seconds)
+    assert twice["quick"].seconds == pytest.approx(2 * costs["quick"].seconds, rel=0.05)
     assert costs["square"].backward == 0 < costs["square"].seconds
 
 
