@@ -16,7 +16,7 @@ from generator.protocols import Classifier, JobContext
 from generator.synthesis import Model
 from generator.vlm.settings import FILE_NAME, read_settings
 from robust_model.published import is_published
-from robust_model.registry import describe_published, list_models, load_model
+from robust_model.registry import describe_published, list_models, load_classifier
 
 
 class Models:
@@ -49,7 +49,7 @@ class Models:
         classifiers, names = {info.name for info in list_models()}, {info.name for info in self.list()}
         # What has the name of a listed model is that model, also where a folder here is called the same.
         if name in classifiers or (name not in names and (Path(name) / "config.json").is_file()):
-            return load_model(name, device)
+            return load_classifier(name, device)
         if _is_subject(name):
             from robust_model.subjects import load_subject  # here, since it brings all that evaluations need
 

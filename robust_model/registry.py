@@ -1,6 +1,7 @@
-"""The models that can be chosen: those shipped in `assets/`, any folder that `export` wrote, and the hub's.
+"""The models that can be chosen: those shipped in `assets/`, those that Python packages bring, folders, and the hub's.
 
-A model is a folder with `config.json` (an `ExportedModel`), `model.safetensors` and a card, `README.md`.
+A model of ours is a folder that `export` wrote, with `config.json` (an `ExportedModel`), `model.safetensors` and a card,
+`README.md`; for those of packages see `robust_model.packaged`.
 """
 
 import os
@@ -19,6 +20,7 @@ from generator.text_files import FileError, NoFileError, read_text, reason, show
 from robust_model.checkpoint import file_digest, load_tensors, load_weights
 from robust_model.ensemble import Ensemble, EnsembleConfig, ModelConfig, SelfEnsemble
 from robust_model.hub import PREFIX, fetch, without_front_matter
+from robust_model.packaged import PACKAGED, Packaged
 from robust_model.plain import PlainDefence
 from robust_model.published import find_published, is_published
 
@@ -110,13 +112,29 @@ def _read_card(path: Path) -> str:
         return ""
 
 
-def list_models(folders: Sequence[Path] = ()) -> list[ModelInfo]:
-    """All models shipped in `assets/` (the CrossMax one first) and in `folders`, each a folder of models.
+def describe_packaged(model: Packaged) -> ModelInfo:
+    """The list entry of a classifier that a Python package brings."""
+    return ModelInfo(
+        model.name,
+        model.title,
+        model.description,
+        (model.path or Path(model.package)).parent,
+        ready=not model.why_not,
+        why_not=model.why_not,
+        class_names=model.config.class_names,
+        revision=model.revision,
+    )
 
-    A damaged one is among them, not ready, and so is a folder of models that cannot be read.
+
+def list_models(folders: Sequence[Path] = ()) -> list[ModelInfo]:
+    """All models shipped in `assets/` (the CrossMax one first), those of packages, and those in `folders`.
+
+    Each folder is a folder of models. A damaged one is among them, not ready, and so is a folder of models that cannot be
+    read.
     """
-    found = [info for root in (ASSETS, *folders) for info in _models_in(root)]
-    return sorted(found, key=lambda info: (info.folder.parent != ASSETS, not info.name.startswith("crossmax")))
+    shipped = sorted(_models_in(ASSETS), key=lambda info: not info.name.startswith("crossmax"))
+    own = [info for root in folders for info in _models_in(root)]
+    return [*shipped, *map(describe_packaged, PACKAGED.values()), *own]
 
 
 def _models_in(root: Path) -> list[ModelInfo]:
@@ -143,11 +161,18 @@ def find_model(name: str, folders: Sequence[Path] = ()) -> ModelInfo:
     raise StudioError(f"There is no model '{name}'. Available: {known}; or give the folder of an exported model.")
 
 
+def load_classifier(name: str, device: str = "cpu", folders: Sequence[Path] = ()) -> Pooled:
+    """Load the listed model `name`, ours or a package's, onto `device`: float32, eval mode, its weights frozen."""
+    return PACKAGED[name].load(device) if name in PACKAGED else load_model(name, device, folders)
+
+
 def load_model(name: str, device: str = "cpu", folders: Sequence[Path] = ()) -> SelfEnsemble | Ensemble:
-    """Load the model `name` onto `device`: float32, eval mode, no gradients for its weights."""
+    """Load the model of ours `name` onto `device`: float32, eval mode, no gradients for its weights."""
     info = find_model(name, folders)
     if not info.ready:
         raise StudioError(f"The model '{name}' is not ready. {info.why_not}")
+    if name in PACKAGED:
+        raise StudioError(f"'{name}' is no network of ours, and cannot be combined or read out: choose another model.")
     config = read_exported(info.folder).model
     model = Ensemble.of(config) if isinstance(config, EnsembleConfig) else SelfEnsemble(config)
     tensors, _ = load_tensors(info.folder / "model.safetensors")
@@ -211,7 +236,7 @@ class ModelPool:
             found.fetch(context)  # others do not wait for this
             return self._get((name, found.revision, device), lambda: found.load(device))
         revision = find_model(name, self.folders).revision
-        return self._get((name, revision, device), lambda: load_model(name, device, self.folders))
+        return self._get((name, revision, device), lambda: load_classifier(name, device, self.folders))
 
     def _get(self, key: tuple[str, str, str], load: Callable[[], Pooled]) -> Pooled:
         with self._lock:

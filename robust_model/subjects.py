@@ -1,8 +1,8 @@
 """What can be evaluated: our models, ensembles of them, other people's by name, and a user's own.
 
-A name is one of ours (or the folder of an exported model), or `KIND:REST` with a kind of `LOADERS` (our models on the
-hub among them, `hf-hub:ORG/NAME`) or of `robust_model.published` (torchvision's and so on), or `MODULE:FUNCTION`, a
-function of the user's that returns a network.
+A name is one of ours (or the folder of an exported model), or one that a package brings (`lite0`), or `KIND:REST` with
+a kind of `LOADERS` (our models on the hub among them, `hf-hub:ORG/NAME`) or of `robust_model.published` (torchvision's
+and so on), or `MODULE:FUNCTION`, a function of the user's that returns a network.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,9 +16,10 @@ from robust_model.attacks import Defence
 from robust_model.ensemble import Ensemble, SelfEnsemble
 from robust_model.hub import PREFIX
 from robust_model.own_network import load_own
+from robust_model.packaged import PACKAGED
 from robust_model.plain import DEFAULT_SIDE
 from robust_model.published import is_published, load_published
-from robust_model.registry import demand_different, find_model, load_model
+from robust_model.registry import demand_different, find_model, load_classifier, load_model
 
 
 class Settings(Protocol):
@@ -82,7 +83,8 @@ def load_subject(
     kind, colon, rest = name.partition(":")
     if not colon or (Path(name) / "config.json").exists():
         info = find_model(name, folders)
-        return Subject(info.name, load_model(name, device, folders), info.folder)
+        folder = None if info.name in PACKAGED else info.folder  # nothing is written into a package
+        return Subject(info.name, load_classifier(name, device, folders), folder)
     if is_published(name):
         published = load_published(name, device, context)
         return Subject(name, published, notes=published.notes)

@@ -1,0 +1,102 @@
+"""How many photos of ImageNet's classes the classifiers that know them name right.
+
+    python -m benchmarks.imagenet_photos --photos FOLDER [--models lite0 lite1 lite2]
+
+FOLDER holds photos called `nXXXXXXXX_anything.jpg` (or .JPEG, .png), as in the public collection of one photo for each
+of the 1,000 classes (EliSchwartz/imagenet-sample-images): the WordNet number before the underscore is the label.
+Each photo's shorter side is scaled to 8/7 of what a model sees, and the middle square of that is seen, as ImageNet's
+evaluations do it. Prints a table with 95 % intervals (Wilson) and, with --json FILE, writes them.
+"""
+
+import argparse
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks._harness import machine, table, write_json
+from generator.explorer.labels import imagenet
+from generator.image import load_image
+from generator.intervals import wilson
+from robust_model.data import centre_square
+from robust_model.registry import load_classifier
+
+BATCH = 50
+"""Photos that go through a model at once."""
+
+
+def wordnet_ids() -> list[str]:
+    """The WordNet number of each of ImageNet's 1,000 outputs, in their order."""
+    data: Any = importlib.import_module("timm.data")
+    return list(data.ImageNetInfo().label_names())
+
+
+def labelled(folder: Path) -> list[tuple[Path, int]]:
+    """The photos of a folder with the numbers of their classes, by name."""
+    places = {wordnet: number for number, wordnet in enumerate(wordnet_ids())}
+    found = []
+    for file in sorted(folder.iterdir()):
+        match = re.match(r"(n\d{8})_", file.name)
+        if match and match[1] in places and file.suffix.lower() in {".jpg", ".jpeg", ".png"}:
+            found.append((file, places[match[1]]))
+    return found
+
+
+def seen(file: Path, side: int) -> Tensor:
+    """The middle square [3, side, side] of a photo, in [0, 1]."""
+    larger = centre_square(load_image(file), round(side * 8 / 7))
+    edge = (larger.width - side) // 2
+    pixels = np.asarray(larger.crop((edge, edge, edge + side, edge + side)), dtype=np.float32)
+    return torch.from_numpy(pixels / 255).permute(2, 0, 1)
+
+
+@torch.no_grad()
+def measure(name: str, photos: list[tuple[Path, int]]) -> dict[str, Any]:
+    """How often the model `name` puts the right class first, and among five."""
+    model = load_classifier(name)
+    side = model.config.image_size
+    first = among_five = 0
+    for start in range(0, len(photos), BATCH):
+        part = photos[start : start + BATCH]
+        answers = model(torch.stack([seen(file, side) for file, _ in part])).topk(5, dim=1).indices
+        right = answers == torch.tensor([label for _, label in part])[:, None]
+        first += int(right[:, 0].sum())
+        among_five += int(right.any(dim=1).sum())
+    low, high = wilson(first, len(photos))
+    return {"model": name, "photos": len(photos), "top1": first, "top5": among_five, "low": low, "high": high}
+
+
+def main() -> None:
+    """Measure, print a table, and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=Path, required=True, help="the folder of photos")
+    parser.add_argument("--models", nargs="+", default=["lite0", "lite1", "lite2"], help="the models to ask")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    if len(imagenet().labels) != len(wordnet_ids()):
+        raise SystemExit("timm's list of ImageNet's classes is not the one that the models know")
+    photos = labelled(options.photos)
+    if not photos:
+        raise SystemExit(f"'{options.photos}' holds no photos called nXXXXXXXX_anything.jpg")
+    rows = [measure(name, photos) for name in options.models]
+    shares = [("model", "first", "among five")] + [
+        (
+            row["model"],
+            f"{row['top1'] / row['photos']:.1%} ({row['low']:.1%} to {row['high']:.1%})",
+            f"{row['top5'] / row['photos']:.1%}",
+        )
+        for row in rows
+    ]
+    described = machine()
+    print(", ".join(f"{key} {value}" for key, value in described.items()))
+    print(table(shares))
+    if options.json:
+        write_json(options.json, {"machine": described, "rows": rows})
+
+
+if __name__ == "__main__":
+    main()
