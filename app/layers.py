@@ -16,7 +16,7 @@ from torch import Tensor
 from app.jobs.store import write_atomic
 from generator.bounds import Bound
 from generator.image import load_image, to_pil, to_tensor
-from generator.operators import resolution_operator
+from generator.operators import balanced_weights, resolution_operator
 from generator.prior import LayeredPrior, Prior
 from generator.recipe import Recipe
 from generator.synthesis import Synthesis, bound_of
@@ -138,7 +138,9 @@ def _load(folder: Path, index: int) -> _Shown:
     bound = _bound(recipe, folder)
     if groups:
         return _Shown(_Sums(groups, [tensors[number] for number in range(len(groups))]), bound)
-    operator = resolution_operator(tuple(sorted(tensors)), recipe.size, wrap=recipe.tile)
+    resolutions = tuple(sorted(tensors))
+    weights = balanced_weights(resolutions, recipe.size, recipe.balance)
+    operator = resolution_operator(resolutions, recipe.size, weights=weights, wrap=recipe.tile)
     return _Shown(_Layers(LayeredPrior(operator, bound, start=tensors)), bound)
 
 

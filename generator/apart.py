@@ -35,6 +35,9 @@ class PriorsApart(Prior):
     def leaves(self) -> list[Tensor]:
         return [leaf for prior in self.priors for leaf in prior.leaves()]
 
+    def _state(self) -> list[Tensor]:
+        return [tensor for prior in self.priors for tensor in prior._state()]
+
     def render(self) -> Tensor:
         return torch.cat([prior.render() for prior in self.priors])
 

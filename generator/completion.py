@@ -14,9 +14,9 @@ from generator.recipe_common import MAX_CANVAS, MIN_CANVAS
 from generator.recipe_schema import PROJECTED
 
 AUTO_RESOLUTIONS = "auto"
-AUTO_FINEST = {"class": 40, "attack": 128, "text": 224}
+AUTO_FINEST = {"class": 40, "attack": 512, "text": 224}
 """The finest resolution, in cells along the longer side, that "auto" takes for each task."""
-AUTO_DENSE = {"class": 40, "attack": 32, "text": 64}
+AUTO_DENSE = {"class": 40, "attack": 1, "text": 64}
 """Up to here "auto" takes every resolution."""
 _EVERY = 8  # of the finer resolutions of a text
 _PICTURE_WORDS = {
@@ -30,9 +30,9 @@ _PICTURE_WORDS = {
 def auto_resolutions(task: str, size: Size) -> tuple[int, ...]:
     """Return what "auto" stands for on a canvas (H, W).
 
-    For a picture of a class, every resolution up to 40. For an attack, every one up to 32, the powers of two up
-    to 128, and the pixels themselves where the photo is no larger: a model sees little of what is finer, and a
-    large photo costs no more than a small one. For a picture of a text, every one up to 64, and every eighth up
+    For a picture of a class, every resolution up to 40. For an attack, the powers of two up to 512, and the pixels
+    themselves where the photo is no larger: a model sees little of what is finer, and a large photo costs no more
+    than a small one. For a picture of a text, every one up to 64, and every eighth up
     to 224, the pixels that most CLIP models see.
     """
     finest = min(AUTO_FINEST[task], max(size))

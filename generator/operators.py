@@ -77,6 +77,17 @@ def _parse_item(item: str, where: str, longest: int) -> Iterable[int]:
     return range(first, last + 1, step)
 
 
+def balanced_weights(resolutions: Sequence[int], size: Size, balance: float) -> tuple[float, ...]:
+    """The weights w_r = (r / longest side)^balance of layers on a canvas of `size` (H, W).
+
+    A cell of a coarse layer gathers the gradients of (S / r)^2 pixels, S the longest side, and spreads over them again
+    what it is moved by, so that with equal weights K acts on coarse patterns (S / r)^2 times as strongly. With balance
+    1 that is taken back: U_r U_r^T (r / S)^2 is about the projection onto what r cells can show, and each layer moves
+    the picture alike.
+    """
+    return tuple((r / max(size)) ** balance for r in resolutions)
+
+
 def layer_shape(resolution: int, size: Size) -> Size:
     """The (rows, columns) of a layer: `resolution` cells along the longer side, the other to scale (>= 1).
 

@@ -31,9 +31,11 @@ _CLASS = {
 }
 _ATTACK = {
     "resolutions": "auto",
+    "balance": 1.0,
     "objective": "margin",
     "views": "crop:0.9-1 | noise:0.02",
     "momentum": 0.9,
+    "keep": "best",
 }
 
 _TEXT = {

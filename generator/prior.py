@@ -61,6 +61,7 @@ class Prior(ABC):
         self.bound = bound.to(operator.device, operator.dtype)
         self.batch = batch
         self.normalise_gradient = False
+        self._remembered: list[Tensor] | None = None
         self._start = {r: layer.to(operator.device, operator.dtype) for r, layer in (start or {}).items()}
         for r, layer in self._start.items():
             expected = (batch, 3, *layer_shape(r, operator.size))
@@ -87,6 +88,28 @@ class Prior(ABC):
 
     def project(self) -> None:  # noqa: B027 -- most bounds hold by construction
         """Bring the leaves back to where they may be, if something else but the bound limits them."""
+
+    @abstractmethod
+    def _state(self) -> list[Tensor]:
+        """All tensors [B, ...] that say where the pictures are."""
+
+    @torch.no_grad()
+    def remember(self, which: Tensor) -> None:
+        """Remember where those pictures are for which `which` [B] is true; the first time, all of them."""
+        now = [tensor.detach() for tensor in self._state()]
+        if self._remembered is None:
+            self._remembered = [tensor.clone() for tensor in now]
+            return
+        for old, tensor in zip(self._remembered, now, strict=True):
+            old.copy_(torch.where(which.to(old.device).view(-1, *[1] * (old.ndim - 1)), tensor, old))
+
+    @torch.no_grad()
+    def recall(self) -> None:
+        """Put all pictures back to where they were when they were last remembered. RuntimeError if they never were."""
+        if self._remembered is None:
+            raise RuntimeError("there is nothing to recall: remember the pictures first")
+        for tensor, old in zip(self._state(), self._remembered, strict=True):
+            tensor.detach().copy_(old)
 
     @abstractmethod
     def leaves(self) -> list[Tensor]:
@@ -184,6 +207,9 @@ class LayeredPrior(Prior):
     def leaves(self) -> list[Tensor]:
         return list(self._parameters)
 
+    def _state(self) -> list[Tensor]:
+        return list(self._parameters)
+
     def _sum(self) -> Tensor:
         return self.operator.up(self._parameters)
 
@@ -220,6 +246,9 @@ class ImageSpacePrior(Prior):
 
     def leaves(self) -> list[Tensor]:
         return [self._x]
+
+    def _state(self) -> list[Tensor]:
+        return [self._accumulated, self._x]
 
     @torch.no_grad()
     def move(self, gradient: Tensor) -> Tensor:

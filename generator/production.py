@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from generator.animation import contact_sheet, strip
+from generator.apart import rendered
 from generator.errors import StudioError
 from generator.guidance import Pictures
 from generator.image import load_image, quantise, quantise_within, save_png, to_pil, to_tensor
@@ -34,6 +35,8 @@ __all__ = ["INDEX_KEY", "PREVIEWED", "Outputs", "Result", "output_paths", "predi
 
 INDEX_KEY = "crossmax-studio-image"
 """Under this key a PNG says which image of its batch it is ("2 of 4"): a recipe makes the whole batch."""
+LOOKS = 20
+"""How often the best step is looked for on the way."""
 PREVIEWED = 4
 """Images of a batch that a preview shows side by side."""
 PREVIEW_SIDE = 1024
@@ -215,14 +218,24 @@ def _run(
     should_stop: Callable[[], bool],
 ) -> None:
     """Take the steps, until they are done or somebody wants to stop; leave what came out in `progress`."""
+    # By the plan, so that a run that was stopped, and is made again with fewer steps, looks at the same moments.
+    every = max(1, (synthesis.recipe.planned_steps or synthesis.recipe.steps) // LOOKS)
     with contextlib.closing(synthesis.steps) as steps:
         for step in steps:
             progress.add(step)
             on_step(step)
-            if step.index == step.steps or should_stop():
+            ends = step.index == step.steps or should_stop()
+            if synthesis.looks and (ends or step.index % every == 0):
+                for best, images in zip(synthesis.looks, step.image().chunk(len(synthesis.looks)), strict=True):
+                    best.look(images)
+            if ends:
                 progress.images = step.image()
                 progress.stopped = step.index < step.steps
                 break
+    if synthesis.looks:
+        for best in synthesis.looks:
+            best.settle()
+        progress.images = rendered(synthesis.prior)
 
 
 def _save_images(images: Tensor, recipe: Recipe, source: Tensor | None, outputs: Outputs) -> Tensor:

@@ -83,7 +83,7 @@ class Recipe(RecipeSchema):
         return value
 
     @field_validator(
-        *("weights", "tolerance", "momentum", "start_std", "eps"),
+        *("weights", "tolerance", "balance", "momentum", "start_std", "eps"),
         *("class_weight", "target_weight", "style_weight", "margin", "caption_weight"),
     )
     @classmethod

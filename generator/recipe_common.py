@@ -139,6 +139,16 @@ class CommonFields(BaseModel):
             "1, for example 0.01; 0 is exact. Larger is faster."
         ),
     )
+    balance: float = Field(
+        0.0,
+        ge=0,
+        le=2,
+        description=(
+            "How much finer layers count against coarse ones, 0 to 2. With 0, as published, a step moves a coarse "
+            "layer far more than a fine one, since more pixels add up in each of its cells; with 1 all layers move "
+            "alike, which attacks need to reach a class of their choice."
+        ),
+    )
     optimiser: Literal["sgd", "adam", "pgd", "mi-fgsm", "apgd"] = Field(
         "sgd",
         description=(
@@ -173,6 +183,14 @@ class CommonFields(BaseModel):
         ),
     )
     steps: int = Field(80, ge=1, le=100_000, description="Number of optimisation steps, 1 to 100000.")
+    keep: Literal["last", "best"] = Field(
+        "last",
+        description=(
+            "Which step of an attack is kept: 'last', or 'best', the one at which the models' own answers were "
+            "nearest to what is wanted, of about twenty looks on the way."
+        ),
+        json_schema_extra=ATTACK_ONLY,
+    )
     views: str = Field(
         "crop:0.8-1.0 | noise:0.05",
         min_length=1,

@@ -20,8 +20,8 @@ from generator.apart import PriorsApart, in_turn, rendered
 from generator.bounds import NATURAL_COLOURS, STANDARD_MARGIN, Bound, Free, FromImage, L2Ball, LinfBall, Masked
 from generator.completion import AUTO_RESOLUTIONS, auto_resolutions, fill_in, with_source
 from generator.guidance import Pictures, reading_warnings, unknown_words
-from generator.loop import Step, optimise
-from generator.operators import parse_resolutions, resolution_operator
+from generator.loop import BestStep, Step, optimise
+from generator.operators import balanced_weights, parse_resolutions, resolution_operator
 from generator.optimisers import make_optimiser
 from generator.pixel import PixelBall, PixelPrior, pixel_noise
 from generator.prior import PRIORS, Prior, choose_form, random_start
@@ -78,6 +78,7 @@ class Synthesis:
         seeds: by which each image can be had alone; () if they are made together.
         start: the images [B, 3, H, W] before the first step.
         prior: holds the images at every moment.
+        looks: of a recipe that keeps its best step: they remember it, one for each image that is made by itself.
         steps: takes the steps; exhausted after `recipe.steps` of them.
     """
 
@@ -91,6 +92,7 @@ class Synthesis:
     prior: Prior
     steps: Generator[Step, None, None]
     seeds: tuple[int, ...] = ()
+    looks: tuple[BestStep, ...] = ()
 
     @property
     def source(self) -> Tensor | None:
@@ -131,10 +133,11 @@ def synthesise(
         singles = [recipe.with_changes(seed=recipe.seed + i, images=1) for i in range(recipe.images)]
         runs = [_run(own, classifiers, encoders, _of_one(pictures, index), device) for index, own in enumerate(singles)]
         together = PriorsApart([run.prior for run in runs], bound_of(recipe, pictures.source, pictures.mask))
-        prior, steps = _Run(together, in_turn([run.steps for run in runs], together, recipe.steps))
+        prior, steps = together, in_turn([run.steps for run in runs], together, recipe.steps)
+        looks = tuple(best for run in runs for best in run.looks)
         seeds = tuple(own.seed for own in singles)
     else:
-        prior, steps = _run(recipe, classifiers, encoders, pictures, device)
+        prior, steps, looks = _run(recipe, classifiers, encoders, pictures, device)
         seeds = (recipe.seed,) if recipe.images == 1 else ()
     return Synthesis(
         recipe,
@@ -147,6 +150,7 @@ def synthesise(
         prior=prior,
         steps=steps,
         seeds=seeds,
+        looks=looks,
     )
 
 
@@ -158,6 +162,7 @@ def are_apart(recipe: Recipe, device: torch.device | str) -> bool:
 class _Run(NamedTuple):
     prior: Prior
     steps: Generator[Step, None, None]
+    looks: tuple[BestStep, ...] = ()
 
 
 def _run(
@@ -190,7 +195,27 @@ def _run(
         views_per_step=recipe.views_per_step,
         rng=stream(recipe.seed, "views", device),
     )
-    return _Run(prior, steps)
+    best = _best_step(recipe, prior, classifiers, encoders, pictures, device)
+    return _Run(prior, steps, () if best is None else (best,))
+
+
+def _best_step(
+    recipe: Recipe,
+    prior: Prior,
+    classifiers: Mapping[str, Classifier],
+    encoders: Mapping[str, Encoder],
+    pictures: Pictures,
+    device: torch.device | str,
+) -> BestStep | None:
+    """What remembers the best step, if the recipe keeps it: by the models' own answers, whatever read-out leads the way.
+
+    The judge draws random numbers of its own, so that the way is the same whichever step is kept.
+    """
+    if recipe.keep != "best":
+        return None
+    seeded = {name: _seeded(model, f"judge {name}", recipe.seed) for name, model in classifiers.items()}
+    rngs = {name: stream(recipe.seed, f"judge target {name}", device) for name in encoders}
+    return BestStep(prior, objective_of(recipe.with_changes(readout="answer"), seeded, encoders, pictures, rngs))
 
 
 def _of_one(pictures: Pictures, index: int) -> Pictures:
@@ -257,10 +282,13 @@ def _pixels(recipe: Recipe, pictures: Pictures, device: torch.device | str) -> P
 
 def _layers(recipe: Recipe, pictures: Pictures, device: torch.device | str) -> Prior:
     resolutions = parse_resolutions(recipe.resolutions, recipe.size)
+    weights = balanced_weights(resolutions, recipe.size, recipe.balance)
     operator = resolution_operator(
-        resolutions, recipe.size, tolerance=recipe.tolerance, device=device, wrap=recipe.tile
+        resolutions, recipe.size, weights=weights, tolerance=recipe.tolerance, device=device, wrap=recipe.tile
     )
-    start = _start(recipe, resolutions)
+    # The start is what the picture starts with, however much its layers count in a step.
+    scales = dict(zip(resolutions, weights, strict=True))
+    start = {r: layer / scales[r] for r, layer in _start(recipe, resolutions).items()}
     form = choose_form(recipe.form, recipe.optimiser)
     bound = bound_of(recipe, pictures.source, pictures.mask)
     return PRIORS[form](operator, bound, batch=recipe.images, start=start)

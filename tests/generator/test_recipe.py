@@ -108,6 +108,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
         resolutions=draw(names),
         form=draw(st.sampled_from(["auto", "layered", *(["image_space"] if optimiser in ("sgd", "adam") else [])])),
         tolerance=draw(st.floats(0, 1, exclude_max=True)),
+        balance=draw(st.floats(0, 2)),
         optimiser=optimiser,
         momentum=draw(st.floats(0, 1, exclude_max=True)) if optimiser in ("sgd", "mi-fgsm") else 0.0,
         learning_rate=draw(st.floats(0, exclude_min=True, allow_infinity=False)),
@@ -131,7 +132,7 @@ TEXT_FIELDS = {
 }
 ATTACK_FIELDS = {
     *("prompt", "negative", "score", "against", "model_weights", "class_weight", "target_weight", "captions"),
-    *("caption_weight", "target_views", "perturbation", "step_schedule", "weighting"),
+    *("caption_weight", "target_views", "perturbation", "step_schedule", "weighting", "keep"),
 }
 FIELDS_OF_VERSION_1 = {
     *("version", "task", "models", "revisions", "classes", "weights", "objective", "readout", "size", "resolutions"),
