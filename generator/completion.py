@@ -62,7 +62,8 @@ def fill_in(recipe: Recipe, source: Tensor | None = None, others: Pictures | Non
         _check_edit(recipe, pictures)
         if pictures.source is not None:
             changes["colour"] = "rgb"
-    if recipe.optimiser in PROJECTED and not recipe.planned_steps:
+    by_plan = recipe.optimiser in PROJECTED or recipe.step_schedule != "constant" or recipe.keep == "best"
+    if by_plan and not recipe.planned_steps:
         changes["planned_steps"] = recipe.steps
     if recipe.resolutions == AUTO_RESOLUTIONS:
         kind = "attack" if pictures.source is not None else recipe.task  # a photo may be large

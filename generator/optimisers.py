@@ -21,7 +21,7 @@ from torch import Tensor
 from generator.errors import StudioError
 from generator.pixel import PixelPrior
 from generator.prior import ImageSpacePrior, LayeredPrior, Prior, forget, gathered
-from generator.projected import SCHEDULES, AutoPGD, ProjectedDescent
+from generator.projected import SCHEDULES, AutoPGD, ProjectedDescent, StepSize
 
 
 class Optimiser(Protocol):
@@ -39,8 +39,9 @@ class Optimiser(Protocol):
 class ImageSpaceSGD:
     """Plain (momentum 0) or heavy-ball descent on all layers at once, as `torch.optim.SGD` on each."""
 
-    def __init__(self, prior: ImageSpacePrior, *, lr: float, momentum: float = 0.0) -> None:
-        self._prior, self._lr, self._momentum = prior, lr, momentum
+    def __init__(self, prior: ImageSpacePrior, *, step_size: StepSize, momentum: float = 0.0) -> None:
+        self._prior, self._step_size, self._momentum = prior, step_size, momentum
+        self._taken = 0
         self._velocity: tuple[Tensor, Tensor] | None = None  # v and K(v)
 
     def step(self) -> None:
@@ -53,7 +54,8 @@ class ImageSpaceSGD:
                 self._velocity[0].mul_(self._momentum).add_(gradient)
                 self._velocity[1].mul_(self._momentum).add_(move)
             gradient, move = self._velocity
-        self._prior.descend(gradient, move, self._lr)
+        self._taken += 1
+        self._prior.descend(gradient, move, self._step_size(self._taken))
 
     def zero_grad(self) -> None:
         forget(self._prior)
@@ -62,11 +64,18 @@ class ImageSpaceSGD:
 class LayerOptimiser:
     """An optimiser of `torch.optim` on the layers, which are brought back into their budget if they have one."""
 
-    def __init__(self, prior: LayeredPrior, torch_optimiser: torch.optim.Optimizer) -> None:
-        self._prior, self._torch_optimiser = prior, torch_optimiser
+    def __init__(
+        self, prior: LayeredPrior, torch_optimiser: torch.optim.Optimizer, step_size: StepSize | None = None
+    ) -> None:
+        self._prior, self._torch_optimiser, self._step_size = prior, torch_optimiser, step_size
+        self._taken = 0
 
     def step(self) -> None:
         gathered(self._prior)
+        self._taken += 1
+        if self._step_size is not None:
+            for group in self._torch_optimiser.param_groups:
+                group["lr"] = self._step_size(self._taken) * self._prior.unit
         self._torch_optimiser.step()
         self._prior.project()
 
@@ -87,10 +96,11 @@ class Settings:
 def _sgd(prior: Prior, settings: Settings) -> Optimiser:
     if settings.momentum == 1:
         raise StudioError("The momentum of sgd must be below 1: lower it, or choose mi-fgsm.")
+    step_size = SCHEDULES[settings.schedule](settings.lr, settings.steps)
     if isinstance(prior, ImageSpacePrior):
-        return ImageSpaceSGD(prior, lr=settings.lr, momentum=settings.momentum)
+        return ImageSpaceSGD(prior, step_size=step_size, momentum=settings.momentum)
     layered, lr = _layered("sgd", prior), settings.lr * prior.unit
-    return LayerOptimiser(layered, torch.optim.SGD(layered.leaves(), lr=lr, momentum=settings.momentum))
+    return LayerOptimiser(layered, torch.optim.SGD(layered.leaves(), lr=lr, momentum=settings.momentum), step_size)
 
 
 def _adam(prior: Prior, settings: Settings) -> Optimiser:
@@ -156,7 +166,7 @@ def make_optimiser(
         momentum: of sgd, 0 <= momentum < 1 (no dampening, not Nesterov's); of mi-fgsm, 0 <= momentum <= 1.
         normalise: see `Prior.normalise_gradient`.
         steps: that are going to be taken, or planned: schedules and "apgd" go by it.
-        schedule: a key of SCHEDULES, for pgd and mi-fgsm.
+        schedule: a key of SCHEDULES, for sgd, pgd and mi-fgsm.
 
     Raises StudioError where these do not fit together.
     """

@@ -35,6 +35,7 @@ _ATTACK = {
     "objective": "margin",
     "views": "crop:0.9-1 | noise:0.02",
     "momentum": 0.9,
+    "step_schedule": "cosine",
     "keep": "best",
 }
 

@@ -137,8 +137,10 @@ def check_rule(recipe: RecipeSchema) -> None:
         raise ValueError("optimiser 'apgd' starts with 2 eps: it needs perturbation 'pixel' and norm 'linf' or 'l2'.")
     if rule in PROJECTED and recipe.form == "image_space":
         raise ValueError(f"form 'image_space' is for optimiser 'sgd': use 'layered' or 'auto' with {rule}.")
-    if recipe.step_schedule != "constant" and rule not in ("pgd", "mi-fgsm"):
-        raise ValueError(f"step_schedule {recipe.step_schedule!r} is for pgd and mi-fgsm: use 'constant' with {rule}.")
+    if recipe.step_schedule != "constant" and rule not in ("sgd", "pgd", "mi-fgsm"):
+        raise ValueError(
+            f"step_schedule {recipe.step_schedule!r} is for sgd, pgd and mi-fgsm: use 'constant' with {rule}."
+        )
     if recipe.planned_steps and recipe.planned_steps < recipe.steps:
         raise ValueError(
             f"planned_steps is {recipe.planned_steps}, fewer than the {recipe.steps} steps: set it to 0 to plan anew."

@@ -196,8 +196,8 @@ class RecipeSchema(CommonFields):
     step_schedule: Literal["constant", "cosine"] = Field(
         "constant",
         description=(
-            "How the steps of pgd and mi-fgsm change on the way: 'constant', or 'cosine' (they shrink to 0 along half "
-            "a cosine)."
+            "How the steps of sgd, pgd and mi-fgsm change on the way: 'constant', or 'cosine' (they shrink to 0 along "
+            "half a cosine)."
         ),
         json_schema_extra=ATTACK_ONLY,
     )

@@ -207,7 +207,7 @@ def _best_step(
     pictures: Pictures,
     device: torch.device | str,
 ) -> BestStep | None:
-    """What remembers the best step, if the recipe keeps it: by the models' own answers, whatever read-out leads the way.
+    """What remembers the best step, if the recipe keeps it: by the models' answers, whatever read-out leads the way.
 
     The judge draws random numbers of its own, so that the way is the same whichever step is kept.
     """

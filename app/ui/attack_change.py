@@ -28,7 +28,7 @@ PGD_REACH = 2.5
 def rule_fields(rule: str, perturbation: str, steps: int, usual: Recipe) -> dict[str, Any]:
     """The fields of a recipe that go with an update rule; ``usual`` has those of gradient descent."""
     if rule == "sgd":
-        return {"momentum": usual.momentum, "learning_rate": usual.learning_rate, "step_schedule": "constant"}
+        return {"momentum": usual.momentum, "learning_rate": usual.learning_rate, "step_schedule": usual.step_schedule}
     reach = {"pgd": PGD_REACH, "mi-fgsm": 1.0}.get(rule)
     step = round(reach / steps, 5) if reach and perturbation == "pixel" else LAYER_STEP
     return {"momentum": 1.0 if rule == "mi-fgsm" else 0.0, "learning_rate": step, "step_schedule": "constant"}

@@ -200,7 +200,10 @@ class TestMixtures:
         ),
         ({"prompt": "a", "optimiser": "pgd", "momentum": 0.5}, "momentum belongs to sgd and mi-fgsm"),
         ({"prompt": "a", "optimiser": "pgd", "form": "image_space"}, "form 'image_space' is for optimiser 'sgd'"),
-        ({"prompt": "a", "step_schedule": "cosine"}, "step_schedule 'cosine' is for pgd and mi-fgsm"),
+        (
+            {"prompt": "a", "optimiser": "adam", "step_schedule": "cosine"},
+            "step_schedule 'cosine' is for sgd, pgd and mi-",
+        ),
         ({"prompt": "a", "planned_steps": 5}, "planned_steps is 5, fewer than the 12 steps"),
         ({"captions": "a:2 | b"}, "captions have no weights of their own ('a'): use caption_weight."),
         ({"captions": "..."}, "captions: this prompt has no letter"),
