@@ -171,7 +171,7 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
         return read_settings(data.root / FILE_NAME)
 
     shop = Workshop(pool, encoders, data, Timings(data.timings), read_vlm)
-    examples = ASSETS / "examples"
+    examples, photos = ASSETS / "examples", ASSETS / "photos"
     listing = _Remembered[list[ModelInfo]](pool.list)
     service = JobService(
         data.root,
@@ -191,9 +191,10 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
             measurements=Measurements(shop.timings, pool, listing, device),
             layers=SavedLayers(),
             evaluations=Evaluations(pool, listing, data, EvaluationData(data, examples), Speeds(data.speeds), device),
-            media=Media({"data": data.root, "examples": examples}, load_secret(data.root / "secret")),
+            media=Media({"data": data.root, "examples": examples, "photos": photos}, load_secret(data.root / "secret")),
             uploads=data.uploads,
             examples=examples,
+            photos=photos,
             device=device,
             device_note=note,
             version=__version__,

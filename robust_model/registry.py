@@ -1,7 +1,7 @@
 """The models that can be chosen: those shipped in `assets/`, those that Python packages bring, folders, and the hub's.
 
-A model of ours is a folder that `export` wrote, with `config.json` (an `ExportedModel`), `model.safetensors` and a card,
-`README.md`; for those of packages see `robust_model.packaged`.
+A model of ours is a folder that `export` wrote, with `config.json` (an `ExportedModel`), `model.safetensors` and a
+card, `README.md`; for those of packages see `robust_model.packaged`.
 """
 
 import os
@@ -129,8 +129,8 @@ def describe_packaged(model: Packaged) -> ModelInfo:
 def list_models(folders: Sequence[Path] = ()) -> list[ModelInfo]:
     """All models shipped in `assets/` (the CrossMax one first), those of packages, and those in `folders`.
 
-    Each folder is a folder of models. A damaged one is among them, not ready, and so is a folder of models that cannot be
-    read.
+    Each folder is a folder of models. A damaged one is among them, not ready, and so is a folder of models that cannot
+    be read.
     """
     shipped = sorted(_models_in(ASSETS), key=lambda info: not info.name.startswith("crossmax"))
     own = [info for root in folders for info in _models_in(root)]

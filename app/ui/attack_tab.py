@@ -36,8 +36,16 @@ from generator.recipe import Recipe
 TITLE_LENGTH = 60
 NO_AIM = {"objective": "leave", "classes": (), "norm": "linf", "eps": 0.03, "target_views": "", "model_weights": ()}
 """Stands for what an attack leads to, which costs no time."""
+ATTACKED = "lite0"
+"""The model that is attacked unless another is chosen: it sees what real photos show, and has no defence."""
 RULE_FIELDS = ("momentum", "learning_rate", "step_schedule")
 """Advanced fields that go with the update rule."""
+
+
+def _attacked_first(studio: Studio, otherwise: str) -> str:
+    """The model that is attacked at first: one for real photos where it is installed, else that of the recipe."""
+    installed = any(info.name == ATTACKED and info.ready for info in studio.list_models())
+    return ATTACKED if installed else studio.first_model(otherwise)
 
 
 class AttackTab:
@@ -53,7 +61,7 @@ class AttackTab:
         self.owner = owner
         recipe = from_preset(TASK)
         self.start_recipe = recipe
-        model = studio.first_model(recipe.models[0])
+        model = _attacked_first(studio, recipe.models[0])
         self.panel: JobPanel = attack_panel(studio, owner)
         self.picture = PictureInput(
             studio, "attack", empty="None yet. Choose an example or bring one of any size.", removable=False
@@ -124,11 +132,16 @@ class AttackTab:
     def _build_last(self) -> None:
         self.last = gr.Button("Use my last picture", size="md", elem_id="attack-last")
 
+    def _offered(self) -> list[Path]:
+        """The pictures to choose from: real photos first."""
+        photos = list_examples(self.studio.photos) if self.studio.photos is not None else []
+        return photos + list_examples(self.studio.examples)
+
     def _examples(self) -> str:
         buttons = "".join(
             f'<button data-pick="{markup.text(path.name)}" aria-label="Example: {markup.text(path.stem)}">'
             f'<img src="{self.studio.media.url(path)}" alt=""></button>'
-            for path in list_examples(self.studio.examples)
+            for path in self._offered()
         )
         return f'<div class="cx-examples" id="attack-examples">{buttons}</div>' if buttons else ""
 
@@ -282,7 +295,7 @@ class AttackTab:
         self.cost.wire(self.panel.notice, self.costly_components, self.presets.choice, self.panel.changed)
 
         def show(values: dict[Any, Any]) -> Updates:
-            examples = list_examples(self.studio.examples)
+            examples = self._offered()
             if values[self.picture.name] or not examples:
                 return attack(values)
             taken = self.picture.take(examples[0], owner_token(values[self.owner]))
@@ -316,7 +329,7 @@ class AttackTab:
         guard = guarded(self.picture.notice)
 
         def example(owner: Any, event: gr.EventData) -> Updates:
-            known = {path.name: path for path in list_examples(self.studio.examples)}
+            known = {path.name: path for path in self._offered()}
             if event.pick not in known:
                 raise FormError("This example is gone. Choose another.")
             return self.picture.take(known[event.pick], owner_token(owner))

@@ -261,6 +261,7 @@ class Studio:
         media: addresses of files the page shows.
         uploads: the pictures that visitors brought.
         examples: folder of example pictures (it may be empty or missing).
+        photos: folder of real photos, which are offered before the examples; None without one.
         device: where jobs run.
         device_note: one sentence on why it is that device.
         version: of this program.
@@ -284,6 +285,7 @@ class Studio:
     version: str
     vlm: Callable[[], Offer | None] = no_offer
     published: Callable[[str], ModelInfo | None] = nothing_published
+    photos: Path | None = None
 
     def classifier(self, name: str | None) -> ModelInfo | None:
         """A model that knows classes, listed or published; None if there is none. StudioError may say why.
