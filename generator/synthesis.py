@@ -133,7 +133,8 @@ def synthesise(
         singles = [recipe.with_changes(seed=recipe.seed + i, images=1) for i in range(recipe.images)]
         runs = [_run(own, classifiers, encoders, _of_one(pictures, index), device) for index, own in enumerate(singles)]
         together = PriorsApart([run.prior for run in runs], bound_of(recipe, pictures.source, pictures.mask))
-        prior, steps = together, in_turn([run.steps for run in runs], together, recipe.steps)
+        prior: Prior = together
+        steps = in_turn([run.steps for run in runs], together, recipe.steps)
         looks = tuple(best for run in runs for best in run.looks)
         seeds = tuple(own.seed for own in singles)
     else:

@@ -230,7 +230,7 @@ def test_what_does_not_fit_has_a_sentence(fields: dict[str, Any], sentence: str)
 @pytest.mark.parametrize(
     "fields",
     [
-        {"steps": 1, "images": 64, "size": (8, 4096), "seed": 2**53 - 1},
+        {"steps": 1, "images": 64, "size": (8, 4096), "seed": 2**53 - 64},
         {"steps": 100_000, "learning_rate": 5e-324},
         {"task": "attack", "norm": "linf", "eps": 1},
         {"task": "attack", "norm": "l2", "eps": 300},
