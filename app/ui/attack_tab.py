@@ -272,14 +272,14 @@ class AttackTab:
             **{**fields, **self.change.read(values), **NO_AIM},
         )
         views = self.testing.views(values, recipe.views)
-        photo = self.picture.path(values[self.picture.name]) or next(iter(list_examples(self.studio.examples)), None)
+        photo = self.picture.path(values[self.picture.name]) or next(iter(self._offered()), None)
         return Asked(recipe.with_changes(views=views), photo, self.testing.read(values))
 
     def at_first(self) -> Asked:
         """What the widgets ask for before anything is changed: about the example that Show me takes."""
         model = self.studio.first_model(self.start_recipe.models[0])
         recipe = self.start_recipe.with_changes(models=(model,), objective="leave", classes=())
-        return Asked(recipe, next(iter(list_examples(self.studio.examples)), None), {})
+        return Asked(recipe, next(iter(self._offered()), None), {})
 
     # ------------------------------------------------------------------ events
 
