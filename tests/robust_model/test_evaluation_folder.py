@@ -285,3 +285,17 @@ def test_killed_at_ten_moments_it_ends_in_the_same_report(tmp_path: Path) -> Non
         left = [path for path in folder.rglob("*") if path.suffix == ".tmp" or path.name.startswith("last-")]
         assert not left
         assert {path.name: path.read_bytes() for path in (folder / "samples").glob("*.png")} == pictures
+
+
+def test_stopping_more_work_keeps_the_worst_case_that_was_known(tmp_path: Path) -> None:
+    """U13: of attacks that have met every image, the worst case stays, and says of which attacks it is."""
+    known = evaluate(changed(attacks=(MEAN,)), None)["worst_case"]
+    for steps in range(1, 200):
+        report = evaluate(CONFIG, tmp_path / str(steps), should_stop=stopping_after(steps))
+        finished = report.get("worst_case_finished")
+        if finished is not None:
+            break
+    assert not report["complete"]
+    assert finished["attacks"] == [report["attacks"][0]["name"]]
+    assert {key: finished[key] for key in known} == known
+    assert "worst_case_finished" not in evaluate(CONFIG, None)
