@@ -196,7 +196,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--views-per-step", type=int, default=2, help="views that are averaged in a step (default: %(default)s)"
     )
-    parser.add_argument("--resolutions", default="auto", help="of the layers")
+    parser.add_argument("--resolutions", default="1..32,64,128", help="of the layers")
     parser.add_argument("--seed", type=int, default=0, help="of every random number (default: %(default)s)")
     parser.add_argument(
         "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda (default: %(default)s)"
