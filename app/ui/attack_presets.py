@@ -12,7 +12,10 @@ from app.ui.forms import RecipeFields
 from app.ui.guard import QUICK, Updates
 from generator.preset import Preset
 from generator.presets import DEFAULT_PRESET, PUBLISHED, from_preset, preset_fields, presets_of
+from generator.recipe import Recipe
 
+OWN_WAYS = ("balance", "keep", "step_schedule")
+"""What this program's presets do in a way of their own."""
 PUBLISHED_INFO = "With the numbers of the paper; what you change afterwards is no longer theirs."
 
 
@@ -79,7 +82,9 @@ class AttackPresets:
         """
         if name is None or name not in self.published:
             return {}
-        usual = from_preset(TASK).model_dump()
+        # What a paper does not say is as a recipe has it, and not as this program's own presets do better.
+        plain = {one: Recipe.model_fields[one].default for one in OWN_WAYS}
+        usual = from_preset(TASK).model_dump() | plain
         return {
             self.choice: gr.Radio(value=None),
             self.paper: gr.Dropdown(info=self.published[name].description),

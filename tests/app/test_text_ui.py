@@ -374,7 +374,7 @@ def test_videos_are_served_in_parts_to_whoever_has_their_address(tmp_path: Path)
 def test_a_recipe_without_a_model_that_reads_texts_is_refused(inputs: TextInputs) -> None:
     """S14: a text recipe with classifiers alone ends in a sentence."""
     recipe = from_preset("text", prompt="a frog").with_changes(
-        models=("crossmax-cifar10",), classes=("frog",), weights=(1.0,), objective="cross_entropy"
+        models=("crossmax-cifar10",), classes=("frog",), weights=(1.0,), objective="cross_entropy", class_weight=1.0
     )
     with pytest.raises(FormError, match="no model that reads texts"):
         inputs.fill(recipe, ANNA)

@@ -51,7 +51,7 @@ def serving(data: Path, limits: Limits | None = None, host: str = "127.0.0.1") -
     (data / "examples").mkdir(parents=True)
     save_png(fade(3, 8, (48, 64), 1), data / "examples" / "stripes.png")
     measurements = StandInMeasurements()
-    handlers = {"text": Texts(Uploads(data / "uploads"), measurements), "image": make_images}
+    handlers = {"text": Texts(Uploads(data / "uploads")), "image": make_images}
     with JobService(data, handlers) as jobs:
         studio = make_studio(jobs, data, measurements)
         page = build_app(studio)
