@@ -151,7 +151,7 @@ def test_an_offer_has_no_key_and_no_address(endpoint):
 def test_stopping_ends_within_a_request_and_keeps_what_was_said(data, endpoint, digest):
     endpoint.behaviours, endpoint.default = [answer("a red bus")], silence
     with JobService(data.root, handlers(data, endpoint.settings)) as jobs:
-        job = jobs.submit(JobRequest("attack", params(digest), owner="anna"))
+        job = jobs.submit(JobRequest("attack", params(digest), owner="local"))
         until = time.monotonic() + 60
         while time.monotonic() < until:
             if len(endpoint.seen) == 2 and jobs.snapshot(job).message.startswith("Asking eyes"):
@@ -159,7 +159,7 @@ def test_stopping_ends_within_a_request_and_keeps_what_was_said(data, endpoint, 
             time.sleep(0.02)
         assert jobs.snapshot(job).message.startswith("Asking eyes")
         started = time.monotonic()
-        jobs.stop(job, "anna")
+        jobs.stop(job, "local")
         ended = jobs.wait(job, 20)
         assert time.monotonic() - started < 5 and ended.status is JobStatus.STOPPED
         (entry,) = read_descriptions(data.root / "jobs" / job)["described"]
