@@ -176,8 +176,9 @@ def read_recipe(arguments: argparse.Namespace, task: str, models: Sequence[Model
         fields |= {"objective": "leave", "classes": ()}  # unless a flag names one: the model's own first
     if getattr(arguments, "norm", None) == "none":
         fields |= {"norm": "none", "eps": 0.0}
-    if getattr(arguments, "optimiser", "sgd") != "sgd":  # the momentum of a preset is that of sgd
+    if getattr(arguments, "optimiser", "sgd") != "sgd":  # the ways of a preset are those of sgd
         fields["momentum"] = _MOMENTA.get(arguments.optimiser, 0.0)
+        fields["step_schedule"] = "constant"
     if task != "class":  # a picture can stand for a prompt; those of the origin are compared later
         fields = {**pictures.digests(), **{name: value for name, value in fields.items() if value != ""}}
     given = given_fields(arguments, task)

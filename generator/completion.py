@@ -14,9 +14,9 @@ from generator.recipe_common import MAX_CANVAS, MIN_CANVAS
 from generator.recipe_schema import PROJECTED
 
 AUTO_RESOLUTIONS = "auto"
-AUTO_FINEST = {"class": 40, "attack": 512, "text": 224}
-"""The finest resolution, in cells along the longer side, that "auto" takes for each task."""
-AUTO_DENSE = {"class": 40, "attack": 1, "text": 64}
+AUTO_FINEST = {"class": 40, "photo": 128, "octaves": 512, "text": 224}
+"""The finest resolution, in cells along the longer side, that "auto" takes for each kind of picture."""
+AUTO_DENSE = {"class": 40, "photo": 32, "octaves": 1, "text": 64}
 """Up to here "auto" takes every resolution."""
 _EVERY = 8  # of the finer resolutions of a text
 _PICTURE_WORDS = {
@@ -27,19 +27,20 @@ _PICTURE_WORDS = {
 }
 
 
-def auto_resolutions(task: str, size: Size) -> tuple[int, ...]:
+def auto_resolutions(kind: str, size: Size) -> tuple[int, ...]:
     """Return what "auto" stands for on a canvas (H, W).
 
-    For a picture of a class, every resolution up to 40. For an attack, the powers of two up to 512, and the pixels
-    themselves where the photo is no larger: a model sees little of what is finer, and a large photo costs no more
-    than a small one. For a picture of a text, every one up to 64, and every eighth up
+    For a picture of a class, every resolution up to 40. From a photo, every one up to 32, the powers of two up to 128,
+    and the pixels themselves where the photo is no larger: a model sees little of what is finer, and a large photo
+    costs no more than a small one. For an attack whose layers move alike ("octaves"), the powers of two up to 512, and
+    the pixels themselves where the photo is no larger. For a picture of a text, every one up to 64, and every eighth up
     to 224, the pixels that most CLIP models see.
     """
-    finest = min(AUTO_FINEST[task], max(size))
-    dense = range(1, min(AUTO_DENSE[task], finest) + 1)
-    if task == "attack":
+    finest = min(AUTO_FINEST[kind], max(size))
+    dense = range(1, min(AUTO_DENSE[kind], finest) + 1)
+    if kind in ("photo", "octaves"):
         return tuple(sorted({*dense, *(2**k for k in range(finest.bit_length())), finest}))
-    return tuple(sorted({*dense, *range(_EVERY, finest + 1, _EVERY)})) if task == "text" else tuple(dense)
+    return tuple(sorted({*dense, *range(_EVERY, finest + 1, _EVERY)})) if kind == "text" else tuple(dense)
 
 
 def fill_in(recipe: Recipe, source: Tensor | None = None, others: Pictures | None = None) -> Recipe:
@@ -66,7 +67,8 @@ def fill_in(recipe: Recipe, source: Tensor | None = None, others: Pictures | Non
     if by_plan and not recipe.planned_steps:
         changes["planned_steps"] = recipe.steps
     if recipe.resolutions == AUTO_RESOLUTIONS:
-        kind = "attack" if pictures.source is not None else recipe.task  # a photo may be large
+        from_photo = "octaves" if recipe.task == "attack" and recipe.balance > 0 else "photo"  # it may be large
+        kind = recipe.task if pictures.source is None else from_photo
         changes["resolutions"] = _written(auto_resolutions(kind, size))
     return recipe.with_changes(size=size, **changes)
 

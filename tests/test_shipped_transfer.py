@@ -75,6 +75,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, An
     command = [sys.executable, "-m", "generator", "transfer", str(folder / "ship.jpg"), "--out", str(folder / "out")]
     command += [
         "--matrix",
+        *(flag for name in ATTACKS for flag in ("--victim", name)),
         "--class",
         "truck",
         "--prompt",

@@ -179,6 +179,8 @@ def test_auto_resolutions_are_written_out() -> None:
     wide = fill_in(attack(resolutions="auto"), torch.full((1, 3, 20, 90), 0.5))
     assert wide.resolutions == "1..32,64,90"
     assert parse_resolutions(wide.resolutions, (20, 90)) == (*range(1, 33), 64, 90)
+    octaves = fill_in(attack(resolutions="auto", balance=1.0), torch.full((1, 3, 20, 90), 0.5))
+    assert octaves.resolutions == "1,2,4,8,16,32,64,90"
 
 
 @pytest.mark.parametrize(
