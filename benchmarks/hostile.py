@@ -375,8 +375,8 @@ def judge(found: dict[str, Any]) -> list[tuple[str, str, bool]]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Attack, print what was seen, and write it if asked to; 1 where something does not hold."""
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--json", type=result_file)
+    parser.add_argument("--minutes", type=float, default=10.0, help="how long it takes (default: %(default)g)")
+    parser.add_argument("--json", type=result_file, help="write what was seen here")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"

@@ -18,10 +18,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks._harness import machine, table, write_json
+from benchmarks._harness import machine, run_benchmark, table, write_json
+from generator.errors import StudioError
 from generator.explorer.labels import imagenet
 from generator.image import load_image
 from generator.intervals import wilson
+from generator.places import result_file, user_path
+from generator.program import Parser
+from generator.text_files import reason, shown
 from robust_model.data import centre_square
 from robust_model.registry import load_classifier
 
@@ -36,10 +40,14 @@ def wordnet_ids() -> list[str]:
 
 
 def labelled(folder: Path) -> list[tuple[Path, int]]:
-    """The photos of a folder with the numbers of their classes, by name."""
+    """The photos of a folder with the numbers of their classes, by name. StudioError for what is no folder."""
     places = {wordnet: number for number, wordnet in enumerate(wordnet_ids())}
     found = []
-    for file in sorted(folder.iterdir()):
+    try:
+        files = sorted(folder.iterdir())
+    except OSError as error:
+        raise StudioError(f"The photos in '{shown(folder)}' cannot be read: {reason(error)}.") from error
+    for file in files:
         match = re.match(r"(n\d{8})_", file.name)
         if match and match[1] in places and file.suffix.lower() in {".jpg", ".jpeg", ".png"}:
             found.append((file, places[match[1]]))
@@ -72,16 +80,22 @@ def measure(name: str, photos: list[tuple[Path, int]]) -> dict[str, Any]:
 
 def main() -> None:
     """Measure, print a table, and write the results."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=Path, required=True, help="the folder of photos")
-    parser.add_argument("--models", nargs="+", default=["lite0", "lite1", "lite2"], help="the models to ask")
-    parser.add_argument("--json", type=Path)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=user_path, required=True, help="the folder of photos")
+    parser.add_argument(
+        "--models", nargs="+", default=["lite0", "lite1", "lite2"], help="the models to ask (default: all three)"
+    )
+    parser.add_argument("--json", type=result_file, help="write the figures here")
     options = parser.parse_args()
     if len(imagenet().labels) != len(wordnet_ids()):
-        raise SystemExit("timm's list of ImageNet's classes is not the one that the models know")
+        raise StudioError(
+            "timm's list of ImageNet's classes is not the one that the models know: install another timm."
+        )
     photos = labelled(options.photos)
     if not photos:
-        raise SystemExit(f"'{options.photos}' holds no photos called nXXXXXXXX_anything.jpg")
+        raise StudioError(
+            f"'{shown(options.photos)}' holds no photos called nXXXXXXXX_anything.jpg: name another folder."
+        )
     rows = [measure(name, photos) for name in options.models]
     shares = [("model", "first", "among five")] + [
         (
@@ -99,4 +113,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

@@ -316,7 +316,7 @@ def _found(finding: dict[str, Any]) -> bool:
 
 def run_compare(args: argparse.Namespace) -> int:
     """Compare reports; returns the exit code. Raises StudioError."""
-    comparison = compare([read_settings(path) for path in args.reports])
+    comparison = compare([read_settings(path, "report") for path in args.reports])
     print(comparison.text())
     if args.markdown:
         write_text(args.markdown, comparison.markdown(), "comparison")
@@ -326,6 +326,6 @@ def run_compare(args: argparse.Namespace) -> int:
 def run_model_info(args: argparse.Namespace) -> int:
     """Print a report as RobustBench's form; returns the exit code. Raises StudioError."""
     names = ("name", "authors", "architecture", "link", "venue", "additional_data", "dataset")
-    found = model_info(read_settings(args.report), **{name: getattr(args, name) for name in names})
+    found = model_info(read_settings(args.report, "report"), **{name: getattr(args, name) for name in names})
     print(json.dumps(found, indent=2))
     return 0

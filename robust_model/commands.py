@@ -34,9 +34,9 @@ def set_threads(count: int | None) -> None:
         torch.set_num_threads(count)
 
 
-def read_settings(path: Path) -> dict[str, Any]:
-    """The settings in a JSON file. Raises StudioError."""
-    return read_object(path, "configuration")
+def read_settings(path: Path, what: str = "configuration") -> dict[str, Any]:
+    """The settings in a JSON file; `what` is what sentences call it. Raises StudioError."""
+    return read_object(path, what)
 
 
 def change_setting(settings: dict[str, Any], assignment: str) -> None:

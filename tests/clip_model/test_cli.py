@@ -119,7 +119,7 @@ def test_a_shipped_model_goes_by_its_name(tmp_path: Path, monkeypatch: pytest.Mo
         (["train", "--tiny-imagenet", "nowhere"], "is no Tiny-ImageNet folder"),
         (["train", "--tiny-imagenet", "x", "--set", "speed=9"], "There is no setting 'speed'"),
         (["train", "--tiny-imagenet", "x", "--set", "batch=-1"], "The setting 'batch' is not valid"),
-        (["train", "--resume", "nowhere"], "Cannot read the configuration"),
+        (["train", "--resume", "nowhere"], "The configuration 'nowhere/config.json' cannot be read: it is not there"),
         (["export", "nowhere", "out"], "There is no checkpoint"),
         (["evaluate", "nowhere", "--tiny-imagenet", "x"], "is no exported model"),
     ],

@@ -1,15 +1,17 @@
 """Checkpoints: whole or not at all, under injected faults; optimisers packed and unpacked exactly."""
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from generator.errors import StudioError
+from generator.text_files import FileError
 from robust_model.checkpoint import (
     discard_drafts,
     load_tensors,
@@ -19,6 +21,9 @@ from robust_model.checkpoint import (
     unpack_optimiser,
     write_atomically,
 )
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 # --- files
 
@@ -35,40 +40,30 @@ def test_write_makes_folders_and_replaces(tmp_path: Path) -> None:
     assert listing(path.parent) == ["file"]
 
 
-class HalfWritten:
-    """A file that takes half of what it is given and then fails, as a full disk does."""
-
-    def __init__(self, file: Any) -> None:
-        self.file = file
-
-    def __enter__(self) -> "HalfWritten":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
-
-    def write(self, content: bytes) -> int:
-        self.file.write(content[: len(content) // 2])
-        raise OSError(28, "No space left on device")
-
-
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = Path.open
-    monkeypatch.setattr(
-        Path, "open", lambda self, mode="r", *a, **k: HalfWritten(real(self, mode)) if "w" in mode else real(self, mode)
-    )
+    real, written = os.write, []
+
+    def half(descriptor: int, content: "ReadableBuffer") -> int:
+        """Take half of what is given, and then nothing more."""
+        if written:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        part = memoryview(content)
+        written.append(real(descriptor, part[: len(part) // 2]))
+        return written[0]
+
+    monkeypatch.setattr(os, "write", half)
 
 
 def failing_flush(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: int) -> None:
-        raise OSError(5, "Input/output error")
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(os, "fsync", fail)
 
 
 def failing_rename(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> Path:
-        raise PermissionError(13, "Permission denied")
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     monkeypatch.setattr(Path, "replace", fail)
 
@@ -80,15 +75,27 @@ def interrupted_rename(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "replace", fail)
 
 
-@pytest.mark.parametrize("break_it", [full_disk, failing_flush, failing_rename, interrupted_rename])
+@pytest.mark.parametrize(
+    ("break_it", "error", "said"),
+    [
+        (full_disk, FileError, "cannot be written: the disk is full"),
+        (failing_flush, FileError, "cannot be written: Input/output error"),
+        (failing_rename, FileError, "cannot be written: its permissions do not allow it"),
+        (interrupted_rename, KeyboardInterrupt, None),
+    ],
+)
 def test_a_failed_write_leaves_the_old_file(
-    break_it: Callable[[pytest.MonkeyPatch], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    break_it: Callable[[pytest.MonkeyPatch], None],
+    error: type[BaseException],
+    said: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = tmp_path / "state.safetensors"
     save_tensors(path, {"x": torch.ones(1000)}, {"step": 1})
     with monkeypatch.context() as patch:
         break_it(patch)
-        with pytest.raises((OSError, KeyboardInterrupt)):
+        with pytest.raises(error, match=said):
             save_tensors(path, {"x": torch.zeros(1000)}, {"step": 2})
     tensors, facts = load_tensors(path)
     assert torch.equal(tensors["x"], torch.ones(1000))
