@@ -127,7 +127,7 @@ def test_evaluate_writes_what_is_asked_for_and_goes_on_from_its_folder(
 def test_the_cost_is_told_before_anything_runs(model_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["evaluate", str(model_folder), *DATA, "-n", "100", "--suite", "quick", "--estimate"]
     assert main(words) == 0
-    # 100 images: clean, 21 passes of 20 steps (and as many backward), and the verdict on what is left. Of 16 of them the
+    # 100 images: clean, 21 passes of 20 steps (and as many backward), the verdict on what is left. Of 16 of them the
     # point where the attack ended is looked at: 4 passes, 2 of them backward.
     assert "At most about 2,364 forward and 2,132 backward passes" in capsys.readouterr().out
 
