@@ -66,7 +66,8 @@ class Packaged:
         size = f", {path.stat().st_size / 1e6:.0f} MB" if path else ""
         return (
             f"An undefended ImageNet classifier: 1,000 classes, sees {self.side} x {self.side} pixels{size}; names "
-            f"{self.accuracy:.0%} of 1,000 photos right, one of each class. Licence: {self.licence}."
+            f"{self.accuracy:.1%} of 1,000 photos right, one of each class (some may be among those it was trained on). "
+            f"Licence: {self.licence}."
         )
 
     @property
@@ -144,15 +145,15 @@ PACKAGED: Mapping[str, Packaged] = {
     for model in (
         _lite(
             0, 224, "efficientnet-lite0-57934424.pth",
-            "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db", 0.0,
+            "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db", 0.883,
         ),
         _lite(
             1, 240, "efficientnet-lite1-77cc7160.pth",
-            "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850", 0.0,
+            "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850", 0.893,
         ),
         _lite(
             2, 260, "efficientnet-lite2-9656183e.pth",
-            "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d", 0.0,
+            "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d", 0.904,
         ),
     )
 }  # fmt: skip
