@@ -66,8 +66,8 @@ class Packaged:
         size = f", {path.stat().st_size / 1e6:.0f} MB" if path else ""
         return (
             f"An undefended ImageNet classifier: 1,000 classes, sees {self.side} x {self.side} pixels{size}; names "
-            f"{self.accuracy:.1%} of 1,000 photos right, one of each class (some may be among those it was trained on). "
-            f"Licence: {self.licence}."
+            f"{self.accuracy:.1%} of 1,000 photos right, one of each class (some of them may be ones "
+            f"that it was trained on). Licence: {self.licence}."
         )
 
     @property
