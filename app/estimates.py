@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from generator.completion import AUTO_RESOLUTIONS, auto_resolutions
+from generator.completion import AUTO_RESOLUTIONS, auto_kind, auto_resolutions
 from generator.loop import MAX_PIXELS
 from generator.operators import Size, layer_shape, parse_resolutions
 from generator.prior import choose_form
@@ -145,7 +145,7 @@ def _resolutions(recipe: Recipe, size: Size, *, from_photo: bool) -> tuple[int, 
     if recipe.perturbation == "pixel":
         return ()
     if recipe.resolutions == AUTO_RESOLUTIONS:
-        return auto_resolutions("attack" if from_photo else recipe.task, size)
+        return auto_resolutions(auto_kind(recipe, from_photo=from_photo), size)
     return parse_resolutions(recipe.resolutions, size)
 
 

@@ -27,6 +27,13 @@ _PICTURE_WORDS = {
 }
 
 
+def auto_kind(recipe: Recipe, *, from_photo: bool) -> str:
+    """Return the kind of picture that "auto" stands for: the task or, from a photo, which may be large, one of two."""
+    if not from_photo:
+        return recipe.task
+    return "octaves" if recipe.task == "attack" and recipe.balance > 0 else "photo"
+
+
 def auto_resolutions(kind: str, size: Size) -> tuple[int, ...]:
     """Return what "auto" stands for on a canvas (H, W).
 
@@ -67,8 +74,7 @@ def fill_in(recipe: Recipe, source: Tensor | None = None, others: Pictures | Non
     if by_plan and not recipe.planned_steps:
         changes["planned_steps"] = recipe.steps
     if recipe.resolutions == AUTO_RESOLUTIONS:
-        from_photo = "octaves" if recipe.task == "attack" and recipe.balance > 0 else "photo"  # it may be large
-        kind = recipe.task if pictures.source is None else from_photo
+        kind = auto_kind(recipe, from_photo=pictures.source is not None)
         changes["resolutions"] = _written(auto_resolutions(kind, size))
     return recipe.with_changes(size=size, **changes)
 
