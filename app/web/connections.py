@@ -30,6 +30,7 @@ class Phase(enum.Enum):
     """What a connection does."""
 
     WAITING = "for a request"
+    ARRIVED = "a request is here, and nothing was done about it yet"
     STREAM = "its answer stays open"
     BODY = "for a request's body"
     WORK = "this server works on its answer"
@@ -142,6 +143,15 @@ class GuardedProtocol(H11Protocol):
         self.phase, self.since = Phase.WAITING, self.loop.time()
         super().on_response_complete()  # and take the next one, if it is here already
         if not self._between_requests:
+            self.phase = Phase.ARRIVED
+
+    def begin(self) -> None:
+        """This server works on the request from now on.
+
+        Many requests can arrive in one go, before the first is looked at: if each counted as work at once, as many as
+        there may be connections would keep everybody else out for that moment.
+        """
+        if self.phase is Phase.ARRIVED:
             self.phase = Phase.WORK
 
     @contextlib.contextmanager
@@ -173,7 +183,7 @@ class GuardedProtocol(H11Protocol):
         if not self._between_requests:
             self._calm()
             if self.phase is Phase.WAITING:
-                self.phase, self.since = Phase.WORK, self.loop.time()
+                self.phase, self.since = Phase.ARRIVED, self.loop.time()
         elif self._patience is None and not self.transport.is_closing():
             self._patience = self.loop.call_later(self.register.limits.header_seconds, self._give_up)
 

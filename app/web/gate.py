@@ -73,9 +73,12 @@ class Gate:
             return
         if scope["type"] != "http":
             return
+        connection = _connection(scope)
+        if connection is not None:
+            connection.begin()
         headers = Headers(scope=scope)
         answer = _Answer(send, self._rules.limits)
-        reader = BodyReader(receive, headers, 0, 0.0, _connection(scope))
+        reader = BodyReader(receive, headers, 0, 0.0, connection)
         try:
             if await self._arrival(scope, headers, answer):
                 return
