@@ -114,11 +114,13 @@ class GuardedProtocol(H11Protocol):
         self.phase = Phase.WAITING
         self.since = self.loop.time()
         self.address = ""
+        self._asked_before = False
         self._patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count the connection in and wait for a request."""
         super().connection_made(transport)
+        self.since = self.loop.time()  # it may have been accepted a while ago
         self.address = self.client[0] if self.client else ""
         if not self.register.join(self):
             self._say(503, b"Service Unavailable", _TOO_MANY)
@@ -166,7 +168,11 @@ class GuardedProtocol(H11Protocol):
 
     @property
     def age(self) -> float:
-        """Seconds since its last request came, or ended, or it was made."""
+        """Seconds since its last request came, or ended, or it was made.
+
+        The first request does not count: which of the connections made in one go are read first is chance, and the
+        newest shall not seem the oldest because it was read last.
+        """
         return self.loop.time() - self.since
 
     def end(self) -> None:
@@ -183,7 +189,10 @@ class GuardedProtocol(H11Protocol):
         if not self._between_requests:
             self._calm()
             if self.phase is Phase.WAITING:
-                self.phase, self.since = Phase.ARRIVED, self.loop.time()
+                self.phase = Phase.ARRIVED
+                if self._asked_before:
+                    self.since = self.loop.time()
+                self._asked_before = True
         elif self._patience is None and not self.transport.is_closing():
             self._patience = self.loop.call_later(self.register.limits.header_seconds, self._give_up)
 
