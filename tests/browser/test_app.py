@@ -211,4 +211,4 @@ def test_pictures_need_their_signature(visit: "sync_api.Page") -> None:
 
 
 def test_another_host_name_is_refused(visit: "sync_api.Page") -> None:
-    assert visit.request.get(visit.url, headers={"Host": "evil.example"}).status == 400
+    assert visit.request.get(visit.url, headers={"Host": "evil.example"}).status == 403

@@ -133,7 +133,7 @@ def test_a_picture_is_sent_to_attack(text_visit: "sync_api.Page") -> None:
 def test_prompts_that_cannot_be_drawn_are_refused_in_words_and_the_page_goes_on(text_visit: "sync_api.Page") -> None:
     for prompt, words in [
         ("", "prompt is empty"),
-        ("x" * 10_000, "at most 2000 characters"),
+        ("x" * 10_000, "of which 2,000 can be read"),
         ("?! ...", "nothing to draw"),
         ("a frog | ", "nothing follows"),
         ("a frog:99", "out of range"),
