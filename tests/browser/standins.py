@@ -262,7 +262,8 @@ class Attack:
             "after": {defended: says("frog", "cat"), undefended: says("ship", "frog")},
         }
         kept = {"with_recipe": context.params["with_recipe"]}
-        return {"recipe": recipe.model_dump(mode="json"), "images": [facts], **kept}
+        taken = recipe.with_changes(size=(source.height, source.width))
+        return {"recipe": taken.model_dump(mode="json"), "images": [facts], **kept}
 
 
 class StandInLayers:
