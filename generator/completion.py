@@ -29,9 +29,9 @@ _PICTURE_WORDS = {
 
 def auto_kind(recipe: Recipe, *, from_photo: bool) -> str:
     """Return the kind of picture that "auto" stands for: the task or, from a photo, which may be large, one of two."""
-    if not from_photo:
-        return recipe.task
-    return "octaves" if recipe.task == "attack" and recipe.balance > 0 else "photo"
+    if recipe.task == "attack":
+        return "octaves" if recipe.balance > 0 else "photo"
+    return "photo" if from_photo else recipe.task
 
 
 def auto_resolutions(kind: str, size: Size) -> tuple[int, ...]:
