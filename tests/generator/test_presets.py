@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 
+from generator.completion import auto_kind
 from generator.errors import StudioError
 from generator.guidance import Pictures
 from generator.image import load_image, to_tensor
@@ -161,3 +162,11 @@ def test_the_published_protocol() -> None:
 )
 def test_auto_resolutions(task: str, size: tuple[int, int], expected: tuple[int, ...]) -> None:
     assert auto_resolutions(task, size) == expected
+
+
+def test_what_auto_stands_for_is_known_before_there_is_a_photo() -> None:
+    assert auto_kind(from_preset("attack"), from_photo=False) == "octaves"
+    assert auto_kind(from_preset("attack", "pgd"), from_photo=True) == "photo"
+    text = from_preset("text", prompt="a frog")
+    assert [auto_kind(text, from_photo=one) for one in (False, True)] == ["text", "photo"]
+    assert auto_kind(from_preset("class"), from_photo=False) == "class"
