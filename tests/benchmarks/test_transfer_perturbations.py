@@ -18,6 +18,7 @@ def options(folder: Path, *more: str):
     for index in range(3):
         save_png(quantise(0.3 + 0.4 * torch.rand(1, 3, 16, 20, generator=rng(index))), folder / f"photo{index}.png")
     arguments = ["--photos", str(folder), "--surrogates", "near", "--victims", "far", "words", "--steps", "3"]
+    arguments += ["--resolutions", "1..16"]  # the photos are smaller than those that the figures are measured on
     return parse([*arguments, "--out", str(folder / "out"), "--eps", "0.2", "--captions", "a frog | a ship", *more])
 
 

@@ -268,7 +268,7 @@ def test_the_spectrum_stands_beside_that_of_a_photo(text_visit: "sync_api.Page")
 def test_classifiers_can_be_asked(text_visit: "sync_api.Page") -> None:
     create(text_visit)
     text_visit.click("#text-ask")
-    text_visit.locator("#text-opinions").get_by_text("Stand-in, defended").wait_for()
+    text_visit.locator("#text-opinions").get_by_role("heading", name="Stand-in, defended").wait_for()
 
 
 def test_layers_one_by_one_and_up_to_each(text_visit: "sync_api.Page") -> None:
