@@ -5,6 +5,8 @@ Each phase is a run of its own, in a subfolder of its name, and starts from the 
 holds all of them, and its `provenance.json` where they come from; its last phase is what is exported.
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -102,6 +104,16 @@ class Pipeline:
     def _images(self, phase: TrainConfig) -> LabelledSet:
         return self._data[phase.data, phase.model.stack.size]
 
+    def _taught_on(self, phase: TrainConfig) -> LabelledSet:
+        """The images of a phase as its teachers see them: as large as any phase has them."""
+        return self._data[phase.data, max(side for data, side in self._data if data == phase.data)]
+
+    def _soft_labels(self, phase: TrainConfig) -> Path:
+        """Where what its teachers say is kept: one file for all phases that they tell the same."""
+        told = [phase.data, phase.teachers, phase.teacher_side, phase.teacher_temperature, phase.seed, phase.holdout]
+        digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]
+        return self.folder / f"soft_labels-{digest}.safetensors"
+
     @property
     def steps(self) -> int:
         """The steps of all phases."""
@@ -175,7 +187,14 @@ class Pipeline:
         for name, phase in self.config.phases.items():
             after = sum(self._steps.values()) - before - self._steps[name]
             if self._done(name) < self._steps[name]:
-                run = Run(phase, self.folder / name, device=self.device, data=self._images(phase))
+                run = Run(
+                    phase,
+                    self.folder / name,
+                    device=self.device,
+                    data=self._images(phase),
+                    taught_on=self._taught_on(phase),
+                    soft_labels=self._soft_labels(phase),
+                )
 
                 def report(progress: TrainProgress, name: str = name, before: int = before, after: int = after) -> None:
                     left = progress.steps - progress.step

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from robust_model import paper
 from robust_model.data import CIFAR10_CLASSES, class_names_of
 from robust_model.ensemble import ModelConfig
 from robust_model.pipeline import PipelineConfig
-from robust_model.stack import STACKS
+from robust_model.stack import STACKS, StackConfig
 from robust_model.training import TrainConfig
 
 
@@ -87,6 +88,52 @@ def _plain_cifar10(data: str) -> TrainConfig:
     )
 
 
+def _crossmax_tiny64(data: str) -> PipelineConfig:
+    """Progressive sizes (Howard's fast.ai recipe of 2018: small images first) and budgets, one teacher for all."""
+
+    def phase(size: int, eps: float, epochs: float, **changes: Any) -> TrainConfig:
+        model = ModelConfig(
+            class_names=class_names_of(data),
+            stack=StackConfig(
+                size=size,
+                resolutions=(size, size // 2, size // 4, size // 8),
+                max_shift=1,
+                noise_low=0.02,
+                noise_high=0.02,
+            ),
+            widths=(32, 64, 128, 256),
+            blocks=(1, 2, 2, 2),
+            input_size=size,
+            readout_depths=(4, 5, 6, 7),
+            aggregator="crossmax-median-votes",
+            voters=3,
+        )
+        return TrainConfig(
+            model=model,
+            data=data,
+            epochs=epochs,
+            bf16=True,
+            adversary="n-fgsm" if eps else "none",
+            eps=eps / 255,
+            readout_weights=(0.1, 0.15, 0.25, 0.35, 1.0),
+            teachers=("lite0",),
+            teacher_weight=0.7,
+            teacher_side=160,
+            teacher_temperature=1.5,
+            shift=size // 10,
+            **changes,
+        )
+
+    return PipelineConfig(
+        phases={
+            "clean-32": phase(32, 0, 3, warmup=0.1),
+            "robust-32": phase(32, 2, 3, warmup=0.05, start_from="phase:clean-32"),
+            "robust-48": phase(48, 3, 1.5, warmup=0.05, learning_rate=0.15, start_from="phase:robust-32"),
+            "robust-64": phase(64, 4, 1, warmup=0.05, learning_rate=0.1, start_from="phase:robust-48"),
+        }
+    )
+
+
 def _pretrain_small(data: str) -> TrainConfig:
     return TrainConfig(
         model=ModelConfig(class_names=class_names_of(data), stack=STACKS["clean"]),
@@ -139,6 +186,13 @@ PRESETS: dict[str, TrainPreset] = {
         "The paper's stack, noise and CrossMax on the small network, trained plainly and random at every pass: what "
         "standard attacks make of it, and what is left under adaptive ones, are two different numbers.",
         _plain_cifar10,
+    ),
+    "crossmax-tiny64": TrainPreset(
+        "Robust CrossMax, 200 classes at 64 pixels",
+        "Sees every image at four resolutions (64, 32, 16, 8) and knows the 200 classes of Tiny-ImageNet. Taught "
+        "by EfficientNet-Lite0 and trained against single-step attacks, it is made for pictures of its classes.",
+        _crossmax_tiny64,
+        data="",
     ),
     "pretrain-small": TrainPreset(
         "The small backbone, pretrained",

@@ -15,6 +15,7 @@ from generator.errors import StudioError
 from generator.text_files import read_json
 from robust_model.checkpoint import file_digest, write_atomically
 from robust_model.distributed import current
+from robust_model.packaged import PACKAGED
 from robust_model.run import TrainingRun
 from robust_model.transfer import last_phase, weights_in
 
@@ -82,8 +83,15 @@ def _parents(config: BaseModel) -> list[dict[str, Any]]:
             found.append({"role": "Started from", **_parent(Path(start))})
         if file and not start:
             found.append({"role": "Pretrained weights", **_parent(Path(file))})
-        found += [{"role": "Taught by", **_parent(Path(teacher))} for teacher in getattr(phase, "teachers", ())]
-    return found
+        found += [{"role": "Taught by", **_teacher(teacher)} for teacher in getattr(phase, "teachers", ())]
+    # Phases that were taught by the same one say so once.
+    return [parent for place, parent in enumerate(found) if parent not in found[:place]]
+
+
+def _teacher(name: str) -> dict[str, Any]:
+    if name not in PACKAGED:
+        return _parent(Path(name))
+    return {"name": name, "revision": PACKAGED[name].revision, "provenance": {}}
 
 
 def _parent(place: Path) -> dict[str, Any]:

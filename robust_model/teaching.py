@@ -5,10 +5,11 @@ Robust soft labels in place of one-hot ones are an old and cheap way to a better
 first step, so that a step of training costs what it always did.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from generator.errors import StudioError
@@ -16,55 +17,94 @@ from robust_model.checkpoint import load_tensors, save_tensors
 from robust_model.class_match import places_of
 from robust_model.data import LabelledSet
 from robust_model.ensemble import SelfEnsemble, SilentNoise
+from robust_model.packaged import PACKAGED
 from robust_model.transfer import donor_config, take_weights
 
 BATCH = 500
 
 
 def kept_soft_labels(
-    file: Path, teachers: Sequence[str], images: LabelledSet, device: torch.device, *, bf16: bool
+    file: Path,
+    teachers: Sequence[str],
+    images: LabelledSet,
+    device: torch.device,
+    *,
+    bf16: bool,
+    side: int = 0,
+    temperature: float = 1.0,
 ) -> Tensor:
     """`soft_labels`, from `file` if it is there, else kept there: a run that goes on needs no teachers any more."""
     if file.exists():
         return load_tensors(file)[0]["soft_labels"]
-    found = soft_labels(teachers, images, device, bf16=bf16)
+    found = soft_labels(teachers, images, device, bf16=bf16, side=side, temperature=temperature)
     save_tensors(file, {"soft_labels": found}, {"teachers": list(teachers)})
     return found
 
 
 @torch.no_grad()
-def soft_labels(teachers: Sequence[str], images: LabelledSet, device: torch.device, *, bf16: bool) -> Tensor:
+def soft_labels(
+    teachers: Sequence[str],
+    images: LabelledSet,
+    device: torch.device,
+    *,
+    bf16: bool,
+    side: int = 0,
+    temperature: float = 1.0,
+) -> Tensor:
     """The teachers' common answer to the images: probabilities [n, C], float32, on the CPU.
 
-    The softmax of the mean, over teachers, of each one's mean logits of the predictors that take part in its
-    answer, for the image and its mirror image. A teacher is the folder of a run or of an exported model, whose classes
-    are the data's by their names. StudioError for one that knows others.
+    The softmax of the mean, over teachers, of each one's logits divided by `temperature`. A teacher is the folder of a
+    run or of an exported model, whose classes are the data's by their names, and which answers by the mean over the
+    predictors that take part in its answer, the image and its mirror image; or the name of a classifier that a package
+    brings (`lite0`), which knows the data's classes among others, and is asked about the image alone, enlarged
+    (bicubic) to `side` pixels (0: to its own). StudioError for one that knows other classes.
     """
     total = torch.zeros(len(images), len(images.class_names))
     # Whether all can teach is known before the first answers.
-    orders = [_places(Path(teacher), images.class_names) for teacher in teachers]
+    orders = [_places(teacher, images.class_names) for teacher in teachers]
     for teacher, order in zip(teachers, orders, strict=True):
-        model = _load(Path(teacher)).place(device)
+        ask = _packaged(teacher, side, device) if teacher in PACKAGED else _ours(teacher, device, bf16=bf16)
         for number, (x, _labels) in enumerate(images.batches(BATCH)):
             start = number * BATCH
-            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                logits = model.voting(model.readouts(x.to(device), SilentNoise()))
-            total[start : start + BATCH] += logits.float().mean(1).cpu()[:, order] / len(teachers)
-    return total.softmax(1)
+            total[start : start + BATCH] += ask(x.to(device)).float().cpu()[:, order] / len(teachers)
+    return (total / temperature).softmax(1)
 
 
-def _places(teacher: Path, class_names: tuple[str, ...]) -> list[int]:
+def _places(teacher: str, class_names: tuple[str, ...]) -> list[int]:
     """At which places a teacher's logits tell of the data's classes."""
-    known = donor_config(teacher).class_names
+    listed = teacher in PACKAGED
+    known = PACKAGED[teacher].config.class_names if listed else donor_config(Path(teacher)).class_names
     try:
-        if len(known) != len(class_names):
+        if not listed and len(known) != len(class_names):
             raise StudioError(f"It knows {len(known)} classes, and the data has {len(class_names)}.")
         return places_of(class_names, known)
     except StudioError as error:
         raise StudioError(f"The teacher '{teacher}' has other classes than the data: leave it out. {error}") from error
 
 
-def _load(place: Path) -> SelfEnsemble:
-    model = SelfEnsemble(donor_config(place).model_copy(update={"mirror": True}))
-    take_weights(model, place)
-    return model.eval().requires_grad_(False)
+def _packaged(name: str, side: int, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """The logits of a package's classifier for images [B, 3, S, S]."""
+    teacher = PACKAGED[name].load(str(device))
+    side = side or PACKAGED[name].side
+    teacher.config = teacher.config.model_copy(update={"image_size": side})
+
+    def ask(x: Tensor) -> Tensor:
+        x = F.interpolate(x, (side, side), mode="bicubic", align_corners=False).clamp(0, 1)
+        # A few at a time: at hundreds of pixels a side the activations of all of them would take gigabytes.
+        return torch.cat([teacher(part) for part in x.split(50)])
+
+    return ask
+
+
+def _ours(place: str, device: torch.device, *, bf16: bool) -> Callable[[Tensor], Tensor]:
+    """The mean logits of the predictors that take part in the answer of the model in the folder `place`."""
+    folder = Path(place)
+    model = SelfEnsemble(donor_config(folder).model_copy(update={"mirror": True}))
+    take_weights(model, folder)
+    model.eval().requires_grad_(False).place(device)
+
+    def ask(x: Tensor) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            return model.voting(model.readouts(x, SilentNoise())).float().mean(1)
+
+    return ask

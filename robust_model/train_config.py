@@ -25,8 +25,10 @@ class TrainConfig(BaseModel):
     the network. `learning_rate` is the peak of a one-cycle schedule (linear up over the `warmup` fraction, linear down
     to zero; `warmup` = -1: constant). `eps` is the adversary's L-inf budget in [0, 1] pixel units; `ema` the decay of
     the weights' moving average, which is what is exported (0: none). `teachers`
-    are folders of runs or of exported models: with the weight `teacher_weight`, what they say of the clean image takes
-    the place of its label (see `teaching`). `holdout` training images, chosen by `seed`, are
+    are folders of runs or of exported models, or names of classifiers that packages bring: with the weight
+    `teacher_weight`, what they say of the clean image, at `teacher_temperature`, takes the place of its label (see
+    `teaching`); packages' see it at `teacher_side` pixels (0: at their own). `holdout` training images, chosen by
+    `seed`, are
     kept for selection, and never trained on (a run that starts from another's weights should have its seed, or the
     holdout is not new to it). `batch` is that of all processes together; an epoch's last, incomplete one is left out
     unless `keep_last`.
@@ -57,6 +59,8 @@ class TrainConfig(BaseModel):
     readout_weights: tuple[float, ...] = ()
     teachers: tuple[str, ...] = ()
     teacher_weight: float = Field(0.5, ge=0, le=1)
+    teacher_temperature: float = Field(1.0, gt=0, le=1000)
+    teacher_side: int = Field(0, ge=0, le=4096)
     adversary: str = "none"
     eps: float = Field(8 / 255, ge=0, le=1)
     adversary_steps: int = Field(1, ge=1, le=100_000)

@@ -39,6 +39,8 @@ class Run(ResumableRun[TrainConfig]):
         *,
         device: str = "cpu",
         data: LabelledSet | None = None,
+        taught_on: LabelledSet | None = None,
+        soft_labels: Path | None = None,
     ) -> None:
         schedule = Schedule(config.learning_rate, config.warmup, config.ema)
         super().__init__(config, folder, schedule, config.seed)
@@ -57,9 +59,17 @@ class Run(ResumableRun[TrainConfig]):
         self.model = self._make_model()
         self.soft: Tensor | None = None
         if config.teachers:
-            file = folder / "soft_labels.safetensors"
+            lessons = images if taught_on is None else self.check_data(config, taught_on)
             with self.world.one_after_the_other():
-                self.soft = kept_soft_labels(file, config.teachers, self.images, self.device, bf16=config.bf16)
+                self.soft = kept_soft_labels(
+                    soft_labels or folder / "soft_labels.safetensors",
+                    config.teachers,
+                    lessons.subset(order[config.holdout :]),
+                    self.device,
+                    bf16=config.bf16,
+                    side=config.teacher_side,
+                    temperature=config.teacher_temperature,
+                )
         self.optimiser = self._make_optimiser()
         self._begin()
 

@@ -8,9 +8,12 @@ from torch.nn import functional as F
 
 from generator.errors import StudioError
 from robust_model.card import export
-from robust_model.data import synthetic
+from robust_model.data import LabelledImages, synthetic
+from robust_model.packaged import PACKAGED
+from robust_model.pipeline import Pipeline, PipelineConfig
 from robust_model.presets import PRESETS
 from robust_model.provenance import record_provenance
+from robust_model.stack import StackConfig
 from robust_model.teaching import soft_labels
 from robust_model.train_config import TrainConfig
 from robust_model.training import Run
@@ -85,3 +88,46 @@ def test_the_card_names_start_and_teachers(teachers: tuple[Path, Path], tmp_path
     assert "Started from 'run' (revision " in card
     assert "  - Command: `how it began`" in card
     assert "Taught by 'exported' (revision " in card
+
+
+def test_a_classifier_of_a_package_teaches_the_classes_that_it_shares() -> None:
+    pixels = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    data = LabelledImages(pixels, torch.tensor([0, 1, 1]), ("volcano", "tabby"), "made up")
+    teacher = PACKAGED["lite0"].load()
+    large = F.interpolate(pixels / 255, (96, 96), mode="bicubic", align_corners=False).clamp(0, 1)
+    logits = teacher.network((large - 0.5) / 0.5)
+    places = [teacher.class_names.index(name) for name in data.class_names]
+    expected = (logits[:, places] / 2).softmax(1)
+    found = soft_labels(["lite0"], data, torch.device("cpu"), bf16=False, side=96, temperature=2.0)
+    assert torch.allclose(found, expected, atol=1e-4)
+    assert expected.std() > 0.01  # they say something
+
+
+def test_a_class_that_the_teacher_does_not_know_is_named() -> None:
+    data = LabelledImages(
+        torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]), ("tabby", "gnome"), "made up"
+    )
+    with pytest.raises(StudioError, match=r"teacher 'lite0' has other classes.*'gnome'"):
+        soft_labels(["lite0"], data, torch.device("cpu"), bf16=False)
+
+
+def test_phases_share_what_their_teachers_say_of_the_largest_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def said(_teachers: object, images: LabelledImages, *_others: object, **_more: object) -> torch.Tensor:
+        asked.append((len(images), images.images.shape[-1]))
+        return torch.full((len(images), 4), 0.25)
+
+    monkeypatch.setattr("robust_model.teaching.soft_labels", said)
+    small = config(teachers=("lite0",), data="synthetic:64")
+    model = small.model.model_copy(update={"stack": StackConfig(size=48, resolutions=(48, 24))})
+    phases = {"small": small, "large": small.model_copy(update={"model": model})}
+    images = LabelledImages(DATA.images, DATA.labels, DATA.class_names, DATA.source)
+    larger = F.interpolate(DATA.images.float(), (48, 48)).to(torch.uint8)
+    sets = {32: images, 48: LabelledImages(larger, DATA.labels, DATA.class_names, DATA.source)}
+    monkeypatch.setattr("robust_model.pipeline.training_data", lambda _spec, size: sets[size])
+    Pipeline(PipelineConfig(phases=phases), tmp_path).run()
+    assert asked == [(64, 48)]
+    assert len(list(tmp_path.glob("soft_labels-*.safetensors"))) == 1
