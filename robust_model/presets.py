@@ -127,9 +127,9 @@ def _crossmax_tiny64(data: str) -> PipelineConfig:
     return PipelineConfig(
         phases={
             "clean-32": phase(32, 0, 3, warmup=0.1),
-            "robust-32": phase(32, 2, 3, warmup=0.05, start_from="phase:clean-32"),
-            "robust-48": phase(48, 3, 1.5, warmup=0.05, learning_rate=0.15, start_from="phase:robust-32"),
-            "robust-64": phase(64, 4, 1, warmup=0.05, learning_rate=0.1, start_from="phase:robust-48"),
+            "robust-32": phase(32, 2, 5, warmup=0.05, start_from="phase:clean-32"),
+            "robust-48": phase(48, 3, 2, warmup=0.05, learning_rate=0.15, start_from="phase:robust-32"),
+            "robust-64": phase(64, 4, 2, warmup=0.05, learning_rate=0.1, start_from="phase:robust-48"),
         }
     )
 
