@@ -27,4 +27,7 @@ fi
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy
-exec .venv/bin/python -m pytest "$@"
+# Files of tests run side by side, one in each process, and each process computes on one core: small tensors gain
+# nothing from more. A process holds models, so there are at most four, whatever the machine.
+export OMP_NUM_THREADS=1
+exec .venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"
