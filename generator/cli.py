@@ -1,4 +1,4 @@
-"""The command line: `python -m generator text | class | attack | batch | transfer | presets | models | show`.
+"""The command line: `python -m generator text | class | attack | batch | transfer | units | presets | models | show`.
 
 Every field of a recipe is a flag; defaults come from presets, and from the recipe for what those leave open.
 Models, and the runner of foreground jobs, are handed in from outside (see `main`): this package knows neither.
@@ -19,6 +19,7 @@ from generator.protocols import Foreground
 from generator.recipe import Recipe
 from generator.recipe_fields import add_arguments
 from generator.recipe_schema import TASK_DEFAULTS
+from generator.units import cli as units
 from generator.vlm.cli import ReadSettings, no_settings
 
 _NOT_FLAGS = {"text": ("task", "prompt"), "class": ("task", "norm", "eps"), "attack": ("task", "size")}
@@ -49,6 +50,8 @@ def main(
                 return make(arguments, load, list_models, foreground)
             case "batch" | "transfer":
                 return explorer.run(arguments, load, list_models, foreground, read_vlm)
+            case "units":
+                return units.run(arguments, load_typed or load_model, foreground)
             case "presets":
                 _print_presets()
             case "models":
@@ -65,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     drawn = commands.add_parser("text", help="draw what a prompt says", allow_abbrev=False)
     _add_text(drawn)
-    classes = commands.add_parser("class", help="draw a picture of a class", allow_abbrev=False)
+    classes = commands.add_parser("class", help="draw a picture of a class, or of a unit", allow_abbrev=False)
     attacked = commands.add_parser(
         "attack", help="change a photo so that models see something else", allow_abbrev=False
     )
@@ -80,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     for task, command in (("text", drawn), ("class", classes), ("attack", attacked)):
         _add_making(command, task)
     explorer.add_parsers(commands)
+    units.add_parser(commands)
     commands.add_parser("presets", help="list the presets")
     commands.add_parser("models", help="list the models")
     shown = commands.add_parser("show", help="print the recipe that a picture carries")

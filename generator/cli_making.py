@@ -29,6 +29,7 @@ from generator.recipe_fields import cli_fields, given_fields
 from generator.spectrum import check_spectrum
 from generator.synthesis import Model, Synthesis
 from generator.text_files import shown
+from generator.units.measuring import in_words
 
 EXIT_INTERRUPTED = 130
 _PICTURE_FILES = ("source_file", "target_file", "style_file", "mask_file")
@@ -184,6 +185,10 @@ def read_recipe(arguments: argparse.Namespace, task: str, models: Sequence[Model
     given = given_fields(arguments, task)
     if task == "attack" and given.keys() - {field.name for field in cli_fields("class")}:
         fields["version"] = RECIPE_VERSION  # what older ones do not know
+    if given.get("unit") and "classes" not in given:  # what is drawn is one or the other
+        fields |= {"classes": (), "weights": ()}
+    elif "unit" in given or "classes" in given:
+        fields = {name: value for name, value in fields.items() if name != "unit" and (value or name != "classes")}
     if {"steps", "optimiser"} & given.keys():
         fields["planned_steps"] = 0
     recipe = Recipe(**(fields | given))
@@ -233,7 +238,7 @@ def _check_extras(arguments: argparse.Namespace, recipe: Recipe, pictures: Pictu
 def _default_name(arguments: argparse.Namespace, recipe: Recipe) -> Path:
     if arguments.command == "attack":
         return Path(f"{_cut(Path(arguments.photo).stem)}-attack.png")
-    name = recipe.prompt if recipe.task == "text" else "-".join(recipe.classes)
+    name = recipe.prompt if recipe.task == "text" else recipe.unit or "-".join(recipe.classes)
     kept = "".join(c if c.isalnum() or c == "-" else "-" for c in name)
     if recipe.task == "text":
         kept = "-".join(part for part in kept.split("-") if part)[:_LONGEST_NAME].strip("-") or "picture"
@@ -277,6 +282,8 @@ def _print_result(outputs: Outputs, record: Mapping[str, Any]) -> None:
             print(
                 f"  {model}: {before['class']} {before['probability']:.0%} -> {now['class']} {now['probability']:.0%}"
             )
+        for model, unit in facts.get("unit", {}).items():
+            print(f"  {model}: {record['recipe']['unit']} {in_words(unit)}")
         for model, entries in facts.get("cosines", {}).items():
             for entry in entries:
                 what = entry["role"] if entry["text"] is None else f"{entry['role']} '{entry['text'][:60]}'"

@@ -22,7 +22,7 @@ def measure(synthesis: Synthesis, recipe: Recipe, index: int, saved: Tensor) -> 
     """Compare a saved picture [1, 3, H, W], number `index` of its batch (from 0), with what it started from.
 
     "before", "after" and "success" have an entry for each classifier, "cosines" for each encoder; "linf" and
-    "l2" are there for pictures that started from a photo.
+    "l2" are there for pictures that started from a photo. Of a unit nobody says whether it succeeded.
     """
     before = _row(synthesis.start if synthesis.source is None else synthesis.source, index)
     after = saved.to(before)
@@ -32,11 +32,15 @@ def measure(synthesis: Synthesis, recipe: Recipe, index: int, saved: Tensor) -> 
     }
     if synthesis.source is not None:
         facts |= {"linf": linf(after, before).item(), "l2": l2(after, before).item()}
-    facts["success"] = {
-        name: _succeeded(recipe, facts["before"][name], facts["after"][name], model.class_names)
-        for name, model in synthesis.classifiers.items()
-    }
-    if synthesis.encoders:
+    facts["success"] = (
+        {}
+        if recipe.unit
+        else {
+            name: _succeeded(recipe, facts["before"][name], facts["after"][name], model.class_names)
+            for name, model in synthesis.classifiers.items()
+        }
+    )
+    if synthesis.encoders and not recipe.unit:
         facts["cosines"] = {
             name: _before_and_after(cosines(recipe, encoder, synthesis.pictures, torch.cat([before, after])))
             for name, encoder in synthesis.encoders.items()

@@ -30,6 +30,7 @@ from generator.protocols import JobContext
 from generator.recipe import Recipe
 from generator.synthesis import Model, Synthesis, synthesise
 from generator.text_files import write_json
+from generator.units.measuring import UnitMeasure
 
 __all__ = ["INDEX_KEY", "PREVIEWED", "Outputs", "Result", "output_paths", "predict", "produce", "produce_job"]
 
@@ -275,13 +276,16 @@ def _save_overview(
 
 def _measure(outputs: Outputs, recipe: Recipe, synthesis: Synthesis) -> list[dict[str, Any]]:
     """Measure what was saved, one image at a time, each read back from its file."""
+    of_unit = UnitMeasure(recipe, synthesis) if recipe.unit else None
     return [
         {
             "file": os.path.relpath(path, outputs.record.parent),
             **({"seed": synthesis.seeds[index]} if synthesis.seeds else {}),
-            **measure(synthesis, recipe, index, to_tensor(load_image(path))),
+            **measure(synthesis, recipe, index, saved),
+            **({} if of_unit is None else {"unit": of_unit(index, saved)}),
         }
         for index, path in enumerate(outputs.images)
+        for saved in (to_tensor(load_image(path)),)
     ]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @runtime_checkable
@@ -63,6 +63,28 @@ class Encoder(Protocol):
 
     def unknown_words(self, text: str, /) -> tuple[str, ...]:
         """The words of the text that the model never saw in training; () for models of a general vocabulary."""
+        ...
+
+
+@runtime_checkable
+class Observable(Protocol):
+    """A model whose layers can be watched, by hooks, while it looks at images."""
+
+    @property
+    def observed(self) -> nn.Module:
+        """The network whose submodules are the layers, by their names in it."""
+        ...
+
+    @property
+    def observed_side(self) -> int | None:
+        """The side of the square that it scales images to; None where it takes them as they are."""
+        ...
+
+    def look(self, images: Tensor, /) -> None:
+        """Run the network on images [B, 3, H, W] in [0, 1]: on each once, as it is, and with nothing remembered.
+
+        What its layers say is differentiable in the images.
+        """
         ...
 
 

@@ -67,10 +67,10 @@ class Recipe(RecipeSchema):
     def _defaults_of_the_task(cls, fields: Any) -> Any:
         if not isinstance(fields, dict):
             return fields
-        task = fields.get("task")
+        task = fields.get("task", cls.model_fields["task"].default)
         if not isinstance(task, str):
             return fields
-        aims_elsewhere = task == "attack" and any(fields.get(name) for name in AIMS)
+        aims_elsewhere = fields.get("unit") or (task == "attack" and any(fields.get(name) for name in AIMS))
         return {**TASK_DEFAULTS.get(task, {}), **({"classes": ()} if aims_elsewhere else {}), **fields}
 
     @field_validator("size", mode="before")

@@ -5,12 +5,18 @@ import math
 from generator.prompts import Prompt, PromptError, parse_prompts
 from generator.recipe_common import MOST_SEED
 from generator.recipe_schema import AIMS, NEGATIVE_WEIGHT, PROJECTED, RECIPE_VERSION, RecipeSchema
+from generator.units.unit import UnitError, parse_unit
 
 PICTURES = {"target": ("text", "attack"), "style": ("text",), "mask": ("text",)}
 """The tasks that the digests of pictures beside the source belong to."""
 RATIOS_ARE_TEXT = 4
 """The version of recipes from which on 16:9 is a text, and no weight."""
-TASK_WORDS = {("text",): "pictures of a text", ("attack",): "attacks", ("text", "attack"): "texts and attacks"}
+TASK_WORDS = {
+    ("class",): "pictures of a class",
+    ("text",): "pictures of a text",
+    ("attack",): "attacks",
+    ("text", "attack"): "texts and attacks",
+}
 
 
 def check_version(version: object) -> None:
@@ -35,7 +41,8 @@ def check_targets(recipe: RecipeSchema) -> None:
         )
     if recipe.objective == "leave" and recipe.task != "attack":
         raise ValueError("objective 'leave' needs a photo to start from: choose another, or make an attack.")
-    guided = recipe.task == "text" or is_guided(recipe)
+    check_unit(recipe)
+    guided = recipe.task == "text" or is_guided(recipe) or recipe.unit != ""
     if not recipe.classes and recipe.objective != "leave" and not guided:
         raise ValueError("classes is empty: name at least one class.")
     if not recipe.weights:
@@ -49,6 +56,22 @@ def check_targets(recipe: RecipeSchema) -> None:
     total = sum(recipe.weights)  # not fsum, which refuses to overflow
     if not 0 < total < math.inf:
         raise ValueError(f"weights must add up to more than 0, not {total:g}.")
+
+
+def check_unit(recipe: RecipeSchema) -> None:
+    """Check that a unit is written as one, and is all that the picture is about."""
+    if not recipe.unit or recipe.task != "class":
+        return
+    try:
+        parse_unit(recipe.unit)
+    except UnitError as error:
+        raise ValueError(f"unit: {error}") from error
+    if recipe.classes:
+        raise ValueError(f"unit {recipe.unit[:60]!r} takes the place of classes: name no class, or no unit.")
+    for name in ("objective", "readout"):
+        default = type(recipe).model_fields[name].default
+        if getattr(recipe, name) != default:
+            raise ValueError(f"{name} {getattr(recipe, name)!r} is about classes: leave it {default!r} for a unit.")
 
 
 def check_seeds(recipe: RecipeSchema) -> None:

@@ -5,12 +5,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from generator.units.unit import SYNTAX
+
 RECIPE_VERSION = 4
 """2 knows pictures of a text, 3 attacks by texts and pictures and on pixels; in 4 the pictures of a batch are those of
 their own seeds. What older recipes say means what it meant: see `Recipe.version`."""
 FILLED_IN: dict[str, Any] = {"filled_in": True}  # marks fields that the program fills in: no flags, no widgets
 TEXT_ONLY: dict[str, Any] = {"tasks": ("text",)}  # marks fields that mean nothing to the other tasks
 ATTACK_ONLY: dict[str, Any] = {"tasks": ("attack",)}
+CLASS_ONLY: dict[str, Any] = {"tasks": ("class",)}
 GUIDED: dict[str, Any] = {"tasks": ("text", "attack")}  # those that CLIP models are asked about
 PROJECTED = ("pgd", "mi-fgsm", "apgd")
 """Update rules of attacks, which bring what they change back into the budget after every step."""
@@ -83,6 +86,15 @@ class CommonFields(BaseModel):
             "Share of each class in a mixture, one number per class, for example 0.7 0.3. None given means "
             "equal shares. Negative numbers lead away from a class (objective 'logit' only)."
         ),
+    )
+    unit: str = Field(
+        "",
+        max_length=400,
+        description=(
+            f"A unit of a network that the picture is to excite, instead of a class: {SYNTAX}. The command 'units' "
+            "lists the layers of a model. Several models all need it."
+        ),
+        json_schema_extra=CLASS_ONLY,
     )
     objective: Literal["logit", "cross_entropy", "margin", "leave"] = Field(
         "logit",

@@ -13,6 +13,7 @@ from generator.protocols import Classifier, Encoder, ProbedForGradient
 from generator.readout import read_out
 from generator.recipe import RECIPE_VERSION, Recipe
 from generator.recipe_checks import is_guided
+from generator.units.objective import Activation, UnitObjective
 from generator.weighting import DynamicEnsemble
 
 Model = Classifier | Encoder
@@ -62,7 +63,7 @@ def sorted_models(recipe: Recipe, models: Mapping[str, Model]) -> tuple[dict[str
     demand_gradients(classifiers)
     if recipe.task == "text":
         _check_text(recipe, classifiers, encoders)
-    elif encoders and not (recipe.task == "attack" and is_guided(recipe)):
+    elif encoders and not recipe.unit and not (recipe.task == "attack" and is_guided(recipe)):
         remedy = (
             "give the attack a prompt, captions or a target picture" if recipe.task == "attack" else "use it for a text"
         )
@@ -124,8 +125,13 @@ def objective_of(
     Encoders share the weight 1 among themselves, and classifiers share theirs: the class weight, or 1 in a recipe
     without one. `rngs` are the generators of the views of a target picture, one for each encoder by its name.
     """
-    asked: dict[str, Objective] = {name: _about_classes(recipe, model, pictures) for name, model in classifiers.items()}
-    asked |= {name: guide(recipe, encoder, pictures, (rngs or {}).get(name)) for name, encoder in encoders.items()}
+    asked: dict[str, Objective]
+    if recipe.unit:
+        models = {**classifiers, **encoders}
+        asked = {name: UnitObjective(Activation.of(model, recipe.unit, name)) for name, model in models.items()}
+    else:
+        asked = {name: _about_classes(recipe, model, pictures) for name, model in classifiers.items()}
+        asked |= {name: guide(recipe, encoder, pictures, (rngs or {}).get(name)) for name, encoder in encoders.items()}
     if recipe.version == 1:  # all models saw the same views, and the mean of their terms was shown
         return mean(list(asked.values()))
     weights = dict(zip(recipe.models, recipe.model_weights or [1.0] * len(recipe.models), strict=True))

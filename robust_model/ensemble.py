@@ -153,6 +153,20 @@ class SelfEnsemble(nn.Module):
         found = self.chain(x, [self.depths[n] for n in which])
         return torch.stack([self.heads[n](act).float() for n, act in zip(which, found, strict=True)], dim=1)
 
+    @property
+    def observed(self) -> nn.Module:
+        """This network, whose layers are watched (see `generator.protocols.Observable`)."""
+        return self
+
+    @property
+    def observed_side(self) -> int:
+        """The side that it scales images to."""
+        return self.config.stack.size
+
+    def look(self, images: Tensor) -> None:
+        """Run stack, backbone and read-outs on images [B, 3, H, W], and not on their mirror images."""
+        self._with(mirror=False).readouts(images)
+
     def forward(self, images: Tensor, noise: Noise | None = None) -> Tensor:
         """The answer [B, C]: the voters combined by the configured aggregator, over the temperature."""
         return self.combine(self.readouts(images, noise)) / self.config.temperature
@@ -252,6 +266,21 @@ class Ensemble(nn.Module):
     def combine(self, logits: Tensor) -> Tensor:
         """The decision [B, C] from the members' logits [B, N, C]; `forward` divides it by the temperature."""
         return self.aggregator(logits)
+
+    @property
+    def observed(self) -> nn.Module:
+        """This ensemble: the layers of its members are `members.0. ...` and so on."""
+        return self
+
+    @property
+    def observed_side(self) -> int:
+        """The side that the first of its members scales images to."""
+        return self._members()[0].observed_side
+
+    def look(self, images: Tensor) -> None:
+        """Run every member on images [B, 3, H, W]."""
+        for member in self._members():
+            member.look(images)
 
     def forward(self, images: Tensor, noise: Noise | None = None) -> Tensor:
         """The answer [B, C]."""

@@ -110,6 +110,20 @@ class PlainDefence(nn.Module):
         if device.type == "cuda":
             torch.cuda.default_generators[device.index or 0].manual_seed(seed)
 
+    @property
+    def observed(self) -> nn.Module:
+        """The network, whose layers have their names without this wrapper's (see `generator.protocols.Observable`)."""
+        return self.network
+
+    @property
+    def observed_side(self) -> int | None:
+        """The side that it scales images to."""
+        return self.config.image_size
+
+    def look(self, images: Tensor) -> None:
+        """Run the network on images [B, 3, H, W]."""
+        self.readouts(images)
+
     def forward(self, images: Tensor, noise: Noise | None = None) -> Tensor:
         """The logits [B, C]."""
         return self.readouts(images, noise)[:, 0]

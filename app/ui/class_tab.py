@@ -8,7 +8,7 @@ import gradio as gr
 from app.ui import results, stage
 from app.ui.class_choice import ClassChoice, Wish, by_number, offered, refuse_unknown
 from app.ui.cost_line import Asked, CostLine
-from app.ui.forms import MOST_PICTURES, RecipeFields, advanced_fields, parse_mixture, whole, write_mixture
+from app.ui.forms import MOST_PICTURES, FormError, RecipeFields, advanced_fields, parse_mixture, whole, write_mixture
 from app.ui.guard import QUICK, Updates, guarded
 from app.ui.layers import LayerView
 from app.ui.models import ModelPicker
@@ -250,6 +250,8 @@ class ClassTab:
         """
         refuse_other_tasks(recipe, TASK)
         refuse_absent_models(recipe, self.studio)
+        if recipe.unit:
+            raise FormError("This is a picture of a unit: repeat it on the command line.")
         names = offered(self.studio, recipe.models)
         classes = [by_number(name, names) for name in recipe.classes]
         refuse_unknown(self.studio, recipe.models, classes)

@@ -25,7 +25,7 @@ OWN_OF_ATTACKS = frozenset(
         *("perturbation", "optimiser"),
     )
 )
-OWN_OF: Mapping[str, frozenset[str]] = {"text": OWN_OF_TEXTS, "attack": OWN_OF_ATTACKS}
+OWN_OF: Mapping[str, frozenset[str]] = {"class": frozenset(("unit",)), "text": OWN_OF_TEXTS, "attack": OWN_OF_ATTACKS}
 # Of stripped texts, and without two ways to match the same blanks: those would make long texts take for ever.
 SIZE = re.compile(r"(\d{1,5})(?:(?:\s*[x×,*]\s*|\s+)(\d{1,5}))?")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")

@@ -88,6 +88,21 @@ class OpenClipEncoder:
         """
         return self._preprocess.fit(images)
 
+    @property
+    def observed(self) -> torch.nn.Module:
+        """What sees images, whose layers are watched (see `generator.protocols.Observable`)."""
+        tower: torch.nn.Module = self._model.visual
+        return tower
+
+    @property
+    def observed_side(self) -> int:
+        """The shorter side of what the model sees."""
+        return self.image_size
+
+    def look(self, images: Tensor, /) -> None:
+        """Let the model see images [B, 3, H, W], past the cache."""
+        self._encode_images(images)
+
     def encode_text(self, texts: Sequence[str], /) -> Tensor:
         """Map N texts to unit vectors [N, D], float32, without a gradient.
 

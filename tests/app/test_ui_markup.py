@@ -166,7 +166,7 @@ def test_the_widgets_hold_every_preset_without_loss(name: str) -> None:
 
 
 def test_the_page_asks_for_every_field_that_the_command_line_has() -> None:
-    own = {"task", "models", "classes", "weights", "seed", "images", "norm", "eps"}
+    own = {"task", "models", "classes", "weights", "unit", "seed", "images", "norm", "eps"}
     assert {field.name for field in advanced_fields()} | own == {field.name for field in cli_fields()}
 
 

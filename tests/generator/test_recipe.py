@@ -509,13 +509,17 @@ def test_every_field_is_described(capsys: pytest.CaptureFixture[str]) -> None:
     fields = {field.name: field for field in cli_fields("text")}
     attack = {field.name: field for field in cli_fields("attack")}
     filled_in = {"version", "revisions", "source", "target", "style", "mask", "planned_steps"}
-    assert set(Recipe.model_fields) - fields.keys() - attack.keys() == filled_in
-    assert fields.keys() - {field.name for field in cli_fields()} == TEXT_FIELDS
-    assert attack.keys() - {field.name for field in cli_fields()} == ATTACK_FIELDS
-    assert cli_fields() == [field for field in fields.values() if field.name not in TEXT_FIELDS]
+    of_classes = {field.name for field in cli_fields()}
+    assert set(Recipe.model_fields) - fields.keys() - attack.keys() - of_classes == filled_in
+    assert fields.keys() - of_classes == TEXT_FIELDS
+    assert attack.keys() - of_classes == ATTACK_FIELDS
+    assert of_classes - fields.keys() == of_classes - attack.keys() == {"unit"}
+    assert [one for one in cli_fields() if one.name != "unit"] == [
+        field for field in fields.values() if field.name not in TEXT_FIELDS
+    ]
     assert fields["optimiser"].choices == ("sgd", "adam")
     assert attack["optimiser"].choices == ("sgd", "adam", "pgd", "mi-fgsm", "apgd")
-    for field in (*fields.values(), *attack.values()):
+    for field in (*fields.values(), *attack.values(), *cli_fields()):
         assert len(field.help) > 30
         assert field.help.endswith(".")
         assert field.default == getattr(Recipe(), field.name)

@@ -15,6 +15,8 @@ from generator.encoders.preprocess import Preprocess
 from generator.errors import StudioError
 from generator.image import to_pil
 from generator.protocols import Encoder
+from generator.units.layers import layers_of
+from generator.units.objective import Activation
 from tests.generator.encoders.tiny import RECTANGLE, TIMM, VIT, save_model
 
 TOWERS = {"vit": VIT, "rectangle": RECTANGLE, "timm": TIMM}
@@ -188,3 +190,22 @@ def test_wrong_texts_are_refused(vit: Path) -> None:
         encoder.encode_text([])
     with pytest.raises(StudioError, match="empty"):
         encoder.encode_text(["a cat", " "])
+
+
+def test_units_of_its_layers_can_be_watched(folder: Path) -> None:
+    encoder = load(folder)
+    found = layers_of(encoder)
+    one = next(layer for layer in found.values() if layer.size)
+    unit = Activation.of(encoder, f"{one.name}:1@centre", "tiny")
+    with torch.no_grad():  # past the cache of embeddings, which would run no layer
+        once, again = unit(images()), unit(images())
+    assert torch.equal(once, again) and once.shape == (2,) and once[0] != once[1]
+    kept: list[Tensor] = []
+    handle = encoder.observed.get_submodule(one.name).register_forward_hook(
+        lambda _module, _inputs, output: kept.append(output)
+    )
+    encoder.encode_images(images(seed=1).requires_grad_())
+    handle.remove()
+    by_channel = one.by_channel(kept[0].detach())[:, 1]
+    middle = by_channel[(slice(None), *(side // 2 for side in one.size))]
+    assert torch.allclose(unit(images(seed=1)), middle, atol=1e-6)
