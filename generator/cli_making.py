@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from generator.animation import save_video
+from generator.class_names import several_names
 from generator.completion import check_photo, fill_in
 from generator.devices import choose_device
 from generator.errors import StudioError
@@ -25,7 +26,7 @@ from generator.presets import preset_fields
 from generator.production import Outputs, output_paths, produce_job
 from generator.protocols import Foreground, JobContext
 from generator.recipe import RECIPE_VERSION, Recipe
-from generator.recipe_fields import cli_fields, given_fields
+from generator.recipe_fields import given_fields, oldest_version
 from generator.spectrum import check_spectrum
 from generator.synthesis import Model, Synthesis
 from generator.text_files import shown
@@ -183,7 +184,8 @@ def read_recipe(arguments: argparse.Namespace, task: str, models: Sequence[Model
     if task != "class":  # a picture can stand for a prompt; those of the origin are compared later
         fields = {**pictures.digests(), **{name: value for name, value in fields.items() if value != ""}}
     given = given_fields(arguments, task)
-    if task == "attack" and given.keys() - {field.name for field in cli_fields("class")}:
+    needed = oldest_version(given)
+    if (task == "attack" and needed > 1) or needed > fields.get("version", RECIPE_VERSION):
         fields["version"] = RECIPE_VERSION  # what older ones do not know
     if given.get("unit") and "classes" not in given:  # what is drawn is one or the other
         fields |= {"classes": (), "weights": ()}
@@ -230,6 +232,8 @@ def _check_extras(arguments: argparse.Namespace, recipe: Recipe, pictures: Pictu
     """Raise StudioError for what else was asked for and could not be made in the end."""
     if compared is not None and arguments.spectrum is None:
         raise StudioError("--spectrum-photo is put beside the spectrum: say where that goes, with --spectrum FILE.")
+    if recipe.redraw and (arguments.frames or arguments.video):
+        raise StudioError("--frames and --video show one picture forming: leave them out, or set --redraw to 0.")
     if arguments.spectrum is not None:
         whole = fill_in(recipe, others=pictures)
         check_spectrum(whole.size, parse_resolutions(whole.resolutions, whole.size), compared)
@@ -238,11 +242,17 @@ def _check_extras(arguments: argparse.Namespace, recipe: Recipe, pictures: Pictu
 def _default_name(arguments: argparse.Namespace, recipe: Recipe) -> Path:
     if arguments.command == "attack":
         return Path(f"{_cut(Path(arguments.photo).stem)}-attack.png")
-    name = recipe.prompt if recipe.task == "text" else recipe.unit or "-".join(recipe.classes)
+    classes = "-".join(_one_word(name) for name in recipe.classes)
+    name = recipe.prompt if recipe.task == "text" else recipe.unit or classes
     kept = "".join(c if c.isalnum() or c == "-" else "-" for c in name)
     if recipe.task == "text":
         kept = "-".join(part for part in kept.split("-") if part)[:_LONGEST_NAME].strip("-") or "picture"
     return Path(f"{_cut(kept)}-{recipe.seed}.png")
+
+
+def _one_word(name: str) -> str:
+    """The names that models have for one class, as a part of a file name."""
+    return "-".join(several_names(name))
 
 
 def _cut(name: str) -> str:
@@ -298,6 +308,11 @@ def _print_result(outputs: Outputs, record: Mapping[str, Any]) -> None:
     for model, sentences in record["warnings"].items():
         for sentence in sentences:
             print(f"Note: {model}: {sentence}")
+    for runaway in record["ran_away"]:
+        print(f"Note: {runaway['sentence']}")
+    for model, taken in record["taken_for"].items():
+        for written, own in taken.items():
+            print(f"Note: {model} has no class called '{written}'; that was taken for its class '{own}'.")
 
 
 def _shown(cosine: float | None) -> str:

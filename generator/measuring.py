@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from generator.answers import ask
+from generator.class_names import class_place
 from generator.distance import l2, linf
 from generator.guidance import cosines
 from generator.protocols import Classifier, LayeredClassifier
 from generator.recipe import Recipe
-from generator.recipe_objective import class_place
 from generator.synthesis import Synthesis
 
 TOP_CLASSES = 5

@@ -28,6 +28,8 @@ from generator.loop import DivergedError, Step
 from generator.measuring import measure, predict
 from generator.protocols import JobContext
 from generator.recipe import Recipe
+from generator.recipe_objective import taken_for
+from generator.redrawing import Drawn, Runaway, draw_anew
 from generator.synthesis import Model, Synthesis, synthesise
 from generator.text_files import write_json
 from generator.units.measuring import UnitMeasure
@@ -122,6 +124,7 @@ def produce(
     on_step: Callable[[Step], None] = lambda _step: None,
     should_stop: Callable[[], bool] = lambda: False,
     on_done: Callable[[Synthesis], None] = lambda _synthesis: None,
+    on_anew: Callable[[Step, int], None] = lambda _step, _seed: None,
 ) -> Result:
     """Make the images of a recipe and save them with their record.
 
@@ -146,6 +149,15 @@ def produce(
         if error.images is None or error.updates == 0:
             raise
         diverged, progress.images, progress.updates = error, error.images, error.updates
+    runaways: list[Runaway] = []
+    if not (diverged or progress.stopped or synthesis.pictures.source is not None):
+        drawn = Drawn(synthesis, progress.images, progress.losses)
+
+        def again(single: Recipe) -> Drawn | None:
+            return _again(single, models, pictures, device, progress, on_anew, should_stop)
+
+        (synthesis, progress.images, losses), runaways = draw_anew(drawn, recipe, again)
+        progress.losses = {name: [list(values) for values in steps] for name, steps in losses.items()}
     made = synthesis.recipe.with_changes(steps=progress.updates)
     images = _save_images(progress.images, made, synthesis.source, outputs)
     if diverged is None:
@@ -160,6 +172,8 @@ def produce(
         "images": _measure(outputs, made, synthesis),
         "unknown_words": dict(synthesis.unknown),
         "warnings": dict(synthesis.warnings),
+        "ran_away": [runaway.to_json() for runaway in runaways],
+        "taken_for": taken_for(recipe, synthesis.classifiers),
         "losses": progress.losses,
         "device": str(device),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
@@ -189,6 +203,10 @@ def produce_job(
         context.progress(step.index, step.steps, "Optimising", losses, lambda: _side_by_side(step.image()))
         on_step(step)
 
+    def report_anew(step: Step, seed: int) -> None:
+        words = f"It ran away: drawing it anew with seed {seed}"
+        context.progress(step.index, step.steps, words, preview=lambda: _side_by_side(step.image()))
+
     context.progress(0, recipe.steps, "Preparing")
     return produce(
         recipe,
@@ -200,7 +218,28 @@ def produce_job(
         on_step=report,
         should_stop=lambda: context.stop_requested,
         on_done=on_done,
+        on_anew=report_anew,
     )
+
+
+def _again(
+    single: Recipe,
+    models: Mapping[str, Model],
+    pictures: Pictures | None,
+    device: torch.device | str,
+    progress: _Progress,
+    on_anew: Callable[[Step, int], None],
+    should_stop: Callable[[], bool],
+) -> Drawn | None:
+    """Draw one picture in place of one that ran away; None if it was stopped (which `progress` is told) or diverged."""
+    synthesis = synthesise(single, models, pictures=pictures, device=device)
+    own = _Progress(synthesis.start)
+    try:
+        _run(synthesis, own, lambda step: on_anew(step, single.seed), should_stop)
+    except DivergedError:
+        return None
+    progress.stopped = own.stopped
+    return None if own.stopped else Drawn(synthesis, own.images, own.losses)
 
 
 def _side_by_side(images: Tensor) -> Image.Image:

@@ -16,6 +16,7 @@ from generator.errors import StudioError
 from generator.image import METADATA_KEY, read_metadata
 from generator.recipe_checks import (
     check_budget,
+    check_redraw,
     check_rule,
     check_seeds,
     check_targets,
@@ -95,6 +96,7 @@ class Recipe(RecipeSchema):
         check_version(self.version)
         check_targets(self)
         check_seeds(self)
+        check_redraw(self)
         check_budget(self)
         check_tasks(self)
         check_text(self)

@@ -13,6 +13,7 @@ RATIOS_ARE_TEXT = 4
 """The version of recipes from which on 16:9 is a text, and no weight."""
 TASK_WORDS = {
     ("class",): "pictures of a class",
+    ("class", "text"): "pictures of a class or a text",
     ("text",): "pictures of a text",
     ("attack",): "attacks",
     ("text", "attack"): "texts and attacks",
@@ -45,6 +46,7 @@ def check_targets(recipe: RecipeSchema) -> None:
     guided = recipe.task == "text" or is_guided(recipe) or recipe.unit != ""
     if not recipe.classes and recipe.objective != "leave" and not guided:
         raise ValueError("classes is empty: name at least one class.")
+    _check_model_weights(recipe)
     if not recipe.weights:
         return
     if len(recipe.weights) != len(recipe.classes):
@@ -74,6 +76,16 @@ def check_unit(recipe: RecipeSchema) -> None:
             raise ValueError(f"{name} {getattr(recipe, name)!r} is about classes: leave it {default!r} for a unit.")
 
 
+def _check_model_weights(recipe: RecipeSchema) -> None:
+    if recipe.model_weights and len(recipe.model_weights) != len(recipe.models):
+        raise ValueError(
+            f"model_weights needs one number per model or none, not {len(recipe.model_weights)} for "
+            f"{len(recipe.models)} models."
+        )
+    if recipe.model_weights and not 0 < min(recipe.model_weights) <= sum(recipe.model_weights) < math.inf:
+        raise ValueError("model_weights must all be above 0 and not too large: leave a model out to give it no share.")
+
+
 def check_seeds(recipe: RecipeSchema) -> None:
     """Check that every picture of a batch has a seed."""
     last = recipe.seed + recipe.images - 1
@@ -82,6 +94,19 @@ def check_seeds(recipe: RecipeSchema) -> None:
             f"seed {recipe.seed} is too large for {recipe.images} images, which have one each: make it at most "
             f"{MOST_SEED - recipe.images + 1}."
         )
+
+
+def check_redraw(recipe: RecipeSchema) -> None:
+    """Check that there is a next seed to draw anew with, and that it means something."""
+    if not recipe.redraw:
+        return
+    if recipe.prompt_to:
+        raise ValueError("redraw needs pictures of seeds of their own: set it to 0 for a way between two prompts.")
+    if recipe.source:
+        raise ValueError("redraw is for pictures from nothing: set it to 0 for one that starts from a photo.")
+    last = recipe.seed + (recipe.redraw + 1) * recipe.images - 1
+    if last > MOST_SEED:
+        raise ValueError(f"seed {recipe.seed} has no {last - recipe.seed} seeds behind it, which redraw may need.")
 
 
 def check_budget(recipe: RecipeSchema) -> None:
@@ -120,8 +145,11 @@ def check_tasks(recipe: RecipeSchema) -> None:
             continue
         if recipe.task not in tasks:
             raise ValueError(f"{name} is for {TASK_WORDS[tasks]}: leave it out, or make the task '{tasks[0]}'.")
-        if recipe.version < 2:
-            raise ValueError(f"version {recipe.version} of the recipe knows no {name}: make it version 3.")
+        since = marks.get("since", 2)
+        if isinstance(since, int) and recipe.version < since:
+            raise ValueError(
+                f"version {recipe.version} of the recipe knows no {name}: make it version {max(3, since)}."
+            )
 
 
 def check_text(recipe: RecipeSchema) -> None:
@@ -138,13 +166,6 @@ def check_text(recipe: RecipeSchema) -> None:
         )
     if recipe.class_weight > 0 and not recipe.classes and recipe.objective != "leave":
         raise ValueError("class_weight needs classes: name at least one, or set class_weight to 0.")
-    if recipe.model_weights and len(recipe.model_weights) != len(recipe.models):
-        raise ValueError(
-            f"model_weights needs one number per model or none, not {len(recipe.model_weights)} for "
-            f"{len(recipe.models)} models."
-        )
-    if recipe.model_weights and not 0 < min(recipe.model_weights) <= sum(recipe.model_weights) < math.inf:
-        raise ValueError("model_weights must all be above 0 and not too large: leave a model out to give it no share.")
 
 
 def check_rule(recipe: RecipeSchema) -> None:

@@ -14,6 +14,8 @@ FILLED_IN: dict[str, Any] = {"filled_in": True}  # marks fields that the program
 TEXT_ONLY: dict[str, Any] = {"tasks": ("text",)}  # marks fields that mean nothing to the other tasks
 ATTACK_ONLY: dict[str, Any] = {"tasks": ("attack",)}
 CLASS_ONLY: dict[str, Any] = {"tasks": ("class",)}
+EVERY_TASK: dict[str, Any] = {"tasks": ("class", "text", "attack")}  # marks those that version 1 has not
+FROM_NOTHING: dict[str, Any] = {"tasks": ("class", "text"), "since": 4}  # "since": the version that has it first
 GUIDED: dict[str, Any] = {"tasks": ("text", "attack")}  # those that CLIP models are asked about
 PROJECTED = ("pgd", "mi-fgsm", "apgd")
 """Update rules of attacks, which bring what they change back into the budget after every step."""
@@ -26,7 +28,9 @@ AIMS = ("prompt", "negative", "captions", "target")
 
 MOST_SEED = 2**53 - 1
 """What every program reads from JSON as it was written."""
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+MOST_NAME = 200
+"""Characters of the name of a model, or of the names of a class."""
+Name = Annotated[str, Field(min_length=1, max_length=MOST_NAME)]
 Digest = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
 """Of the pixels of a picture, or "" for none. Never anything else: whoever looks the picture up relies on it."""
 MIN_CANVAS, MAX_CANVAS = 8, 4096
@@ -74,7 +78,9 @@ class CommonFields(BaseModel):
         ("frog",),
         max_length=64,
         description=(
-            "Class or classes that the picture should show, by name or number. Several make a mixture. With "
+            "Class or classes that the picture should show, by name, synonym or number. Several make a mixture. Where "
+            "models call a class differently, list their names with | between, for example 'tabby | cat': each model "
+            "takes the first that it knows. With "
             "the objective 'leave': the class to get away from; none given means the model's own first "
             "prediction. A picture of a text takes classes only with a class weight, for the classifiers among "
             "its models; an attack on CLIP models alone takes none."
@@ -242,6 +248,16 @@ class CommonFields(BaseModel):
         ge=0,
         le=MOST_SEED,
         description="Seed of all random numbers, a whole number from 0. Same seed, same picture.",
+    )
+    redraw: int = Field(
+        0,
+        ge=0,
+        le=2,
+        description=(
+            "How often a picture that ran away (all one colour, or nothing but black and white values) is drawn anew "
+            "with the next seed, 0 to 2."
+        ),
+        json_schema_extra=FROM_NOTHING,
     )
     norm: Literal["none", "linf", "l2"] = Field(
         "none",

@@ -43,6 +43,12 @@ def cli_fields(task: str = "class") -> list[RecipeField]:
     return [_describe(name, field, task) for name, field in Recipe.model_fields.items() if _belongs(field, task)]
 
 
+def oldest_version(names: Collection[str]) -> int:
+    """The first version of recipes that knows all of these fields."""
+    marks = [_marks(Recipe.model_fields[name]) for name in names]
+    return max((mark.get("since", 2) for mark in marks if "tasks" in mark), default=1)
+
+
 def _belongs(field: FieldInfo, task: str) -> bool:
     marks = _marks(field)
     return marks != FILLED_IN and task in marks.get("tasks", (task,))

@@ -6,19 +6,30 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from generator.class_names import (
+    EXACT_NAMES,
+    UnknownClassError,
+    called_otherwise,
+    class_place,
+    join_names,
+    several_names,
+)
 from generator.errors import StudioError
 from generator.guidance import Pictures, guide
 from generator.objectives import OBJECTIVES, Ensemble, Objective, mean, mixture
 from generator.protocols import Classifier, Encoder, ProbedForGradient
 from generator.readout import read_out
-from generator.recipe import RECIPE_VERSION, Recipe
+from generator.recipe import Recipe
 from generator.recipe_checks import is_guided
+from generator.recipe_common import MOST_NAME
 from generator.units.objective import Activation, UnitObjective
 from generator.weighting import DynamicEnsemble
 
 Model = Classifier | Encoder
-EXACT_NAMES = 4
-"""The version of recipes from which on a class is named exactly, where names differ in capitals alone, and once."""
+_SAY_BOTH = (
+    "Where models call a class differently, list their names, of which each model takes the first that it knows: "
+    "'tabby | cat'."
+)
 
 
 def class_index(classifier: Classifier, name: str) -> int:
@@ -26,28 +37,52 @@ def class_index(classifier: Classifier, name: str) -> int:
     return class_place(classifier.class_names, name)
 
 
-def class_place(names: Sequence[str], name: str, version: int = RECIPE_VERSION) -> int:
-    """Return the place among classes of the one that a recipe of a version gives by name or number.
+def class_indices(recipe: Recipe, classifiers: Mapping[str, Classifier]) -> dict[str, list[int]]:
+    """For each classifier, by its name, the places among its classes of those that the recipe names.
 
-    Upper and lower case are the same, unless that leaves several classes: ImageNet's "Cardigan" is a dog, and its
-    "cardigan" a garment (before version 4 the first of them was meant). StudioError for a name that no class has, or
-    several have in other capitals.
+    StudioError, which names the model, for a class that it does not know, or that is named twice.
     """
-    wanted = name.strip()
-    alike = [place for place, known in enumerate(names) if known.casefold() == wanted.casefold()]
-    if len(alike) > 1 and version >= EXACT_NAMES:
-        alike = [place for place in alike if names[place] == wanted][:1] or alike
-        if len(alike) > 1:
-            meant = " or ".join(f"'{names[place]}' ({place})" for place in alike)
-            raise StudioError(f"'{name}' can mean several classes: give {meant}, by name or number.")
-    if alike:
-        return alike[0]
-    if wanted.isdecimal() and int(wanted) < len(names):
-        return int(wanted)
-    shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-    raise StudioError(
-        f"The model knows no class '{name}'. It knows {shown}; numbers from 0 to {len(names) - 1} work, too."
-    )
+    found: dict[str, list[int]] = {}
+    for model, classifier in classifiers.items():
+        try:
+            indices = [class_place(classifier.class_names, name, recipe.version, model) for name in recipe.classes]
+        except UnknownClassError as error:
+            if len(classifiers) == 1:
+                raise
+            raise StudioError(f"{error} {_SAY_BOTH}") from error
+        repeated = [name for place, name in enumerate(recipe.classes) if indices[place] in indices[:place]]
+        if repeated and recipe.version >= EXACT_NAMES:
+            raise StudioError(f"The class '{repeated[0]}' is named already, by name or number: name it once.")
+        found[model] = indices
+    return found
+
+
+def taken_for(recipe: Recipe, classifiers: Mapping[str, Classifier]) -> dict[str, dict[str, str]]:
+    """For each classifier, the names of the recipe's classes that are not its own, and what it takes them for.
+
+    As {"lite0": {"puma": "cougar"}}; classifiers that have nothing to translate are left out.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for model, classifier in classifiers.items():
+        pairs = [called_otherwise(classifier.class_names, name, recipe.version) for name in recipe.classes]
+        if any(pairs):
+            found[model] = dict(pair for pair in pairs if pair is not None)
+    return found
+
+
+def with_own_names(recipe: Recipe, classifiers: Mapping[str, Classifier]) -> Recipe:
+    """The recipe with the models' own names for classes that it gives by synonyms, so that it needs no list of them."""
+    indices = class_indices(recipe, classifiers)  # which refuses what a model does not know
+    translated = {written for pairs in taken_for(recipe, classifiers).values() for written in pairs}
+    if not translated:
+        return recipe
+    classes = list(recipe.classes)
+    for number, name in enumerate(classes):
+        if translated & {name, *several_names(name)}:
+            own = join_names([model.class_names[indices[label][number]] for label, model in classifiers.items()])
+            classes[number] = own if len(own) <= MOST_NAME else name
+    renamed = recipe.with_changes(classes=tuple(classes))
+    return renamed if class_indices(renamed, classifiers) == indices else recipe
 
 
 def sorted_models(recipe: Recipe, models: Mapping[str, Model]) -> tuple[dict[str, Classifier], dict[str, Encoder]]:
@@ -120,17 +155,21 @@ def objective_of(
     pictures: Pictures,
     rngs: Mapping[str, torch.Generator] | None = None,
 ) -> Objective:
-    """Return the objective of a recipe: that of its only model, or the weighted sum of those of several.
+    """Return the objective of a recipe: that of its only model, or the weighted mean of those of several.
 
-    Encoders share the weight 1 among themselves, and classifiers share theirs: the class weight, or 1 in a recipe
-    without one. `rngs` are the generators of the views of a target picture, one for each encoder by its name.
+    That is the rule of Direct Ascent Synthesis (arXiv 2502.07753) for its ensembles of CLIP models, the weighted mean
+    of the models' objectives, here by `model_weights`, equal ones if there are none. Encoders share the weight 1 among
+    themselves, and classifiers share theirs: the class weight, or 1 in a recipe without one. So of a picture of a class
+    the loss is the sum of w_k L_k over the sum of w_k. `rngs` are the generators of the views of a target picture, one
+    for each encoder by its name.
     """
+    indices = class_indices(recipe, classifiers)
     asked: dict[str, Objective]
     if recipe.unit:
         models = {**classifiers, **encoders}
         asked = {name: UnitObjective(Activation.of(model, recipe.unit, name)) for name, model in models.items()}
     else:
-        asked = {name: _about_classes(recipe, model, pictures) for name, model in classifiers.items()}
+        asked = {name: _about_classes(recipe, model, indices[name], pictures) for name, model in classifiers.items()}
         asked |= {name: guide(recipe, encoder, pictures, (rngs or {}).get(name)) for name, encoder in encoders.items()}
     if recipe.version == 1:  # all models saw the same views, and the mean of their terms was shown
         return mean(list(asked.values()))
@@ -148,11 +187,7 @@ def objective_of(
     return Ensemble(weighted)
 
 
-def _about_classes(recipe: Recipe, classifier: Classifier, pictures: Pictures) -> Objective:
-    indices = [class_place(classifier.class_names, name, recipe.version) for name in recipe.classes]
-    repeated = [name for place, name in enumerate(recipe.classes) if indices[place] in indices[:place]]
-    if repeated and recipe.version >= EXACT_NAMES:
-        raise StudioError(f"The class '{repeated[0]}' is named already, by name or number: name it once.")
+def _about_classes(recipe: Recipe, classifier: Classifier, indices: Sequence[int], pictures: Pictures) -> Objective:
     judge = read_out(classifier, recipe.readout)
     count = len(classifier.class_names)
     if recipe.objective == "leave":

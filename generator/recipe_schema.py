@@ -12,6 +12,7 @@ from generator.prompts import SYNTAX
 from generator.recipe_common import (
     AIMS,
     ATTACK_ONLY,
+    EVERY_TASK,
     FILLED_IN,
     GUIDED,
     PROJECTED,
@@ -92,7 +93,7 @@ class RecipeSchema(CommonFields):
             "Share of each model, one number above 0 per model, for example 2 1; CLIP models share among "
             "themselves, and so do classifiers. None given means equal shares."
         ),
-        json_schema_extra=GUIDED,
+        json_schema_extra=EVERY_TASK,
     )
     class_weight: float = Field(
         0.0,

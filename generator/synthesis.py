@@ -28,7 +28,7 @@ from generator.prior import PRIORS, Prior, choose_form, random_start
 from generator.protocols import Classifier, Encoder
 from generator.recipe import Recipe
 from generator.recipe_common import MAX_CANVAS
-from generator.recipe_objective import Model, class_index, objective_of, sorted_models
+from generator.recipe_objective import Model, class_index, objective_of, sorted_models, with_own_names
 from generator.view_windows import RandomWindow, Roll
 from generator.views import Compose, parse_views
 
@@ -69,7 +69,8 @@ class Synthesis:
     """A synthesis under way.
 
     Attributes:
-        recipe: with everything filled in that depends on its pictures: size, resolutions, their digests.
+        recipe: with everything filled in that depends on its pictures (size, resolutions, their digests), and the
+            models' own names for classes that were given by synonyms.
         classifiers: by name, as they are used here: with their own random streams.
         encoders: by name.
         pictures: that the recipe refers to, on the device.
@@ -124,6 +125,7 @@ def synthesise(
     pictures = with_source(pictures or Pictures(), source)
     recipe = fill_in(recipe, others=pictures)
     classifiers, encoders = sorted_models(recipe, models)
+    recipe = with_own_names(recipe, classifiers)
     seeded = {name: _seeded(classifier, name, recipe.seed) for name, classifier in classifiers.items()}
     unknown, warnings = unknown_words(recipe, encoders), reading_warnings(recipe, encoders)
     pictures = _placed(pictures, device)
@@ -157,7 +159,9 @@ def synthesise(
 
 def are_apart(recipe: Recipe, device: torch.device | str) -> bool:
     """Whether each image of a batch is made by itself, and so is the single image of its own seed."""
-    return recipe.version >= OWN_SEEDS and not recipe.prompt_to and torch.device(device).type == "cpu"
+    if recipe.version < OWN_SEEDS or recipe.prompt_to:
+        return False
+    return torch.device(device).type == "cpu" or recipe.redraw > 0  # a single one of them may be drawn anew
 
 
 class _Run(NamedTuple):

@@ -5,13 +5,13 @@ written as underscores, and for zeros before a number. Of a network whose classe
 "class 1"...) the number names the class. A name that could be several is refused.
 """
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal, TypeVar
 
 import torch
 
+from generator.class_names import folded
 from generator.errors import StudioError
 from generator.folders import by_number, is_number
 from robust_model.data import LabelledSet
@@ -25,12 +25,6 @@ _MOST_NAMED = 12
 def numbered(count: int) -> tuple[str, ...]:
     """Names for classes that have none."""
     return tuple(f"class {number}" for number in range(count))
-
-
-def folded(name: str) -> str:
-    """A class's name as it is compared where it is not found as it is written."""
-    plain = " ".join(unicodedata.normalize("NFC", name).replace("_", " ").casefold().split())
-    return str(int(plain)) if is_number(plain) else plain
 
 
 def places_of(names: Sequence[str], class_names: Sequence[str]) -> list[int]:

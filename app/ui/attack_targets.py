@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from app.ui.attack_models import is_encoder
-from app.ui.class_choice import ClassChoice, Wish, by_number, offered, refuse_unknown
+from app.ui.class_choice import ClassChoice, Wish, are_differing, by_number, offered, own_name, refuse_unknown
 from app.ui.forms import FormError, label_of, number
 from app.ui.guard import QUICK, Updates, guarded
 from app.ui.picture_input import PictureInput, put_picture
@@ -71,17 +71,23 @@ class ClassTargets:
         self, models: Sequence[str], chip: str | None = None, menu: str | None = None, wish: Wish | None = None
     ) -> Updates:
         """Updates for models that were just chosen; the class that was chosen before stays, where they know it."""
+        classifiers = self._classifiers(models)
+        differing = are_differing(self.studio, classifiers)
         return {
             **self._shown(models),
-            **self.choice.follow(offered(self.studio, self._classifiers(models)), chip, menu, wish or Wish()),
+            **self.choice.follow(offered(self.studio, classifiers), chip, menu, wish or Wish(), differing=differing),
         }
 
     def fill(self, recipe: Recipe) -> Updates:
         """Updates that put a recipe into the widgets; of a mixture, its first class."""
-        names = offered(self.studio, self._classifiers(recipe.models))
+        classifiers = self._classifiers(recipe.models)
+        names, differing = offered(self.studio, classifiers), are_differing(self.studio, classifiers)
         towards = recipe.objective != "leave" and bool(recipe.classes)
         chosen = by_number(recipe.classes[0], names) if towards else ""
-        found = self.choice.choose(names, chosen) if chosen in names else self.choice.follow(names, chosen, "", Wish())
+        if own_name(names, chosen):
+            found = self.choice.choose(names, chosen, differing=differing)
+        else:
+            found = self.choice.follow(names, chosen, "", Wish(), differing=differing)
         return {
             **self._shown(recipe.models),
             **self.aim(TARGET if towards else LEAVE),

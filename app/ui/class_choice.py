@@ -1,7 +1,8 @@
 """One class out of those that a model knows: chips for a few, a menu for many. The choice outlives other lists.
 
 A list that is filled anew keeps what was chosen where it has it. Where it has not, the first of its classes is taken,
-which is said; the next list that has the class takes it again.
+which is said; the next list that has the class takes it again. Long lists are searched by typing, also by what else
+the classes are called. Where several models have lists of their own, a line takes what the others call the class.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,9 @@ from app.ui import markup
 from app.ui.forms import FormError
 from app.ui.guard import QUICK, Updates
 from app.ui.services import Studio
+from generator.class_names import UnknownClassError, class_place, join_names, nearest, several_names
+from generator.errors import StudioError
+from generator.synonyms import synonyms_of
 
 FEW_CLASSES = 24
 MIXED = "The mixture under Advanced counts in place of one class."
@@ -33,7 +37,7 @@ class Wish:
 
 
 class ClassChoice:
-    """Chips and a menu, of which one is seen, and a line on a choice that the visitor did not make.
+    """Chips and a menu, of which one is seen, a line on a choice that the visitor did not make, and other names of it.
 
     Args:
         names: the classes at first.
@@ -56,7 +60,21 @@ class ClassChoice:
             elem_id=self._chips_id,
             visible=few,
         )
-        self.menu = gr.Dropdown(self._names, value=self._value, label="Class", elem_id=self._menu_id, visible=not few)
+        self.menu = gr.Dropdown(
+            searchable(self._names),
+            value=self._value,
+            label="Class",
+            info="Type to search, also by other words: puma finds cougar.",
+            elem_id=self._menu_id,
+            visible=not few,
+        )
+        self.elsewhere = gr.Textbox(
+            label="Its name elsewhere",
+            info="What the other models call the class, where they do not know it by the name above.",
+            placeholder="cat",
+            visible=False,
+            elem_id=f"{self._chips_id}-elsewhere",
+        )
         self.line = gr.HTML("", elem_id=f"{self._chips_id}-line", apply_default_css=False)
         self.wish = gr.State(Wish())
 
@@ -68,12 +86,12 @@ class ClassChoice:
     @property
     def components(self) -> list[Any]:
         """The widgets that ``read`` asks."""
-        return [self.chips, self.menu]
+        return [self.chips, self.menu, self.elsewhere]
 
     @property
     def outputs(self) -> list[Any]:
         """What ``follow`` and ``choose`` change."""
-        return [self.chips, self.menu, self.line, self.wish]
+        return [self.chips, self.menu, self.elsewhere, self.line, self.wish]
 
     def wire(self, guard: Any, notice: Any) -> None:
         """Connect the events: what the visitor chooses needs no word."""
@@ -85,9 +103,22 @@ class ClassChoice:
             widget.input(guard(chosen), None, [notice, self.line, self.wish], **QUICK)
 
     def follow(
-        self, names: Sequence[str], chip: str | None, menu: str | None, wish: Wish, *, mixed: bool = False
+        self,
+        names: Sequence[str],
+        chip: str | None,
+        menu: str | None,
+        wish: Wish,
+        *,
+        mixed: bool = False,
+        differing: bool = False,
     ) -> Updates:
-        """Updates for another list of classes, or for the same beside a mixture, which counts in its place."""
+        """Updates for another list of classes, or for the same beside a mixture, which counts in its place.
+
+        With ``differing`` lists of several models, their other names for the class are asked for.
+        """
+        return {**self._followed(names, chip, menu, wish, mixed), self.elsewhere: _other_names(None, differing)}
+
+    def _followed(self, names: Sequence[str], chip: str | None, menu: str | None, wish: Wish, mixed: bool) -> Updates:
         current = chip or menu or ""
         wanted = wish.wanted if wish.wanted and current in ("", wish.shown) else current
         if mixed or not names:
@@ -97,29 +128,63 @@ class ClassChoice:
         words = f"No class here is called \u201c{wanted}\u201d: {names[0]} was chosen instead." if wanted else ""
         return self._put(names, names[0], words, Wish(wanted, names[0]))
 
-    def choose(self, names: Sequence[str], value: str, *, mixed: bool = False) -> Updates:
-        """Updates for a list and one of its classes, or for a mixture, to which no single class is chosen."""
+    def choose(self, names: Sequence[str], value: str, *, mixed: bool = False, differing: bool = False) -> Updates:
+        """Updates for a list and one of its classes, or for a mixture, to which no single class is chosen.
+
+        Of several names with ``|`` between, the one in the list is chosen, and the others are those elsewhere.
+        """
+        own = own_name(names, value)
+        others = tuple(name for name in several_names(value) if name != own) if own and not mixed else ()
+        elsewhere = {self.elsewhere: _other_names(others, differing or bool(others))}
         if mixed:
-            return self._put(names, None, MIXED, Wish(value))
-        return self._put(names, value, "", Wish())
+            return {**self._put(names, None, MIXED, Wish(own or value)), **elsewhere}
+        return {**self._put(names, own or value, "", Wish()), **elsewhere}
 
     def _put(self, names: Sequence[str], value: str | None, words: str, wish: Wish) -> Updates:
         few = len(names) <= FEW_CLASSES
         line = f'<p class="cx-hint cx-chosen-for-you" role="status">{markup.text(words)}</p>' if words else ""
         return {
             self.chips: gr.Radio(choices=list(names) if few else [], value=value if few else None, visible=few),
-            self.menu: gr.Dropdown(choices=list(names), value=value, visible=not few),
+            self.menu: gr.Dropdown(choices=searchable(names), value=value, visible=not few),
             self.line: line,
             self.wish: wish,
         }
 
     @staticmethod
-    def read(names: Sequence[str], chip: str | None, menu: str | None) -> str:
-        """The chosen class. FormError if there is none in the list."""
+    def read(names: Sequence[str], chip: str | None, menu: str | None, elsewhere: str | None = "") -> str:
+        """The chosen class, with its other names. FormError if there is none in the list."""
         chosen = chip if len(names) <= FEW_CLASSES else menu
         if chosen not in names or chosen is None:
             raise FormError("Choose a class first.")
-        return chosen
+        return join_names((chosen, *several_names(elsewhere or "")))
+
+
+def _other_names(names: Sequence[str] | None, shown: bool) -> gr.Textbox:
+    """The line for other names: emptied where it is not shown, since what nobody sees must not count."""
+    if not shown:
+        return gr.Textbox(value="", visible=False)
+    return gr.Textbox(visible=True) if names is None else gr.Textbox(value=join_names(names), visible=True)
+
+
+def searchable(names: Sequence[str]) -> list[tuple[str, str]]:
+    """The entries of a menu of classes, each with its synonyms: a menu shows those that have what is typed in them."""
+    if len(names) <= FEW_CLASSES:
+        return [(name, name) for name in names]
+    return [(" \u00b7 ".join([name, ", ".join(synonyms_of(name))]).rstrip(" \u00b7"), name) for name in names]
+
+
+def own_name(names: Sequence[str], name: str) -> str:
+    """What a list calls a class that a recipe gives by any name; "" if it knows none of that name."""
+    try:
+        return names[class_place(names, name)]
+    except StudioError:
+        return ""
+
+
+def are_differing(studio: Studio, classifiers: Sequence[str]) -> bool:
+    """Whether these models do not all know the same classes."""
+    lists = [set(names) for names in map(studio.class_names, classifiers) if names]
+    return any(one != lists[0] for one in lists[1:])
 
 
 def offered(studio: Studio, classifiers: Sequence[str]) -> list[str]:
@@ -138,12 +203,16 @@ def by_number(name: str, names: Sequence[str]) -> str:
 
 
 def refuse_unknown(studio: Studio, models: Sequence[str], classes: Sequence[str]) -> None:
-    """Refuse classes that one of several models does not know. FormError names both."""
+    """Refuse classes that one of several models does not know. FormError names both, and the nearest classes."""
     for model in models:
         names = studio.class_names(model)
-        strange = next((name for name in classes if name not in names), None)
-        if names and strange is not None:
-            title = studio.titles().get(model, model)
-            raise FormError(
-                f"{title} knows no class called '{strange}': leave that model out, or choose another class."
-            )
+        for name in classes if names else ():
+            try:
+                class_place(names, name)
+            except UnknownClassError as error:
+                near = nearest(names, name, 3)
+                known = f" It knows {' and '.join(near)}." if near else ""
+                raise FormError(
+                    f"{studio.titles().get(model, model)} knows no class called '{name}'.{known} Choose another class, "
+                    "list the models' own names for it, such as 'tabby | cat', or leave that model out."
+                ) from error

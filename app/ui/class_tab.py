@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from app.ui import results, stage
-from app.ui.class_choice import ClassChoice, Wish, by_number, offered, refuse_unknown
+from app.ui.class_choice import ClassChoice, Wish, are_differing, by_number, offered, own_name, refuse_unknown
 from app.ui.cost_line import Asked, CostLine
 from app.ui.forms import MOST_PICTURES, FormError, RecipeFields, advanced_fields, parse_mixture, whole, write_mixture
 from app.ui.guard import QUICK, Updates, guarded
@@ -95,7 +95,7 @@ class ClassTab:
                     self.models.build_others()
                     self.mixture = gr.Textbox(
                         label="Mixture",
-                        info="Several classes and their shares, instead of the class above.",
+                        info="Several classes and their shares, in place of the one above.",
                         placeholder="frog 60, ship 40",
                         elem_id="class-mixture",
                     )
@@ -134,6 +134,7 @@ class ClassTab:
         others: Sequence[str],
         chip: str | None,
         menu: str | None,
+        elsewhere: str | None,
         mixture: str,
         seed: float | None,
         images: float,
@@ -149,7 +150,7 @@ class ClassTab:
         names = offered(self.studio, models)
         classes, weights = parse_mixture(mixture or "", names)
         if not classes:
-            classes, weights = (self.choice.read(names, chip, menu),), ()
+            classes, weights = (self.choice.read(names, chip, menu, elsewhere),), ()
         refuse_unknown(self.studio, models, classes)
         values = self.fields.read(advanced)
         if len(classes) > 1 and min(weights, default=1.0) >= 0 and values.get("objective") == "logit":
@@ -217,8 +218,11 @@ class ClassTab:
         def choose_model(
             model: str, others: list[str] | None, mixture: str, chip: str | None, menu: str | None, wish: Wish
         ) -> Updates:
-            names = offered(self.studio, [model, *(others or ())])
-            followed = self.choice.follow(names, chip, menu, wish, mixed=bool((mixture or "").strip()))
+            asked = [model, *(others or ())]
+            mixed, differing = bool((mixture or "").strip()), are_differing(self.studio, asked)
+            followed = self.choice.follow(
+                offered(self.studio, asked), chip, menu, wish, mixed=mixed, differing=differing
+            )
             return {**self.models.describe(model), **followed}
 
         asked = [self.models.choice, self.models.others, self.mixture, *self.choice.inputs]
@@ -255,12 +259,13 @@ class ClassTab:
         names = offered(self.studio, recipe.models)
         classes = [by_number(name, names) for name in recipe.classes]
         refuse_unknown(self.studio, recipe.models, classes)
+        mixed = len(classes) > 1 or not own_name(names, classes[0])
         updates = {
             **self.models.describe(recipe.models[0]),
             self.models.choice: recipe.models[0],
             self.models.others: list(recipe.models[1:]),
-            **self.choice.choose(names, classes[0], mixed=len(classes) > 1),
-            self.mixture: write_mixture(classes, recipe.weights),
+            **self.choice.choose(names, classes[0], mixed=mixed, differing=are_differing(self.studio, recipe.models)),
+            self.mixture: (write_mixture(classes, recipe.weights) or classes[0]) if mixed else "",
             self.preset: gr.Radio(value=None, info="As the picture says."),
             self.seed.number: recipe.seed,
             self.images: recipe.images,

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from app.ui.guard import Updates
+from generator.class_names import UnknownClassError, class_place, nearest
 from generator.errors import StudioError
 from generator.recipe_fields import RecipeField, cli_fields
 
@@ -146,6 +147,8 @@ def _numbers(written: str, label: str) -> tuple[float, ...]:
 def parse_mixture(written: str, class_names: Sequence[str]) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """Read ``frog 60, ship 40`` as classes and their shares; without numbers all count the same.
 
+    A class may be given by a synonym or, with ``|`` between, by its names in several models.
+
     Raises:
         FormError: a class that the model does not know, or some shares are missing.
     """
@@ -155,8 +158,11 @@ def parse_mixture(written: str, class_names: Sequence[str]) -> tuple[tuple[str, 
         if not part:
             continue
         name, share = (part, None) if part in class_names else _with_share(part)
-        if name not in class_names:
-            raise FormError(f"The model knows no class called {name!r}. Its classes: {', '.join(class_names[:20])}.")
+        try:
+            class_place(class_names, name)
+        except UnknownClassError as error:
+            near = nearest(class_names, name) or class_names[:20]
+            raise FormError(f"The model knows no class called {name!r}. Its classes: {', '.join(near)}.") from error
         names.append(name)
         shares.append(share)
     if any(share is None for share in shares):

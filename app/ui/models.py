@@ -66,7 +66,7 @@ class ModelPicker:
             value=[],
             multiselect=True,
             label="Together with",
-            info="More models whose opinion counts equally.",
+            info="More models whose opinion counts, equally unless Model weights say otherwise.",
         )
 
     @property

@@ -36,7 +36,20 @@ def image_view(job: JobSnapshot, media: Media) -> str:
         tiles = "".join(_tile(job, media, stem, i, image, crisp) for i, image in enumerate(images))
         shown = f'<div class="cx-sheet">{tiles}</div>'
         actions = f'<div class="cx-row">{pixels}</div>'
-    return shown + actions + early_end(job)
+    return shown + actions + runaway_words(result) + taken_words(result) + early_end(job)
+
+
+def runaway_words(result: Mapping[str, Any]) -> str:
+    """A notice on pictures that ran away, and what became of them. Empty where none did."""
+    said = [str(one["sentence"]) for one in result.get("ran_away", ())]
+    return markup.notice(" ".join(said), tone="warn") if said else ""
+
+
+def taken_words(result: Mapping[str, Any]) -> str:
+    """A notice on classes that were given by a synonym: what the models took it for. Empty where there are none."""
+    pairs = {pair for taken in result.get("taken_for", {}).values() for pair in taken.items()}
+    said = [f"\u201c{written}\u201d was taken for the class \u201c{own}\u201d." for written, own in sorted(pairs)]
+    return markup.notice(" ".join(said)) if said else ""
 
 
 def image_more(job: JobSnapshot, titles: Mapping[str, str]) -> str:
@@ -81,6 +94,7 @@ def attack_view(job: JobSnapshot, media: Media, distances: Mapping[str, float | 
         [
             markup.compare(before, after, pixelated=crisp),
             f'<div class="cx-row">{link}{markup.true_size(size_of(result))}</div>',
+            taken_words(result),
             early_end(job),
             markup.facts(distance_facts(image, result.get("recipe", {})) + likeness_facts(distances or {})),
         ]

@@ -4,6 +4,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.ui.class_choice import refuse_unknown
 from app.ui.forms import FormError, number, parse_mixture, write_mixture
 from app.ui.guard import Updates
 from app.ui.services import Studio
@@ -33,7 +34,7 @@ class ClassInputs:
         )
         self.classes = gr.Textbox(
             label="Classes",
-            info="What the classifiers should see.",
+            info="What the classifiers should see. Names of several models for one thing: tabby | cat.",
             placeholder="frog 60, ship 40",
             elem_id="text-classes",
         )
@@ -58,6 +59,7 @@ class ClassInputs:
             raise FormError("Say in Classes what the classifiers should see, or choose no classifier.")
         weight = number(values[self.weight], "Class weight", "a number, for example 1")
         classes, weights = parse_mixture(written, self.studio.class_names(classifiers[0]))
+        refuse_unknown(self.studio, classifiers, classes)
         mixed = {"objective": "cross_entropy"} if len(classes) > 1 and objective == "logit" else {}
         return classifiers, {"classes": classes, "weights": weights, "class_weight": weight, **mixed}
 

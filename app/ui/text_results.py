@@ -46,6 +46,7 @@ def text_view(job: JobSnapshot, media: Media, titles: Mapping[str, str], index: 
             f'<div class="cx-row">{"".join(links)}</div>',
             results.early_end(job),
             _unknown(result, titles),
+            results.runaway_words(result),
         ]
     )
 

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from generator.class_names import class_place
 from generator.errors import StudioError
 from generator.explorer.names import Names, plain
 from generator.explorer.outcome import Question
 from generator.explorer.photos import Photo
 from generator.guidance import read_guides
 from generator.recipe import Recipe
-from generator.recipe_objective import class_place
 from generator.recipe_schema import AIMS
 
 _TEXTS = ("prompt", "negative", "captions")

@@ -4,13 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from generator.errors import StudioError
-
-SYNONYMS: tuple[frozenset[str], ...] = (
-    frozenset({"airplane", "aeroplane", "plane"}),
-    frozenset({"automobile", "car", "motorcar"}),
-    frozenset({"truck", "lorry"}),
-)
-"""Words for one thing that label lists use side by side; no broader or narrower things."""
+from generator.synonyms import SYNONYMS
 
 _PICTURE_OF = re.compile(r"^((an?|the) )?(photo|photograph|picture|image|close-up) of ", re.IGNORECASE)
 _ARTICLE = re.compile(r"^(an?|the) ", re.IGNORECASE)

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 
 from app.ui.attack_tab import AttackTab
 from app.ui.attack_targets import LEAVE, TARGET
-from app.ui.class_choice import FEW_CLASSES, ClassChoice, Wish
+from app.ui.class_choice import FEW_CLASSES, ClassChoice, Wish, searchable
 from app.ui.class_tab import ClassTab
 from app.ui.forms import FormError
 from app.ui.mask import PREFIX, MaskInput
@@ -23,6 +23,7 @@ from app.ui.opened import Opened
 from app.ui.text_tab import TextTab
 from app.uploads import Kept
 from generator.errors import StudioError
+from generator.explorer.labels import imagenet
 from generator.presets import from_preset
 from generator.recipe import Recipe
 from tests.browser.standins import CLASSES, MODELS, StandInMeasurements, make_studio
@@ -251,6 +252,45 @@ def test_a_class_that_one_of_the_models_does_not_know_is_refused(tabs: Tabs) -> 
     assert tab.recipe(*(values[one] for one in tab.inputs)).classes == ("horse",)
     values[tab.choice.chips], values[tab.mixture] = "cow", ""
     with pytest.raises(FormError, match="Choose a class"):
+        tab.recipe(*(values[one] for one in tab.inputs))
+
+
+# ---------------------------------------------------------------------- names of several models, and synonyms
+
+
+def test_long_lists_are_searched_by_synonyms() -> None:
+    entries = {value: shown for shown, value in searchable(imagenet().labels)}
+    assert len(entries) == 1000 and "puma" in entries["cougar"] and entries["goldfinch"].startswith("goldfinch")
+    assert [value for value, shown in entries.items() if "mountain lion" in shown.lower()] == ["cougar"]
+    assert searchable(CLASSES) == [(name, name) for name in CLASSES]  # chips show them all
+
+
+def test_models_with_other_lists_are_asked_by_their_own_names() -> None:
+    """The line for other names is there while lists differ, is read with the class, and is emptied as it goes."""
+    made = choice(CLASSES, "airplane")
+    assert made.choose(CLASSES, "frog")[made.elsewhere].visible is False
+    opened = made.choose(CLASSES, "tailed frog | frog | toad", differing=True)
+    assert opened[made.chips].value == "frog" and opened[made.elsewhere].value == "tailed frog | toad"
+    kept = made.follow(CLASSES, "frog", None, Wish(), differing=True)[made.elsewhere]
+    assert kept.visible and "value" not in kept.constructor_args
+    gone = made.follow(CLASSES, "frog", None, Wish())[made.elsewhere]
+    assert gone.value == "" and gone.visible is False
+    assert made.read(CLASSES, "frog", None, " tailed frog|toad") == "frog | tailed frog | toad"
+    assert made.read(CLASSES, "frog", None, None) == "frog"
+
+
+def test_a_recipe_with_names_of_several_models_opens_and_is_made_again(tabs: Tabs) -> None:
+    tab = tabs.classes
+    recipe = from_preset(
+        "class", models=(DEFENDED, UNDEFENDED), classes=("automobile | frog",), model_weights=(1.0, 4.0), redraw=2
+    )
+    values = held(tab.inputs, tab.fill(recipe, ANNA))
+    made = tab.recipe(*(values[one] for one in tab.inputs))
+    assert (made.classes, made.model_weights, made.redraw) == (recipe.classes, (1.0, 4.0), 2)
+    values[tab.mixture] = "tailed frog | frog 60, car 40"
+    assert tab.recipe(*(values[one] for one in tab.inputs)).classes == ("tailed frog | frog", "car")
+    values[tab.mixture] = "tailed frog"
+    with pytest.raises(FormError, match="knows no class called 'tailed frog'"):
         tab.recipe(*(values[one] for one in tab.inputs))
 
 

@@ -127,11 +127,11 @@ def recipes(draw: st.DrawFn) -> Recipe:
 
 
 TEXT_FIELDS = {
-    *("prompt", "negative", "prompt_to", "score", "against", "model_weights", "class_weight"),
+    *("prompt", "negative", "prompt_to", "score", "against", "class_weight"),
     *("target_weight", "style_weight", "margin", "tile"),
 }
 ATTACK_FIELDS = {
-    *("prompt", "negative", "score", "against", "model_weights", "class_weight", "target_weight", "captions"),
+    *("prompt", "negative", "score", "against", "class_weight", "target_weight", "captions"),
     *("caption_weight", "target_views", "perturbation", "step_schedule", "weighting", "keep"),
 }
 FIELDS_OF_VERSION_1 = {
@@ -513,7 +513,7 @@ def test_every_field_is_described(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(Recipe.model_fields) - fields.keys() - attack.keys() - of_classes == filled_in
     assert fields.keys() - of_classes == TEXT_FIELDS
     assert attack.keys() - of_classes == ATTACK_FIELDS
-    assert of_classes - fields.keys() == of_classes - attack.keys() == {"unit"}
+    assert of_classes - fields.keys() == {"unit"} and of_classes - attack.keys() == {"unit", "redraw"}
     assert [one for one in cli_fields() if one.name != "unit"] == [
         field for field in fields.values() if field.name not in TEXT_FIELDS
     ]

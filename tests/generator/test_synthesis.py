@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from generator.class_names import class_place
 from generator.distance import l2, linf
 from generator.errors import StudioError
 from generator.image import pixel_digest, quantise
 from generator.operators import parse_resolutions
 from generator.recipe import Recipe
-from generator.recipe_objective import class_place
 from generator.synthesis import class_index, fill_in, stream, synthesise
 from tests.generator.standins import NAMES, Colours, LayeredColours, NoisyColours, rng
 
