@@ -14,7 +14,9 @@ from generator.completion import AUTO_RESOLUTIONS, auto_kind, auto_resolutions
 from generator.loop import MAX_PIXELS
 from generator.operators import Size, layer_shape, parse_resolutions
 from generator.prior import choose_form
+from generator.production import between_looks
 from generator.recipe import Recipe
+from generator.recipe_checks import may_end_early
 from generator.views import VIEWS, OneOf, parse_views
 
 DRAWS = 8
@@ -134,6 +136,7 @@ def cost_of(recipe: Recipe, rates: Rates, photo: Size | None = None, extras: Ext
         touched = images * recipe.views_per_step * (views.passes + _EACH_MODEL * views.pixels * views.copies)
         step += rates.pixel * (touched + _EACH_MODEL * pixels * images)
         step += network.call * math.ceil(shown / _together(shown, pixels)) + network.image * shown
+    step += images * _looks(recipe, pixels, rates)
     after = images * _after(recipe, pixels, products, len(resolutions), rates, photo is not None, extras)
     return Cost(recipe.steps * step, after, _bytes(recipe, pixels, products, size, views), step)
 
@@ -267,6 +270,17 @@ def _after(
             looks = 2 * (extras.survivals + 2) + (LINE_POINTS if place < MOST_LINES else 0)
             seconds += looks * (_SURVIVAL * pixels * rates.pixel + _look(name, pixels, rates))
     return seconds
+
+
+def _looks(recipe: Recipe, pixels: int, rates: Rates) -> float:
+    """Seconds of a step in which its models are asked whether it is the best so far."""
+    if recipe.keep != "best":
+        return 0.0
+    each = sum(
+        _LOOK * pixels * rates.pixel + _FORWARD * (network.call + network.image)
+        for network in map(rates.network, recipe.models)
+    )
+    return (each + (_SAVING * pixels * rates.pixel if may_end_early(recipe) else 0.0)) / between_looks(recipe)
 
 
 def _look(name: str, pixels: int, rates: Rates) -> float:

@@ -152,13 +152,16 @@ def explore(context: JobContext, shelf: Shelf, wish: Wish, attacked: Attacked) -
     def keep() -> None:
         write_findings(context.dir, findings)
 
+    tables = _Tables(context, case, findings)
     victims: list[AnyVictim] = []
     for entry, victim in load_victims(context, shelf, wish, labels, attacked.models):
         findings["victims"].append(entry)
         if victim is not None:
             victims.append(victim)
+            tables.ask(victim, [SAVED])  # at once: who was attacked answers first, before all others are loaded
         keep()
-    compared = _fill_tables(context, case, victims, list(survivals), findings)
+    tables.ask_all(victims, [name for name in survivals if name != SAVED])
+    compared = tables.comparison(victims, list(survivals))
     report = Report(
         recipes={case.attack: attacked.recipe},
         victims=victims,
@@ -206,34 +209,40 @@ def load_victims(
         yield {**entry, "why_not": ""}, victim
 
 
-def _fill_tables(
-    context: JobContext, case: Case, victims: Sequence[AnyVictim], survivals: Sequence[str], findings: dict[str, Any]
-) -> Comparison:
-    """Add rows: first every victim on the file itself, then everything that may happen to the file.
+class _Tables:
+    """The rows of the tables, kept in the findings as they come."""
 
-    Return all of them in the order of `compare`.
-    """
-    store = VerdictStore()
-    rows: dict[tuple[str, str], Row] = {}
-    distances: dict[tuple[str, str], Distances] = {}
-    later = [name for name in survivals if name != SAVED]
-    parts = [(victim, [SAVED]) for victim in victims]
-    parts += [(victim, later[i : i + AT_ONCE]) for victim in victims for i in range(0, len(later), AT_ONCE)]
-    for done, (victim, names) in enumerate(parts):
-        if context.stop_requested:
-            break
-        context.progress(done, len(parts), f"{MEASURING}: {victim.name}, {', '.join(names)}")
-        found = compare([case], [victim], survivals=names, store=store)
+    def __init__(self, context: JobContext, case: Case, findings: dict[str, Any]) -> None:
+        self._context, self._case, self._findings = context, case, findings
+        self._store = VerdictStore()
+        self._rows: dict[tuple[str, str], Row] = {}
+        self._distances: dict[tuple[str, str], Distances] = {}
+
+    def ask(self, victim: AnyVictim, survivals: Sequence[str]) -> None:
+        """Add the rows of a victim for some things that may happen to the file. StudioError for one unreadable."""
+        found = compare([self._case], [victim], survivals=survivals, store=self._store)
         if found.unreadable:
             raise StudioError(next(iter(found.unreadable.values())))
-        rows |= {(row.victim, row.survival): row for row in found.rows}
-        distances |= found.distances
-        findings["rows"] += [_row(row) for row in found.rows]
-        findings.setdefault("distances", asdict(next(iter(found.distances.values()))))
-        write_findings(context.dir, findings)
-    ordered = [(victim.name, survival) for victim in victims for survival in survivals]
-    measured = tuple(rows[key] for key in ordered if key in rows)
-    return Comparison(measured, distances, {}, stopped=context.stop_requested)
+        self._rows |= {(row.victim, row.survival): row for row in found.rows}
+        self._distances |= found.distances
+        self._findings["rows"] += [_row(row) for row in found.rows]
+        self._findings.setdefault("distances", asdict(next(iter(found.distances.values()))))
+        write_findings(self._context.dir, self._findings)
+
+    def ask_all(self, victims: Sequence[AnyVictim], survivals: Sequence[str]) -> None:
+        """Add the rows of all victims for everything that may happen to the file, until the job is to stop."""
+        parts = [(victim, survivals[i : i + AT_ONCE]) for victim in victims for i in range(0, len(survivals), AT_ONCE)]
+        for done, (victim, names) in enumerate(parts):
+            if self._context.stop_requested:
+                return
+            self._context.progress(done, len(parts), f"{MEASURING}: {victim.name}, {', '.join(names)}")
+            self.ask(victim, names)
+
+    def comparison(self, victims: Sequence[AnyVictim], survivals: Sequence[str]) -> Comparison:
+        """All rows in the order of `compare`."""
+        ordered = [(victim.name, survival) for victim in victims for survival in survivals]
+        measured = tuple(self._rows[key] for key in ordered if key in self._rows)
+        return Comparison(measured, self._distances, {}, stopped=self._context.stop_requested)
 
 
 def _row(row: Row) -> dict[str, Any]:

@@ -71,8 +71,12 @@ def add_opinions(
     for image in record["images"]:
         saved = to_tensor(load_image(context.dir / image["file"])).to(context.device)
         image["before"].update(before)
-        image["after"].update(_opinions(models, saved))
+        image["after"].update(_opinions(models, saved, before))
 
 
-def _opinions(models: Mapping[str, Classifier], image: Tensor) -> dict[str, dict[str, Any]]:
-    return {name: predict(model, image) for name, model in models.items()}
+def _opinions(
+    models: Mapping[str, Classifier], image: Tensor, before: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, dict[str, Any]]:
+    """What models say of an image; as many passes make an answer as it took `before`, where that is known."""
+    draws = {name: said["draws"] for name, said in (before or {}).items()}
+    return {name: predict(model, image, draws.get(name)) for name, model in models.items()}

@@ -134,6 +134,13 @@ def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, A
     if pictures.source is not None:
         for image in record["images"]:
             image["source"] = _file_of("source")
+    if wish is not None and not context.stop_requested:  # first what everybody waits for: who falls
+        source, picture = context.dir / _file_of("source"), outputs.images[0]
+        attacked = Attacked(Recipe(**record["recipe"]), models, source, picture, frames)
+        report, more = _explore(context, shop, wish, attacked)
+        if asked is not None and not context.stop_requested:
+            more |= _describe(context, shop, asked, attacked, pictures, report)
+        record |= more
     if task == "text":
         record |= _text_extras(record, recipe, context)
     elif not _in_a_hurry(context, recipe, photo):
@@ -144,13 +151,6 @@ def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, A
         record["images"] = [
             {**image, "perturbation": change} for image, change in zip(record["images"], shown, strict=True)
         ]
-    if wish is not None and not context.stop_requested:
-        source, picture = context.dir / _file_of("source"), outputs.images[0]
-        attacked = Attacked(Recipe(**record["recipe"]), models, source, picture, frames)
-        report, more = _explore(context, shop, wish, attacked)
-        if asked is not None and not context.stop_requested:
-            more |= _describe(context, shop, asked, attacked, pictures, report)
-        record |= more
     write_result(context, record)
     if not record["stopped"] and not record["error"] and not context.stop_requested:
         _learn(context, shop.timings, recipe, watch, photo, extras)

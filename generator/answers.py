@@ -10,7 +10,7 @@ from typing import TypeGuard
 import torch
 from torch import Tensor
 
-from generator.protocols import Classifier, LayeredClassifier
+from generator.protocols import Classifier, LayeredClassifier, ReadOutClassifier
 from generator.synthesis import SeededClassifier, stream
 
 DRAWS = 8
@@ -32,14 +32,24 @@ def ask(classifier: Classifier, images: Tensor, draws: int | None = None) -> Ans
     `draws` is the number of passes; unless it is known, one is enough where the first two are equal.
     """
     judge = started(classifier)
-    passes = [judge(images)]
+    looks = [_look(judge, images)]
     if draws is None:
-        second = judge(images)
-        passes += [] if torch.equal(passes[0], second) else [second]
-        draws = DRAWS if len(passes) > 1 else 1
-    passes += [judge(images) for _ in range(draws - len(passes))]
-    layers = torch.stack([judge.readouts(images) for _ in passes]) if is_layered(judge) else None
-    return Answer(torch.stack(passes), layers)
+        second = _look(judge, images)
+        looks += [] if torch.equal(looks[0][0], second[0]) else [second]
+        draws = DRAWS if len(looks) > 1 else 1
+    looks += [_look(judge, images) for _ in range(draws - len(looks))]
+    layers = [layer for _, layer in looks if layer is not None]
+    if is_layered(judge) and not layers:
+        layers = [judge.readouts(images) for _ in looks]
+    return Answer(torch.stack([answer for answer, _ in looks]), torch.stack(layers) if layers else None)
+
+
+def _look(judge: Classifier, images: Tensor) -> tuple[Tensor, Tensor | None]:
+    """The answer [B, C] of one pass and, where a layered classifier gives them by the way, the read-outs [B, N, C]."""
+    if is_layered(judge) and isinstance(judge, ReadOutClassifier):
+        readouts = judge.readouts(images)
+        return judge.answer_from(readouts), readouts
+    return judge(images), None
 
 
 def started(classifier: Classifier) -> Classifier:

@@ -168,34 +168,6 @@ def score(
     return losses, gradient
 
 
-@torch.no_grad()
-def judged(images: Tensor, objective: Objective) -> Tensor:
-    """The objective's total [B] for images [B, 3, H, W] as they are, under no view, in one pass through each model."""
-    totals = [total(member.evaluate(member.prepare(images))) for member in objective.members()]
-    return torch.stack(totals).sum(dim=0)
-
-
-class BestStep:
-    """Remembers where each picture of a prior was best, by a judge who looks now and then."""
-
-    def __init__(self, prior: Prior, judge: Objective) -> None:
-        self._prior, self._judge = prior, judge
-        self._least: Tensor | None = None
-
-    def look(self, images: Tensor) -> None:
-        """Judge the prior's images [B, 3, H, W] as they are now, and remember those that are better than before."""
-        losses = judged(images, self._judge)
-        better = torch.ones_like(losses, dtype=torch.bool) if self._least is None else losses < self._least
-        self._least = losses if self._least is None else torch.where(better, losses, self._least)
-        if better.any():
-            self._prior.remember(better)
-
-    def settle(self) -> None:
-        """Put every picture back to where it was best, if anybody has looked."""
-        if self._least is not None:
-            self._prior.recall()
-
-
 def _turns(views: int, images: Tensor) -> Iterator[int]:
     """How many of the views of all images to draw in each turn, so that memory has a limit."""
     pixels = len(images) * images.shape[2] * images.shape[3]

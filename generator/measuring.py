@@ -26,9 +26,10 @@ def measure(synthesis: Synthesis, recipe: Recipe, index: int, saved: Tensor) -> 
     """
     before = _row(synthesis.start if synthesis.source is None else synthesis.source, index)
     after = saved.to(before)
+    said = {name: predict(model, before) for name, model in synthesis.classifiers.items()}
     facts: dict[str, Any] = {
-        "before": {name: predict(model, before) for name, model in synthesis.classifiers.items()},
-        "after": {name: predict(model, after) for name, model in synthesis.classifiers.items()},
+        "before": said,
+        "after": {name: predict(model, after, said[name]["draws"]) for name, model in synthesis.classifiers.items()},
     }
     if synthesis.source is not None:
         facts |= {"linf": linf(after, before).item(), "l2": l2(after, before).item()}

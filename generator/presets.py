@@ -32,12 +32,22 @@ _CLASS = {
 _ATTACK = {
     "resolutions": "auto",
     "balance": 1.0,
-    "objective": "margin",
-    "views": "crop:0.9-1 | noise:0.02",
+    "objective": "cross_entropy",
+    "views": "crop:0.9-1 or identity | noise:0.02 or identity",
+    "views_per_step": 1,
     "momentum": 0.9,
     "step_schedule": "cosine",
+    "steps": 20,
+    "learning_rate": 0.15,
     "keep": "best",
+    "enough": 0.9999,
 }
+"""Chosen on photos of ImageNet with EfficientNet-Lite0, for random targets at 8/255.
+
+Of six targets, 20 steps of 0.05 reached three by the margin, which follows two classes at a time, and five by the
+cross-entropy; steps of 0.15 all six. The passes without any view bring the picture itself there; the others keep it
+from depending on single pixels: without them it is as sure of the model that is attacked, and fools others less.
+"""
 
 _TEXT = {
     "resolutions": "auto",
@@ -71,19 +81,19 @@ _OF_ATTACKS = {
         "Subtle",
         "No value changes by more than 4 of 255 levels: hardly visible.",
         "attack",
-        _ATTACK | {"norm": "linf", "eps": 4 / 255, "steps": 80, "learning_rate": 0.05, "views_per_step": 2},
+        _ATTACK | {"norm": "linf", "eps": 4 / 255, "steps": 32},
     ),
     "standard": Preset(
         "Standard",
         "No value changes by more than 8 of 255 levels: the usual budget of research on robustness.",
         "attack",
-        _ATTACK | {"norm": "linf", "eps": 8 / 255, "steps": 80, "learning_rate": 0.05, "views_per_step": 2},
+        _ATTACK | {"norm": "linf", "eps": 8 / 255},
     ),
     "strong": Preset(
         "Strong",
         "No value changes by more than 16 of 255 levels: visible, and hard for any model to withstand.",
         "attack",
-        _ATTACK | {"norm": "linf", "eps": 16 / 255, "steps": 80, "learning_rate": 0.05, "views_per_step": 2},
+        _ATTACK | {"norm": "linf", "eps": 16 / 255},
     ),
     "turn-into": Preset(
         "Turn into",
@@ -94,6 +104,8 @@ _OF_ATTACKS = {
             "norm": "none",
             "eps": 0.0,
             "objective": "logit",
+            "views": "crop:0.9-1 | noise:0.02",
+            "enough": 0.0,
             "start_std": 0.0,
             "momentum": 0.0,
             "steps": 100,

@@ -23,18 +23,29 @@ from generator.animation import contact_sheet, strip
 from generator.apart import rendered
 from generator.errors import StudioError
 from generator.guidance import Pictures
-from generator.image import load_image, quantise, quantise_within, save_png, to_pil, to_tensor
+from generator.image import load_image, save_png, to_pil, to_tensor
 from generator.loop import DivergedError, Step
 from generator.measuring import measure, predict
 from generator.protocols import JobContext
 from generator.recipe import Recipe
+from generator.recipe_checks import may_end_early
 from generator.recipe_objective import taken_for
 from generator.redrawing import Drawn, Runaway, draw_anew
-from generator.synthesis import Model, Synthesis, synthesise
+from generator.synthesis import Model, Synthesis, as_saved, synthesise
 from generator.text_files import write_json
 from generator.units.measuring import UnitMeasure
 
-__all__ = ["INDEX_KEY", "PREVIEWED", "Outputs", "Result", "output_paths", "predict", "produce", "produce_job"]
+__all__ = [
+    "INDEX_KEY",
+    "PREVIEWED",
+    "Outputs",
+    "Result",
+    "between_looks",
+    "output_paths",
+    "predict",
+    "produce",
+    "produce_job",
+]
 
 INDEX_KEY = "crossmax-studio-image"
 """Under this key a PNG says which image of its batch it is ("2 of 4"): a recipe makes the whole batch."""
@@ -88,6 +99,7 @@ class _Progress:
     images: Tensor
     updates: int = 0
     stopped: bool = False
+    enough: bool = False
     losses: dict[str, list[list[float]]] = field(default_factory=dict)
 
     def add(self, step: Step) -> None:
@@ -168,6 +180,7 @@ def produce(
         "recipe": json.loads(made.to_json()),
         "steps_asked": recipe.steps,
         "stopped": progress.stopped,
+        "enough": progress.enough,
         "error": None if diverged is None else str(diverged),
         "images": _measure(outputs, made, synthesis),
         "unknown_words": dict(synthesis.unknown),
@@ -258,8 +271,7 @@ def _run(
     should_stop: Callable[[], bool],
 ) -> None:
     """Take the steps, until they are done or somebody wants to stop; leave what came out in `progress`."""
-    # By the plan, so that a run that was stopped, and is made again with fewer steps, looks at the same moments.
-    every = max(1, (synthesis.recipe.planned_steps or synthesis.recipe.steps) // LOOKS)
+    every = between_looks(synthesis.recipe)
     with contextlib.closing(synthesis.steps) as steps:
         for step in steps:
             progress.add(step)
@@ -268,9 +280,10 @@ def _run(
             if synthesis.looks and (ends or step.index % every == 0):
                 for best, images in zip(synthesis.looks, step.image().chunk(len(synthesis.looks)), strict=True):
                     best.look(images)
-            if ends:
+            progress.enough = bool(synthesis.looks) and all(best.has_enough for best in synthesis.looks)
+            if ends or progress.enough:
                 progress.images = step.image()
-                progress.stopped = step.index < step.steps
+                progress.stopped = step.index < step.steps and not progress.enough
                 break
     if synthesis.looks:
         for best in synthesis.looks:
@@ -278,12 +291,18 @@ def _run(
         progress.images = rendered(synthesis.prior)
 
 
+def between_looks(recipe: Recipe) -> int:
+    """Steps from one look at the pictures to the next.
+
+    By the plan, so that a run that was stopped, and is made again with fewer steps, looks at the same moments. A look
+    costs a third of a view's pass: an attack that may end early has few steps, and spends no more on it than on those.
+    """
+    return max(2 if may_end_early(recipe) else 1, (recipe.planned_steps or recipe.steps) // LOOKS)
+
+
 def _save_images(images: Tensor, recipe: Recipe, source: Tensor | None, outputs: Outputs) -> Tensor:
     """Save the images, and return them as they were saved."""
-    if source is not None and recipe.norm != "none":
-        images = quantise_within(images, source, recipe.eps, norm=recipe.norm)
-    else:
-        images = quantise(images)
+    images = as_saved(images, recipe, source)
     try:
         for folder in {path.parent for path in (*outputs.images, outputs.record)}:
             folder.mkdir(parents=True, exist_ok=True)

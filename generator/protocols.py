@@ -30,6 +30,15 @@ class LayeredClassifier(Classifier, Protocol):
 
 
 @runtime_checkable
+class ReadOutClassifier(LayeredClassifier, Protocol):
+    """A layered classifier whose answer is made of its read-outs, so that one pass gives both."""
+
+    def answer_from(self, readouts: Tensor, /) -> Tensor:
+        """Map the logits [B, N, C] of all read-outs to the answer's [B, C]: what a call gives for the same pass."""
+        ...
+
+
+@runtime_checkable
 class ProbedForGradient(Protocol):
     """A model of which it was found out whether a gradient of its answer reaches the images."""
 

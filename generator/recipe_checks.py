@@ -134,6 +134,11 @@ def is_guided(recipe: RecipeSchema) -> bool:
     return any(getattr(recipe, name) for name in AIMS)
 
 
+def may_end_early(recipe: RecipeSchema) -> bool:
+    """Whether the recipe may take fewer steps than it says: of texts and pictures nobody knows when it is enough."""
+    return recipe.enough > 0 and not is_guided(recipe)
+
+
 def check_tasks(recipe: RecipeSchema) -> None:
     """Check that no field is set that means nothing to the task, or to recipes of this version."""
     if recipe.task == "text" and recipe.version < 2:
@@ -189,6 +194,8 @@ def check_rule(recipe: RecipeSchema) -> None:
         raise ValueError(
             f"planned_steps is {recipe.planned_steps}, fewer than the {recipe.steps} steps: set it to 0 to plan anew."
         )
+    if recipe.enough > 0 and recipe.keep != "best":
+        raise ValueError("enough is for attacks that look at their steps: set keep to 'best', or enough to 0.")
     if recipe.weighting == "dynamic" and recipe.objective == "logit" and recipe.classes:
         raise ValueError(
             "weighting 'dynamic' needs objectives that can be reached: use 'cross_entropy', 'margin' or 'leave', not "

@@ -209,6 +209,18 @@ class CommonFields(BaseModel):
         ),
         json_schema_extra=ATTACK_ONLY,
     )
+    enough: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description=(
+            "Probability at which an attack on classes ends early, 0 to below 1, for example 0.99: once two looks in a "
+            "row found every model at least that sure of what is wanted, in its own answer about the picture as it "
+            "would be saved. 0 takes all steps, and so does an attack that leads to texts or pictures. Needs keep "
+            "'best'."
+        ),
+        json_schema_extra=ATTACK_ONLY,
+    )
     views: str = Field(
         "crop:0.8-1.0 | noise:0.05",
         min_length=1,

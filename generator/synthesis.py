@@ -9,26 +9,38 @@ two prompts, and on a GPU, where many small passes take far longer than a large 
 """
 
 import hashlib
+import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from generator.apart import PriorsApart, in_turn, rendered
+from generator.best_step import BestStep, judged, odds_against
 from generator.bounds import NATURAL_COLOURS, STANDARD_MARGIN, Bound, Free, FromImage, L2Ball, LinfBall, Masked
 from generator.completion import AUTO_RESOLUTIONS, auto_resolutions, fill_in, with_source
 from generator.guidance import Pictures, reading_warnings, unknown_words
-from generator.loop import BestStep, Step, optimise
+from generator.loop import Step, optimise
 from generator.operators import balanced_weights, parse_resolutions, resolution_operator
 from generator.optimisers import make_optimiser
 from generator.pixel import PixelBall, PixelPrior, pixel_noise
+from generator.pixels import quantise, quantise_within
 from generator.prior import PRIORS, Prior, choose_form, random_start
 from generator.protocols import Classifier, Encoder
 from generator.recipe import Recipe
+from generator.recipe_checks import may_end_early
 from generator.recipe_common import MAX_CANVAS
-from generator.recipe_objective import Model, class_index, objective_of, sorted_models, with_own_names
+from generator.recipe_objective import (
+    Model,
+    class_index,
+    objective_of,
+    sorted_models,
+    wanted_classes,
+    with_own_names,
+)
 from generator.view_windows import RandomWindow, Roll
 from generator.views import Compose, parse_views
 
@@ -40,6 +52,7 @@ __all__ = [
     "Pictures",
     "SeededClassifier",
     "Synthesis",
+    "as_saved",
     "auto_resolutions",
     "bound_of",
     "class_index",
@@ -219,8 +232,23 @@ def _best_step(
     if recipe.keep != "best":
         return None
     seeded = {name: _seeded(model, f"judge {name}", recipe.seed) for name, model in classifiers.items()}
+    if may_end_early(recipe):
+        source = pictures.source
+        asked = [(model, wanted_classes(recipe, model, source)) for model in seeded.values()]
+        enough = math.log1p(-recipe.enough) - math.log(recipe.enough)
+        return BestStep(
+            prior, partial(odds_against, asked=asked), enough, saved=lambda images: as_saved(images, recipe, source)
+        )
     rngs = {name: stream(recipe.seed, f"judge target {name}", device) for name in encoders}
-    return BestStep(prior, objective_of(recipe.with_changes(readout="answer"), seeded, encoders, pictures, rngs))
+    objective = objective_of(recipe.with_changes(readout="answer"), seeded, encoders, pictures, rngs)
+    return BestStep(prior, partial(judged, objective=objective))
+
+
+def as_saved(images: Tensor, recipe: Recipe, source: Tensor | None) -> Tensor:
+    """Images [B, 3, H, W] as they come back from an 8-bit file, within the budget round the source if there is one."""
+    if source is None or recipe.norm == "none":
+        return quantise(images)
+    return quantise_within(images, source, recipe.eps, norm=recipe.norm)
 
 
 def _of_one(pictures: Pictures, index: int) -> Pictures:

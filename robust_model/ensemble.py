@@ -169,7 +169,11 @@ class SelfEnsemble(nn.Module):
 
     def forward(self, images: Tensor, noise: Noise | None = None) -> Tensor:
         """The answer [B, C]: the voters combined by the configured aggregator, over the temperature."""
-        return self.combine(self.readouts(images, noise)) / self.config.temperature
+        return self.answer_from(self.readouts(images, noise))
+
+    def answer_from(self, readouts: Tensor) -> Tensor:
+        """The answer [B, C] from the logits [B, N, C] of all predictors."""
+        return self.combine(readouts) / self.config.temperature
 
     def voting(self, logits: Tensor) -> Tensor:
         """Of all predictors' logits [B, N, C], those that take part in the answer."""
@@ -284,7 +288,11 @@ class Ensemble(nn.Module):
 
     def forward(self, images: Tensor, noise: Noise | None = None) -> Tensor:
         """The answer [B, C]."""
-        return self.combine(self.readouts(images, noise)) / self.config.temperature
+        return self.answer_from(self.readouts(images, noise))
+
+    def answer_from(self, readouts: Tensor) -> Tensor:
+        """The answer [B, C] from the logits [B, N, C] of all members."""
+        return self.combine(readouts) / self.config.temperature
 
     def on(self, device: str | torch.device) -> "Ensemble":
         """Move to `device`, in the memory format that convolutions are fastest in; returns itself."""

@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -83,7 +84,7 @@ def describe(folder: Path) -> ModelInfo:
     weights = folder / "model.safetensors"
     try:
         exported = read_exported(folder)
-        revision = file_digest(weights) if weights.is_file() else ""
+        revision = _digest_of(weights, weights.stat().st_mtime_ns, weights.stat().st_size) if weights.is_file() else ""
     except StudioError as error:
         return ModelInfo(folder.name, folder.name, "", folder, ready=False, why_not=str(error))
     except OSError as error:
@@ -100,6 +101,12 @@ def describe(folder: Path) -> ModelInfo:
         revision=revision,
         card=_read_card(folder / "README.md"),
     )
+
+
+@lru_cache(maxsize=64)
+def _digest_of(weights: Path, _changed: int, _size: int) -> str:
+    """The revision of weights, read once until the file changes: lists of models are asked for again and again."""
+    return file_digest(weights)
 
 
 def _read_card(path: Path) -> str:
@@ -218,11 +225,14 @@ def describe_published(name: str) -> ModelInfo:
 class ModelPool:
     """Loaded models, shared by all who use them; the least recently used leaves when there are too many.
 
+    There are too many when they are more than `capacity`, or their weights take more than `most_bytes` and there is
+    more than one. All that ship find room: an attack asks every one of them, and loads none twice.
+
     Names are those of `list`, of folders, of the hub's, and of published classifiers.
     """
 
-    def __init__(self, folders: Sequence[Path] = (), capacity: int = 4) -> None:
-        self.folders, self.capacity = tuple(folders), capacity
+    def __init__(self, folders: Sequence[Path] = (), capacity: int = 16, most_bytes: int = 1 << 30) -> None:
+        self.folders, self.capacity, self.most_bytes = tuple(folders), capacity, most_bytes
         self._loaded: OrderedDict[tuple[str, str, str], Pooled] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -243,9 +253,13 @@ class ModelPool:
             if key not in self._loaded:
                 self._loaded[key] = load()
             self._loaded.move_to_end(key)
-            while len(self._loaded) > self.capacity:
+            while len(self._loaded) > self.capacity or (len(self._loaded) > 1 and self._bytes() > self.most_bytes):
                 self._loaded.popitem(last=False)
             return self._loaded[key]
+
+    def _bytes(self) -> int:
+        """What the weights of all loaded models take."""
+        return sum(weight.nbytes for model in self._loaded.values() for weight in model.state_dict().values())
 
     def list(self) -> list[ModelInfo]:
         """All models that can be chosen."""

@@ -28,19 +28,20 @@ def test_the_first_click_fools_what_it_attacks(tmp_path: Path) -> None:
     model, photo = POOL.get("lite0"), picture(PHOTOS[0], 224)
     before = int(model(photo).argmax())
     assert "cat" in model.class_names[before] or "tabby" in model.class_names[before]
-    recipe = from_preset("attack", models=("lite0",), classes=(), objective="leave", steps=16, views_per_step=1)
+    recipe = from_preset("attack", models=("lite0",), classes=(), objective="leave")
     made = produce(recipe, {"lite0": model}, outputs=output_paths(tmp_path / "a.png", 1), source=photo)
     saved = to_tensor(load_image(made.outputs.images[0]))
     answers = model(saved).softmax(1)[0]
     assert int(answers.argmax()) != before
     assert float(answers[before]) < 0.05
     assert float((saved - photo).abs().max()) <= 8 / 255 + 1e-6
+    assert made.record["enough"] and made.recipe.steps < recipe.steps  # it ends once the model is sure
 
 
 def test_lite0_is_led_to_a_class_of_ones_choice() -> None:
     """U2's kind: layers reach a class that has nothing to do with the photo."""
     model, photo = POOL.get("lite0"), picture(PHOTOS[1], 224)
-    recipe = from_preset("attack", models=("lite0",), classes=("goldfish",), steps=24, views_per_step=1)
+    recipe = from_preset("attack", models=("lite0",), classes=("goldfish",))
     assert model.class_names[int(model(_attacked(recipe, "lite0", photo)).argmax())] == "goldfish"
     assert model.class_names[int(model(photo).argmax())] != "goldfish"
 

@@ -12,6 +12,7 @@ from generator.explorer.outcome import Outcome
 
 Findings = Mapping[str, Any]
 SAVED = "saved"
+MEASURED = "Measured on the saved 8-bit file."
 YES, NO = Outcome.SUCCESS.sign, Outcome.FAILURE.sign
 
 
@@ -44,7 +45,7 @@ def transfer_table(findings: Findings, titles: Mapping[str, str]) -> str:
     head = "".join(f'<th scope="col">{markup.text(name)}</th>' for name in ("model", "", "before", "after", share))
     return _section(
         "Who falls",
-        f"{_summary(findings, rows)} Measured on the saved 8-bit file. {_rule(question)}",
+        " ".join(filter(None, (_summary(findings, rows), MEASURED, _rule(question), _held(findings, rows, titles)))),
         f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>",
         "attack-transfer",
     )
@@ -119,6 +120,26 @@ def _summary(findings: Findings, rows: Mapping[str, Mapping[str, Any]]) -> str:
     left_out = sum(row["outcome"] not in ("success", "failure") for row in rows.values())
     fooled = f"Fooled: {', '.join(parts)}." if parts else "Nobody can be compared yet."
     return f"{fooled} {left_out} not counted." if left_out else fooled
+
+
+def _held(findings: Findings, rows: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> str:
+    """That models which were attacked held, and what that means; empty if all of them fell."""
+    targets = findings["question"].get("targets") or ()
+    said = [
+        f"{titles.get(victim['model'], victim['model'])} held: it says {row['after']['label']}."
+        for victim in findings["victims"]
+        if victim["attacked"]
+        and (row := rows.get(victim["name"])) is not None
+        and Outcome(row["outcome"]) is Outcome.FAILURE
+    ]
+    if not said:
+        return ""
+    other = " or ".join(targets) if targets else "something else"
+    return (
+        f"{' '.join(said)} Within this budget and these steps the attack found no picture that is taken for {other}. "
+        "That does not prove that there is none: another attack, more steps or a larger budget may find one. How often "
+        "a model holds is what its evaluation says."
+    )
 
 
 def survival_table(findings: Findings, titles: Mapping[str, str]) -> str:

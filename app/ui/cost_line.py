@@ -18,6 +18,7 @@ from app.uploads import Kept
 from generator.errors import StudioError
 from generator.presets import from_preset, presets_of
 from generator.recipe import Recipe
+from generator.recipe_checks import may_end_early
 
 Values = Mapping[Any, Any]
 """Component -> what it holds."""
@@ -102,7 +103,7 @@ class CostLine:
         except StudioError:
             return {self.line: "", self.smaller: gr.Button(visible=False)}
         return {
-            self.line: cost_markup(cost, asked.recipe.steps),
+            self.line: cost_markup(cost, asked.recipe.steps, may_end_early=may_end_early(asked.recipe)),
             self.smaller: self._offer(asked),
             presets: gr.Radio(choices=self.presets(asked)),
         }
@@ -150,9 +151,9 @@ def smaller_size(size: tuple[int, int], side: int) -> tuple[int, int]:
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
-def cost_markup(cost: Cost, steps: int) -> str:
+def cost_markup(cost: Cost, steps: int, *, may_end_early: bool = False) -> str:
     """What a click costs, as a line; a long time in a frame."""
-    parts = f"{steps:,} steps of {_short(cost.per_step)}"
+    parts = f"{'up to ' if may_end_early else ''}{steps:,} steps of {_short(cost.per_step)}"
     if cost.after > 0.1 * cost.seconds and cost.after >= 1:
         parts += f", then {markup.duration(cost.after)} for what is found out"
     head = markup.duration(cost.seconds)

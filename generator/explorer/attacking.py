@@ -145,7 +145,7 @@ def surrogate_classes(models: Mapping[str, Model]) -> tuple[str, ...]:
 
 
 def is_done(out: Outputs, recipe: Recipe) -> bool:
-    """Whether the files are whole, and what this recipe (completed for its photo) makes, taken to its last step.
+    """Whether the files are whole, and what this recipe (completed for its photo) makes, taken to its end.
 
     The record is written after the picture, and each appears whole or not at all. A picture that carries its recipe
     where it should not, or the other way round, is not what was asked for.
@@ -153,11 +153,12 @@ def is_done(out: Outputs, recipe: Recipe) -> bool:
     try:
         record = read_json(out.record)
         made = Recipe(**record["recipe"])
+        whole = made.with_changes(steps=recipe.steps) if record.get("enough") else made  # it needed fewer steps
         return bool(
-            made == recipe
+            whole == recipe
             and not record["stopped"]
             and record["error"] is None
-            and _carried(out.images[0]) == (recipe if out.with_recipe else None)
+            and _carried(out.images[0]) == (made if out.with_recipe else None)
             and load_image(out.images[0]).size[::-1] == tuple(recipe.size)
         )
     except (OSError, ValueError, LookupError, TypeError):  # StudioError is a ValueError: then it is made again

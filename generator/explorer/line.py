@@ -7,12 +7,15 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from generator.explorer.verdicts import Verdict
-from generator.explorer.victims import Victim
+from generator.explorer.verdicts import Verdict, Verdicts
+from generator.explorer.victims import Victim, answers_by_image
 
 FROM, TO = -0.5, 2.0
 POINTS = 51
 """Points from `FROM` to `TO`, both included: every 0.05, so that the photo (0) and the attacked picture (1) are hit."""
+AT_ONCE = 8
+"""Points that a victim is asked about in one pass, if they have no more than so many pixels together:"""
+MOST_PIXELS = 1 << 22
 _HALVINGS = 12
 
 
@@ -68,10 +71,13 @@ def along(
     if any(later <= earlier for earlier, later in pairwise(chosen)):
         raise ValueError("positions on a line must increase")
 
-    def look(t: float) -> Verdict:
-        return victim.look(between(photo, attacked, t))[0]
+    def look(*ts: float) -> Verdicts:
+        return victim.look(torch.cat([between(photo, attacked, t) for t in ts]))
 
-    points = tuple(Point(t, look(t)) for t in chosen)
+    fitting = max(1, min(AT_ONCE, MOST_PIXELS // photo[0, 0].numel()))
+    at_once = fitting if answers_by_image(victim) else 1
+    parts = [chosen[start : start + at_once] for start in range(0, len(chosen), at_once)]
+    points = tuple(Point(t, said) for part in parts for t, said in zip(part, look(*part), strict=True))
     crossings = []
     for left, right in pairwise(points):
         if left.verdict.label == right.verdict.label:
@@ -79,7 +85,7 @@ def along(
         low, high, said = left.t, right.t, right.verdict.label
         for _ in range(_HALVINGS if refine else 0):
             middle = (low + high) / 2
-            label = look(middle).label
+            label = look(middle)[0].label
             if label == left.verdict.label:
                 low = middle
             else:

@@ -203,6 +203,14 @@ def victim_of(
     return zero_shot_victim(name, model, label_list, device)
 
 
+def answers_by_image(victim: Victim) -> bool:
+    """Whether what a victim says of an image is the same but for rounding, whichever images it is asked about with it.
+
+    A model that draws random numbers draws others for the second image of a batch than for one that comes alone.
+    """
+    return isinstance(victim, ZeroShotVictim) or (isinstance(victim, ClassifierVictim) and victim.draws == 1)
+
+
 def guiding(victim: ScoringVictim) -> ScoringVictim:
     """Return the victim as gradients should see it: a layered classifier through the mean of its read-outs.
 

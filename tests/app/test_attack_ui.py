@@ -81,6 +81,21 @@ def test_the_table_says_what_counts(label: str, targets: list[str], words: str, 
     assert words in page and share in page
 
 
+def test_that_a_model_held_is_said_with_what_it_means() -> None:
+    """An attacked model that holds: no proof that it is robust. Of those that only look on nothing is said."""
+    page = attack_tables.transfer_table(findings(), {DEFENDED: "Model D <b>"})
+    answer = next(row for row in findings()["rows"] if row["victim"] == DEFENDED)["after"]["label"]
+    assert f"Model D &lt;b&gt; held: it says {answer}." in page and "is taken for ship. That does not prove" in page
+    left = attack_tables.transfer_table(findings(question={"label": "", "targets": []}), {})
+    assert "is taken for something else" in left
+    fell = findings()
+    fell["rows"] = [{**row, "outcome": "success"} for row in fell["rows"]]
+    onlookers = findings()
+    onlookers["victims"] = [{**victim, "attacked": False} for victim in onlookers["victims"]]
+    for other in (fell, onlookers):
+        assert "held:" not in attack_tables.transfer_table(other, {})
+
+
 def test_a_model_that_was_wrong_before_is_not_said_to_be_fooled() -> None:
     def says(name: str) -> dict[str, Any]:
         return {"top": [{"class": name, "probability": 0.9}]}

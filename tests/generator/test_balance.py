@@ -1,14 +1,15 @@
 """Attacks by layers that all move alike, steps that shrink, and the step that is kept."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+from generator.best_step import BestStep, judged
 from generator.bounds import Free
 from generator.image import load_image, to_tensor
-from generator.loop import BestStep, judged
 from generator.objectives import Objective, Term
 from generator.operators import balanced_weights, resolution_operator
 from generator.optimisers import make_optimiser
@@ -89,7 +90,7 @@ def test_one_step_of_a_cosine_of_two_is_half_as_long_the_second_time() -> None:
 @pytest.mark.parametrize("form", [ImageSpacePrior, LayeredPrior])
 def test_each_picture_goes_back_to_where_it_was_best(form: type[ImageSpacePrior] | type[LayeredPrior]) -> None:
     prior = form(resolution_operator((1, 8), (8, 8)), Free(), batch=2)
-    best, wanted = BestStep(prior, Red()), None
+    best, wanted = BestStep(prior, partial(judged, objective=Red())), None
     for place in (
         (0.0, 0.3),
         (-0.5, 0.4),

@@ -63,9 +63,16 @@ def text_fields(draw: st.DrawFn, models: int, classes: list[str], norm: str, ima
 def attack_fields(draw: st.DrawFn, models: int, optimiser: str) -> dict[str, Any]:
     """The fields of an attack that pictures of a class do not have, as they can be beside any classes."""
     target = draw(st.just("") | st.text("0123456789abcdef", min_size=64, max_size=64))
+    prompt, captions = (
+        draw(st.just("") | lines.map(write_prompts)),
+        draw(st.sampled_from(["", "a frog", "a frog | a ship"])),
+    )
+    keep = draw(st.sampled_from(["last", "best"]))
     return {
-        "prompt": draw(st.just("") | lines.map(write_prompts)),
-        "captions": draw(st.sampled_from(["", "a frog", "a frog | a ship"])),
+        "prompt": prompt,
+        "captions": captions,
+        "keep": keep,
+        "enough": draw(st.floats(0, 1, exclude_max=True)) if keep == "best" else 0.0,
         "caption_weight": draw(st.floats(0.1, 10)),
         "target": target,
         "target_views": draw(st.sampled_from(["", "crop:0.5-0.9"])) if target else "",
@@ -132,7 +139,7 @@ TEXT_FIELDS = {
 }
 ATTACK_FIELDS = {
     *("prompt", "negative", "score", "against", "class_weight", "target_weight", "captions"),
-    *("caption_weight", "target_views", "perturbation", "step_schedule", "weighting", "keep"),
+    *("caption_weight", "target_views", "perturbation", "step_schedule", "weighting", "keep", "enough"),
 }
 FIELDS_OF_VERSION_1 = {
     *("version", "task", "models", "revisions", "classes", "weights", "objective", "readout", "size", "resolutions"),

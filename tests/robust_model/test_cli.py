@@ -340,6 +340,23 @@ def test_the_pool_shares_models_and_forgets_the_least_used(model_folder: Path) -
     pool.get("undefended-cifar10")
     assert pool.get("demo") is not first, "a pool of one kept two models"
     assert find_model("demo", pool.folders) in pool.list()
+    heavy = ModelPool([model_folder.parent], most_bytes=1)
+    first = heavy.get("demo")
+    assert heavy.get("demo") is first, "the one that is needed stays, however large"
+    heavy.get("undefended-cifar10")
+    assert heavy.get("demo") is not first
+
+
+def test_the_pool_has_room_for_all_that_ship() -> None:
+    """A model that leaves before its turn comes again would be loaded for every attack."""
+    pool = ModelPool()
+    weights = sum(
+        info.folder.joinpath("model.safetensors").stat().st_size
+        for info in pool.list()
+        if info.ready and info.folder.joinpath("model.safetensors").exists()
+    )
+    assert len(pool.list()) < pool.capacity
+    assert 2 * weights < pool.most_bytes
 
 
 def test_no_cuda_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
