@@ -201,20 +201,24 @@ def _about_classes(recipe: Recipe, classifier: Classifier, indices: Sequence[int
     return OBJECTIVES[recipe.objective](judge, mixture(indices, weights, count), None)
 
 
-def wanted_classes(recipe: Recipe, classifier: Classifier, source: Tensor | None) -> Tensor:
-    """Return which classes an attack wants a classifier to see, [1 or B, C]: true for those.
+def wanted_classes(recipe: Recipe, classifiers: Mapping[str, Classifier], source: Tensor | None) -> list[Tensor]:
+    """Return which classes an attack wants each of the classifiers to see, [1 or B, C]: true for those.
 
     They are those with a share above 0 or, with the objective 'leave', all but the one to leave: the one named, or what
     the classifier sees in the source [1 or B, 3, H, W].
     """
-    count = len(classifier.class_names)
-    indices = [class_place(classifier.class_names, name, recipe.version) for name in recipe.classes]
-    if recipe.objective == "leave":
-        sources = _source_classes(indices, classifier, source)
-        assert sources is not None  # an attack has a photo
-        return ~functional.one_hot(sources.long(), count).bool()
-    shares = recipe.weights or (1.0,) * len(indices)
-    return mixture([place for place, share in zip(indices, shares, strict=True) if share > 0], (), count)[None] > 0
+    shares = recipe.weights or (1.0,) * len(recipe.classes)
+    found = []
+    for name, indices in class_indices(recipe, classifiers).items():
+        count = len(classifiers[name].class_names)
+        if recipe.objective == "leave":
+            sources = _source_classes(indices, classifiers[name], source)
+            assert sources is not None  # an attack has a photo
+            found.append(~functional.one_hot(sources.long(), count).bool())
+        else:
+            wanted = [place for place, share in zip(indices, shares, strict=True) if share > 0]
+            found.append(mixture(wanted, (), count)[None] > 0)
+    return found
 
 
 def _source_classes(indices: Sequence[int], classifier: Classifier, source: Tensor | None) -> Tensor | None:

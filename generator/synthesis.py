@@ -234,7 +234,7 @@ def _best_step(
     seeded = {name: _seeded(model, f"judge {name}", recipe.seed) for name, model in classifiers.items()}
     if may_end_early(recipe):
         source = pictures.source
-        asked = [(model, wanted_classes(recipe, model, source)) for model in seeded.values()]
+        asked = list(zip(seeded.values(), wanted_classes(recipe, seeded, source), strict=True))
         enough = math.log1p(-recipe.enough) - math.log(recipe.enough)
         return BestStep(
             prior, partial(odds_against, asked=asked), enough, saved=lambda images: as_saved(images, recipe, source)

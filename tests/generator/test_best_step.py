@@ -129,13 +129,15 @@ def test_a_batch_that_goes_on_makes_no_picture_twice_that_needed_fewer_steps(tmp
     assert attack_photos(Context(), longer, models).made == 1  # another plan takes other steps
 
 
-def test_what_is_wanted_of_a_model() -> None:
-    mixture = attack(classes=("green", "grey"), weights=(1.0, 0.0))
-    assert wanted_classes(mixture, Colours(), None).tolist() == [[False, True, False, False]]
+def test_what_is_wanted_of_each_model() -> None:
+    models = {"colours": Colours(), "fixed": Fixed()}
+    mixture = attack(classes=("1", "2"), weights=(1.0, 0.0))
+    found = [one.tolist() for one in wanted_classes(mixture, models, None)]
+    assert found == [[[False, True, False, False]], [[False, True, False]]]
     left = attack(objective="leave", classes=("blue",))
-    assert wanted_classes(left, Colours(), None).tolist() == [[True, True, False, True]]
-    own = wanted_classes(attack(objective="leave", classes=()), Colours(), photo())
-    assert own.tolist() == [[False, True, True, True]]
+    assert wanted_classes(left, {"colours": Colours()}, None)[0].tolist() == [[True, True, False, True]]
+    own = wanted_classes(attack(objective="leave", classes=()), {"colours": Colours()}, photo())
+    assert own[0].tolist() == [[False, True, True, True]]
 
 
 @pytest.mark.parametrize(
