@@ -9,7 +9,6 @@ evaluations do it. Prints a table with 95 % intervals (Wilson) and, with --json 
 """
 
 import argparse
-import importlib
 import re
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from generator.image import load_image
 from generator.intervals import wilson
 from generator.places import result_file, user_path
 from generator.program import Parser
+from generator.synonyms import imagenet_wordnet_ids
 from generator.text_files import reason, shown
 from robust_model.data import centre_square
 from robust_model.registry import load_classifier
@@ -33,15 +33,9 @@ BATCH = 50
 """Photos that go through a model at once."""
 
 
-def wordnet_ids() -> list[str]:
-    """The WordNet number of each of ImageNet's 1,000 outputs, in their order."""
-    data: Any = importlib.import_module("timm.data")
-    return list(data.ImageNetInfo().label_names())
-
-
 def labelled(folder: Path) -> list[tuple[Path, int]]:
     """The photos of a folder with the numbers of their classes, by name. StudioError for what is no folder."""
-    places = {wordnet: number for number, wordnet in enumerate(wordnet_ids())}
+    places = {wordnet: number for number, wordnet in enumerate(imagenet_wordnet_ids())}
     found = []
     try:
         files = sorted(folder.iterdir())
@@ -87,7 +81,7 @@ def main() -> None:
     )
     parser.add_argument("--json", type=result_file, help="write the figures here")
     options = parser.parse_args()
-    if len(imagenet().labels) != len(wordnet_ids()):
+    if len(imagenet().labels) != len(imagenet_wordnet_ids()):
         raise StudioError(
             "timm's list of ImageNet's classes is not the one that the models know: install another timm."
         )

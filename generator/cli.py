@@ -1,4 +1,4 @@
-"""The command line: `python -m generator text | class | attack | batch | transfer | units | presets | models | show`.
+"""The command line: `python -m generator text | class | attack | gallery | batch | transfer | units | ...`.
 
 Every field of a recipe is a flag; defaults come from presets, and from the recipe for what those leave open.
 Models, and the runner of foreground jobs, are handed in from outside (see `main`): this package knows neither.
@@ -10,6 +10,7 @@ import argparse
 import json
 from collections.abc import Sequence
 
+from generator import gallery
 from generator.cli_making import ListModels, LoadModel, ModelListing, add_recipe_switch, by_origin, make
 from generator.explorer import cli as explorer
 from generator.places import path_text, result_file, result_folder, result_pictures
@@ -48,6 +49,8 @@ def main(
         match arguments.command:
             case "text" | "class" | "attack":
                 return make(arguments, load, list_models, foreground)
+            case "gallery":
+                return gallery.run(arguments, load_typed or load_model, list_models, foreground)
             case "batch" | "transfer":
                 return explorer.run(arguments, load, list_models, foreground, read_vlm)
             case "units":
@@ -82,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     for task, command in (("text", drawn), ("class", classes), ("attack", attacked)):
         _add_making(command, task)
+    gallery.add_parser(commands)
     explorer.add_parsers(commands)
     units.add_parser(commands)
     commands.add_parser("presets", help="list the presets")

@@ -20,9 +20,14 @@ SYNONYMS: tuple[frozenset[str], ...] = (
 
 
 def synonyms_of(label: str) -> tuple[str, ...]:
-    """What else a class called `label` is called, () where nothing is known; names of ImageNet go by their capitals."""
-    everyday = [word for group in SYNONYMS if label.casefold() in group for word in sorted(group - {label.casefold()})]
-    return (*_imagenet().get(label, ()), *everyday)
+    """What else a class called `label` is called, () where nothing is known.
+
+    A name of ImageNet, with its capitals, has those of WordNet alone: its "plane" is a carpenter's, and no airplane.
+    """
+    if label in _imagenet():
+        return _imagenet()[label]
+    word = label.casefold()
+    return tuple(other for group in SYNONYMS if word in group for other in sorted(group - {word}))
 
 
 def imagenet_wordnet_ids() -> tuple[str, ...]:

@@ -49,6 +49,7 @@ def recipe(*classes: str, **fields: object) -> Recipe:
 
 def test_synonyms_are_those_of_wordnet_and_of_everyday_speech() -> None:
     assert "puma" in synonyms_of("cougar") and synonyms_of("tabby") == ("tabby cat",)
+    assert "airplane" not in synonyms_of("plane")  # a carpenter's
     assert synonyms_of("automobile") == ("car", "motorcar") and synonyms_of("xyzzy") == ()
     assert "Cardigan Welsh corgi" in synonyms_of("Cardigan") and synonyms_of("cardigan") == ()  # a dog, and a garment
     ids = imagenet_wordnet_ids()

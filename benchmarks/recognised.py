@@ -1,0 +1,327 @@
+"""How often networks that did not draw name the pictures right: every class of a model, or prompts of everyday life.
+
+    python -m benchmarks.recognised --out PICTURES --models crossmax-cifar10 tiny-clip --classes 40
+    python -m benchmarks.recognised --out PICTURES --models lite0 lite0+crossmax-cifar10 --judges lite1 lite2 \
+        --views "crop:0.4-1 | noise:0.15 | flip" --photos PHOTOS --json recognised.json --sheet sheet.png
+
+A classifier draws its classes, a CLIP model the prompts of `benchmarks/prompts.txt`, each with `--seeds` seeds and at
+each of the `--presets`; MODEL+MODEL draw together (what the first knows, as far as the others know it), with
+`--model-weights`. Flags of a recipe change all of them. Pictures that lie in PICTURES from an earlier run are not drawn
+again; Ctrl-C keeps what there is, and reports on that. The judges see the saved 8-bit files as wholes. One that draws,
+alone or with others, is refused. "First" and "among five" are of the pictures whose thing the judge has a class for
+(`robust_model/kinds.py` says when a class of another list counts as right); prompts that a drawer has no word for count
+as missed. Beside it: what an unrelated network says, and the judges on real photos, shrunk to 64 and 160 pixels.
+Intervals are 95 % (Wilson).
+"""
+
+import argparse
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.data_dir import choose_data_dir
+from app.jobs import Terminal
+from benchmarks._harness import machine, run_benchmark, table, write_json
+from benchmarks._judging import (
+    PROMPTS,
+    Judge,
+    Subject,
+    Tally,
+    judge_photos,
+    photos_in,
+    rate_text,
+    read_prompts,
+    some,
+    square,
+)
+from generator.animation import contact_sheet
+from generator.arguments import MOST_SEED, whole
+from generator.devices import choose_device
+from generator.encoders.pool import EncoderPool
+from generator.errors import StudioError
+from generator.guidance import unknown_words
+from generator.image import load_image, save_png, to_tensor
+from generator.places import result_file, result_folder, user_path
+from generator.presets import from_preset, presets_of
+from generator.program import Parser
+from generator.protocols import Classifier, Encoder, JobContext
+from generator.recipe_fields import add_arguments, given_fields
+from generator.series import Piece, draw_series, file_name
+from generator.synthesis import Model
+from generator.text_files import write_text
+from robust_model.class_match import listed
+from robust_model.kinds import right_places
+from robust_model.registry import list_models, load_classifier
+
+SIDES = (64, 160)
+"""The sides in pixels that photos are shrunk to."""
+UNRELATED = "crossmax-cifar10"
+ALSO = {"fast": "quick", "quick": "fast"}
+"""Presets of one task that another task has under another name."""
+TILE = 128
+_NOT_FLAGS = ("task", "models", "classes", "weights", "images", "seed", "norm", "eps", "unit")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A picture that was asked for: by whom, at which preset, of what. `piece` is None where nobody can draw that."""
+
+    drawer: str
+    preset: str
+    subject: Subject
+    piece: Piece | None
+
+
+def preset_of(task: str, name: str) -> str:
+    """The preset of a task that a name means. StudioError if there is none."""
+    found = name if name in presets_of(task) else ALSO.get(name, name)
+    if found not in presets_of(task):
+        raise StudioError(
+            f"There is no preset '{name}' for the task '{task}'. Choose from {', '.join(presets_of(task))}."
+        )
+    return found
+
+
+def refuse_drawers(judges: Sequence[str], drawers: Sequence[str]) -> None:
+    """StudioError for a judge that draws, or helps to."""
+    drawing = {part for drawer in drawers for part in drawer.split("+")}
+    partial = [judge for judge in judges if judge in drawing]
+    if partial:
+        raise StudioError(f"'{partial[0]}' draws, so it is no judge: choose others with --judges (or --unrelated).")
+
+
+def subjects_of(models: Mapping[str, Model], prompts: Sequence[Subject]) -> tuple[str, list[Subject]]:
+    """The task of models that draw together, and what they can be told: prompts if one reads texts, else classes.
+
+    Of several classifiers, the classes of the first that all others have one for, each under its own name.
+    """
+    classifiers = [model for model in models.values() if not isinstance(model, Encoder)]
+    if len(classifiers) < len(models):
+        if classifiers:
+            raise StudioError(f"'{'+'.join(models)}' mixes texts and classes: let one kind of model draw.")
+        return "text", list(prompts)
+    found = []
+    for name in classifiers[0].class_names:
+        own = [_own(model, name) for model in classifiers]
+        if all(own):
+            found.append(Subject(" | ".join(dict.fromkeys(own)), (name,)))
+    if not found:
+        raise StudioError(f"'{'+'.join(models)}' have no class in common, so there is nothing to draw together.")
+    return "class", found
+
+
+def _own(model: Classifier, name: str) -> str:
+    """What a model calls a class of another, if it is one class; "" if it knows none, or several."""
+    places = right_places(model.class_names, name)
+    return model.class_names[places[0]] if len(places) == 1 else ""
+
+
+def asked_for(
+    drawer: str, models: Mapping[str, Model], revisions: Mapping[str, str], options: argparse.Namespace
+) -> list[Drawn]:
+    """All pictures that a drawer is asked for."""
+    task, subjects = subjects_of(models, read_prompts(options.prompts))
+    subjects = some(subjects, options.count, options.choice)
+    changes = given_fields(options) | {"models": tuple(models)}
+    if any(revisions.values()):
+        changes["revisions"] = tuple(revisions[name] for name in models)
+    if len(models) == 1:
+        changes.pop("model_weights", None)
+    encoders = {name: model for name, model in models.items() if isinstance(model, Encoder)}
+    found = []
+    for name in options.presets:
+        folder = options.out / file_name(drawer) / name
+        for subject in subjects:
+            told = {"prompt": subject.told} if task == "text" else {"classes": (subject.told,)}
+            recipe = from_preset(task, preset_of(task, name), **told, **changes)
+            try:
+                unknown_words(recipe, encoders)
+            except StudioError:  # none of its words is known, which is an answer, too
+                found += [Drawn(drawer, name, subject, None)] * options.seeds
+                continue
+            for seed in range(options.seeds):
+                path = folder / f"{file_name(subject.told)}-{seed}.png"
+                piece = Piece(path, recipe.with_changes(seed=seed), f"{drawer}, {name}: {subject.told}")
+                found.append(Drawn(drawer, name, subject, piece))
+    return found
+
+
+def judged(drawn: Sequence[Drawn], judges: Sequence[Judge]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What the judges say: a row for each drawer, preset and judge; and an entry for each picture that is there."""
+    tallies: dict[tuple[str, str, str], Tally] = defaultdict(Tally)
+    seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
+    pictures = []
+    for one in drawn:
+        if one.piece is not None and not one.piece.is_done():
+            continue  # not drawn yet
+        image = None if one.piece is None else to_tensor(load_image(one.piece.path))
+        entry: dict[str, Any] = {"drawer": one.drawer, "preset": one.preset, "of": one.subject.told, "said": {}}
+        for judge in judges:
+            tally, right = tallies[one.drawer, one.preset, judge.name], judge.right(one.subject)
+            if image is None:
+                tally.miss(right)
+                continue
+            top = judge.top(image)
+            tally.add(right, top)
+            entry["said"][judge.name] = {"top": [judge.name_of(place) for place in top], "right": top[0] in right}
+        if one.piece is not None:
+            record = one.piece.record()
+            seconds[one.drawer, one.preset].append(record["seconds"])
+            entry |= {"file": str(one.piece.path), "seconds": record["seconds"], "ran_away": bool(record["ran_away"])}
+        pictures.append(entry)
+    rows = [
+        {
+            "drawer": drawer,
+            "preset": preset,
+            "judge": judge,
+            "seconds": statistics.median(seconds[drawer, preset]) if seconds[drawer, preset] else None,
+            **tally.to_json(),
+        }
+        for (drawer, preset, judge), tally in tallies.items()
+    ]
+    return rows, pictures
+
+
+def cells(rows: Sequence[Mapping[str, Any]], photos: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """The table, with its heading."""
+    found = [["who draws", "preset", "judge", "first", "among five", "no class for it", "s a picture"]]
+    for row in rows:
+        took = "-" if row["seconds"] is None else f"{row['seconds']:.1f}"
+        found.append([row["drawer"], row["preset"], *_rates(row), took])
+    found += [["(photos)", f"{row['side']} px", *_rates(row), "-"] for row in photos]
+    return found
+
+
+def _rates(row: Mapping[str, Any]) -> list[str]:
+    unknown = str(row["unknown_to_judge"])
+    return [row["judge"], rate_text(row["first"]), rate_text(row["among_five"]), unknown]
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as a Markdown table, the first being the heading."""
+    lines = [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows]
+    return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]]) + "\n"
+
+
+def save_sheet(pictures: Sequence[Mapping[str, Any]], judges: Sequence[str], path: Path) -> None:
+    """One picture of all that are there: what each was to show, how many judges say so, and what another one says."""
+    there = [entry for entry in pictures if "file" in entry]
+    captions = []
+    for entry in there:
+        said = [entry["said"][judge] for judge in judges]
+        wrong = next((one["top"][0] for one in said if not one["right"]), "")
+        score = f"{sum(one['right'] for one in said)}/{len(said)}"
+        captions.append(f"{entry['of']} {score}" + (f": {wrong}" if wrong else ""))
+    if there:
+        images = [square(Path(entry["file"]), TILE) for entry in there]
+        save_png(contact_sheet(images, captions, columns=10), path)
+
+
+def parser() -> Parser:
+    """The flags."""
+    made = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--out", type=result_folder, required=True, help="the folder of the pictures, and of later runs")
+    made.add_argument(
+        "--models",
+        dest="drawers",
+        nargs="+",
+        default=["crossmax-cifar10", "tiny-clip"],
+        metavar="MODEL",
+        help="who draws (default: crossmax-cifar10 tiny-clip); MODEL+MODEL together",
+    )
+    made.add_argument("--presets", nargs="+", default=["balanced"], help="fast, balanced, best (default: balanced)")
+    made.add_argument(
+        "--classes", dest="count", type=whole(1, 1000), help="so many classes, or prompts, at random (default: all)"
+    )
+    made.add_argument(
+        "--seed", dest="choice", type=whole(0, MOST_SEED), default=0, help="of that choice (default: %(default)s)"
+    )
+    made.add_argument("--seeds", type=whole(1, 100), default=2, help="pictures of each: seeds 0, 1... (default: 2)")
+    made.add_argument("--prompts", type=user_path, default=PROMPTS, help="a text file (default: %(default)s)")
+    made.add_argument("--judges", nargs="+", default=["lite1", "lite2"], help="default: lite1 lite2")
+    made.add_argument(
+        "--unrelated", nargs="*", help=f"networks that know few classes (default: {UNRELATED}, unless it draws)"
+    )
+    made.add_argument("--photos", type=user_path, help="a folder of real photos of classes, for comparison")
+    made.add_argument("--most-photos", type=whole(1, 100_000), default=200, help="default: %(default)s of them")
+    made.add_argument("--device", default="auto", help="cpu, cuda, cuda:1...; default: a GPU if there is one")
+    made.add_argument("--json", type=result_file, help="write all figures, and every answer, here")
+    made.add_argument("--markdown", type=result_file, help="write the table here")
+    made.add_argument("--sheet", type=result_file, help="write one PNG of all pictures here")
+    group = made.add_argument_group("recipe", "They change all presets.")
+    add_arguments(group, _NOT_FLAGS)
+    return made
+
+
+def draw_and_judge(context: JobContext, options: argparse.Namespace, encoders: EncoderPool) -> dict[str, Any]:
+    """Draw what is not there yet, and ask the judges. StudioError for what does not fit, before anything is drawn."""
+    loaded = {}
+    for name in dict.fromkeys(part for drawer in options.drawers for part in drawer.split("+")):
+        context.progress(0, 0, f"Loading {name}")
+        loaded[name] = load(name, context, encoders)
+    judges = [Judge(name, classifier(name, context)) for name in (*options.judges, *options.unrelated)]
+    known = {info.name: info.revision for info in (*list_models(), *encoders.list())}
+    drawn = []
+    for drawer in dict.fromkeys(options.drawers):
+        models = {name: loaded[name] for name in drawer.split("+")}
+        drawn += asked_for(drawer, models, {name: known.get(name, "") for name in models}, options)
+    photos = [] if options.photos is None else photos_in(options.photos, options.most_photos)
+    pieces = [one.piece for one in drawn if one.piece is not None]
+    series = draw_series(context, pieces, lambda piece: {name: loaded[name] for name in piece.recipe.models})
+    rows, pictures = judged(drawn, judges)
+    return {
+        "rows": rows,
+        "photos": judge_photos(photos, judges, SIDES),
+        "pictures": pictures,
+        "failed": series.failed,
+        "stopped": series.stopped,
+    }
+
+
+def load(name: str, context: JobContext, encoders: EncoderPool) -> Model:
+    """A model that draws: a classifier of the list, or a CLIP model."""
+    if name in {info.name for info in list_models()}:
+        return load_classifier(name, context.device)
+    return encoders.get(name, context.device, context)
+
+
+def classifier(name: str, context: JobContext) -> Classifier:
+    """A model that judges."""
+    return load_classifier(name, context.device)
+
+
+def main() -> int:
+    """Draw, ask, and report; 130 after Ctrl-C, which keeps what there is."""
+    options = parser().parse_args()
+    if options.unrelated is None:
+        drawing = {part for drawer in options.drawers for part in drawer.split("+")}
+        options.unrelated = [] if UNRELATED in drawing else [UNRELATED]
+    refuse_drawers([*options.judges, *options.unrelated], options.drawers)
+    options.presets = list(dict.fromkeys(options.presets))
+    for name in options.presets:
+        preset_of("class", name), preset_of("text", name)
+    data = choose_data_dir()
+    encoders = EncoderPool((data.models,), cache_dir=data.downloads)
+    found = Terminal().run(
+        "recognised", choose_device(options.device), lambda context: draw_and_judge(context, options, encoders)
+    )
+    if found is None:
+        return 130
+    rows = cells(found["rows"], found["photos"])
+    print(table(rows))
+    if found["failed"]:
+        print(f"Diverged: {listed(list(found['failed']))}.")
+    if options.json:
+        write_json(options.json, {"machine": machine(), **found})
+    if options.markdown:
+        write_text(options.markdown, markdown(rows))
+    if options.sheet:
+        save_sheet(found["pictures"], options.judges, options.sheet)
+    return 130 if found["stopped"] else 0
+
+
+if __name__ == "__main__":
+    run_benchmark(main)
