@@ -43,6 +43,8 @@ MOST_CLASSES = 12
 """Columns of a heat map."""
 LINE = tuple(round(-0.5 + 0.1 * index, 6) for index in range(26))
 """Where on the line the victims are asked: from before the photo (0) to twice the change (2)."""
+LINE_HALVINGS = 5
+"""How often the stretch in which an answer changes is halved: to 0.003 of the change, finer than anybody sees."""
 MOST_FRAMES = 48
 FRAME_SIDE = 384
 FRAMES_PER_SECOND = 12
@@ -164,7 +166,7 @@ def lines(context: JobContext, subject: Subject) -> list[dict[str, Any]]:
     for victim in subject.victims[:MOST_VICTIMS]:
         if context.stop_requested:
             break
-        line = along(victim, pair["before"], pair["after"], LINE)
+        line = along(victim, pair["before"], pair["after"], LINE, halvings=LINE_HALVINGS)
         at = {point.t: point.verdict for point in line.points}
         was = at[0.0].label
         now = _towards(victim, subject.case, at[1.0], was, [point.verdict for point in line.points])

@@ -16,7 +16,8 @@ POINTS = 51
 AT_ONCE = 8
 """Points that a victim is asked about in one pass, if they have no more than so many pixels together:"""
 MOST_PIXELS = 1 << 22
-_HALVINGS = 12
+HALVINGS = 12
+"""How often the stretch in which the answer changes is halved."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,17 @@ def between(photo: Tensor, attacked: Tensor, t: float) -> Tensor:
 
 
 def along(
-    victim: Victim, photo: Tensor, attacked: Tensor, positions: Sequence[float] | None = None, *, refine: bool = True
+    victim: Victim,
+    photo: Tensor,
+    attacked: Tensor,
+    positions: Sequence[float] | None = None,
+    *,
+    halvings: int = HALVINGS,
 ) -> Line:
     """Ask a victim along the line from a photo to an attacked picture, each [1, 3, H, W] in [0, 1].
 
-    `positions` must increase; by default `default_positions`. With `refine` each change of the answer between two
-    neighbouring points is narrowed down by halving, to 1/4096 of their distance, and otherwise said to be half-way.
+    `positions` must increase; by default `default_positions`. Each change of the answer between two neighbouring points
+    is narrowed down by so many halvings, by default to 1/4096 of their distance; without any it is said to be half-way.
     Of several changes between two neighbouring points only one is found. The pictures in between are not rounded to
     8 bit, and beyond 1 the change is larger than the budget. ValueError for images that are not of one size.
     """
@@ -83,7 +89,7 @@ def along(
         if left.verdict.label == right.verdict.label:
             continue
         low, high, said = left.t, right.t, right.verdict.label
-        for _ in range(_HALVINGS if refine else 0):
+        for _ in range(halvings):
             middle = (low + high) / 2
             label = look(middle)[0].label
             if label == left.verdict.label:

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from generator.explorer.line import along, between, default_positions
-from generator.explorer.victims import classifier_victim
-from tests.generator.standins import Colours, rng
+from generator.explorer.line import AT_ONCE, along, between, default_positions
+from generator.explorer.victims import answers_by_image, classifier_victim
+from tests.generator.standins import Colours, NoisyColours, rng
 
 
 def test_positions_hit_the_photo_and_the_picture() -> None:
@@ -29,9 +29,26 @@ def test_a_crossing_by_hand() -> None:
     assert [p.verdict.label for p in line.points if p.t in (-0.5, 0.0, 1.0, 2.0)] == ["red", "red", "green", "green"]
     (crossing,) = line.crossings
     assert (crossing.before, crossing.after) == ("red", "green") and crossing.t == pytest.approx(0.5, abs=1e-3)
-    (coarse,) = along(victim, photo, attacked, (0.0, 0.8), refine=False).crossings
+    (coarse,) = along(victim, photo, attacked, (0.0, 0.8), halvings=0).crossings
     assert coarse.t == pytest.approx(0.4)
     assert line.points[10].verdict == victim.look(photo)[0] and line.points[10].t == 0.0
+
+
+@pytest.mark.parametrize("model", [Colours(), NoisyColours()])
+def test_every_point_is_what_the_victim_says_of_it_alone(model: Colours) -> None:
+    """Points go through a model together, but not through one whose random numbers would be others then."""
+    photo, attacked = (torch.rand(1, 3, 12, 20, generator=rng(seed)) for seed in (0, 1))
+    victim = classifier_victim("c", model)
+    assert answers_by_image(victim) == (not isinstance(model, NoisyColours))
+    model.batches.clear()
+    line = along(victim, photo, attacked, halvings=0)
+    assert len(line.points) == len(default_positions())
+    if answers_by_image(victim):
+        assert max(shape[0] for shape in model.batches) == AT_ONCE
+    for point in line.points:
+        alone = victim.look(between(photo, attacked, point.t))[0]
+        assert point.verdict.label == alone.label
+        assert point.verdict.confidence == pytest.approx(alone.confidence, abs=1e-5)
 
 
 def test_what_is_no_line_is_refused() -> None:
