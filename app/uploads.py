@@ -12,6 +12,7 @@ import shutil
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ from generator.image import load_image, load_noted, pixel_digest, save_png
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ENDING = ".png"
+_BLOCK_BYTES = 64 * 2**20
 
 
 class Kept(NamedTuple):
@@ -51,7 +53,12 @@ class Uploads:
     def __init__(self, root: Path, limits: Limits | None = None) -> None:
         self.root = root
         self._limits = limits or Limits()
-        self._decoding = threading.BoundedSemaphore(self._limits.decodings)
+        # What a thread has freed, the C library keeps for that thread (glibc's arenas): a large picture in each of a
+        # web server's threads would be gigabytes that nobody uses. So pictures are decoded in threads of their own, and
+        # Pillow's blocks of pixels, by default of 16 MB, are large enough to go back to the system (mallopt(3),
+        # M_MMAP_THRESHOLD: 32 MB at most).
+        Image.core.set_block_size(_BLOCK_BYTES)
+        self._decoders = ThreadPoolExecutor(self._limits.decodings, thread_name_prefix="decoder")
         self._lock = threading.Lock()
         self._sizes: dict[str, int] | None = None  # bytes by folder; None until they are counted
 
@@ -84,8 +91,7 @@ class Uploads:
         Raises:
             ImageError: it cannot be read; the message says why.
         """
-        with self._decoding:
-            return load_image(path)
+        return self._decoders.submit(load_image, path).result()
 
     def bring(self, path: Path, owner: str) -> Brought:
         """Read a picture and keep its pixels for a visitor; the name it came with is not used.
@@ -94,14 +100,15 @@ class Uploads:
             ImageError: it cannot be read; the message says why.
             StudioError: there is no room for it.
         """
-        with self._decoding:
-            decoded = load_noted(path)
-            return Brought(self._keep(decoded.picture, owner), decoded.picture.size, decoded.notes)
+        return self._decoders.submit(self._bring, path, owner).result()
+
+    def _bring(self, path: Path, owner: str) -> Brought:
+        decoded = load_noted(path)
+        return Brought(self._keep(decoded.picture, owner), decoded.picture.size, decoded.notes)
 
     def keep(self, picture: Image.Image, owner: str) -> Kept:
         """Keep the pixels of an RGB picture for a visitor. StudioError: there is no room for it."""
-        with self._decoding:
-            return self._keep(picture, owner)
+        return self._decoders.submit(self._keep, picture, owner).result()
 
     def _keep(self, picture: Image.Image, owner: str) -> Kept:
         kept = Kept(owner, pixel_digest(picture))

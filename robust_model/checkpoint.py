@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,13 @@ def discard_drafts(folder: Path) -> None:
 
 
 def file_digest(path: Path) -> str:
-    """The first 16 hexadecimal digits of the file's SHA-256: a model's revision."""
+    """The first 16 hexadecimal digits of the file's SHA-256: a model's revision. Read again when the file changes."""
+    facts = path.stat()
+    return _digest(path, facts.st_mtime_ns, facts.st_size, facts.st_ino)
+
+
+@lru_cache(maxsize=256)
+def _digest(path: Path, *_version: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 

@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import gradio as gr
 from PIL import Image
 
 from app.jobs.model import JobSnapshot, JobStatus
-from app.layers import Band, bands
+from app.layers import Band, SavedLayers, bands
 from app.ui import markup
 from app.ui.gallery import CLICK_JS
 from app.ui.guard import QUICK, Updates, guarded
@@ -74,6 +75,12 @@ def layer_markup(
 def _choice(pick: str, words: str, chosen: bool) -> str:
     pressed = str(chosen).lower()
     return f'<button class="cx-button cx-choice" data-pick="{pick}" aria-pressed="{pressed}">{words}</button>'
+
+
+@lru_cache(maxsize=512)
+def _tile(layers: SavedLayers, folder: Path, index: int, keep: Band, on_grey: bool) -> str:
+    """A band of a finished picture, small: kept, as it is shown again whenever its page is."""
+    return data_uri(layers.render(folder, index, keep, on_grey=on_grey), TILE_SIDE)
 
 
 def _row(buttons: str) -> str:
@@ -144,9 +151,7 @@ class LayerView:
         shown = [
             tuple(r for band in groups[: i + 1] for r in band) if mode == UPTO else groups[i] for i in _range(groups)
         ]
-        tiles = [
-            data_uri(self.studio.layers.render(folder, index, keep, on_grey=mode != UPTO), TILE_SIDE) for keep in shown
-        ]
+        tiles = [_tile(self.studio.layers, folder, index, keep, mode != UPTO) for keep in shown]
         on = [mode != ONLY or i == len(groups) // 2 for i in _range(groups)]
         return self._draw({**facts, "mode": mode, "tiles": tiles, "on": on}, groups)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from generator import torchvision_cure  # noqa: F401  (before torchvision is imported)
@@ -38,8 +39,8 @@ class LabelList:
             raise StudioError(
                 f"The list '{printable(self.name)}' has '{printable(odd)[:80]}', which is no text in UTF-8."
             )
-        repeated = next((label for i, label in enumerate(self.labels) if label in self.labels[:i]), None)
-        if repeated is not None:
+        if len(set(self.labels)) < len(self.labels):
+            repeated = next(label for i, label in enumerate(self.labels) if label in self.labels[:i])
             raise StudioError(f"The list '{self.name}' has '{repeated[:80]}' twice: keep it once.")
 
     def texts(self, label: str) -> tuple[str, ...]:
@@ -65,6 +66,7 @@ def cifar10() -> LabelList:
     return LabelList("cifar10", tuple(words.split()))
 
 
+@cache
 def imagenet() -> LabelList:
     """The 1,000 classes of ImageNet (ILSVRC 2012) in their order, by torchvision's names."""
     from torchvision.models import ResNet18_Weights
