@@ -79,19 +79,21 @@ _OF_CLASSES = {
 _OF_ATTACKS = {
     "subtle": Preset(
         "Subtle",
-        "No value changes by more than 4 of 255 levels: hardly visible.",
+        "No value changes by more than 4 of 255 levels: hardly visible. Ends once the models are sure.",
         "attack",
         _ATTACK | {"norm": "linf", "eps": 4 / 255, "steps": 32},
     ),
     "standard": Preset(
         "Standard",
-        "No value changes by more than 8 of 255 levels: the usual budget of research on robustness.",
+        "No value changes by more than 8 of 255 levels: the usual budget of research on robustness. Ends once the "
+        "models are sure.",
         "attack",
         _ATTACK | {"norm": "linf", "eps": 8 / 255},
     ),
     "strong": Preset(
         "Strong",
-        "No value changes by more than 16 of 255 levels: visible, and hard for any model to withstand.",
+        "No value changes by more than 16 of 255 levels: visible, and hard for any model to withstand. Ends once the "
+        "models are sure.",
         "attack",
         _ATTACK | {"norm": "linf", "eps": 16 / 255},
     ),
