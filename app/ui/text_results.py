@@ -47,6 +47,7 @@ def text_view(job: JobSnapshot, media: Media, titles: Mapping[str, str], index: 
             results.early_end(job),
             _unknown(result, titles),
             results.runaway_words(result),
+            results.taken_words(result),
         ]
     )
 

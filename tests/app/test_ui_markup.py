@@ -77,6 +77,18 @@ def test_every_text_is_escaped() -> None:
     assert not [one for one in made if "<img src=x" in one]
 
 
+def test_what_became_of_a_picture_is_told_and_escaped() -> None:
+    result = {
+        "ran_away": [{"sentence": f"Picture 1 ran away: {EVIL}."}],
+        "taken_for": {"a": {"puma": "cougar"}, "b": {"puma": "cougar", EVIL: "tabby"}},
+    }
+    assert "Picture 1 ran away" in results.runaway_words(result)
+    taken = results.taken_words(result)
+    assert taken.count("cougar") == 1 and "tabby" in taken  # once, whichever models took it so
+    assert EVIL not in taken + results.runaway_words(result)
+    assert results.taken_words({}) == results.runaway_words({}) == ""
+
+
 def test_progress_in_words() -> None:
     assert markup.progress_words(40, 80, 2.4) == "step 40/80 · about 3 s left"
     assert markup.progress_words(80, 80, 0.0) == "step 80/80"
