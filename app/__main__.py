@@ -141,6 +141,7 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
     from app.pictures import Workshop
     from app.speeds import Speeds
     from app.timings import Timings
+    from app.units import UnitLayers
     from app.upkeep import Upkeep, clear_queue
     from app.vocabulary import EncoderList
     from app.work import make_handlers
@@ -200,6 +201,7 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
             version=__version__,
             vlm=lambda: read_offer(read_vlm),
             published=lambda name: describe_published(name) if is_published(name) else None,
+            unit_layers=UnitLayers(pool, device),
         )
         served = serve(
             build_app(studio),

@@ -1,4 +1,4 @@
-"""The tab *Class to image*: choose a class, see it drawn."""
+"""The tab *Class to image*: choose a class, or a unit of the network, and see it drawn."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import gradio as gr
 from app.ui import results, stage
 from app.ui.class_choice import ClassChoice, Wish, are_differing, by_number, offered, own_name, refuse_unknown
 from app.ui.cost_line import Asked, CostLine
-from app.ui.forms import MOST_PICTURES, FormError, RecipeFields, advanced_fields, parse_mixture, whole, write_mixture
+from app.ui.forms import MOST_PICTURES, RecipeFields, advanced_fields, parse_mixture, whole, write_mixture
 from app.ui.guard import QUICK, Updates, guarded
 from app.ui.layers import LayerView
 from app.ui.models import ModelPicker
@@ -24,6 +24,7 @@ from app.ui.opened import (
 from app.ui.panel import JobPanel
 from app.ui.seed import SeedInput
 from app.ui.services import Studio
+from app.ui.unit_choice import UNIT, UnitChoice
 from generator.presets import PRESETS, from_preset, presets_of
 from generator.recipe import Recipe
 
@@ -57,6 +58,7 @@ class ClassTab:
             owner=owner,
         )
         self.layers = LayerView(studio)
+        self.unit = UnitChoice(studio)
         self.seed = SeedInput("class", self.start_recipe.seed)
         self.fields = RecipeFields(advanced_fields(), self.start_recipe.model_dump(), "class")
         self.cost = CostLine(studio, TASK, self.costly)
@@ -73,8 +75,11 @@ class ClassTab:
             with gr.Column(elem_classes="cx-controls"):
                 self.models = ModelPicker(self.studio, model, "class-model")
                 self.models.build()
+                self.unit.build_what()
                 self.choice = ClassChoice(names, first, chips_id="class-chips", menu_id="class-menu")
-                self.choice.build()
+                with gr.Column() as self.of_class:
+                    self.choice.build()
+                self.unit.build()
                 self.preset = gr.Radio(
                     self.cost.presets(self.at_first()),
                     value=self.presets[0],
@@ -125,13 +130,16 @@ class ClassTab:
     @property
     def inputs(self) -> list[Any]:
         """The widgets that make a recipe, in the order ``recipe`` takes their values."""
-        own = [*self.choice.components, self.mixture, self.seed.number, self.images]
+        own = [*self.unit.components, *self.choice.components, self.mixture, self.seed.number, self.images]
         return [self.models.choice, self.models.others, *own, *self.fields.components]
 
     def recipe(
         self,
         model: str,
         others: Sequence[str],
+        what: str,
+        layer: str | None,
+        channel: str | None,
         chip: str | None,
         menu: str | None,
         elsewhere: str | None,
@@ -147,11 +155,8 @@ class ClassTab:
         """
         self.models.check(model)
         models = (model, *(name for name in others or () if name != model))
-        names = offered(self.studio, models)
-        classes, weights = parse_mixture(mixture or "", names)
-        if not classes:
-            classes, weights = (self.choice.read(names, chip, menu, elsewhere),), ()
-        refuse_unknown(self.studio, models, classes)
+        unit = self.unit.read(models, what, layer, channel)
+        classes, weights = ((), ()) if unit else self._classes(models, (chip, menu, elsewhere), mixture)
         values = self.fields.read(advanced)
         if len(classes) > 1 and min(weights, default=1.0) >= 0 and values.get("objective") == "logit":
             values["objective"] = "cross_entropy"
@@ -160,10 +165,22 @@ class ClassTab:
             models=models,
             classes=classes,
             weights=weights,
+            unit=unit,
             seed=self.seed.read(seed),
             images=whole(images, "Pictures", 1, MOST_PICTURES),
             **values,
         )
+
+    def _classes(
+        self, models: Sequence[str], chosen: tuple[str | None, str | None, str | None], mixture: str
+    ) -> tuple[tuple[str, ...], tuple[float, ...]]:
+        """The classes that the widgets say, and their shares. StudioError for what the models do not know."""
+        names = offered(self.studio, models)
+        classes, weights = parse_mixture(mixture or "", names)
+        if not classes:
+            classes, weights = (self.choice.read(names, *chosen),), ()
+        refuse_unknown(self.studio, models, classes)
+        return classes, weights
 
     @property
     def costly_components(self) -> list[Any]:
@@ -216,19 +233,30 @@ class ClassTab:
         self.seed.wire()
 
         def choose_model(
-            model: str, others: list[str] | None, mixture: str, chip: str | None, menu: str | None, wish: Wish
+            model: str,
+            others: list[str] | None,
+            what: str,
+            layer: str | None,
+            mixture: str,
+            chip: str | None,
+            menu: str | None,
+            wish: Wish,
         ) -> Updates:
             asked = [model, *(others or ())]
             mixed, differing = bool((mixture or "").strip()), are_differing(self.studio, asked)
             followed = self.choice.follow(
                 offered(self.studio, asked), chip, menu, wish, mixed=mixed, differing=differing
             )
-            return {**self.models.describe(model), **followed}
+            shown = {self.of_class: gr.Column(visible=what != UNIT), **self.unit.follow(model, what, layer)}
+            return {**self.models.describe(model), **followed, **shown}
 
-        asked = [self.models.choice, self.models.others, self.mixture, *self.choice.inputs]
-        outputs = [self.panel.notice, *self.models.outputs, *self.choice.outputs]
-        for widget in (self.models.choice, self.models.others):
+        of_unit = [self.unit.what, self.unit.layer]
+        asked = [self.models.choice, self.models.others, *of_unit, self.mixture, *self.choice.inputs]
+        outputs = [self.panel.notice, *self.models.outputs, *self.choice.outputs, self.of_class, *self.unit.outputs]
+        for widget in (self.models.choice, self.models.others, self.unit.what):
             widget.input(guard(choose_model), asked, outputs, **QUICK)
+        chosen_layer = guard(self.unit.choose_layer), [self.models.choice, self.unit.layer]
+        self.unit.layer.input(*chosen_layer, [self.panel.notice, self.unit.line], **QUICK)
         # However it came there: typed, pasted, or out of a picture that was opened, of which what is said stays.
         follow = guarded(self.panel.notice, keep=True)(choose_model)
         self.mixture.change(follow, asked, outputs, trigger_mode="always_last", **QUICK)
@@ -244,6 +272,7 @@ class ClassTab:
     def filled(self) -> list[Any]:
         """What ``fill`` changes."""
         widgets = [self.panel.notice, self.opened, *self.models.outputs, self.preset, *self.choice.outputs]
+        widgets += [self.of_class, *self.unit.outputs]
         return list(dict.fromkeys([*widgets, *self.inputs]))
 
     def fill(self, recipe: Recipe, _owner: str) -> Updates:
@@ -254,17 +283,18 @@ class ClassTab:
         """
         refuse_other_tasks(recipe, TASK)
         refuse_absent_models(recipe, self.studio)
-        if recipe.unit:
-            raise FormError("This is a picture of a unit: repeat it on the command line.")
         names = offered(self.studio, recipe.models)
         classes = [by_number(name, names) for name in recipe.classes]
         refuse_unknown(self.studio, recipe.models, classes)
-        mixed = len(classes) > 1 or not own_name(names, classes[0])
+        mixed = len(classes) > 1 or (len(classes) == 1 and not own_name(names, classes[0]))
+        differing = are_differing(self.studio, recipe.models)
         updates = {
             **self.models.describe(recipe.models[0]),
             self.models.choice: recipe.models[0],
             self.models.others: list(recipe.models[1:]),
-            **self.choice.choose(names, classes[0], mixed=mixed, differing=are_differing(self.studio, recipe.models)),
+            **(self.choice.choose(names, classes[0], mixed=mixed, differing=differing) if classes else {}),
+            **self.unit.fill(recipe.models[0], recipe.unit),
+            self.of_class: gr.Column(visible=not recipe.unit),
             self.mixture: (write_mixture(classes, recipe.weights) or classes[0]) if mixed else "",
             self.preset: gr.Radio(value=None, info="As the picture says."),
             self.seed.number: recipe.seed,
@@ -276,6 +306,6 @@ class ClassTab:
 
 
 def title_of(recipe: Recipe) -> str:
-    """A short name for a job: ``frog, seed 3``."""
-    mixed = write_mixture(recipe.classes, recipe.weights) or recipe.classes[0]
+    """A short name for a job: ``frog, seed 3``, or ``blocks.3:12, seed 3`` of a unit."""
+    mixed = recipe.unit or write_mixture(recipe.classes, recipe.weights) or recipe.classes[0]
     return f"{mixed}, seed {recipe.seed}"

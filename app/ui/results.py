@@ -12,6 +12,7 @@ from app.ui.media import Media
 from generator.explorer.names import Names
 from generator.explorer.outcome import Meaning, Outcome, Question, outcome_of
 from generator.explorer.verdicts import Verdict
+from generator.units.measuring import in_words
 
 SMALL_SIDE = 96
 TOP = 5
@@ -56,7 +57,7 @@ def image_more(job: JobSnapshot, titles: Mapping[str, str]) -> str:
     """What models see in the picture, and its recipe."""
     result = job.result or {}
     images = result.get("images", [])
-    said = [seen(image, titles) for image in images]
+    said = [of_unit(image, result, titles) + seen(image, titles) for image in images]
     if len(images) > 1:  # whose answers these are has to be said
         heads = [f"What the models see in picture {number}" for number in range(1, len(images) + 1)]
         said = [
@@ -266,6 +267,13 @@ def seen(image: Mapping[str, Any], titles: Mapping[str, str]) -> str:
         for name, said in image.get("after", {}).items()
     )
     return f'<div class="cx-verdicts">{parts}</div>' if parts else ""
+
+
+def of_unit(image: Mapping[str, Any], result: Mapping[str, Any], titles: Mapping[str, str]) -> str:
+    """How strongly a picture excites the unit that it was made for, before and after."""
+    unit = result.get("recipe", {}).get("unit", "")
+    items = [(f"{unit} of {titles.get(name, name)}", in_words(found)) for name, found in image.get("unit", {}).items()]
+    return markup.facts(items) if items else ""
 
 
 def early_end(job: JobSnapshot) -> str:

@@ -17,6 +17,7 @@ from app.uploads import Uploads
 from app.vocabulary import Vocabulary
 from generator.errors import StudioError
 from generator.recipe import Recipe
+from generator.units.layers import Layer
 
 
 class Jobs(Protocol):
@@ -247,6 +248,11 @@ def nothing_published(_name: str) -> ModelInfo | None:
     return None
 
 
+def no_layers(_model: str) -> Sequence[Layer]:
+    """Return (): no model shows its layers."""
+    return ()
+
+
 @dataclass(frozen=True)
 class Studio:
     """Everything behind the page.
@@ -269,6 +275,8 @@ class Studio:
             again at every page load. StudioError if its settings cannot be used.
         published: a model that knows classes and is in no list, by its name, None for a name of another form;
             StudioError if there is none of it.
+        unit_layers: the layers of a model that knows classes, by its name, whose units can be drawn, in the order in
+            which they run. The first question about a model loads it. StudioError if it is not here.
     """
 
     jobs: Jobs
@@ -285,6 +293,7 @@ class Studio:
     version: str
     vlm: Callable[[], Offer | None] = no_offer
     published: Callable[[str], ModelInfo | None] = nothing_published
+    unit_layers: Callable[[str], Sequence[Layer]] = no_layers
     photos: Path | None = None
 
     def classifier(self, name: str | None) -> ModelInfo | None:

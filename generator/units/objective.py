@@ -27,7 +27,7 @@ class Activation:
         """The unit that `text` names of the model called `name`. StudioError if it has no such unit."""
         unit, seen = parse_unit(text), observable(model, name)
         layer = find_layer(seen, unit.layer, name)
-        _check(unit, layer, name)
+        demand_unit(unit, layer, name)
         return cls(seen, unit, layer)
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ def place_of(unit: Unit, layer: Layer) -> tuple[int, ...]:
     return tuple(side // 2 for side in layer.size) if unit.position == CENTRE else tuple(map(int, unit.position))
 
 
-def _check(unit: Unit, layer: Layer, name: str) -> None:
+def demand_unit(unit: Unit, layer: Layer, name: str) -> None:
     """A StudioError unless the layer has the unit's channels and position."""
     for channel, _ in unit.channels:
         if channel >= layer.channels:

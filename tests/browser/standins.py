@@ -17,6 +17,7 @@ from app.vocabulary import Thing, Vocabulary
 from generator.errors import StudioError
 from generator.image import load_image, save_png
 from generator.recipe import Recipe
+from generator.units.layers import Layer
 from tests.browser.attack_standins import finding_of, save_attack, upload_of
 from tests.browser.evaluation_standins import StandInEvaluations
 
@@ -278,6 +279,14 @@ class StandInLayers:
         return picture.point([value * len(keep) // 4 for value in range(256)] * 3)
 
 
+def find_layers(model: str) -> tuple[Layer, ...]:
+    """Layers of the listed models alone: the first has one more."""
+    if model not in [one.name for one in MODELS]:
+        raise StudioError(f"The layers of '{model}' are known once it is here.")
+    found = (Layer("stem", "map", 8, (16, 16), (0, 1)), Layer("head", "vector", 10, (), (0, 1)))
+    return (*found, Layer("blocks.3", "tokens", 6, (17,), (0, 2))) if model == MODELS[0].name else found
+
+
 def make_studio(jobs: Jobs, data_dir: Path, measurements: StandInMeasurements) -> Studio:
     """What the page works with; uploads and examples lie in the data directory."""
     examples = data_dir / "examples"
@@ -295,4 +304,5 @@ def make_studio(jobs: Jobs, data_dir: Path, measurements: StandInMeasurements) -
         device_note="this is a test.",
         version="test",
         published=find_published,
+        unit_layers=find_layers,
     )
