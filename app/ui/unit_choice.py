@@ -15,10 +15,12 @@ from generator.units.objective import demand_unit
 from generator.units.unit import parse_unit
 
 CLASS, UNIT = "class", "unit"
-CHANNEL_HELP = (
-    "Its number, from 0; of one place 12@centre or 12@ROW,COLUMN; of several 3*0.7-12*0.5. Empty: the whole layer, as "
-    "DeepDream does."
+CHANNEL_HELP = (  # Markdown of Gradio's own: between two stars letters would slant, even in code
+    "Its number, from 0; of one place `12@centre` or `12@ROW,COLUMN`; of several, with weights, `3*0.7-12`. Empty: the "
+    "whole layer, as DeepDream does."
 )
+PARTS = 3
+"""Layers inside a module from which on it counts as a block."""
 HINT = "A picture of what excites one unit: a channel, a neuron, or a whole layer of the network."
 
 
@@ -124,9 +126,11 @@ class UnitChoice:
 
 
 def first_of(layers: Sequence[Layer]) -> str:
-    """The layer to begin with: two thirds of the way in, where units answer to parts of things."""
+    """The layer to begin with: a whole block two thirds of the way in, where units answer to parts of things."""
     placed = [layer for layer in layers if layer.size] or list(layers)
-    return placed[2 * len(placed) // 3].name
+    blocks = [one for one in placed if sum(other.name.startswith(f"{one.name}.") for other in placed) >= PARTS]
+    chosen = blocks or placed
+    return chosen[2 * len(chosen) // 3].name
 
 
 def line_of(layer: Layer | None) -> str:

@@ -144,6 +144,8 @@ def test_the_result_says_how_strongly() -> None:
 def test_layers_are_described_and_one_is_chosen() -> None:
     layers = [Layer(str(i), "map", 4, (8, 8), (0, 1)) for i in range(6)] + [Layer("end", "vector", 3, (), (0, 1))]
     assert first_of(layers) == "4" and first_of(layers[-1:]) == "end"
+    nested = [Layer(name, "map", 4, (8, 8), (0, 1)) for name in ("a.0", "a.1", "a.2", "a", "b.0", "b")]
+    assert first_of([*nested, *layers]) == "a"
     assert "Channels 0 to 3, a map of 8 x 8 positions." in line_of(layers[0])
     assert "Channels 0 to 2, a vector." in line_of(layers[-1]) and line_of(None) == ""
     assert len(find_layers(FIRST)) == 3

@@ -179,7 +179,7 @@ def work(context: JobContext, recipe: Recipe, size: tuple[int, int], term: str =
 
 def make_images(context: JobContext) -> dict[str, Any]:
     recipe = Recipe(**context.params["recipe"])
-    if recipe.classes[0] == "truck":
+    if recipe.classes[:1] == ("truck",):
         raise RuntimeError("a fault of the program")
     step = work(context, recipe, recipe.size)
     images = []
@@ -187,7 +187,7 @@ def make_images(context: JobContext) -> dict[str, Any]:
         name = f"image-{index + 1}.png"
         frame = fade(step, recipe.steps, recipe.size, recipe.seed + index)
         save_png(frame, context.dir / name, recipe.png_metadata())
-        said = {model.name: says(recipe.classes[0], "cat") for model in MODELS[:2]}
+        said = {model.name: says(*recipe.classes[:1] or ("frog",), "cat") for model in MODELS[:2]}
         images.append({"file": name, "seed": recipe.seed + index, "before": said, "after": said})
     return {"recipe": recipe.model_dump(mode="json"), "images": images}
 

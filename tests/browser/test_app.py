@@ -45,6 +45,20 @@ def test_a_chosen_class_is_drawn_while_one_watches(visit: "sync_api.Page", tmp_p
         assert json.loads(saved.info["crossmax-studio"])["classes"] == ["horse"]
 
 
+def test_a_unit_is_drawn_instead_of_a_class(visit: "sync_api.Page") -> None:
+    visit.locator("#class-what").get_by_text("A unit").click()
+    visit.wait_for_selector("#class-layer", state="visible")
+    visit.wait_for_selector("#class-chips", state="hidden")
+    sync_api.expect(visit.locator("#class-layer-line")).to_contain_text("sequence of 17 tokens")
+    visit.locator("#class-channel textarea, #class-channel input").first.fill("5@centre")
+    visit.click("#class-create")
+    wait_for_state(visit, "done")
+    sync_api.expect(stage(visit)).to_contain_text("blocks.3:5@centre, seed")
+    visit.locator("#class-what").get_by_text("A class").click()
+    visit.wait_for_selector("#class-chips", state="visible")
+    visit.wait_for_selector("#class-layer", state="hidden")
+
+
 def test_words_say_how_far_along_it_is(visit: "sync_api.Page") -> None:
     visit.click("#image-start")
     visit.wait_for_function(
