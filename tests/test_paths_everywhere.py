@@ -103,6 +103,7 @@ NEEDED = {
     "generator attack": ["--model", "m", "--objective", "leave"],
     "generator batch": ["--model", "m", "--objective", "leave"],
     "generator transfer": ["--surrogate", "m", "--victim", "m", "--objective", "leave"],
+    "generator units": ["--grid", "layer"],
     "robust_model model-info": ["--name", "n", "--authors", "a", "--architecture", "x"],
     "robust_model train": ["--data", "synthetic:8"],
     "app": ["--no-browser"],

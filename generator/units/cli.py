@@ -79,17 +79,19 @@ def _grid(arguments: argparse.Namespace, load_model: LoadModel, foreground: Fore
         seen = observable(model, grid.model)
         layer = find_layer(seen, grid.layer, grid.model)
         demand_unit(Unit(grid.layer, tuple((channel, 1.0) for channel in grid.channels)), layer, grid.model)
-        photos = {} if arguments.photos is None else most_exciting(grid, seen, layer, arguments.photos, context)
+        asked = arguments.photos is not None
+        photos, left_out = most_exciting(grid, seen, layer, arguments.photos, context) if asked else ({}, ())
         cells = list(draw(grid, model, context, photos))
         save_png(sheet(cells), out)
-        made = record(grid, cells)
-        write_json(out.with_suffix(".json"), made, "record")
-        return {"channels": len(cells)}
+        write_json(out.with_suffix(".json"), record(grid, cells, left_out), "record")
+        return {"channels": len(cells), "left_out": len(left_out)}
 
     done = foreground.run("units", choose_device(arguments.device), work)
     if done is None:
         return EXIT_INTERRUPTED
     print(out)
+    if done["left_out"]:
+        print(f"Note: {done['left_out']} of the photos could not be read, and are left out; the record names them.")
     return 0 if done["channels"] == len(channels) else EXIT_INTERRUPTED
 
 

@@ -1,5 +1,6 @@
 """A sheet of a layer's channels: a picture of each and, beside it, the photos of a folder that excite it most."""
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from generator.animation import contact_sheet
 from generator.apart import rendered
 from generator.errors import StudioError
 from generator.explorer.photos import find_photos
-from generator.image import load_image, to_tensor
+from generator.image import ImageError, load_image, to_tensor
 from generator.presets import from_preset
 from generator.protocols import JobContext, Observable
 from generator.recipe import Recipe
@@ -88,26 +89,44 @@ def draw(grid: Grid, model: Model, context: JobContext, photos: Mapping[int, Ran
             return
 
 
-def most_exciting(grid: Grid, model: Observable, layer: Layer, folder: Path, context: JobContext) -> dict[int, Ranked]:
+def most_exciting(
+    grid: Grid, model: Observable, layer: Layer, folder: Path, context: JobContext
+) -> tuple[dict[int, Ranked], tuple[Path, ...]]:
     """For each channel the photos in a folder with the largest mean activation, and that, the largest first.
 
-    A photo is seen as the sheet shows it: the largest square in its middle, at the side that the model sees.
+    A photo is seen as the sheet shows it: the largest square in its middle, at the side that the model sees. Also
+    returns the files that are left out, as no photos that can be read. StudioError if no other is there.
     """
-    paths = find_photos([folder])
-    scores = []
-    for start in range(0, len(paths), _BATCH):
-        context.progress(start, len(paths), "Looking at photos")
-        shown = torch.cat([square(path, model.observed_side or DEFAULT_SIDE) for path in paths[start : start + _BATCH]])
+    found, scores, paths = find_photos([folder]), list[Tensor](), list[Path]()
+    for start in range(0, len(found), _BATCH):
+        context.progress(start, len(found), "Looking at photos")
+        squares = _squares(found[start : start + _BATCH], model.observed_side or DEFAULT_SIDE)
+        if not squares:
+            continue
+        paths += squares
+        shown = torch.cat(list(squares.values()))
         with torch.no_grad(), watching(model.observed, [layer.name]) as outputs:
             model.look(shown.to(context.device))
-        found = layer.by_channel(outputs[layer.name])[:, list(grid.channels)]
-        scores.append(found.flatten(2).mean(dim=2).cpu() if found.ndim > 2 else found.cpu())
+        chosen = layer.by_channel(outputs[layer.name])[:, list(grid.channels)]
+        scores.append(chosen.flatten(2).mean(dim=2).cpu() if chosen.ndim > 2 else chosen.cpu())
+    if not scores:
+        raise StudioError(f"None of the files in '{folder}' can be read as a photo: give a folder with photos.")
     activations = torch.cat(scores)  # [photos, channels]
     best = activations.argsort(dim=0, descending=True, stable=True)[:PHOTOS_BESIDE]
-    return {
+    ranked = {
         channel: tuple((paths[place], activations[place, column].item()) for place in best[:, column].tolist())
         for column, channel in enumerate(grid.channels)
     }
+    return ranked, tuple(path for path in found if path not in set(paths))
+
+
+def _squares(paths: Sequence[Path], side: int) -> dict[Path, Tensor]:
+    """The squares of those of the files that can be read."""
+    read: dict[Path, Tensor] = {}
+    for path in paths:
+        with contextlib.suppress(ImageError):
+            read[path] = square(path, side)
+    return read
 
 
 def square(path: Path, side: int) -> Tensor:
@@ -140,11 +159,12 @@ def sheet(cells: Sequence[Cell]) -> Image.Image:
     return contact_sheet(images, captions, columns=columns)
 
 
-def record(grid: Grid, cells: Sequence[Cell]) -> dict[str, Any]:
+def record(grid: Grid, cells: Sequence[Cell], left_out: Sequence[Path] = ()) -> dict[str, Any]:
     """What the sheet shows, as JSON: the recipe of every picture, and the photos with their activations."""
     return {
         "model": grid.model,
         "layer": grid.layer,
+        "left_out": [path.name for path in left_out],
         "channels": [
             {
                 "channel": cell.channel,

@@ -58,7 +58,9 @@ def test_what_names_no_channels_has_a_sentence(text: str, words: str) -> None:
 def test_the_photos_that_excite_most_come_first(photos: Path) -> None:
     model = WholeModule(Painter())
     grid = Grid("hand", "see", (0, 2, 3))
-    found = most_exciting(grid, model, find_layer(model, "see", "hand"), photos, Recorder())
+    (photos / "broken.png").write_bytes(b"no picture")
+    found, left_out = most_exciting(grid, model, find_layer(model, "see", "hand"), photos, Recorder())
+    assert [path.name for path in left_out] == ["broken.png"]
     assert [path.stem for path, _ in found[0]] == ["red", "pink", "grey", "blue"]
     assert next(path.stem for path, _ in found[2]) == "blue"
     assert next(path.stem for path, _ in found[3]) == "grey"
