@@ -57,7 +57,7 @@ class Uploads:
         # web server's threads would be gigabytes that nobody uses. So pictures are decoded in threads of their own, and
         # Pillow's blocks of pixels, by default of 16 MB, are large enough to go back to the system (mallopt(3),
         # M_MMAP_THRESHOLD: 32 MB at most).
-        Image.core.set_block_size(_BLOCK_BYTES)
+        Image.core.set_block_size(_BLOCK_BYTES)  # type: ignore[attr-defined]
         self._decoders = ThreadPoolExecutor(self._limits.decodings, thread_name_prefix="decoder")
         self._lock = threading.Lock()
         self._sizes: dict[str, int] | None = None  # bytes by folder; None until they are counted

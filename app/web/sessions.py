@@ -1,5 +1,6 @@
 """What the server remembers of each open page: little, of a bounded number of pages, and not for ever."""
 
+import datetime
 import time
 from collections import Counter
 from copy import copy
@@ -12,11 +13,15 @@ from app.limits import Limits
 from app.visitor import visitor_address
 
 
-class PageState(SessionState):
-    """The state of one page.
+ANSWERED_BY = (gr.Dropdown, gr.Radio, gr.CheckboxGroup, gr.Slider, gr.Number)
+"""Fields whose values are judged by what they were last told: the choices that they have, and the limits."""
 
-    Gradio's own keeps a copy of the whole page's configuration besides, more than a megabyte, from which it makes deep
-    links; there are none here (``app.web.routes``).
+
+class PageState(SessionState):
+    """The state of one page: what its functions keep there, and what its fields may answer.
+
+    Gradio's own keeps every part of the page as it was last told to be, and a copy of the whole page's configuration
+    besides, more than a megabyte, from which it makes deep links; there are none here (``app.web.routes``).
     """
 
     def __init__(self, blocks: gr.Blocks) -> None:
@@ -28,8 +33,12 @@ class PageState(SessionState):
         self.STATE_TTL_WHEN_CLOSED = 3600
 
     def __setitem__(self, key: int, value: Any) -> None:
-        super().__setitem__(key, value)
-        self.config_values.clear()
+        block = self.blocks_config.blocks.get(key)
+        if isinstance(block, gr.State):
+            self._state_ttl[key] = (block.time_to_live, datetime.datetime.now())
+            self.state_data[key] = value
+        elif isinstance(value, ANSWERED_BY):
+            self.blocks_config.blocks[key] = value
 
     def _update_config(self, key: int) -> None:
         pass
