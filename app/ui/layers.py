@@ -11,7 +11,7 @@ import gradio as gr
 from PIL import Image
 
 from app.jobs.model import JobSnapshot, JobStatus
-from app.layers import Band, SavedLayers, bands
+from app.layers import Band, bands
 from app.ui import markup
 from app.ui.gallery import CLICK_JS
 from app.ui.guard import QUICK, Updates, guarded
@@ -77,12 +77,6 @@ def _choice(pick: str, words: str, chosen: bool) -> str:
     return f'<button class="cx-button cx-choice" data-pick="{pick}" aria-pressed="{pressed}">{words}</button>'
 
 
-@lru_cache(maxsize=512)
-def _tile(layers: SavedLayers, folder: Path, index: int, keep: Band, on_grey: bool) -> str:
-    """A band of a finished picture, small: kept, as it is shown again whenever its page is."""
-    return data_uri(layers.render(folder, index, keep, on_grey=on_grey), TILE_SIDE)
-
-
 def _row(buttons: str) -> str:
     return f'<div class="cx-row cx-choices">{buttons}</div>' if buttons else ""
 
@@ -99,6 +93,8 @@ class LayerView:
     def __init__(self, studio: Studio, elem_id: str = "layers", *, chooser: bool = True) -> None:
         self.studio = studio
         self._elem_id, self._chooser = elem_id, chooser
+        # A page that is opened again shows the tiles again, which never change once a picture is finished.
+        self._tile = lru_cache(maxsize=512)(self._drawn)
 
     def build(self) -> None:
         """Create the components; empty until a picture is finished."""
@@ -151,9 +147,12 @@ class LayerView:
         shown = [
             tuple(r for band in groups[: i + 1] for r in band) if mode == UPTO else groups[i] for i in _range(groups)
         ]
-        tiles = [_tile(self.studio.layers, folder, index, keep, mode != UPTO) for keep in shown]
+        tiles = [self._tile(folder, index, keep, mode != UPTO) for keep in shown]
         on = [mode != ONLY or i == len(groups) // 2 for i in _range(groups)]
         return self._draw({**facts, "mode": mode, "tiles": tiles, "on": on}, groups)
+
+    def _drawn(self, folder: Path, index: int, keep: Band, on_grey: bool) -> str:
+        return data_uri(self.studio.layers.render(folder, index, keep, on_grey=on_grey), TILE_SIDE)
 
     def _pick(self, state: dict[str, Any], choice: str) -> Updates:
         what, _, name = choice.partition(":")

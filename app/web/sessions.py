@@ -12,7 +12,6 @@ from gradio.state_holder import SessionState, StateHolder
 from app.limits import Limits
 from app.visitor import visitor_address
 
-
 ANSWERED_BY = (gr.Dropdown, gr.Radio, gr.CheckboxGroup, gr.Slider, gr.Number)
 """Fields whose values are judged by what they were last told: the choices that they have, and the limits."""
 
