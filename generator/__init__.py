@@ -1,4 +1,4 @@
-"""Images by optimisation: pictures of texts and classes, and attacks on photos, by descent on layers of many resolutions.
+"""Images by optimisation: pictures of texts and classes, and attacks on photos, as sums of layers of many resolutions.
 
 The way of a picture, from what was asked for to the file::
 
@@ -13,15 +13,16 @@ The way of a picture, from what was asked for to the file::
 
    - a *prior*, which holds the picture: layers of many resolutions (`prior`, with the mathematics in `operators` and
      `kernels`) or single pixels (`pixel`), within a bound (`bounds`);
-   - an *objective*, the loss to be minimised, put together by `recipe_objective`: of classes (`objectives`), of texts and
-     pictures in the space of an encoder (`similarity`, `guidance`), of units of a network (`units`);
+   - an *objective*, the loss to be minimised, put together by `recipe_objective`: of classes (`objectives`), of texts
+     and pictures in the space of an encoder (`similarity`, `guidance`), of units of a network (`units`);
    - *views*, the random changes under which a picture is scored (`views`, `view_windows`, `view_transfer`, `jpeg`);
    - an *optimiser*, which moves the prior (`optimisers`, and `projected` for the update rules of attacks).
 
-4. **The work.** `loop.optimise` is an iterator with one `Step` at a time, whoever drives it; `apart` runs the images of a
-   batch side by side, `best_step` remembers the best and ends early, `redrawing` draws what ran away anew.
-5. **What comes out.** `production.produce` saves the pictures (`image`, `png`, `pixels`) and the record, measured on the
-   saved files (`measuring`). `layers`, `contributions`, `spectrum`, `animation` and `exports` are for looking at them.
+4. **The work.** `loop.optimise` is an iterator with one `Step` at a time, whoever drives it; `apart` runs the images of
+   a batch side by side, `best_step` remembers the best and ends early, `redrawing` draws what ran away anew.
+5. **What comes out.** `production.produce` saves the pictures (`image`, `png`, `pixels`) and the record, measured on
+   the saved files (`measuring`). `layers`, `contributions`, `spectrum`, `animation` and `exports` are for looking at
+   them.
 
 Around it: `encoders` (CLIP models from open_clip), `explorer` (attacks on many photos, and which models fall),
 `vlm` (vision-language models behind an endpoint as victims), `units` (pictures of channels), `gallery` and `series`

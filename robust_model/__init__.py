@@ -1,21 +1,21 @@
-"""The classifier: one network on many resolutions, read out at many depths, answered by CrossMax; trained and evaluated.
+"""The classifier: one network on many resolutions, read out at many depths and answered by CrossMax.
 
 An image on its way through the network (`Ensemble everything everywhere`, arXiv 2408.05446)::
 
     images [B, 3, H, W]  ->  stack  ->  backbone  ->  read-outs [B, N, C]  ->  CrossMax  ->  logits [B, C]
                             3R channels            one for each depth
 
-1. **The network.** `model_config` says what it is, `stack` makes R resolutions of one image, `networks` are the backbones
-   as chains of stages, `ensemble` reads them out at several depths, and `crossmax` makes one answer of the read-outs.
+1. **The network.** `model_config` says what it is, `stack` makes R resolutions of one image, `networks` are the
+   backbones as chains of stages, `ensemble` reads them out at several depths, and `crossmax` makes one answer of that.
    `noise` is where random numbers of a pass come from; `frozen` and `winograd` are for passes without end.
 2. **Data.** `data` reads labelled images (`class_folders`: the files of a folder); `class_match` and `kinds` say which
    class of the data is which of a model's.
-3. **Training.** `train_config` is what a run is told, `presets` and `paper` are runs with a name, `run` is what all runs
-   share (checkpoint, moving average, log), `training` is one run, `pipeline` several phases in one folder. `adversary`
-   makes the examples that it trains against, `teaching` soft labels of other networks, `transfer` a start from other
-   weights, `distributed` several processes.
-4. **From a run to a model.** `card.export` writes a folder with weights, `config.json` and a card; `soup` averages models
-   or makes an ensemble of them; `calibration` fits a temperature.
+3. **Training.** `train_config` is what a run is told, `presets` and `paper` are runs with a name, `run` is what all
+   runs share (checkpoint, moving average, log), `training` is one run, `pipeline` several phases in one folder.
+   `adversary` makes the examples that it trains against, `teaching` soft labels of other networks, `transfer` a start
+   from other weights, `distributed` several processes.
+4. **From a run to a model.** `card.export` writes a folder with weights, `config.json` and a card; `soup` averages
+   models or makes an ensemble of them; `calibration` fits a temperature.
 5. **Models by name.** `registry` knows what is shipped, what lies in a folder and, through `packaged`, what Python
    packages bring; `hub`, `published` (torchvision, timm, RobustBench) and `own_network` know the rest, and
    `subjects.load_subject` is where a name of any of these becomes a model that can be attacked and evaluated.
