@@ -179,7 +179,7 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
         make_handlers(shop),
         limits=limits,
         uploads=data.uploads,
-        cost=lambda request: cost_of(request, data.uploads),
+        cost=lambda request: cost_of(request, data.uploads, shop.timings),
     )
     with service as jobs:
         Upkeep(jobs, data.root, data.root / "cache").start()

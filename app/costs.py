@@ -1,35 +1,74 @@
 """What a job would cost, told from its parameters alone: asked before it joins the queue."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
+from app.estimates import NOTHING_MORE, Extras
+from app.explorer import Wish
 from app.jobs.model import Cost, JobRequest
+from app.timings import Timings
 from app.uploads import Kept, Uploads
-from generator.cost import least_bytes, rough_seconds
 from generator.errors import StudioError
+from generator.operators import Size
 from generator.recipe import Recipe
+from robust_model.jobs import validated
 
 UNKNOWN_HOURS = 1.0
 """What a job counts of which nothing can be told before it runs, such as an evaluation."""
 
 
-def cost_of(request: JobRequest, uploads: Uploads) -> Cost:
-    """The memory and the hours of a job. StudioError: its recipe or its photo cannot be used."""
-    fields = request.params.get("recipe")
-    if not isinstance(fields, Mapping):
+def cost_of(request: JobRequest, uploads: Uploads, timings: Timings) -> Cost:
+    """The memory and the hours of a job, by what its device has taken so far.
+
+    Raises:
+        StudioError: its recipe, its photo or what it is to find out cannot be used.
+    """
+    params = request.params
+    if not isinstance(params.get("recipe"), Mapping):
         return Cost(hours=UNKNOWN_HOURS)
-    recipe = Recipe.model_validate(fields)
-    size = _photo_size(request.params.get("source"), request.owner, uploads)
-    hours = rough_seconds(recipe, size) / 3600
-    folder = request.params.get("folder")
-    photos = len(folder.get("photos", ())) if isinstance(folder, Mapping) else 1
-    return Cost(least_bytes(recipe, size), hours * max(1, photos))
+    recipe = Recipe.model_validate(params["recipe"])
+    explore = params.get("explore")
+    extras = NOTHING_MORE if explore is None else validated(Wish, explore).extras()
+    folder = params.get("folder")
+    if isinstance(folder, Mapping):
+        return _folder_cost(recipe, extras, folder, request, uploads, timings)
+    source = params.get("source")
+    photo = _size(uploads, str(source), request.owner) if source else None
+    cost = timings.cost(recipe, request.device, photo, extras)
+    return Cost(cost.bytes, cost.seconds / 3600)
 
 
-def _photo_size(digest: Any, owner: str, uploads: Uploads) -> tuple[int, int] | None:
-    """Height and width of the photo that a job starts from."""
-    try:
-        width, height = uploads.size(Kept(owner, str(digest))) if digest else (0, 0)
-    except StudioError:  # the job says so, in its turn
-        return None
-    return (height, width) if digest else None
+def _folder_cost(
+    recipe: Recipe, extras: Extras, folder: Mapping[str, Any], request: JobRequest, uploads: Uploads, timings: Timings
+) -> Cost:
+    """Of one photo after another: their hours together, and the memory of the largest.
+
+    A photo that cannot be attacked is left out by the job, and costs nothing; StudioError if none can be.
+    """
+    costs, refusals = [], []
+    for size, photos in Counter(_sizes(folder, request.owner, uploads)).items():
+        try:
+            cost = timings.cost(recipe.with_changes(images=1), request.device, size, extras)
+        except StudioError as error:
+            refusals.append(error)
+        else:
+            costs.append(Cost(cost.bytes, photos * cost.seconds / 3600))
+    if refusals and not costs:
+        raise refusals[0]
+    attacks = 2 if folder.get("alone") else 1  # the models alone take about as long as all of them together
+    return Cost(max((cost.bytes for cost in costs), default=0), attacks * sum(cost.hours for cost in costs))
+
+
+def _sizes(folder: Mapping[str, Any], owner: str, uploads: Uploads) -> Iterator[Size]:
+    """Of the photos of a folder that are still here."""
+    for photo in folder.get("photos", ()):
+        with suppress(StudioError):
+            yield _size(uploads, str(photo["digest"]), owner)
+
+
+def _size(uploads: Uploads, digest: str, owner: str) -> Size:
+    """Height and width of a picture. StudioError if it is no longer here."""
+    width, height = uploads.size(Kept(owner, digest))
+    return height, width

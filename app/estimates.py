@@ -96,7 +96,14 @@ NOTHING_MORE = Extras()
 
 @dataclass(frozen=True)
 class Cost:
-    """What a job takes: seconds until its last step, seconds for everything after, and bytes at the most."""
+    """What a job takes.
+
+    Attributes:
+        steps: seconds until its last step.
+        after: seconds for everything that follows.
+        bytes: the memory that it needs at least, beside the program and its models: what it takes is more.
+        per_step: seconds of one step.
+    """
 
     steps: float
     after: float
@@ -138,7 +145,7 @@ def cost_of(recipe: Recipe, rates: Rates, photo: Size | None = None, extras: Ext
         step += network.call * math.ceil(shown / _together(shown, pixels)) + network.image * shown
     step += images * _looks(recipe, pixels, rates)
     after = images * _after(recipe, pixels, products, len(resolutions), rates, photo is not None, extras)
-    return Cost(recipe.steps * step, after, _bytes(recipe, pixels, products, size, views), step)
+    return Cost(recipe.steps * step, after, _least_bytes(recipe, resolutions, size), step)
 
 
 # ---------------------------------------------------------------------- steps
@@ -291,22 +298,16 @@ def _look(name: str, pixels: int, rates: Rates) -> float:
 
 # ---------------------------------------------------------------------- memory
 
-_STATE = 8  # pictures of floats that the prior, its gradient, the update and the loop hold
-_VIEWED = 6  # of each view that goes through a model at once, with what its gradient needs
-_ROUNDED = 8  # while the pictures are rounded to 8 bit, in float64
-_NETWORKS = 600_000_000
-"""Bytes of the program, its models and what a pass through them needs."""
+_COPIES = 7
+"""Copies of all pictures at full size that are there at once in a step, at least: what holds them and its gradient, the
+rendered pictures and theirs, the last good ones, a view, and what the view's gradient comes back in."""
+_STATES = 3
+"""Copies of every layer that is held: itself, its gradient, and the state of the optimiser."""
 
 
-def _bytes(recipe: Recipe, pixels: int, products: float, size: Size, views: _Seen) -> int:
-    """About the most memory that a job takes beside the program's own."""
-    images = recipe.images
-    state = images * pixels * FLOATS * _STATE
-    if recipe.perturbation == "layers" and choose_form(recipe.form, recipe.optimiser) == "image_space":
-        rooms = products / (3.0 * 2 * size[1] * (size[0] + size[1]))  # about the cells of all layers along one side
-        state += int(8 * rooms * sum(size))
-    elif recipe.perturbation == "layers":
-        state += int(2 * FLOATS * images * products / (3.0 * 2 * size[0]))
-    at_once = max(1, min(recipe.views_per_step, MAX_PIXELS // (images * pixels)))
-    viewed = images * at_once * views.copies * views.pixels * FLOATS * _VIEWED
-    return _NETWORKS + state + max(viewed, images * pixels * FLOATS * _ROUNDED)
+def _least_bytes(recipe: Recipe, resolutions: tuple[int, ...], size: Size) -> int:
+    """The memory without which the steps cannot be taken. Views do not count: many are taken in turns."""
+    cells = 0
+    if recipe.perturbation == "layers" and choose_form(recipe.form, recipe.optimiser) == "layered":
+        cells = sum(math.prod(layer_shape(resolution, size)) for resolution in resolutions)
+    return recipe.images * FLOATS * (_COPIES * math.prod(size) + _STATES * cells)

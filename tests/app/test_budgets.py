@@ -20,10 +20,11 @@ from app.jobs.model import RECORD_VERSION, JobRecord
 from app.jobs.scratch import PREFIX, sweep
 from app.jobs.turns import Turns
 from app.limits import DAY_SECONDS, Limits
+from app.timings import Timings, Took
 from app.ui.forgetting import forget_visitor
 from app.uploads import Uploads
 from app.visitor import NotesAddress, visitor_address
-from generator.cost import least_bytes
+from generator.errors import StudioError
 from generator.presets import from_preset
 from generator.recipe import Recipe
 from tests.app.puppet import PATIENCE, Puppet
@@ -47,7 +48,8 @@ def request(owner=ANNA, recipe=None, **params):
 def test_a_form_that_asks_for_too_much_is_refused_before_anything_is_allocated(start, tmp_path) -> None:
     """S4: 4096 x 4096, 16 pictures, 1,024 views, 100,000 steps: refused by its estimated bytes."""
     uploads = Uploads(tmp_path / "uploads")
-    service = start(cost=lambda asked: cost_of(asked, uploads))
+    timings = Timings(tmp_path / "timings.json")
+    service = start(cost=lambda asked: cost_of(asked, uploads, timings))
     with pytest.raises(JobError, match=r"at least 2\d\.\d GB of memory.*choose a smaller size"):
         service.submit(request(recipe=LARGE))
     assert service.list() == [] and list((tmp_path / "jobs").iterdir()) == []
@@ -74,20 +76,69 @@ def test_hours_count_where_strangers_share_a_machine() -> None:
 
 def test_what_a_job_costs_follows_what_its_recipe_asks_for(tmp_path) -> None:
     """S4: every field that multiplies the work multiplies the estimate; a photo counts by its own size."""
-    uploads = Uploads(tmp_path)
+    uploads, timings = Uploads(tmp_path), Timings(tmp_path / "timings.json")
+
+    def cost(recipe, **params):
+        return cost_of(request(recipe=recipe, **params), uploads, timings)
+
     plain = from_preset("text", prompt="a frog", size=(64, 64))
-    usual = cost_of(request(recipe=plain), uploads)
+    usual = cost(plain)
     for changes, memory in [({"images": 4}, 4), ({"size": (128, 128)}, 4), ({"steps": plain.steps * 10}, 1)]:
-        more = cost_of(request(recipe=plain.with_changes(**changes)), uploads)
+        more = cost(plain.with_changes(**changes))
         assert more.bytes == pytest.approx(memory * usual.bytes) and more.hours > 1.01 * usual.hours, changes
     digest = uploads.keep(Image.new("RGB", (640, 320)), ANNA).digest
-    photo = cost_of(request(recipe=plain, source=digest), uploads)
+    photo = cost(plain, source=digest)
     assert photo.bytes == 50 * usual.bytes
-    folder = {"photos": [{"digest": digest}] * 10}
-    assert cost_of(request(recipe=plain, folder=folder), uploads).hours == pytest.approx(10 * usual.hours)
+    assert cost_of(JobRequest("evaluate", {"config": {}}), uploads, timings) == Cost(hours=1.0)
+    with pytest.raises(StudioError, match="no longer here"):
+        cost(plain, source="0" * 64)
+
+
+def test_a_folder_costs_what_its_photos_cost_together(tmp_path) -> None:
+    """S4: hours add up, memory does not; a photo that is gone, or too small for the layers, is left out."""
+    uploads, timings = Uploads(tmp_path), Timings(tmp_path / "timings.json")
+    recipe = from_preset("attack", steps=9).with_changes(resolutions="8,32")
+    sizes = [(64, 48), (640, 320), (9, 8)]
+    digests = [uploads.keep(Image.new("RGB", size), ANNA).digest for size in sizes]
+
+    def cost(*photos, **params):
+        folder = {"photos": [{"digest": digest} for digest in photos], **params}
+        return cost_of(request(recipe=recipe, folder=folder), uploads, timings)
+
+    small, large = cost(digests[0]), cost(digests[1])
+    both = cost(digests[0], digests[1], digests[0], "0" * 64, digests[2])
+    assert both.hours == pytest.approx(2 * small.hours + large.hours) and both.bytes == large.bytes
+    assert cost(digests[0], alone=True).hours == 2 * small.hours
+    with pytest.raises(StudioError, match="Resolutions"):
+        cost(digests[2])
+
+
+def test_hours_are_those_of_the_device(tmp_path) -> None:
+    """S4: a job that is quick on one device may take too long on another; what was measured there says so."""
+    uploads, timings = Uploads(tmp_path), Timings(tmp_path / "timings.json")
+    recipe = from_preset("text", prompt="a frog")
+    before = cost_of(request(recipe=recipe), uploads, timings)
+    timings.note(recipe, "cpu", Took(step=100.0, after=10.0))
+    asked = request(recipe=recipe)
+    after = cost_of(asked, uploads, timings)
+    assert after.hours == pytest.approx((100 * recipe.steps + 10) / 3600) and after.bytes == before.bytes
+    assert cost_of(dataclasses.replace(asked, device="cuda"), uploads, timings) == before
+
+
+def test_layers_count_where_they_are_held(tmp_path) -> None:
+    """S4: by hand: seven copies of the pictures, three of every layer; what is refused is refused at 16 GB."""
+    uploads, timings = Uploads(tmp_path), Timings(tmp_path / "timings.json")
+
+    def needs(recipe):
+        return cost_of(request(recipe=recipe), uploads, timings).bytes
+
     layered = Recipe(resolutions="all", size=(512, 512), form="layered")
-    assert least_bytes(layered) > 50 * least_bytes(layered.with_changes(form="image_space"))
-    assert cost_of(JobRequest("evaluate", {"config": {}}), uploads) == Cost(hours=1.0)
+    cells = sum(side * side for side in range(1, 513))
+    assert needs(layered) == 12 * (7 * 512 * 512 + 3 * cells)
+    assert needs(layered.with_changes(form="image_space")) == 12 * 7 * 512 * 512
+    with pytest.raises(JobError, match="at least 18.0 GB"):
+        check_cost(Cost(needs(layered.with_changes(images=11))), Limits())
+    check_cost(Cost(needs(layered.with_changes(images=9))), Limits())
 
 
 def queued(*names: str) -> Turns:

@@ -59,20 +59,20 @@ def test_a_photo_costs_by_its_own_size_and_by_what_is_found_out() -> None:
 
 @pytest.mark.parametrize("task", ["class", "text", "attack"])
 def test_every_preset_has_an_estimate_at_once(task: str) -> None:
-    """U7: also the published ones, before anything was measured; memory grows with the canvas."""
+    """U7: also the published ones, before anything was measured."""
     for name in all_presets_of(task):
         fields = preset_fields(task, name)
         aims = {"text": {"prompt": "a frog"}, "class": {}, "attack": AIMLESS}[task]
         recipe = Recipe(**{**fields, **aims})
         found = cost_of(recipe, Rates(), SMALL if task == "attack" else None)
-        assert 0.5 < found.seconds < 3600 and 10**8 < found.bytes < 4 * 10**9, name
+        assert 0.5 < found.seconds < 3600 and 10**5 < found.bytes < 10**9, name
     assert presets_of(task)
 
 
 def test_memory_is_known_without_being_taken() -> None:
     """S4's form, 16 pictures of 4096 x 4096: tens of gigabytes, computed in no time."""
     huge = text(size=(4096, 4096), images=16, views_per_step=1024)
-    assert cost_of(huge, RATES).bytes > 10**10 > 2 * cost_of(text(size=(1024, 1024)), RATES).bytes
+    assert cost_of(huge, RATES).bytes == 16 * 16 * cost_of(text(size=(1024, 1024)), RATES).bytes > 2 * 10**10
 
 
 def test_every_kind_of_view_is_counted() -> None:
