@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from app.jobs.admission import check_cost, check_params, check_room
-from app.jobs.context import PREVIEW_INTERVAL_S, Clock, Handler, Job, JobContext
+from app.jobs.context import PREVIEW_INTERVAL_S, Clock, Handler, Job
 from app.jobs.files import JobFiles
 from app.jobs.model import (
     RECORD_VERSION,
@@ -33,8 +33,9 @@ from app.jobs.model import (
     UnknownJobError,
     as_json,
 )
-from app.jobs.outcome import INTERRUPTED, Outcome, final_record, run_handler, sentence
+from app.jobs.outcome import INTERRUPTED, sentence
 from app.jobs.retention import Pictures, expired, needed, released
+from app.jobs.runner import CHECKPOINT_S, JobRunner
 from app.jobs.store import JobStore
 from app.jobs.table import JobTable
 from app.limits import Limits
@@ -43,7 +44,6 @@ logger = logging.getLogger(__name__)
 
 Snapshots = list[JobSnapshot]  # a name for it where ``list`` is the method
 
-CHECKPOINT_S = 5.0
 CLEARED = "Whoever runs this studio has cleared the queue: submit it again."
 
 
@@ -76,12 +76,9 @@ class JobService:
         preview_interval_s: float = PREVIEW_INTERVAL_S,
         checkpoint_s: float = CHECKPOINT_S,
     ) -> None:
-        self._handlers = dict(handlers)
         self._limits = limits or Limits()
         self._uploads, self._cost = uploads, cost
         self._clock, self._now = clock, now
-        self._preview_interval_s = preview_interval_s
-        self._checkpoint_s = checkpoint_s
         self._changed = threading.Condition()
         self._submitting = threading.Lock()  # makes the order on disk the order in the queues
         self._jobs = JobTable()
@@ -90,6 +87,17 @@ class JobService:
         self._closing = False
         self._store = JobStore(data_dir)
         self._files = JobFiles(self._store, self._changed, self._release)
+        self._runner = JobRunner(
+            handlers,
+            store=self._store,
+            files=self._files,
+            jobs=self._jobs,
+            changed=self._changed,
+            clock=clock,
+            now=now,
+            preview_interval_s=preview_interval_s,
+            checkpoint_s=checkpoint_s,
+        )
         try:
             self.problems = self._recover()
         except OSError as error:
@@ -118,7 +126,7 @@ class JobService:
                 one may, no space left on the disk.
             QueueFullError: too many jobs are waiting.
         """
-        params = check_params(request, self._handlers, self._limits)
+        params = check_params(request, self._runner.kinds, self._limits)
         cost = self._cost(request)
         check_cost(cost, self._limits)
         with self._submitting:
@@ -276,7 +284,7 @@ class JobService:
         for worker in workers:
             worker.join(max(0.0, deadline - time.monotonic()))
         for job in self._jobs.all():
-            self._give_up(job)
+            self._runner.give_up(job)
         self._files.save_again(self._jobs.all())
         with self._changed:
             self._workers.clear()
@@ -316,21 +324,6 @@ class JobService:
                 alone = released(gone, self._jobs.all())
             self._uploads.remove(gone.record.owner, alone)
 
-    def _give_up(self, job: Job) -> None:
-        """Settle a job whose handler did not end in time; its thread changes nothing any more."""
-        with job.disk:
-            with self._changed:
-                if job.record.status is not JobStatus.RUNNING:
-                    return
-                if job.discard_requested:
-                    self._forget(job)
-                else:
-                    job.update(status=JobStatus.INTERRUPTED, finished=self._now(), error=INTERRUPTED)
-            if job.discard_requested:
-                self._files.delete(job)
-            else:
-                self._files.save(job)
-
     # ------------------------------------------------------------------ the worker threads
 
     def _work(self, device: str) -> None:
@@ -344,60 +337,7 @@ class JobService:
                 job = queue.popleft()
                 job.update(status=JobStatus.RUNNING, started=self._now())
                 self._changed.notify_all()
-            self._finish(job, self._run(job))
+            self._runner.run(job)
             with self._changed:
                 jobs = self._jobs.all()
             self._files.save_again(jobs)
-
-    def _run(self, job: Job) -> Outcome:
-        handler = self._handlers.get(job.record.kind)
-        if handler is None:
-            return Outcome(JobStatus.FAILED, error=f"This studio can do no job of the kind {job.record.kind!r}.")
-        try:
-            self._files.start(job)
-        except OSError as error:
-            logger.exception("the start of job %s cannot be saved", job.record.id)
-            return Outcome(JobStatus.FAILED, error=sentence(error))
-        saved_at = self._clock()
-
-        def checkpoint() -> None:
-            nonlocal saved_at
-            if self._clock() - saved_at >= self._checkpoint_s:
-                self._files.save(job)
-                saved_at = self._clock()
-
-        context = JobContext(
-            job,
-            lock=self._changed,
-            clock=self._clock,
-            on_progress=checkpoint,
-            preview_interval_s=self._preview_interval_s,
-        )
-        return run_handler(handler, context, lambda text: self._store.append_log(job.record.id, text))
-
-    def _finish(self, job: Job, outcome: Outcome) -> None:
-        """Write how the job ended, then announce it."""
-        with job.disk:
-            with self._changed:
-                if job.record.status is not JobStatus.RUNNING:  # given up by close
-                    return
-                final = final_record(job, outcome, self._now())
-            if final is not None:
-                saved = True
-                try:
-                    self._files.write(job, final)
-                except OSError:
-                    logger.exception("the end of job %s cannot be saved", final.id)
-                    saved = False
-                with self._changed:
-                    if not job.discard_requested:
-                        job.record = final
-                        job.unsaved = not saved
-                        if saved:  # from now on its curves are read from disk
-                            self._jobs.cache_curves(final.id, job.points())
-                            job.curves = {}
-                        self._changed.notify_all()
-                        return
-            self._files.delete(job)
-            with self._changed:
-                self._forget(job)

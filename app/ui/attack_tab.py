@@ -1,17 +1,15 @@
 """The tab *Attack an image*: bring a picture, change it as little as possible, see which models fall for it."""
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from app.jobs.model import JobStatus
-from app.ui import markup
 from app.ui.attack_change import ChangeInput, rule_fields
 from app.ui.attack_describing import DescribingInput
 from app.ui.attack_folder import FolderInput
 from app.ui.attack_models import Surrogates, Testing
 from app.ui.attack_panel import attack_panel
+from app.ui.attack_photo import PhotoInput
 from app.ui.attack_presets import AttackPresets
 from app.ui.attack_targets import TASK, ClassTargets, TextTargets, Values
 from app.ui.attack_truth import TruthInput
@@ -19,15 +17,13 @@ from app.ui.budget import BudgetInput
 from app.ui.class_choice import Wish
 from app.ui.cost_line import Asked, CostLine
 from app.ui.forms import FormError, RecipeFields, advanced_fields
-from app.ui.gallery import CLICK_JS
 from app.ui.guard import QUICK, Updates, guarded
 from app.ui.opened import OPEN_HINT, made_again, open_with, opened_words, refuse_absent_models, refuse_other_tasks
 from app.ui.panel import JobPanel, owner_token
-from app.ui.picture_input import PictureInput, put_picture
+from app.ui.picture_input import put_picture
 from app.ui.seed import SeedInput
 from app.ui.services import Studio
 from app.ui.text_inputs import Order
-from app.ui.uploads import list_examples
 from app.ui.vocabulary import refuse_unknown_prompts
 from app.uploads import Kept
 from generator.presets import from_preset
@@ -63,9 +59,7 @@ class AttackTab:
         self.start_recipe = recipe
         model = _attacked_first(studio, recipe.models[0])
         self.panel: JobPanel = attack_panel(studio, owner)
-        self.picture = PictureInput(
-            studio, "attack", empty="None yet. Choose an example or bring one of any size.", removable=False
-        )
+        self.picture = PhotoInput(studio)
         self.truth = TruthInput(studio, model)
         self.surrogates = Surrogates(studio, model)
         self.classes = ClassTargets(studio, model)
@@ -87,7 +81,10 @@ class AttackTab:
             with gr.Column(elem_classes="cx-stage-column"):
                 self.panel.build()
             with gr.Column(elem_classes="cx-controls"):
-                self._build_picture()
+                with gr.Column(elem_classes="cx-group"):
+                    gr.HTML('<span class="cx-label">Picture</span>', apply_default_css=False)
+                    self.picture.build()
+                    self.truth.build()
                 self.surrogates.build()
                 self.classes.build()
                 self.texts.build()
@@ -119,31 +116,6 @@ class AttackTab:
                     gr.HTML(f"<p class='cx-hint'>{OPEN_HINT}</p>", apply_default_css=False)
                     self.repeat = gr.UploadButton("Open a PNG", size="md", elem_id="attack-repeat")
                 self.opened = gr.State(None)
-
-    def _build_picture(self) -> None:
-        with gr.Column(elem_classes="cx-group"):
-            gr.HTML('<span class="cx-label">Picture</span>', apply_default_css=False)
-            self.picture.build(between=self._build_examples, beside=self._build_last)
-            self.truth.build()
-
-    def _build_examples(self) -> None:
-        self.examples = gr.HTML(self._examples(), apply_default_css=False, js_on_load=CLICK_JS)
-
-    def _build_last(self) -> None:
-        self.last = gr.Button("Use my last picture", size="md", elem_id="attack-last")
-
-    def _offered(self) -> list[Path]:
-        """The pictures to choose from: real photos first."""
-        photos = list_examples(self.studio.photos) if self.studio.photos is not None else []
-        return photos + list_examples(self.studio.examples)
-
-    def _examples(self) -> str:
-        buttons = "".join(
-            f'<button data-pick="{markup.text(path.name)}" aria-label="Example: {markup.text(path.stem)}">'
-            f'<img src="{self.studio.media.url(path)}" alt=""></button>'
-            for path in self._offered()
-        )
-        return f'<div class="cx-examples" id="attack-examples">{buttons}</div>' if buttons else ""
 
     # ------------------------------------------------------------------ arriving
 
@@ -272,14 +244,14 @@ class AttackTab:
             **{**fields, **self.change.read(values), **NO_AIM},
         )
         views = self.testing.views(values, recipe.views)
-        photo = self.picture.path(values[self.picture.name]) or next(iter(self._offered()), None)
+        photo = self.picture.path(values[self.picture.name]) or self.picture.first_offered()
         return Asked(recipe.with_changes(views=views), photo, self.testing.read(values))
 
     def at_first(self) -> Asked:
         """What the widgets ask for before anything is changed: about the example that Show me takes."""
         model = self.studio.first_model(self.start_recipe.models[0])
         recipe = self.start_recipe.with_changes(models=(model,), objective="leave", classes=())
-        return Asked(recipe, next(iter(self._offered()), None), {})
+        return Asked(recipe, self.picture.first_offered(), {})
 
     # ------------------------------------------------------------------ events
 
@@ -295,7 +267,7 @@ class AttackTab:
         self.cost.wire(self.panel.notice, self.costly_components, self.presets.choice, self.panel.changed)
 
         def show(values: dict[Any, Any]) -> Updates:
-            examples = self._offered()
+            examples = self.picture.offered()
             if values[self.picture.name] or not examples:
                 return attack(values)
             taken = self.picture.take(examples[0], owner_token(values[self.owner]))
@@ -320,27 +292,10 @@ class AttackTab:
             button.click(guard(start), asked, outputs, **QUICK).then(fn=None, js="() => window.cxShowStage('attack')")
         self.describing.wire(guard, self.panel.notice, self.folder, self.surrogates.choice)
         self.folder.wire(self.owner, asked, attack_folder)
-        self._wire_picture()
+        self.picture.wire(self.owner)
         self._wire_fields(guard)
         self._wire_models(guard)
         self.seed.wire()
-
-    def _wire_picture(self) -> None:
-        guard = guarded(self.picture.notice)
-
-        def example(owner: Any, event: gr.EventData) -> Updates:
-            known = {path.name: path for path in self._offered()}
-            if event.pick not in known:
-                raise FormError("This example is gone. Choose another.")
-            return self.picture.take(known[event.pick], owner_token(owner))
-
-        def last(owner: Any) -> Updates:
-            token = owner_token(owner)
-            return self.picture.take(self._last_picture(token), token)
-
-        self.picture.wire(self.owner)
-        self.examples.select(guard(example), [self.owner], self.picture.outputs, **QUICK)
-        self.last.click(guard(last), [self.owner], self.picture.outputs, **QUICK)
 
     def _wire_models(self, guard: Any) -> None:
         def choose(models: list[str] | None, chip: str | None, menu: str | None, wish: Wish) -> Updates:
@@ -393,14 +348,6 @@ class AttackTab:
         sizes = [widgets[name] for name in RULE_FIELDS]
         change.rule.input(guard(choose_rule), inputs, [notice, change.perturbation, *sizes], **QUICK)
         change.perturbation.input(guard(choose_kind), inputs, [notice, change.rule, *sizes], **QUICK)
-
-    def _last_picture(self, owner: str) -> Path:
-        for job in self.studio.jobs.list(owner):
-            kept = job.kind in ("text", "image") and job.status in (JobStatus.DONE, JobStatus.STOPPED)
-            images = (job.result or {}).get("images", []) if kept else []
-            if images:
-                return Path(job.folder) / str(images[0]["file"])
-        raise FormError("You have made no picture yet. Make one in another tab, or bring one of your own.")
 
 
 def title_of(recipe: Recipe) -> str:

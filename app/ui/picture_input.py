@@ -41,20 +41,26 @@ class PictureInput:
         self._prefix, self._empty, self._button, self._removable = prefix, empty, button, removable
         self._others: list[tuple[list[Any], Follower, bool]] = []
 
-    def build(self, between: Callable[[], None] = lambda: None, beside: Callable[[], None] = lambda: None) -> None:
-        """Create the widgets; ``between`` creates what stands above the buttons, ``beside`` further buttons."""
+    def build(self) -> None:
+        """Create the widgets."""
         self.chosen = gr.HTML(chosen_markup(self._empty), elem_id=f"{self._prefix}-chosen", apply_default_css=False)
         self.name = gr.State(None)
         # The digest of a picture that a recipe was made with and that this visitor has yet to bring; "" for none.
         self.asked_for = gr.State("")
-        between()
+        self._build_offers()
         with gr.Row(elem_classes="cx-actions"):
             self.upload = gr.UploadButton(self._button, size="md", elem_id=f"{self._prefix}-upload")
             self.remove = gr.Button("Remove", size="md", visible=False, elem_id=f"{self._prefix}-remove")
-            beside()
+            self._build_buttons()
         self.notice = gr.HTML(
             "", elem_id=f"{self._prefix}-picture-notice", elem_classes="cx-notice-area", apply_default_css=False
         )
+
+    def _build_offers(self) -> None:
+        """Create what stands above the buttons: nothing here."""
+
+    def _build_buttons(self) -> None:
+        """Create further buttons: none here."""
 
     @property
     def outputs(self) -> list[Any]:
