@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -18,7 +17,8 @@ from app import __version__
 from app.web.hosts import Hosts, check_port
 from generator.errors import StudioError
 from generator.places import optional_path
-from generator.program import Parser, answered, run_program
+from generator.program import Parser, answered, called, run_program
+from generator.shipped import ASSETS
 
 if TYPE_CHECKING:
     from app.jobs.service import JobService
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from generator.encoders.pool import EncoderPool
     from robust_model.registry import ModelPool
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
 MODEL_LIST_SECONDS = 5.0
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy")
 CLOSING_SECONDS = 3.0
@@ -77,7 +76,7 @@ def _without_proxies() -> Iterator[None]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="python -m app", description="CrossMax Studio in the browser.")
+    parser = Parser(prog=called("app"), description="CrossMax Studio in the browser.")
     parser.add_argument(
         "--host",
         default="127.0.0.1",
@@ -289,6 +288,11 @@ def _wait_for_the_end() -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, end)
     over.wait()
+
+
+def program() -> int:
+    """Run the installed command `crossmax-studio`."""
+    return run_program(main)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from app.ui.uploads import list_examples
 from generator.errors import StudioError
 from generator.folders import folders_in
 from generator.image import load_image
+from generator.program import called
 from robust_model.class_folders import Split, class_files, split_folder
 from robust_model.class_folders import class_names as classes_in
 from robust_model.class_match import by_name, listed, places_of
@@ -202,7 +203,7 @@ def load_images(
         return _named_set(data, name, classes)
     raise StudioError(
         "Jobs use the named data sets only, those in the data directory and uploads; for another folder, use the "
-        "command python -m robust_model."
+        f"command {called('robust_model')}."
     )
 
 

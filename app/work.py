@@ -32,6 +32,7 @@ from app.jobs import Handler, JobContext
 from app.jobs.outcome import NO_MEMORY
 from app.pictures import Workshop, make_pictures, write_result
 from generator.errors import StudioError
+from generator.program import called
 from robust_model.evaluation.config import EvalConfig
 from robust_model.jobs import evaluate_job, train_job, validated
 from robust_model.training import Run, TrainConfig
@@ -100,7 +101,8 @@ def train(context: JobContext) -> dict[str, Any]:
     config = validated(TrainConfig, context.params.get("config"))
     _refuse_folder(config.data)
     if config.start_from:
-        raise StudioError("A job starts from nothing; to start from other weights, use python -m robust_model train.")
+        command = called("robust_model")
+        raise StudioError(f"A job starts from nothing; to start from other weights, use {command} train.")
     context.progress(0, 0, "Loading the data")
     run = Run(config, context.dir / "run", device=context.device)
     result = {"run": "run", **train_job(context, run), "config": config.model_dump(mode="json")}
@@ -110,4 +112,5 @@ def train(context: JobContext) -> dict[str, Any]:
 
 def _refuse_folder(data: str) -> None:
     if data.startswith("folder:"):
-        raise StudioError("Jobs use the named data sets only; for a folder, use the command python -m robust_model.")
+        command = called("robust_model")
+        raise StudioError(f"Jobs use the named data sets only; for a folder, use the command {command}.")

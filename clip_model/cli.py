@@ -22,20 +22,20 @@ from generator.devices import choose_device
 from generator.errors import StudioError
 from generator.intervals import wilson
 from generator.places import result_folder, user_path, writable_folder
-from generator.program import Parser, answered
+from generator.program import Parser, answered, called
 from generator.protocols import Foreground
+from generator.shipped import ASSETS
 from generator.text_files import read_object
 from robust_model.checkpoint import write_atomically
 from robust_model.commands import MOST_SECONDS, change_setting, read_settings, train_in_foreground
 from robust_model.data import load_data
 from robust_model.jobs import CHECKPOINT_SECONDS, validated
 from robust_model.provenance import command_line, record_provenance
-from robust_model.registry import ASSETS
 
 
 def _parser() -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = Parser(
-        prog="python -m clip_model", description="The small CLIP that ships: train it, export it, measure it."
+        prog=called("clip_model"), description="The small CLIP that ships: train it, export it, measure it."
     )
     commands = parser.add_subparsers(dest="command", required=True)
     train = commands.add_parser("train", help="train from nothing, or resume a run (Ctrl-C keeps it resumable)")

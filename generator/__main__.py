@@ -89,5 +89,10 @@ def _run() -> int:
     )
 
 
+def program() -> int:
+    """Run the installed command `crossmax-generator`."""
+    return run_program(run)
+
+
 if __name__ == "__main__":
     sys.exit(run_program(run))

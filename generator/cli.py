@@ -15,7 +15,7 @@ from generator.cli_making import ListModels, LoadModel, ModelListing, add_recipe
 from generator.explorer import cli as explorer
 from generator.places import path_text, result_file, result_folder, result_pictures
 from generator.presets import DEFAULT_PRESET, all_presets_of, preset_fields
-from generator.program import Parser, answered
+from generator.program import Parser, answered, called
 from generator.protocols import Foreground
 from generator.recipe import Recipe
 from generator.recipe_fields import add_arguments
@@ -67,7 +67,7 @@ def main(
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="python -m generator", description="Pictures by optimisation against CLIP and classifiers.")
+    parser = Parser(prog=called("generator"), description="Pictures by optimisation against CLIP and classifiers.")
     commands = parser.add_subparsers(dest="command", required=True)
     drawn = commands.add_parser("text", help="draw what a prompt says", allow_abbrev=False)
     _add_text(drawn)

@@ -38,6 +38,13 @@ OUR_FAULT = (
     "This is a fault of CrossMax Studio, not of yours. Please report it where you got the program from, with the lines "
     "above and the command that you gave."
 )
+COMMANDS = {
+    "app": "crossmax-studio",
+    "generator": "crossmax-generator",
+    "robust_model": "crossmax-robust-model",
+    "clip_model": "crossmax-clip-model",
+}
+"""What the packages' programs are called where they are installed (pyproject.toml makes these commands)."""
 _ENCODING = "A text is not in the encoding that was expected ({error}): save the files that you named as UTF-8."
 
 
@@ -84,6 +91,15 @@ def _real(path: Path) -> Path:
 def _named(action: argparse.Action) -> str:
     """What sentences call the place that a flag names."""
     return f"place of {action.option_strings[-1]}" if action.option_strings else f"place {action.dest.upper()}"
+
+
+def called(package: str) -> str:
+    """How whoever called this program calls that of a package: by the installed command, or by `python -m`.
+
+    Where the commands are installed away from `python` (by pipx or uv), the latter would find nothing.
+    """
+    installed = Path(sys.argv[0]).stem in COMMANDS.values()
+    return COMMANDS[package] if installed else f"python -m {package}"
 
 
 def answered(work: Callable[[], int], *, label: str = "") -> int:

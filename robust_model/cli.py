@@ -11,7 +11,7 @@ from generator.arguments import number, whole
 from generator.devices import choose_device
 from generator.errors import StudioError
 from generator.places import result_folder, user_path, writable_folder
-from generator.program import Parser, answered
+from generator.program import Parser, answered, called
 from generator.protocols import Foreground
 from robust_model import cli_evaluate
 from robust_model.analyses import cli as cli_analyse
@@ -36,7 +36,7 @@ from robust_model.training import TrainConfig
 
 def _parser() -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = Parser(
-        prog="python -m robust_model", description="The multi-resolution CrossMax classifier: train it, measure it."
+        prog=called("robust_model"), description="The multi-resolution CrossMax classifier: train it, measure it."
     )
     commands = parser.add_subparsers(dest="command", required=True)
 

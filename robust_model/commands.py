@@ -10,6 +10,7 @@ import torch
 
 from generator.arguments import MOST_THREADS, whole
 from generator.errors import StudioError
+from generator.program import called
 from generator.protocols import Foreground, JobContext
 from generator.text_files import read_object
 from robust_model.jobs import train_job
@@ -85,7 +86,7 @@ def train_in_foreground(run: TrainingRun, device: str, foreground: Foreground, *
             print(f"{'Done' if result['complete'] else 'Stopped'} at step {result['step']} of {result['steps']}.")
         if result["complete"]:
             return 0
-    say(f"Go on with: python -m {run.command} train --resume {run.folder}")
+    say(f"Go on with: {called(run.command)} train --resume {run.folder}")
     return EXIT_INTERRUPTED
 
 

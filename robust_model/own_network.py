@@ -1,7 +1,10 @@
 """A user's own network, named MODULE:FUNCTION: the module is imported, the function called, what it returns taken."""
 
+import contextlib
 import importlib
+import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 
 import torch
@@ -46,6 +49,7 @@ def _find(module: str, function: str) -> Callable[[], object]:
         )
     if not function.isidentifier():
         raise StudioError(f"'{name}' does not name a function: a model of yours is {FORM}.")
+    _look_in_this_folder()
     try:
         found = importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -68,6 +72,13 @@ def _find(module: str, function: str) -> Callable[[], object]:
             "(network, class names)."
         )
     return made
+
+
+def _look_in_this_folder() -> None:
+    """Let modules of the current folder be imported, as `python -m` does and installed commands do not."""
+    with contextlib.suppress(FileNotFoundError):  # the folder was removed
+        if not {"", os.getcwd()} & set(sys.path):  # noqa: PTH109 -- as it stands in sys.path
+            sys.path.append(os.getcwd())  # noqa: PTH109 -- last: nothing of ours is hidden by it
 
 
 def _no_module(module: str, name: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from generator.errors import StudioError
+from generator.program import called
 from generator.text_files import FileError, read_json, read_text
 from robust_model.checkpoint import load_facts, write_atomically
 from robust_model.commands import change_setting
@@ -156,8 +157,8 @@ class Pipeline:
             if allowed != phase:
                 raise StudioError(
                     f"Phase '{name}' in '{self.folder}' has another configuration, and a run that goes on may change "
-                    f"only {', '.join(CHANGEABLE)}. Choose an empty folder, or resume that run with: python -m "
-                    f"{self.command} train --resume {self.folder}"
+                    f"only {', '.join(CHANGEABLE)}. Choose an empty folder, or resume that run with: "
+                    f"{called(self.command)} train --resume {self.folder}"
                 )
             if before != phase and any(self._checkpoint(later).exists() for later in names[place + 1 :]):
                 raise StudioError(

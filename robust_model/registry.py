@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from generator.errors import StudioError
 from generator.protocols import JobContext
+from generator.shipped import ASSETS
 from generator.text_files import FileError, NoFileError, read_text, reason, shown
 from robust_model.checkpoint import file_digest, load_tensors, load_weights
 from robust_model.ensemble import Ensemble, EnsembleConfig, ModelConfig, SelfEnsemble
@@ -27,7 +28,6 @@ from robust_model.published import find_published, is_published
 
 Pooled = SelfEnsemble | Ensemble | PlainDefence
 _MOST_BYTES = 4 * 2**20
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
 
 class ExportedModel(BaseModel):

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
 from generator.errors import StudioError
+from generator.program import called
 from generator.text_files import read_text
 from robust_model.checkpoint import (
     discard_drafts,
@@ -55,7 +56,7 @@ class TrainingRun(Protocol):
     """What can be trained in the foreground or as a job: one run, or several one after another."""
 
     command: str
-    """The command that resumes it, for messages: `python -m {command} train --resume ...`."""
+    """The command that resumes it, for messages: the package whose `train --resume ...` it is."""
     folder: Path
     changed: bool
     world: World
@@ -103,7 +104,7 @@ class ResumableRun(ABC, Generic[Config]):
     changeable: tuple[str, ...] = ()
     """The settings that may be other ones when the run is resumed."""
     command = ""
-    """The command that resumes a run, for messages: `python -m {command} train --resume ...`."""
+    """The command that resumes a run, for messages: the package whose `train --resume ...` it is."""
 
     model: Any
     optimiser: torch.optim.Optimizer
@@ -159,7 +160,7 @@ class ResumableRun(ABC, Generic[Config]):
             )
             raise StudioError(
                 f"'{self.folder}' holds a run with another configuration{allowed}. Choose an empty folder, or resume "
-                f"that run with: python -m {self.command} train --resume {self.folder}"
+                f"that run with: {called(self.command)} train --resume {self.folder}"
             )
         if self.steps < facts["step"]:
             raise StudioError(

@@ -27,6 +27,7 @@ from generator.explorer.labels import LABEL_LISTS
 from generator.explorer.photos import list_photos
 from generator.folders import ENDINGS
 from generator.image import ImageError, pixel_digest
+from generator.program import called
 from generator.recipe import Recipe
 
 Values = Mapping[Any, Any]
@@ -221,7 +222,7 @@ def add_files(brought: Brought, paths: Sequence[Path], uploads: Uploads, owner: 
     photos, left_out = dict(brought.photos), dict(brought.left_out)
     labels, labels_name = brought.labels, brought.labels_name
     if len(photos) + len(paths) > MOST_PHOTOS:
-        raise FormError(f"At most {MOST_PHOTOS:,} photos at once; for more, use python -m generator batch.")
+        raise FormError(f"At most {MOST_PHOTOS:,} photos at once; for more, use {called('generator')} batch.")
     for path in paths:
         name = path.name
         if path.suffix.lower() == ".csv":
@@ -265,7 +266,7 @@ def _check_rows(path: Path, most: int) -> None:
             if rows > most + 1 or size > most * _ROW_BYTES:
                 raise FormError(
                     f"'{path.name}' has more than the {most:,} rows that a label file can have here: keep those of "
-                    "the photos that you bring, or use python -m generator batch."
+                    f"the photos that you bring, or use {called('generator')} batch."
                 )
 
 

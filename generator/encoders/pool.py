@@ -37,8 +37,8 @@ from generator.encoders.precision import choose_precision
 from generator.encoders.weights import Revisions
 from generator.errors import StudioError
 from generator.protocols import JobContext
+from generator.shipped import ASSETS
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
 DEFAULT_BUDGET = 4 * 2**30
 """Bytes of weights that stay loaded: ViT-H/14 (3.9 GB) fits, or six ViT-B/32."""
 _POLL_S = 0.1

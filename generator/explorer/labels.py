@@ -6,9 +6,9 @@ from functools import cache
 from pathlib import Path
 
 from generator import torchvision_cure  # noqa: F401  (before torchvision is imported)
-from generator.encoders.pool import ASSETS
 from generator.encoders.vocabulary import VOCABULARY_NAME
 from generator.errors import StudioError
+from generator.shipped import ASSETS
 from generator.text_files import printable, read_json, read_text
 
 TEMPLATES = ("a photo of {a}", "a picture of {a}", "{name}")

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from generator.errors import StudioError
+from generator.program import called
 from generator.protocols import Observable
 
 Kind = Literal["map", "tokens", "vector"]
@@ -122,7 +123,7 @@ def find_layer(model: Observable, name: str, model_name: str) -> Layer:
     what = "has no channels that units could be taken from" if name in known else "is not one of its layers"
     raise StudioError(
         f"The model '{model_name}': '{name[:80]}' {what}. {_nearest(name, names)} "
-        f"All are listed by: python -m generator units {model_name}"
+        f"All are listed by: {called('generator')} units {model_name}"
     )
 
 
