@@ -1,7 +1,7 @@
 """The network: an open_clip model described by open_clip's own JSON, and the few things training needs of it.
 
 The image tower is timm's resnet10t at 64 x 64 (small images are enlarged by the preprocessing), the text tower
-open_clip's transformer with the tokenizer of CLIP.
+open_clip's transformer with the tokenizer of CLIP (Radford et al., arXiv 2103.00020).
 """
 
 from collections.abc import Iterable, Mapping, Sequence

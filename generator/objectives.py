@@ -232,7 +232,8 @@ class ClassLogit(Objective):
 
     loss = -sum_c m_c z_c + normaliser * log sum_c exp z_c. A normaliser of sum_c m_c makes it the
     cross-entropy; a smaller one also rewards evidence for the class that is no evidence against another (more
-    vivid images); 0 is the plain logit. Weights may be negative: such classes are avoided.
+    vivid images); 0 is the plain logit (Simonyan et al., arXiv 1312.6034, section 2). Weights may be negative: such
+    classes are avoided.
     """
 
     def __init__(self, classifier: Classifier, targets: Tensor, normaliser: float = 0.5) -> None:
@@ -305,7 +306,10 @@ class Margin(Objective):
 
 
 class LeaveClass(Objective):
-    """The untargeted margin: max(z_s - max_{c != s} z_c, -kappa). Negative once the source class has lost."""
+    """The untargeted margin: max(z_s - max_{c != s} z_c, -kappa). Negative once the source class has lost.
+
+    The other direction of f_6 of Carlini and Wagner (arXiv 1608.04644).
+    """
 
     def __init__(self, classifier: Classifier, sources: Tensor, kappa: float = KAPPA) -> None:
         """Take the class to leave for each image: indices [T]."""

@@ -94,6 +94,7 @@ class Settings:
 
 
 def _sgd(prior: Prior, settings: Settings) -> Optimiser:
+    """Gradient descent, if asked for with momentum."""
     if settings.momentum == 1:
         raise StudioError("The momentum of sgd must be below 1: lower it, or choose mi-fgsm.")
     step_size = SCHEDULES[settings.schedule](settings.lr, settings.steps)
@@ -104,22 +105,26 @@ def _sgd(prior: Prior, settings: Settings) -> Optimiser:
 
 
 def _adam(prior: Prior, settings: Settings) -> Optimiser:
+    """Adam (Kingma and Ba, arXiv 1412.6980), on layers."""
     _no_momentum("Adam", settings)
     layered = _layered("adam", prior)
     return LayerOptimiser(layered, torch.optim.Adam(layered.leaves(), lr=settings.lr * prior.unit))
 
 
 def _pgd(prior: Prior, settings: Settings) -> Optimiser:
+    """Projected gradient descent along the sign (Madry et al., arXiv 1706.06083)."""
     _no_momentum("pgd", settings)
     return ProjectedDescent(_layered("pgd", prior), SCHEDULES[settings.schedule](settings.lr, settings.steps))
 
 
 def _mi_fgsm(prior: Prior, settings: Settings) -> Optimiser:
+    """MI-FGSM: the same along a decaying sum of normalised gradients (Dong et al., arXiv 1710.06081)."""
     step_size = SCHEDULES[settings.schedule](settings.lr, settings.steps)
     return ProjectedDescent(_layered("mi-fgsm", prior), step_size, settings.momentum)
 
 
 def _apgd(prior: Prior, settings: Settings) -> Optimiser:
+    """Auto-PGD, whose steps halve themselves (Croce and Hein, arXiv 2003.01690), on single pixels."""
     _no_momentum("apgd", settings)
     if not isinstance(prior, PixelPrior) or prior.bound.norm == "none":
         raise StudioError("The update rule apgd needs single pixels and a budget, as it starts with twice that.")

@@ -185,7 +185,7 @@ class Prior(ABC):
 
 
 class LayeredPrior(Prior):
-    """The layers themselves are the leaves: for any optimiser."""
+    """The layers themselves are the leaves, as in Direct Ascent Synthesis (arXiv 2502.07753): for any optimiser."""
 
     def __init__(
         self,

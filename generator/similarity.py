@@ -33,7 +33,7 @@ _SMALL_ANGLE = 1e-3
 
 
 def cosine(cosines: Tensor, _embeddings: Tensor) -> Tensor:
-    """Return 1 - c, from 0 (alike) to 2."""
+    """Return 1 - c, from 0 (alike) to 2: the measure that CLIP is trained with (Radford et al., arXiv 2103.00020)."""
     return 1 - cosines
 
 
@@ -45,6 +45,8 @@ def spherical(cosines: Tensor, _embeddings: Tensor) -> Tensor:
 @dataclass(frozen=True, eq=False)
 class Contrastive:
     """The cross-entropy of each aim by itself against the same rivals, from 0 (it alone fits).
+
+    The form of InfoNCE (van den Oord et al., arXiv 1807.03748).
 
     rivals [M, D] are of length 1, odds [M] above 0: a rival of odds 2 counts like two of odds 1.
     """

@@ -304,6 +304,7 @@ def _prior(recipe: Recipe, pictures: Pictures, device: torch.device | str) -> Pr
 
 
 def _pixels(recipe: Recipe, pictures: Pictures, device: torch.device | str) -> Prior:
+    """Single pixels of the photo, within the budget."""
     assert pictures.source is not None
     bound = PixelBall(pictures.source.to(device), recipe.norm, recipe.eps)
     start = None
@@ -314,6 +315,7 @@ def _pixels(recipe: Recipe, pictures: Pictures, device: torch.device | str) -> P
 
 
 def _layers(recipe: Recipe, pictures: Pictures, device: torch.device | str) -> Prior:
+    """A sum of layers of many resolutions (Direct Ascent Synthesis, arXiv 2502.07753), within a bound."""
     resolutions = parse_resolutions(recipe.resolutions, recipe.size)
     weights = balanced_weights(resolutions, recipe.size, recipe.balance)
     operator = resolution_operator(

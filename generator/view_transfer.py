@@ -35,6 +35,8 @@ def gaussian(padded: Tensor, sigma: float, radius: int) -> Tensor:
 class DiverseInput:
     """With probability `p` the image at a random smaller size, padded with black at a random place.
 
+    Input diversity, Xie et al. (arXiv 1803.06978).
+
     The padded canvas has `rate` times the sides of the image, and the image there 1 to `rate` times its own (or
     `rate` to 1 times, on a canvas of its own size, if `rate` is below 1). The authors enlarge 299 pixels to at most
     330 (1.1) with p = 0.5 or more.
@@ -104,8 +106,8 @@ class _BlurredGradient(torch.autograd.Function):
 class TranslationInvariance:
     """The image itself; its gradient is convolved with a Gaussian of `radius` k (2 k + 1 taps, sigma = k / sqrt 3).
 
-    That is, to first order, the mean gradient over shifted copies. The authors take k = 7. It belongs in front of
-    the other views, where the gradient that it gets is that of the picture.
+    Translation invariance, Dong et al. (arXiv 1904.02884): to first order, the mean gradient over shifted copies. The
+    authors take k = 7. It belongs in front of the other views, where the gradient that it gets is that of the picture.
     """
 
     syntax: ClassVar[str] = "RADIUS of the kernel in pixels, from 0 to 64"
@@ -136,7 +138,7 @@ class TranslationInvariance:
 class ScaleCopies:
     """Copies of the image, copy i divided by 2^i: the model sees `copies` of them, and their mean counts.
 
-    The authors take 5. Each costs a pass of the model.
+    Scale invariance, Lin et al. (arXiv 1908.06281), who take 5. Each costs a pass of the model.
     """
 
     syntax: ClassVar[str] = "COPIES, a whole number from 1 to 16"

@@ -73,7 +73,7 @@ class RandomCrop(OneRange):
 class RandomWindow:
     """A window of `pixels` x `pixels`, anywhere inside the image or (wrap) round its edges.
 
-    The protocol of Direct Ascent Synthesis (2502.07753) is a window of the 224 pixels that the model sees on a
+    The protocol of Direct Ascent Synthesis (arXiv 2502.07753) is a window of the 224 pixels that the model sees on a
     canvas of 336. Whatever the canvas, all that follows handles the window only. Along a side that is shorter,
     the window is that side.
     """

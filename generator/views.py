@@ -86,7 +86,7 @@ class GaussianNoise(OneNumber):
 
 @dataclass(frozen=True)
 class UniformNoise(OneNumber):
-    """Noise from [0, amplitude) on every value, not centred: that of Direct Ascent Synthesis (2502.07753)."""
+    """Noise from [0, amplitude) on every value, not centred, as in Direct Ascent Synthesis (arXiv 2502.07753)."""
 
     syntax: ClassVar[str] = "AMPLITUDE, from 0 to 10"
     amplitude: float = 0.2
@@ -102,7 +102,7 @@ class UniformNoise(OneNumber):
 
 @dataclass(frozen=True)
 class Clip(NoArgument):
-    """Values brought back into [0, 1], as after the noise of Direct Ascent Synthesis (2502.07753).
+    """Values brought back into [0, 1], as after the noise of Direct Ascent Synthesis (arXiv 2502.07753).
 
     Where a view has left that range, no gradient comes back through this.
     """

@@ -32,7 +32,10 @@ def none(_loss: Loss, images: Tensor, _eps: float, _steps: int, _rng: torch.Gene
 
 
 def fgsm(loss: Loss, images: Tensor, eps: float, _steps: int, _rng: torch.Generator) -> Tensor:
-    """One signed step of eps from the clean image (Goodfellow et al. 2014), as the paper's light training."""
+    """One signed step of eps from the clean image (Goodfellow et al. 2014, arXiv 1412.6572).
+
+    The paper's light training is that.
+    """
     return (images + eps * ascent_direction(loss, images)).clamp(0, 1)
 
 
@@ -46,7 +49,10 @@ def n_fgsm(loss: Loss, images: Tensor, eps: float, _steps: int, rng: torch.Gener
 
 
 def pgd(loss: Loss, images: Tensor, eps: float, steps: int, rng: torch.Generator) -> Tensor:
-    """PGD from a random start in the ball (Madry et al. 2017), step size max(2.5 eps / steps, eps / 4)."""
+    """PGD from a random start in the ball (Madry et al. 2017, arXiv 1706.06083).
+
+    The step size is max(2.5 eps / steps, eps / 4).
+    """
     size = max(2.5 * eps / steps, eps / 4)
     current = (images + _uniform(images, eps, rng)).clamp(0, 1)
     for _ in range(steps):

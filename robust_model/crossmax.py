@@ -62,6 +62,7 @@ def settled(combine: Aggregator) -> Aggregator:
     """
 
     def by_votes(logits: Tensor) -> Tensor:
+        """CrossMax whose ties are settled by votes. Not from the paper."""
         votes = F.one_hot(logits.argmax(dim=2), logits.shape[2]).sum(dim=1)
         return combine(logits) + TIE * (votes + logits.softmax(dim=2).mean(dim=1))
 
@@ -79,7 +80,7 @@ def last(logits: Tensor) -> Tensor:
 
 
 def top3(logits: Tensor) -> Tensor:
-    """CrossMax with k = 3, the self-ensemble of the paper."""
+    """CrossMax with k = 3, the self-ensemble of the paper (arXiv 2408.05446)."""
     return crossmax(logits, 3)
 
 
@@ -89,7 +90,7 @@ def top2(logits: Tensor) -> Tensor:
 
 
 def median(logits: Tensor) -> Tensor:
-    """CrossMax with the median, the paper's way to combine equal models."""
+    """CrossMax with the median, the paper's way to combine equal models (arXiv 2408.05446)."""
     return crossmax(logits, None)
 
 

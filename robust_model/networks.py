@@ -89,6 +89,8 @@ class ResidualBlock(nn.Module):
 def cifar_resnet(channels: int, widths: Sequence[int], blocks: Sequence[int]) -> Chain:
     """A small residual network for 32 x 32 inputs of `channels` channels: stride-2 stem, then stages of blocks.
 
+    After the residual networks of He et al. (arXiv 1512.03385).
+
     `widths` and `blocks` give each stage's channels and number of residual blocks; every stage but the first
     halves the resolution. The last stage of the chain is the global average pool, [B, widths[-1]].
     """

@@ -38,6 +38,7 @@ class Packaged:
         network: the model of timm that they fit.
         side: the side of the square that it sees, in pixels.
         accuracy: the share of 1,000 photos, one of each class, that it names right (see `benchmarks.imagenet_photos`).
+        source: where the family of its architecture was published.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Packaged:
     network: str
     side: int
     accuracy: float
+    source: str = "EfficientNet: Tan and Le, arXiv 1905.11946"
     licence: str = "Apache-2.0 (Google's weights; the package that converts them states none)"
 
     @property

@@ -15,6 +15,7 @@ class Downloadable:
         name: architecture/tag.
         repository: where open_clip 3.3 finds it on the Hugging Face hub.
         size: bytes to download, to about 1 %.
+        source: where the model, and what it was trained on, were published.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Downloadable:
     description: str
     repository: str
     size: int
+    source: str = ""
 
 
 DOWNLOADABLE = (
@@ -31,6 +33,7 @@ DOWNLOADABLE = (
         "The first CLIP, 400 million pictures. One of the three of Direct Ascent Synthesis.",
         "timm/vit_base_patch32_clip_224.openai",
         605_000_000,
+        "CLIP: Radford et al., arXiv 2103.00020",
     ),
     Downloadable(
         "ViT-B-32/laion400m_e32",
@@ -38,6 +41,7 @@ DOWNLOADABLE = (
         "Trained on the open LAION-400M. One of the three of Direct Ascent Synthesis.",
         "timm/vit_base_patch32_clip_224.laion400m_e32",
         605_000_000,
+        "CLIP: Radford et al., arXiv 2103.00020; LAION-400M: Schuhmann et al., arXiv 2111.02114",
     ),
     Downloadable(
         "ViT-B-32/laion2b_s34b_b79k",
@@ -45,6 +49,7 @@ DOWNLOADABLE = (
         "Trained on two thousand million pictures. One of the three of Direct Ascent Synthesis.",
         "laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
         605_000_000,
+        "CLIP: Radford et al., arXiv 2103.00020; LAION-5B: Schuhmann et al., arXiv 2210.08402",
     ),
     Downloadable(
         "ViT-B-32-256/datacomp_s34b_b86k",
@@ -52,6 +57,7 @@ DOWNLOADABLE = (
         "The strongest of the fast models: nearly the cost of ViT-B/32, 256 px views.",
         "laion/CLIP-ViT-B-32-256x256-DataComp-s34B-b86K",
         605_000_000,
+        "CLIP: Radford et al., arXiv 2103.00020; DataComp: Gadre et al., arXiv 2304.14108",
     ),
     Downloadable(
         "RN50/openai",
@@ -59,6 +65,7 @@ DOWNLOADABLE = (
         "A convolutional network: draws other textures than a transformer, good in an ensemble with them.",
         "timm/resnet50_clip.openai",
         408_000_000,
+        "CLIP: Radford et al., arXiv 2103.00020",
     ),
     Downloadable(
         "convnext_base_w/laion2b_s13b_b82k_augreg",
@@ -66,6 +73,8 @@ DOWNLOADABLE = (
         "A modern convolutional network at 256 px, trained with strong augmentation.",
         "laion/CLIP-convnext_base_w-laion2B-s13B-b82K-augreg",
         718_000_000,
+        "CLIP: Radford et al., arXiv 2103.00020; ConvNeXt: Liu et al., arXiv 2201.03545; "
+        "LAION-5B: Schuhmann et al., arXiv 2210.08402",
     ),
     Downloadable(
         "ViT-B-16/datacomp_xl_s13b_b90k",
@@ -73,6 +82,7 @@ DOWNLOADABLE = (
         "Finer patches than ViT-B/32: more detail for about four times the work.",
         "laion/CLIP-ViT-B-16-DataComp.XL-s13B-b90K",
         598_000_000,
+        "CLIP: Radford et al., arXiv 2103.00020; DataComp: Gadre et al., arXiv 2304.14108",
     ),
     Downloadable(
         "ViT-L-14/datacomp_xl_s13b_b90k",
@@ -80,6 +90,7 @@ DOWNLOADABLE = (
         "Understands much more. Wants a GPU.",
         "laion/CLIP-ViT-L-14-DataComp.XL-s13B-b90K",
         1_710_000_000,
+        "CLIP: Radford et al., arXiv 2103.00020; DataComp: Gadre et al., arXiv 2304.14108",
     ),
     Downloadable(
         "ViT-H-14/laion2b_s32b_b79k",
@@ -87,5 +98,6 @@ DOWNLOADABLE = (
         "The largest here. Wants a GPU with at least 16 GB.",
         "laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
         3_944_000_000,
+        "CLIP: Radford et al., arXiv 2103.00020; LAION-5B: Schuhmann et al., arXiv 2210.08402",
     ),
 )

@@ -42,7 +42,7 @@ class Activation:
 
 
 class UnitObjective(Objective):
-    """Raises the activation of a unit."""
+    """Raises the activation of a unit, as in feature visualization (Olah et al. 2017, doi 10.23915/distill.00007)."""
 
     def __init__(self, activation: Activation) -> None:
         self.activation = activation

@@ -145,6 +145,8 @@ def apgd(
 ) -> Iterator[AttackOutcome]:
     """Auto-PGD (see `AttackFunction`); yields after every step.
 
+    Source: Croce and Hein (arXiv 2003.01690).
+
     `last` holds the point of the highest loss of each run (for a broken image, the point that broke it).
     """
     attack = GradientAttack(

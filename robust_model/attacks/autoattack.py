@@ -144,6 +144,8 @@ def autoattack(
 ) -> Iterator[AttackOutcome]:
     """AutoAttack (see `AttackFunction`); yields before every pass through the defence, where it can be stopped.
 
+    Source: Croce and Hein (arXiv 2003.01690).
+
     Breaks are known only at the end: of the images that AutoAttack calls broken, those that the judge confirms.
     `last` holds what AutoAttack returned, `own` which images it calls broken. `extra`: "own_correct" and
     "own_accuracy", how many images stand by AutoAttack's own count (and their share); "warnings" and "log", one per

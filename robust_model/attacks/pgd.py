@@ -64,7 +64,10 @@ def pgd(
     judge: Judge,
     before: AttackOutcome | None = None,
 ) -> Iterator[AttackOutcome]:
-    """Adaptive PGD (see `AttackFunction`); yields after every step."""
+    """Adaptive PGD (see `AttackFunction`); yields after every step.
+
+    Sources: Madry et al. (arXiv 1706.06083); from the mean to CrossMax, arXiv 2411.14834.
+    """
     attack = GradientAttack(
         defence, images, labels, config, config.loss, rng=rng, noise=noise, judge=judge, before=before
     )

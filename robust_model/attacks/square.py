@@ -90,6 +90,8 @@ def square(
 ) -> Iterator[AttackOutcome]:
     """Square Attack (see `AttackFunction`); yields after every query.
 
+    Source: Andriushchenko et al. (arXiv 1912.00049).
+
     Random numbers are drawn for the whole batch, so that they do not depend on which images are broken already.
     `last` holds the best point of each restart. `extra`: "asked", how many images it attacked.
     """
