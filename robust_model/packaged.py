@@ -50,7 +50,7 @@ class Packaged:
     side: int
     accuracy: float
     source: str = "EfficientNet: Tan and Le, arXiv 1905.11946"
-    licence: str = "Apache-2.0 (Google's weights; the package that converts them states none)"
+    licence: str = "Apache-2.0 (Google's weights, and the package that converts them)"
 
     @property
     def path(self) -> Path | None:
