@@ -14,7 +14,7 @@ An image on its way through the network (`Ensemble everything everywhere`, arXiv
    runs share (checkpoint, moving average, log), `training` is one run, `pipeline` several phases in one folder.
    `adversary` makes the examples that it trains against, `teaching` soft labels of other networks, `transfer` a start
    from other weights, `distributed` several processes.
-4. **From a run to a model.** `card.export` writes a folder with weights, `config.json` and a card; `soup` averages
+4. **From a run to a model.** `card.export` writes a folder with weights, config.json and a card; `soup` averages
    models or makes an ensemble of them; `calibration` fits a temperature.
 5. **Models by name.** `registry` knows what is shipped, what lies in a folder and, through `packaged`, what Python
    packages bring; `hub`, `published` (torchvision, timm, RobustBench) and `own_network` know the rest, and

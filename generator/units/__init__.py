@@ -1,1 +1,10 @@
-"""Pictures of units: of a channel, a neuron, a direction or a whole layer of a network, instead of a class."""
+"""Pictures of units: of a channel, a neuron, a direction or a whole layer of a network, instead of a class.
+
+- `unit` reads and writes what a unit is called (`blocks.3:12@centre`).
+- `layers` finds the layers of a network by watching two passes, and says what their axes are.
+- `objective` raises a unit's activation; `generator.recipe_objective` takes it where a recipe has a `unit`.
+- `measuring` says how strongly a picture excites it, beside noise.
+- `grid` draws many channels on one sheet, with photos; `cli` is the command "units".
+
+See docs/units.md for what it is good for.
+"""

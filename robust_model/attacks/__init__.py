@@ -1,4 +1,14 @@
-"""Attacks on classifiers. `AnyAttack` is the configuration of one; `run_attack` runs it."""
+"""Attacks on classifiers. `AnyAttack` is the configuration of one; `run_attack` runs it.
+
+`base` has what all share: `Defence` (what is attacked), `AttackBase` (the configuration), `AttackFunction` and
+`AttackOutcome`. An attack is a generator that yields after every step, so that it can be stopped; the caller's judge
+decides what is broken. `pgd` and `apgd` go by gradients (`gradients`, `losses`, `noise`), `square` needs none,
+`autoattack` is its authors' package, run step by step in `relay`; `precision` lets attacks compute in bfloat16.
+
+To add one: a module with a configuration and a function, both named below in `AnyAttack` and `ATTACKS`; then
+`GRADIENT_KINDS` here or `BLACK_BOX_KINDS` in `robust_model.evaluation.facts`, by which signs of masking are read; and a
+suite that has it (`robust_model.evaluation.suites`).
+"""
 
 from collections.abc import Iterator
 from typing import Annotated
