@@ -8,11 +8,10 @@ In the folder that is described: descriptions.json and .csv, and descriptions.js
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor
 
@@ -24,6 +23,7 @@ from generator.explorer.survival import SAVED
 from generator.explorer.transfer import Case
 from generator.image import to_pil
 from generator.part_of_job import PartOfJob
+from generator.progress import Progress
 from generator.protocols import Encoder, JobContext
 from generator.text_files import read_json
 from generator.vlm.asking import ReadSettings, Wanted, describe_cases
@@ -37,7 +37,6 @@ from robust_model.jobs import validated
 
 MOST_SAMPLES = 10
 """Answers to one picture that a page can ask for."""
-ASKING = "Asking"
 """How messages about it begin."""
 
 
@@ -127,16 +126,9 @@ class _Asking(PartOfJob):
 
     model: str
 
-    def progress(
-        self,
-        done: int,
-        total: int,
-        message: str = "",
-        losses: Mapping[str, float] | None = None,
-        preview: Callable[[], Image.Image] | None = None,
-    ) -> None:
-        words = f"{ASKING} {self.model}: answer {min(done + 1, total)} of {total}"
-        self.whole.progress(done, total, words if message else "", losses, preview)
+    def progress(self, now: Progress, /) -> None:
+        words = f"Asking {self.model}: answer {min(now.done + 1, now.total)} of {now.total}"
+        self.whole.progress(replace(now, message=words if now.message else ""))
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,7 +184,7 @@ class Describer:
     def _encoder(self, name: str, context: JobContext) -> Encoder | None:
         if not name:
             return None
-        context.progress(0, 0, f"{ASKING}: loading {name}, which compares texts")
+        context.progress(Progress(0, 0, f"Asking: loading {name}, which compares texts", unit="items"))
         return self.encoders.get(name, context.device, context)
 
 

@@ -42,6 +42,7 @@ from generator.explorer.survival import SAVED, SURVIVALS, find_survivals
 from generator.explorer.transfer import Case, Comparison, Row, compare
 from generator.explorer.verdicts import Verdict
 from generator.explorer.victims import unknown_note, victim_of
+from generator.progress import Progress
 from generator.recipe import Recipe
 from generator.synthesis import Model
 from robust_model.published import is_published
@@ -52,7 +53,6 @@ logger = logging.getLogger(__name__)
 PHOTO = "photo"
 AT_ONCE = 4
 """Things that happen to the file between two updates of the page."""
-MEASURING = "Measuring"
 """How messages about the tables begin."""
 
 
@@ -196,7 +196,7 @@ def load_victims(
     for name in dict.fromkeys([*models, *wish.victims]):
         if context.stop_requested:
             return
-        context.progress(0, 0, f"{MEASURING}: {name}")
+        context.progress(Progress(0, 0, f"Measuring: {name}", unit="items"))
         entry = {"name": name, "model": name, "kind": "", "attacked": name in models, "labels": 0, "note": ""}
         try:
             model = models[name] if name in models else shelf.get(name, infos, context)
@@ -235,7 +235,9 @@ class _Tables:
         for done, (victim, names) in enumerate(parts):
             if self._context.stop_requested:
                 return
-            self._context.progress(done, len(parts), f"{MEASURING}: {victim.name}, {', '.join(names)}")
+            self._context.progress(
+                Progress(done, len(parts), f"Measuring: {victim.name}, {', '.join(names)}", unit="items")
+            )
             self.ask(victim, names)
 
     def comparison(self, victims: Sequence[AnyVictim], survivals: Sequence[str]) -> Comparison:

@@ -31,11 +31,11 @@ from generator.explorer.verdicts import ReadoutAnswer, Verdict
 from generator.explorer.victims import ClassifierVictim, Victim, ZeroShotVictim
 from generator.image import load_image, save_png, to_tensor
 from generator.loop import Step
+from generator.progress import Progress
 from robust_model.ensemble import SelfEnsemble
 
 logger = logging.getLogger(__name__)
 
-DRAWING = "Drawing"
 """How messages about the pictures begin."""
 MOST_VICTIMS = 4
 """Victims whose gradients and lines are drawn."""
@@ -109,7 +109,7 @@ def draw_all(context: JobContext, subject: Subject, findings: dict[str, Any], ke
     for done, (name, draw) in enumerate(parts):
         if context.stop_requested:
             return
-        context.progress(done, len(parts), f"{DRAWING}: {name}")
+        context.progress(Progress(done, len(parts), f"Drawing: {name}", unit="items"))
         findings[name] = draw(context, subject)
         keep()
 

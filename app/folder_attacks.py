@@ -42,6 +42,7 @@ from generator.explorer.stepwise import attack_by_photo
 from generator.explorer.survival import find_survivals
 from generator.explorer.victims import Victim, unknown_note
 from generator.image import load_image, to_tensor
+from generator.progress import Progress
 from generator.protocols import Encoder
 from generator.recipe import Recipe
 from generator.synthesis import Model
@@ -104,7 +105,7 @@ def attack_folder(context: JobContext, shop: Workshop) -> dict[str, Any]:
     take_over(shop.data, context.params.get("continues"), folder, FOLDER)
     photos, left_out = _bring(order, shop, context.owner, folder / PHOTOS)
     target = _target(context, shop)
-    context.progress(0, 0, "Loading the models")
+    context.progress(Progress(0, 0, "Loading the models", unit="items"))
     infos = {info.name: info for info in shop.classifiers.list()}
     try:
         models, revisions = load_models(recipe, infos, shop, context)
@@ -144,7 +145,7 @@ def attack_folder(context: JobContext, shop: Workshop) -> dict[str, Any]:
     result |= {"complete": complete, **_pack(context)}
     write_result(context, result)
     if complete:
-        context.progress(1, 1, "Measured")
+        context.progress(Progress(1, 1, "Measured", unit="items"))
     return result
 
 
@@ -248,7 +249,7 @@ def _pack(context: JobContext) -> dict[str, Any]:
     """Put everything into one file. What goes wrong is a sentence: all of it is there nevertheless."""
     folder, archive = context.dir / FOLDER, context.dir / ARCHIVE
     scratch = archive.with_name(f".{archive.name}.tmp")
-    context.progress(0, 0, "Measuring: putting everything into one file")
+    context.progress(Progress(0, 0, "Measuring: putting everything into one file", unit="items"))
     try:
         with zipfile.ZipFile(scratch, "w") as packed:
             for path in _files(folder):

@@ -42,6 +42,7 @@ from generator.image import load_image, to_tensor
 from generator.loop import DivergedError, Step
 from generator.operators import Size
 from generator.production import Outputs, produce_job
+from generator.progress import Progress
 from generator.recipe import Recipe
 from generator.synthesis import Model, Synthesis
 from generator.text_files import read_json
@@ -95,7 +96,7 @@ def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, A
     with_recipe = switch(context.params, "with_recipe")
     pictures = _pictures(context, task, shop.data)
     asked = describe_wish(context.params) if wish is not None else None
-    context.progress(0, recipe.steps, "Loading the models")
+    context.progress(Progress(0, recipe.steps, "Loading the models"))
     infos = {info.name: info for info in shop.classifiers.list()}
     try:
         models, revisions = load_models(recipe, infos, shop, context)
@@ -322,7 +323,7 @@ def _explore(
         logger.warning("the findings of job %s cannot be kept", context.id, exc_info=True)
         return None, {"findings_error": "The findings could not be written: make room on the disk."}
     finally:
-        context.progress(steps, steps, "Measured")
+        context.progress(Progress(steps, steps, "Measured"))
 
 
 def _describe(
@@ -344,5 +345,5 @@ def _describe(
             context, wish, [case], context.dir, targets=targets, report=report
         )
     finally:
-        context.progress(recipe.steps, recipe.steps, "Measured")
+        context.progress(Progress(recipe.steps, recipe.steps, "Measured"))
     return {"descriptions_error": why} if why else {}

@@ -33,6 +33,7 @@ from app.jobs.outcome import NO_MEMORY
 from app.pictures import Workshop, make_pictures, write_result
 from generator.errors import StudioError
 from generator.program import called
+from generator.progress import Progress
 from robust_model.evaluation.config import EvalConfig
 from robust_model.jobs import evaluate_job, train_job, validated
 from robust_model.training import Run, TrainConfig
@@ -84,7 +85,7 @@ def evaluate(context: JobContext, shop: Workshop) -> dict[str, Any]:
     """
     config = validated(EvalConfig, context.params.get("config"))
     listed = shop.classifiers.find(config.model)
-    context.progress(0, 0, "Loading the model and the data")
+    context.progress(Progress(0, 0, "Loading the model and the data"))
     model = shop.classifiers.get(listed.name, context.device, context)
     side = model.config.image_size
     data = load_images(shop.data, config.data, context.params.get("images"), model.class_names, side, context.owner)
@@ -103,7 +104,7 @@ def train(context: JobContext) -> dict[str, Any]:
     if config.start_from:
         command = called("robust_model")
         raise StudioError(f"A job starts from nothing; to start from other weights, use {command} train.")
-    context.progress(0, 0, "Loading the data")
+    context.progress(Progress(0, 0, "Loading the data"))
     run = Run(config, context.dir / "run", device=context.device)
     result = {"run": "run", **train_job(context, run), "config": config.model_dump(mode="json")}
     write_result(context, result)

@@ -47,6 +47,7 @@ from generator.image import load_image, save_png, to_tensor
 from generator.places import result_file, result_folder, user_path
 from generator.presets import from_preset, presets_of
 from generator.program import Parser
+from generator.progress import Progress
 from generator.protocols import Classifier, Encoder, JobContext
 from generator.recipe_fields import add_arguments, given_fields
 from generator.series import Piece, draw_series, file_name
@@ -260,7 +261,7 @@ def draw_and_judge(context: JobContext, options: argparse.Namespace, encoders: E
     """Draw what is not there yet, and ask the judges. StudioError for what does not fit, before anything is drawn."""
     loaded = {}
     for name in dict.fromkeys(part for drawer in options.drawers for part in drawer.split("+")):
-        context.progress(0, 0, f"Loading {name}")
+        context.progress(Progress(0, 0, f"Loading {name}", unit="items"))
         loaded[name] = load(name, context, encoders)
     judges = [Judge(name, classifier(name, context)) for name in (*options.judges, *options.unrelated)]
     known = {info.name: info.revision for info in (*list_models(), *encoders.list())}

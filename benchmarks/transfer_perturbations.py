@@ -34,6 +34,7 @@ from generator.intervals import Rate
 from generator.places import result_file, result_folder, user_path
 from generator.production import output_paths, produce
 from generator.program import Parser
+from generator.progress import Progress
 from generator.prompts import parse_prompts
 from generator.protocols import Encoder
 from generator.recipe import Recipe
@@ -67,7 +68,7 @@ class Quiet:
     device: str
     stop_requested: bool = False
 
-    def progress(self, *_report: object, **_more: object) -> None:
+    def progress(self, now: Progress, /) -> None:
         """Say nothing."""
 
 

@@ -24,6 +24,7 @@ from generator.operators import parse_resolutions
 from generator.places import writable_file
 from generator.presets import preset_fields
 from generator.production import Outputs, output_paths, produce_job
+from generator.progress import Progress
 from generator.protocols import Foreground, JobContext
 from generator.recipe import RECIPE_VERSION, Recipe
 from generator.recipe_fields import given_fields, oldest_version
@@ -117,7 +118,7 @@ def make(arguments: argparse.Namespace, load_model: LoadModel, list_models: List
             recorder.add(step)
 
     def work(context: JobContext) -> dict[str, Any]:
-        context.progress(0, recipe.steps, "Loading the models")
+        context.progress(Progress(0, recipe.steps, "Loading the models"))
         models = {name: load_model(name, context.device, context) for name in recipe.models}
         made = with_revisions(recipe, list_models())  # those of models that were not here before
         result = produce_job(

@@ -13,6 +13,7 @@ from generator.devices import choose_device
 from generator.errors import StudioError
 from generator.places import result_folder
 from generator.presets import DEFAULT_PRESET, preset_fields, presets_of
+from generator.progress import Progress
 from generator.protocols import Classifier, Encoder, Foreground, JobContext
 from generator.recipe import Recipe
 from generator.recipe_fields import add_arguments, given_fields
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace, load_model: LoadModel, list_models: ListM
     template = Recipe(**(fields | {"models": (arguments.model,), "classes": ("0",)}))
 
     def work(context: JobContext) -> dict[str, Any]:
-        context.progress(0, 0, "Loading the model")
+        context.progress(Progress(0, 0, "Loading the model"))
         model = load_model(arguments.model, context.device, context)
         if isinstance(model, Encoder):
             raise StudioError(

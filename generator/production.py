@@ -26,6 +26,7 @@ from generator.guidance import Pictures
 from generator.image import load_image, save_png, to_pil, to_tensor
 from generator.loop import DivergedError, Step
 from generator.measuring import measure, predict
+from generator.progress import Progress
 from generator.protocols import JobContext
 from generator.recipe import Recipe
 from generator.recipe_checks import may_end_early
@@ -213,14 +214,16 @@ def produce_job(
 
     def report(step: Step) -> None:
         losses = {name: sum(values) / len(values) for name, values in step.losses.items()}
-        context.progress(step.index, step.steps, "Optimising", losses, lambda: _side_by_side(step.image()))
+        context.progress(
+            Progress(step.index, step.steps, "Optimising", losses=losses, preview=lambda: _side_by_side(step.image()))
+        )
         on_step(step)
 
     def report_anew(step: Step, seed: int) -> None:
         words = f"It ran away: drawing it anew with seed {seed}"
-        context.progress(step.index, step.steps, words, preview=lambda: _side_by_side(step.image()))
+        context.progress(Progress(step.index, step.steps, words, preview=lambda: _side_by_side(step.image())))
 
-    context.progress(0, recipe.steps, "Preparing")
+    context.progress(Progress(0, recipe.steps, "Preparing"))
     return produce(
         recipe,
         models,

@@ -1,10 +1,11 @@
 """What the generator asks of a model, and of whoever runs its work. It never imports one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from PIL import Image
 from torch import Tensor, nn
+
+from generator.progress import Progress
 
 
 @runtime_checkable
@@ -114,15 +115,8 @@ class JobContext(Protocol):
         """Whether to end at the next step and return what there is."""
         ...
 
-    def progress(
-        self,
-        done: int,
-        total: int,
-        message: str = "",
-        losses: Mapping[str, float] | None = None,
-        preview: Callable[[], Image.Image] | None = None,
-    ) -> None:
-        """Report `done` of `total` steps; to be called after every step."""
+    def progress(self, now: Progress, /) -> None:
+        """Report where the work stands; to be called after every step."""
         ...
 
 

@@ -16,6 +16,7 @@ from generator.image import ImageError, load_image, save_png, to_tensor
 from generator.loop import DivergedError, Step
 from generator.places import is_there
 from generator.production import Outputs, produce
+from generator.progress import Progress
 from generator.protocols import JobContext
 from generator.recipe import Recipe, RecipeError
 from generator.synthesis import Model
@@ -100,9 +101,9 @@ def draw_series(context: JobContext, pieces: Sequence[Piece], load: Callable[[Pi
         words = f"{number} of {len(left)}, {piece.title}"
 
         def report(step: Step, before: int = done, words: str = words) -> None:
-            context.progress(before + step.index, total, words)
+            context.progress(Progress(before + step.index, total, words))
 
-        context.progress(done, total, words)
+        context.progress(Progress(done, total, words))
         if context.stop_requested:
             series.stopped = True
             break

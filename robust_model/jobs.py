@@ -8,9 +8,10 @@ from pydantic import BaseModel, ValidationError
 
 from generator.arguments import limits_of
 from generator.errors import StudioError
+from generator.progress import Progress
 from generator.protocols import JobContext
 from robust_model.data import LabelledSet
-from robust_model.evaluation.config import EvalConfig, EvalProgress
+from robust_model.evaluation.config import EvalConfig
 from robust_model.evaluation.engine import evaluate_model
 from robust_model.run import TrainingRun, TrainProgress
 from robust_model.subjects import EvaluatedModel
@@ -57,11 +58,8 @@ def evaluate_job(
     images to take in place of those that the configuration names.
     """
 
-    def report(progress: EvalProgress) -> None:
-        context.progress(progress.done, progress.total, progress.message)
-
     return evaluate_model(
-        config, model, folder, data=data, on_progress=report, should_stop=lambda: context.stop_requested
+        config, model, folder, data=data, on_progress=context.progress, should_stop=lambda: context.stop_requested
     )
 
 
@@ -82,9 +80,9 @@ def train_job(
             on_epoch(progress.epoch)
             losses |= {name: value for name, value in progress.epoch.items() if name.startswith("holdout")}
         rate = max(0.0, progress.learning_rate)  # that of the next step, which after the last one is none
-        context.progress(progress.step, progress.steps, f"Learning rate {rate:.3g}", losses)
+        context.progress(Progress(progress.step, progress.steps, f"Learning rate {rate:.3g}", losses=losses))
 
     # A resumed run does not begin at 0: said before its first step, that is not mistaken for speed.
-    context.progress(run.step, run.steps, "Training")
+    context.progress(Progress(run.step, run.steps, "Training"))
     complete = run.run(report, lambda: context.stop_requested, checkpoint_every_s=checkpoint_every_s)
     return {"complete": complete, "step": run.step, "steps": run.steps, "epochs": epochs}

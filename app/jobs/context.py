@@ -6,13 +6,14 @@ import dataclasses
 import io
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.jobs.model import Discarded, JobRecord, JobSnapshot, JobStatus, as_json
 from app.jobs.progress import MAX_CURVES, Curve, Rate
 from app.jobs.store import PREVIEW_NAME, write_atomic
+from generator.progress import Progress
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -70,6 +71,7 @@ class Job:
             position=position,
             done=record.done,
             total=record.total,
+            unit=record.unit,
             eta_s=self.rate.eta(record.total, now) if running and not stopping else None,
             message=UNSAVED if self.unsaved else record.message,
             stopping=stopping,
@@ -124,40 +126,33 @@ class JobContext:
         with self._lock:
             return self._job.stop_requested or self._job.discard_requested
 
-    def progress(
-        self,
-        done: int,
-        total: int,
-        message: str = "",
-        losses: Mapping[str, float] | None = None,
-        preview: Callable[[], Image.Image] | None = None,
-    ) -> None:
-        """Report ``done`` of ``total`` steps (0 while the total is unknown). Call it after every step.
+    def progress(self, now: Progress, /) -> None:
+        """Report where the work stands. Call it after every step.
 
-        An empty ``message`` leaves the last one. ``losses`` are named values at step ``done``, added to
-        the curves. ``preview`` renders the newest frame; it is called only when a new one is due: at most
-        every ``PREVIEW_INTERVAL_S``, and for the last step.
+        An empty message leaves the last one, and losses are added to the curves. The preview is rendered only
+        when a new one is due: at most every ``PREVIEW_INTERVAL_S``, and for the last step.
 
         Raises:
             Discarded: the job has been thrown away; let it pass.
         """
-        if done < 0 or total < 0:
-            raise ValueError(f"done and total are counts from 0; got {done} of {total}")
-        now = self._clock()
+        time = self._clock()
         with self._lock:
             job = self._job
             # A job that no longer counts as running was given up by a service that has closed.
             if job.discard_requested or job.record.status is not JobStatus.RUNNING:
                 raise Discarded
-            last_step = done >= total > 0 and done != job.record.done
-            job.rate.update(done, now)
-            job.update(done=int(done), total=int(total), message=message or job.record.message)
-            for name, value in (losses or {}).items():
+            last_step = now.done >= now.total > 0 and now.done != job.record.done
+            if now.unit != job.record.unit:
+                job.rate = Rate()  # what a byte took says nothing of a step
+            job.rate.update(now.done, time)
+            message = now.message or job.record.message
+            job.update(done=int(now.done), total=int(now.total), unit=now.unit, message=message)
+            for name, value in now.losses.items():
                 if name in job.curves or len(job.curves) < MAX_CURVES:
-                    job.curves.setdefault(name, Curve()).add(done, value)
-        if preview is not None and self._preview_due(now, last_step):
-            self._previewed_at = now
-            self._write_preview(preview())
+                    job.curves.setdefault(name, Curve()).add(now.done, value)
+        if now.preview is not None and self._preview_due(time, last_step):
+            self._previewed_at = time
+            self._write_preview(now.preview())
         self._on_progress()
 
     def _preview_due(self, now: float, last_step: bool) -> bool:

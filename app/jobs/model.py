@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from generator.errors import StudioError
+from generator.progress import Unit
 
 RECORD_VERSION = 1
 TITLE_LENGTH = 200
@@ -122,7 +123,8 @@ class JobRequest:
 class JobRecord:
     """What ``job.json`` holds. ``sequence`` orders jobs by submission, whatever the clock did.
 
-    ``hours`` is what the job was thought to take when it was submitted.
+    ``hours`` is what the job was thought to take when it was submitted. Records that were kept before units were
+    have no ``unit``: steps.
     """
 
     version: int
@@ -137,6 +139,7 @@ class JobRecord:
     status: JobStatus = JobStatus.QUEUED
     done: int = 0
     total: int = 0
+    unit: Unit = "steps"
     message: str = ""
     preview_version: int = 0
     result: dict[str, Any] | None = None
@@ -153,7 +156,7 @@ class JobSnapshot:
 
     Attributes:
         position: 1 for the next job to run on its device; ``None`` once it has left the queue.
-        done, total: steps of work; ``total`` is 0 while unknown.
+        done, total: how much of the work is done, in ``unit``; ``total`` is 0 while unknown.
         eta_s: seconds still needed; ``None`` while unknown, and once its end has been asked for.
         stopping: its end has been asked for, and the handler has not come to it yet.
         curves: name -> (step, value) points, at most about 500 each; empty in listings.
@@ -173,6 +176,7 @@ class JobSnapshot:
     position: int | None
     done: int
     total: int
+    unit: Unit
     eta_s: float | None
     message: str
     stopping: bool

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from app.jobs.context import Clock, JobContext
 from app.jobs.foreground import run_foreground
 from app.jobs.model import Discarded, JobRequest, JobSnapshot
+from generator.progress import amount, with_amount
 
 LIVE_SECONDS = 0.1
 SPARSE_SECONDS = 10.0
@@ -126,13 +127,14 @@ class ProgressLine:
 
 def describe(snapshot: JobSnapshot, elapsed: float) -> str:
     """One line on where a job is, such as ``3/80 (4%), loss 1.500, 12 s left: Optimising``."""
-    if snapshot.done == 0 or snapshot.total == 0:
-        return snapshot.message
-    parts = [f"{snapshot.done}/{snapshot.total} ({snapshot.done / snapshot.total:.0%})"]
+    done, total, unit = snapshot.done, snapshot.total, snapshot.unit
+    if done == 0 or total == 0:
+        return with_amount(snapshot.message, done, total, unit)
+    parts = [f"{amount(done, total, unit)} ({done / total:.0%})"]
     curve = next((snapshot.curves[name] for name in HEADLINES if snapshot.curves.get(name)), None)
     if curve is not None:
         parts.append(f"loss {curve[-1][1]:.3f}")
-    if snapshot.done >= snapshot.total:
+    if done >= total:
         parts.append(f"in {duration(elapsed)}")
     elif snapshot.eta_s is not None:
         parts.append(f"{duration(snapshot.eta_s)} left")

@@ -10,6 +10,7 @@ from app.ui.attack_words import attack_words
 from app.ui.media import Media
 from app.ui.stage import STATE_WORDS
 from app.uploads import Uploads
+from generator.progress import with_amount
 
 Report = Mapping[str, Any]
 Interval = Callable[[int, int], tuple[float, float]]
@@ -163,7 +164,8 @@ def _progress(job: JobSnapshot) -> str:
         return markup.progress_bar(0, 0, "next in line" if place == 1 else f"number {place} in line")
     if job.status is not JobStatus.RUNNING:
         return ""
-    words = markup.with_time_left(job.message or "starting", job.eta_s if job.total and job.done < job.total else None)
+    said = with_amount(job.message or "starting", job.done, job.total, job.unit)
+    words = markup.with_time_left(said, job.eta_s if job.total and job.done < job.total else None)
     if job.stopping:
         words = f"{words} · stopping, what is finished is kept"
     return markup.progress_bar(job.done, job.total, words)

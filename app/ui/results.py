@@ -281,7 +281,7 @@ def early_end(job: JobSnapshot) -> str:
     fault = (job.result or {}).get("error")
     if fault:  # the optimisation diverged; the last good picture was kept
         return markup.notice(str(fault), tone="warn")
-    if job.status is not JobStatus.STOPPED or job.done >= job.total > 0:
+    if job.status is not JobStatus.STOPPED or job.unit != "steps" or job.done >= job.total > 0:
         return ""
     return markup.notice(f"Stopped at step {job.done} of {job.total}. The picture of that moment is kept.")
 

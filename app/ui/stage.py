@@ -8,11 +8,9 @@ from app.jobs.model import JobSnapshot, JobStatus
 from app.ui import charts, markup
 from app.ui.media import Media
 from app.ui.theme import mosaic_uri
+from generator.progress import with_amount
 
 DoneView = Callable[[JobSnapshot], str]
-
-NOT_STEPS = ("Downloading", "Checking", "Connecting", "Waiting", "Measuring", "Drawing", "Asking", "Attacking")
-"""How messages begin whose counts are no steps of one picture: bytes, what is looked at after them, many pictures."""
 
 STATE_WORDS = {
     JobStatus.QUEUED: "waiting",
@@ -81,13 +79,19 @@ def _working(snapshot: JobSnapshot, media: Media) -> str:
         place = snapshot.position or 1
         words = "next in line" if place == 1 else f"number {place} in line"
         return f'<div class="cx-canvas cx-waiting"></div>{markup.progress_bar(0, 0, words)}'
-    words = markup.progress_words(snapshot.done, snapshot.total, snapshot.eta_s)
-    if snapshot.message and (not snapshot.done or snapshot.message.startswith(NOT_STEPS)):
-        words = markup.with_time_left(snapshot.message, snapshot.eta_s if snapshot.done else None)
+    words = _work_words(snapshot)
     if snapshot.stopping:
         words = f"{words} · stopping after this step, the picture is kept"
     frame = preview(snapshot, media) or '<div class="cx-canvas cx-waiting"></div>'
     return frame + markup.progress_bar(snapshot.done, snapshot.total, words)
+
+
+def _work_words(snapshot: JobSnapshot) -> str:
+    """How far the work is: steps as steps, all else as what is being done, with how much has arrived."""
+    if snapshot.unit == "steps" and (snapshot.done or not snapshot.message):
+        return markup.progress_words(snapshot.done, snapshot.total, snapshot.eta_s)
+    words = with_amount(snapshot.message or "starting", snapshot.done, snapshot.total, snapshot.unit)
+    return markup.with_time_left(words, snapshot.eta_s if snapshot.done else None)
 
 
 def details_of(snapshot: JobSnapshot, more_view: DoneView) -> str:
@@ -99,7 +103,7 @@ def details_of(snapshot: JobSnapshot, more_view: DoneView) -> str:
 
 def loss_curves(snapshot: JobSnapshot) -> str:
     """The loss curves of a job, over the steps of its recipe whatever it is counting at the moment."""
-    return charts.loss_chart(snapshot.curves, 0 if snapshot.message.startswith(NOT_STEPS) else snapshot.total)
+    return charts.loss_chart(snapshot.curves, snapshot.total if snapshot.unit == "steps" else 0)
 
 
 def fingerprint(snapshot: JobSnapshot) -> str:
@@ -112,6 +116,7 @@ def fingerprint(snapshot: JobSnapshot) -> str:
         snapshot.preview_version,
         snapshot.position,
         snapshot.stopping,
+        snapshot.unit,
         snapshot.message,
         eta,
     )

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from generator.encoders.connection import Connection, DownloadError, Interrupted, NothingLeft, RemoteFile, connect
 from generator.encoders.weights import sha256
+from generator.progress import Progress, amount
 from generator.protocols import JobContext
 from generator.text_files import read_text, write_text
 
@@ -88,7 +89,7 @@ def _check(context: JobContext | None, done: int, total: int, message: str, *, r
         return
     stop = context.stop_requested
     if report or stop:
-        context.progress(done, total, message)  # raises if the work has been thrown away
+        context.progress(Progress(done, total, message, unit="bytes"))  # raises if the work has been thrown away
     if stop:
         raise DownloadStopped("The download was stopped. What has arrived is kept: the next one goes on from there.")
 
@@ -123,7 +124,7 @@ class _Download:
 
     def _failure(self, error: Interrupted) -> DownloadError:
         kept = self._size()
-        after = f" after {self._amount(kept)}" if kept else ""
+        after = f" after {amount(kept, self.total, 'bytes')}" if kept else ""
         advice = "what has arrived is kept, and the next try goes on from there" if kept else "then try again"
         return DownloadError(
             f"The download of {self.label} failed{after}: {error}. See that you are connected; {advice}."
@@ -165,8 +166,8 @@ class _Download:
             while chunk := connection.read(_CHUNK):
                 file.write(chunk)
                 done += len(chunk)
-                self._report(done, f"Downloading {self.label}: {self._amount(done)}")
-            self._report(done, f"Downloading {self.label}: {self._amount(done)}", now=True)
+                self._report(done, f"Downloading {self.label}")
+            self._report(done, f"Downloading {self.label}", now=True)
 
     def _verify(self) -> None:
         def report(done: int) -> None:
@@ -203,9 +204,6 @@ class _Download:
         if due:
             self._reported_at = time.monotonic()
         _check(self.context, done, max(done, self.total) if self.total else 0, message, report=due)
-
-    def _amount(self, done: int) -> str:
-        return f"{done / 1e6:,.0f} of {self.total / 1e6:,.0f} MB" if self.total else f"{done / 1e6:,.0f} MB"
 
     def _size(self) -> int:
         return self.part.stat().st_size if self.part.exists() else 0

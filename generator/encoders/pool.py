@@ -36,6 +36,7 @@ from generator.encoders.names import (
 from generator.encoders.precision import choose_precision
 from generator.encoders.weights import Revisions
 from generator.errors import StudioError
+from generator.progress import Progress
 from generator.protocols import JobContext
 from generator.shipped import ASSETS
 
@@ -218,7 +219,7 @@ class EncoderPool:
             turn = self._turns.setdefault(key, threading.Lock())
         while not turn.acquire(timeout=_POLL_S):
             if context is not None and context.stop_requested:
-                context.progress(0, 0, "Waiting for the model")  # raises if the work has been thrown away
+                context.progress(Progress(0, 0, "Waiting for the model"))  # raises if the work has been thrown away
                 raise StudioError("Stopped while the model was still being loaded.")
         try:
             yield

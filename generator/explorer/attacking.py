@@ -1,11 +1,10 @@
 """Attacking photo after photo, such that a run that was ended at any moment goes on where it was."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from PIL import Image
 from torch import Tensor
 
 from generator.completion import fill_in
@@ -18,6 +17,7 @@ from generator.guidance import Pictures
 from generator.image import load_image, read_metadata, to_tensor
 from generator.part_of_job import PartOfJob
 from generator.production import Outputs, produce_job
+from generator.progress import Progress
 from generator.protocols import Encoder, JobContext
 from generator.recipe import Recipe
 from generator.synthesis import Model
@@ -46,16 +46,9 @@ class _Part(PartOfJob):
     total: int
     label: str
 
-    def progress(
-        self,
-        done: int,
-        total: int,
-        message: str = "",
-        losses: Mapping[str, float] | None = None,
-        preview: Callable[[], Image.Image] | None = None,
-    ) -> None:
-        del total  # that of the part
-        self.whole.progress(self.done + done, self.total, f"{message}: {self.label}", losses, preview)
+    def progress(self, now: Progress, /) -> None:
+        message = f"{now.message}: {self.label}"
+        self.whole.progress(replace(now, done=self.done + now.done, total=self.total, message=message, unit="items"))
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,7 @@ from generator.explorer.report import Report, to_text
 from generator.explorer.saved import cases_of
 from generator.explorer.victims import Victim, unknown_note, victim_of
 from generator.image import to_pil
+from generator.progress import Progress
 from generator.protocols import Encoder, Foreground, JobContext
 from generator.recipe import Recipe
 from generator.recipe_objective import demand_gradients
@@ -44,7 +45,7 @@ class _Models:
 
     def get(self, name: str) -> Model:
         if name not in self.loaded:
-            self.context.progress(0, 0, f"Loading {name}")
+            self.context.progress(Progress(0, 0, f"Loading {name}", unit="items"))
             self.loaded[name] = self.load(name, self.context.device, self.context)
         return self.loaded[name]
 

@@ -3,10 +3,8 @@
 The files are those of `generator.explorer.batch`, and either goes on from what the other left.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-
-from PIL import Image
 
 from generator.explorer.attacking import Attacked, AttackPlan, attack_photos
 from generator.explorer.batch import ANSWERS, Measuring, check_plan, refuse_nothing
@@ -15,11 +13,9 @@ from generator.explorer.report import Report
 from generator.explorer.store import VerdictStore
 from generator.explorer.transfer import Comparison, Row, compare
 from generator.part_of_job import PartOfJob
+from generator.progress import Progress
 from generator.protocols import JobContext
 from generator.synthesis import Model
-
-ATTACKING = "Attacking"
-"""How messages about the progress begin."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +29,9 @@ class _Turn(PartOfJob):
     total: int
     words: str
 
-    def progress(
-        self,
-        done: int,
-        total: int,
-        message: str = "",
-        losses: Mapping[str, float] | None = None,
-        preview: Callable[[], Image.Image] | None = None,
-    ) -> None:
-        del total, message, losses
-        self.whole.progress(self.done + done, self.total, self.words, preview=preview)
+    def progress(self, now: Progress, /) -> None:
+        done = self.done + now.done
+        self.whole.progress(Progress(done, self.total, self.words, unit="items", preview=now.preview))
 
 
 @dataclass
@@ -90,8 +79,8 @@ def attack_by_photo(
     total = steps * len(plan.photos)
     sofar = _SoFar()
     for number, photo in enumerate(plan.photos):
-        turn = _Turn(context, number * steps, total, f"{ATTACKING} {number + 1} of {len(plan.photos)}: {photo.name}")
-        turn.progress(0, steps)
+        turn = _Turn(context, number * steps, total, f"Attacking {number + 1} of {len(plan.photos)}: {photo.name}")
+        turn.progress(Progress(0, steps))
         attacked = attack_photos(turn, replace(plan, photos=(photo,)), models)
         compared = _look(turn, steps, attacked, measuring, store)
         sofar.add(attacked, compared)
@@ -100,7 +89,7 @@ def attack_by_photo(
         if stopped:
             return
     refuse_nothing(sofar.attacked)
-    context.progress(total, total, "Measured")
+    context.progress(Progress(total, total, "Measured", unit="items"))
 
 
 def _look(turn: _Turn, steps: int, attacked: Attacked, measuring: Measuring, store: VerdictStore) -> Comparison:
@@ -114,6 +103,6 @@ def _look(turn: _Turn, steps: int, attacked: Attacked, measuring: Measuring, sto
         survivals=measuring.survivals,
         names=measuring.names,
         store=store,
-        on_progress=lambda _done, _total, _message: looking.progress(steps, steps),
+        on_progress=lambda _now: looking.progress(Progress(steps, steps)),
         should_stop=lambda: turn.stop_requested,
     )

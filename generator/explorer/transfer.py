@@ -15,6 +15,7 @@ from generator.explorer.verdicts import NOT_ASKED, Verdict
 from generator.explorer.victims import Victim
 from generator.image import ImageError, load_image, to_tensor
 from generator.intervals import Rate
+from generator.progress import Progress, silent
 
 NOT_APPLICABLE = Outcome.NOT_APPLICABLE
 
@@ -118,12 +119,12 @@ def compare(
     survivals: Sequence[str] = (SAVED,),
     names: Names | None = None,
     store: VerdictStore | None = None,
-    on_progress: Callable[[int, int, str], None] = lambda _done, _total, _message: None,
+    on_progress: Callable[[Progress], None] = silent,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Comparison:
     """Look at every case with every victim, from the files on disk.
 
-    `on_progress` hears (done, total, what) after every picture and victim. Asked to stop, it returns the rows of the
+    `on_progress` is called before every picture and victim, and at the end. Asked to stop, it returns the rows of the
     cases that are complete. A file that cannot be read, or has changed its size, is named in `unreadable`.
     """
     names, store = names or Names(), store or VerdictStore()
@@ -145,7 +146,8 @@ def compare(
             if should_stop():
                 return Comparison(tuple(rows), found, unreadable, stopped=True)
             meaning = meaning_of(case.question, victim.labels, names)
-            on_progress(number * len(victims) + index, total, f"{victim.name} looks at {case.image}")
+            done = number * len(victims) + index
+            on_progress(Progress(done, total, f"{victim.name} looks at {case.image}", unit="items"))
             before = store.look(victim, photo, SAVED, meaning.labels)
             shown = meaning.wanted or meaning.right or (before.label,)
             before = store.look(victim, photo, SAVED, shown)
@@ -175,7 +177,7 @@ def compare(
                 )
         rows += of_case
         found[key] = distances(to_tensor(attacked), to_tensor(photo))
-    on_progress(total, total, "Measured")
+    on_progress(Progress(total, total, "Measured", unit="items"))
     return Comparison(tuple(rows), found, unreadable)
 
 

@@ -18,6 +18,7 @@ from generator.errors import StudioError
 from generator.explorer.photos import find_photos
 from generator.image import ImageError, load_image, to_tensor
 from generator.presets import from_preset
+from generator.progress import Progress
 from generator.protocols import JobContext, Observable
 from generator.recipe import Recipe
 from generator.recipe_objective import Model
@@ -83,7 +84,9 @@ def draw(grid: Grid, model: Model, context: JobContext, photos: Mapping[int, Ran
         synthesis = synthesise(recipe, {grid.model: model}, device=context.device)
         for step in synthesis.steps:
             done = number * recipe.steps + step.index
-            context.progress(done, len(grid.channels) * recipe.steps, f"Drawing channel {channel}")
+            context.progress(
+                Progress(done, len(grid.channels) * recipe.steps, f"Drawing channel {channel}", unit="items")
+            )
         yield Cell(channel, rendered(synthesis.prior), photos.get(channel, ()))
         if context.stop_requested:
             return
@@ -99,7 +102,7 @@ def most_exciting(
     """
     found, scores, paths = find_photos([folder]), list[Tensor](), list[Path]()
     for start in range(0, len(found), _BATCH):
-        context.progress(start, len(found), "Looking at photos")
+        context.progress(Progress(start, len(found), "Looking at photos", unit="items"))
         squares = _squares(found[start : start + _BATCH], model.observed_side or DEFAULT_SIDE)
         if not squares:
             continue

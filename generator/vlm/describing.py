@@ -11,6 +11,7 @@ from generator.explorer.names import Names
 from generator.explorer.survival import SAVED, SURVIVALS, NotApplicableError
 from generator.explorer.transfer import Case
 from generator.image import ImageError, load_image
+from generator.progress import Progress
 from generator.protocols import Encoder, JobContext
 from generator.vlm.client import Reply, VlmClient, VlmError, VlmRefusedError
 from generator.vlm.costs import CapReached
@@ -186,7 +187,7 @@ def describe(
 
     def tell() -> None:
         nonlocal done
-        context.progress(min(done, total), total, f"{model} looks at {case.image}")
+        context.progress(Progress(min(done, total), total, f"{model} looks at {case.image}", unit="items"))
         done += 1
 
     def heard() -> None:
@@ -228,7 +229,7 @@ def describe(
         found.stopped = True
     except _EndedError as error:
         found.ended = str(error)
-    context.progress(total, total, "Described")
+    context.progress(Progress(total, total, "Described", unit="items"))
     return found
 
 

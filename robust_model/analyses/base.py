@@ -8,6 +8,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from generator.arguments import MOST_SEED
+from generator.progress import Progress, silent
 from robust_model.attacks import Defence, PassCount
 from robust_model.data import LabelledImages
 
@@ -111,7 +112,7 @@ class Monitor:
 
     def __init__(
         self,
-        on_progress: Callable[[int, int, str], None] = lambda _done, _total, _message: None,
+        on_progress: Callable[[Progress], None] = silent,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self.on_progress, self.should_stop = on_progress, should_stop
@@ -123,12 +124,12 @@ class Monitor:
     def begin(self, total: int) -> None:
         """Say how many units of work there are, at most."""
         self.total = total
-        self.on_progress(0, total, "Starting")
+        self.on_progress(Progress(0, total, "Starting", unit="items"))
 
     def at(self, done: int, message: str) -> None:
         """Report that `done` units are done; raises `Stopped` if it is time to."""
         self.done = min(done, self.total)
-        self.on_progress(self.done, self.total, message)
+        self.on_progress(Progress(self.done, self.total, message, unit="items"))
         if self.should_stop():
             raise Stopped
 

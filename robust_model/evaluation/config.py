@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -59,14 +59,6 @@ class EvalConfig(BaseModel):
     samples: int = Field(4, ge=0, le=10_000)
     batch: int = Field(250, ge=1, le=100_000)
     seed: int = Field(0, ge=0, le=MOST_SEED)
-
-
-class EvalProgress(NamedTuple):
-    """`done` of at most `total` passes (images that break early end sooner) and what is known."""
-
-    done: int
-    total: int
-    message: str
 
 
 def evaluation_data(config: EvalConfig, image_size: int | None) -> LabelledSet:

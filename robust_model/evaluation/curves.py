@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 
+from generator.progress import Progress
 from robust_model.attacks import Defence, PassCount, PgdConfig
 from robust_model.evaluation.config import EvalConfig
 from robust_model.evaluation.journal import Entry
@@ -38,7 +39,7 @@ def curve_unit(
     name: str,
     rows: torch.Tensor,
     right: torch.Tensor,
-    on_progress: Callable[[int, int, str], None],
+    on_progress: Callable[[Progress], None],
     should_stop: Callable[[], bool],
 ) -> Entry | None:
     """The report's curves `name` on the images `rows` (indices), of which `right` (bool) are right when clean.

@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 
 from generator.errors import StudioError
+from generator.progress import Progress, silent
 from robust_model.attacks import AnyAttack, AttackOutcome, as_attacked
 from robust_model.checkpoint import save_tensors, write_atomically
 from robust_model.class_match import match_classes
 from robust_model.data import LabelledSet
-from robust_model.evaluation.config import EvalConfig, EvalProgress, choose, evaluation_data
+from robust_model.evaluation.config import EvalConfig, choose, evaluation_data
 from robust_model.evaluation.curves import curve_costs, curve_unit
 from robust_model.evaluation.diagnostics import diagnose
 from robust_model.evaluation.journal import Entry, Identity, Journal, data_digest, tensors_digest
@@ -89,7 +90,7 @@ class Evaluation:
         data: LabelledSet,
         folder: Path | None = None,
         *,
-        on_progress: Callable[[EvalProgress], None] = lambda _: None,
+        on_progress: Callable[[Progress], None] = silent,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         data = match_classes(data, model.class_names, config.match)
@@ -229,8 +230,8 @@ class Evaluation:
         n = min(self.config.sweep, len(order))
         for name, share in self.curve_shares.items():
 
-            def on_progress(done: int, total: int, message: str, name: str = name, share: int = share) -> None:
-                self._say(self.done + share * done / total, f"{name}: {message}")
+            def on_progress(now: Progress, name: str = name, share: int = share) -> None:
+                self._say(self.done + share * now.done / now.total, f"{name}: {now.message}")
 
             curves = curve_unit(self.bench, self.config, name, order[:n], right[:n], on_progress, self.should_stop)
             if curves is None:
@@ -252,10 +253,11 @@ class Evaluation:
         self._say(self.done, message)
 
     def _say(self, done: float, message: str) -> None:
-        progress = EvalProgress(int(done), self.total, message)
-        self.on_progress(progress)
+        now = Progress(int(done), self.total, message)  # of at most so many: images that break early end sooner
+        self.on_progress(now)
         if self.journal.folder is not None and time.monotonic() - self.written_at >= REPORT_SECONDS:
-            self._write(self.journal.folder, {**self._report(complete=False), "progress": progress._asdict()})
+            progress = {"done": now.done, "total": now.total, "message": message}
+            self._write(self.journal.folder, {**self._report(complete=False), "progress": progress})
 
     def _report(self, complete: bool) -> dict[str, Any]:
         setting = Setting(self.config, self.model, self.data, self.indices, str(self.device))
@@ -288,7 +290,7 @@ def evaluate_model(
     folder: Path | None = None,
     *,
     data: LabelledSet | None = None,
-    on_progress: Callable[[EvalProgress], None] = lambda _: None,
+    on_progress: Callable[[Progress], None] = silent,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Evaluate `model` on `config.data`'s test split (or `data`); returns the report as plain JSON types."""

@@ -13,6 +13,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor
 
+from generator.progress import Progress, silent
 from robust_model.attacks import Defence, Judge, PassCount, PgdConfig, run_attack
 from robust_model.evaluation.accounting import proportion
 from robust_model.evaluation.diagnostics import STEP, diagnose
@@ -53,7 +54,7 @@ class Ladder:
     """Attacks of growing budget on one batch of images, and what was found.
 
     `images` [B, 3, H, W] in [0, 1] and `labels` [B] on the defence's device; `clean` bool [B]: right from the start.
-    `judge` says whether the defended answer still stands; `on_progress` hears (done, total, message) in image steps,
+    `judge` says whether the defended answer still stands; `on_progress` hears of image steps,
     and `should_stop` is asked after each step: the rung in work is then dropped.
     """
 
@@ -65,7 +66,7 @@ class Ladder:
     noise: Noise
     rng: torch.Generator
     batch: int = 250
-    on_progress: Callable[[int, int, str], None] = lambda _done, _total, _message: None
+    on_progress: Callable[[Progress], None] = silent
     should_stop: Callable[[], bool] = lambda: False
     passes: PassCount = field(default_factory=PassCount)
     stopped: bool = False
@@ -114,7 +115,7 @@ class Ladder:
                 self.done += len(chunk)
                 left = int((~broken).sum())
                 message = f"{attack.name} at {attack.eps * 255:.3g}/255: {left} of {len(chunk)} images still stand"
-                self.on_progress(min(self.done, self.total), self.total, message)
+                self.on_progress(Progress(min(self.done, self.total), self.total, message))
                 self.stopped = self.stopped or self.should_stop()
                 if self.stopped:
                     break
@@ -175,7 +176,7 @@ def _curves(ladder: Ladder, config: SweepConfig, name: str) -> dict[str, Any]:
         if ladder.stopped:
             break
         ladder.done = before + len(ladder.images) * sum(attack.units for attack in attacks)
-        ladder.on_progress(ladder.done, ladder.total, f"{attacks[0].name} over {axis}: done")
+        ladder.on_progress(Progress(ladder.done, ladder.total, f"{attacks[0].name} over {axis}: done"))
     return ladder.report(curves)
 
 

@@ -6,6 +6,7 @@ import os
 import threading
 
 from app.jobs import JobContext, JobRequest
+from generator.progress import Progress
 
 PATIENCE = 20.0  # seconds until a test that would hang fails instead
 
@@ -35,7 +36,7 @@ class Puppet:
             assert self._go.acquire(timeout=PATIENCE)
             if context.stop_requested:
                 break
-            context.progress(step, self.steps, f"step {step}", {"loss": 1.0 / step})
+            context.progress(Progress(step, self.steps, f"step {step}", losses={"loss": 1.0 / step}))
             self._at.release()
         (context.dir / "result.txt").write_text("kept")
         return {"steps": context.params.get("name", ""), "file": "result.txt"}

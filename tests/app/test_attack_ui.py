@@ -229,9 +229,10 @@ def test_the_line_shows_where_the_answer_changes() -> None:
 def snapshot(folder: Path, **changes: Any) -> JobSnapshot:
     values: dict[str, Any] = {
         "id": "a1", "kind": "attack", "title": "attack", "owner": "o" * 32, "device": "cpu",
-        "status": JobStatus.DONE, "position": None, "done": 4, "total": 4, "eta_s": None, "message": "",
-        "stopping": False, "curves": {}, "preview": None, "preview_version": 0, "result": None, "error": None,
-        "created": 0.0, "started": 0.0, "finished": None, "params": {}, "folder": str(folder),
+        "status": JobStatus.DONE, "position": None, "done": 4, "total": 4, "unit": "steps", "eta_s": None,
+        "message": "", "stopping": False, "curves": {}, "preview": None, "preview_version": 0,
+        "result": None, "error": None, "created": 0.0, "started": 0.0,
+        "finished": None, "params": {}, "folder": str(folder),
     }  # fmt: skip
     return JobSnapshot(**(values | changes))
 
@@ -264,7 +265,7 @@ def test_the_result_has_tables_first_and_the_rest_folded_away(tmp_path: Path) ->
 
 def test_curves_keep_to_the_steps_while_something_else_is_counted(tmp_path: Path) -> None:
     curves = {"total": [(1, 2.0), (4, 1.0)]}
-    measuring = snapshot(tmp_path, curves=curves, done=3, total=90, message="Measuring: a")
+    measuring = snapshot(tmp_path, curves=curves, done=3, total=90, unit="items")
     assert ">4 steps<" in stage.loss_curves(measuring)
     assert ">90 steps<" in stage.loss_curves(snapshot(tmp_path, curves=curves, total=90))
 

@@ -21,6 +21,7 @@ import sys, threading
 from pathlib import Path
 from app.jobs import JobRequest, JobService
 from app.jobs import store
+from generator.progress import Progress
 
 def here(moment):
     print(moment, flush=True)
@@ -81,7 +82,7 @@ def test_killed_in_the_middle_of_a_job(tmp_path):
         def handler(context):
             for step in range(1, 4):
                 (context.dir / "partial.txt").write_text(str(step))
-                context.progress(step, 9, losses={"loss": 1.0 / step})
+                context.progress(Progress(step, 9, losses={"loss": 1.0 / step}))
             here("running " + context.id)
 
         service = run(handler, checkpoint_s=0.0)
@@ -203,7 +204,7 @@ def test_killed_while_a_discarded_job_is_removed(tmp_path):
         def handler(context):
             (context.dir / "unwanted.png").write_text("x")
             service.discard(context.id, "anna")
-            context.progress(1, 2)
+            context.progress(Progress(1, 2))
 
         service = run(handler)
         submit(service, "unwanted")

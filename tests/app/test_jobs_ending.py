@@ -13,6 +13,7 @@ from app.jobs import (
     NotYourJobError,
     UnknownJobError,
 )
+from generator.progress import Progress
 from tests.app.puppet import PATIENCE, Puppet, finish, on_disk, request
 
 # ---------------------------------------------------------------------- stop and discard
@@ -71,11 +72,11 @@ def test_progress_raises_in_the_step_after_the_discard(start):
     discarded, seen = threading.Event(), []
 
     def handler(context):
-        context.progress(1, 9)
+        context.progress(Progress(1, 9))
         service.discard(context.id, "anna")
         assert context.stop_requested
         try:
-            context.progress(2, 9)
+            context.progress(Progress(2, 9))
         except Exception:  # noqa: BLE001 (as careless code in between would)
             seen.append("swallowed")
         except Discarded:
@@ -172,7 +173,7 @@ def test_close_asks_running_jobs_to_stop_and_keeps_waiting_ones(start):
             stopping.set()
             while not context.stop_requested:
                 threading.Event().wait(0.001)
-            context.progress(1, 9)
+            context.progress(Progress(1, 9))
             return {"partial": True}
         return {}
 
@@ -198,7 +199,7 @@ def test_a_job_that_completes_while_the_service_closes_is_done(start):
         begun.set()
         while not context.stop_requested:
             threading.Event().wait(0.001)
-        context.progress(3, 3)
+        context.progress(Progress(3, 3))
         return {}
 
     service = start(handler)
@@ -262,7 +263,7 @@ def test_a_job_of_a_kind_that_is_gone_fails_in_words(start):
 
 def test_many_owners_and_threads_at_once(start):
     service = start(
-        lambda context: context.progress(1, 1) or {"owner": context.params["name"]},
+        lambda context: context.progress(Progress(1, 1)) or {"owner": context.params["name"]},
         limits=Limits(queued_per_owner=1000),
     )
     jobs: dict[str, list[str]] = {}

@@ -15,6 +15,7 @@ from app.jobs import (
     UnknownJobError,
 )
 from generator.errors import StudioError
+from generator.progress import Progress
 from tests.app.puppet import Puppet, disk_full, finish, on_disk, request
 
 # ---------------------------------------------------------------------- refusals and limits
@@ -111,7 +112,7 @@ def test_numbers_that_json_lacks_become_none(start):
 
 
 def test_negative_progress_is_a_fault_of_the_handler(start):
-    service = start(lambda context: context.progress(-1, 5))
+    service = start(lambda context: context.progress(Progress(-1, 5)))
     assert finish(service, service.submit(request())).status is JobStatus.FAILED
 
 
@@ -165,7 +166,7 @@ def test_a_failed_checkpoint_does_not_end_the_job(start, monkeypatch, clock):
     def handler(context):
         monkeypatch.setattr(os, "fsync", disk_full)
         clock.time += 60.0
-        context.progress(1, 2)
+        context.progress(Progress(1, 2))
         monkeypatch.undo()
         return {}
 

@@ -8,6 +8,7 @@ import pytest
 
 from app.jobs import Discarded, JobError, JobRequest, JobStatus, run_foreground
 from generator.errors import StudioError
+from generator.progress import Progress
 
 REQUEST = JobRequest("work", {"steps": 4})
 
@@ -17,7 +18,7 @@ def counting(context):
     for step in range(1, context.params["steps"] + 1):
         if context.stop_requested:
             break
-        context.progress(step, context.params["steps"], losses={"loss": 1.0 / step}, preview=never)
+        context.progress(Progress(step, context.params["steps"], losses={"loss": 1.0 / step}, preview=never))
         done = step
         (context.dir / f"{step}.txt").write_text("x")
     return {"done": done, "losses": (1.0, float("nan"))}

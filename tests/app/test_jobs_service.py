@@ -11,6 +11,7 @@ from app.jobs import (
     Limits,
 )
 from app.jobs import store as store_module
+from generator.progress import Progress
 from tests.app.puppet import PATIENCE, Puppet, disk_full, finish, on_disk, request
 
 # ---------------------------------------------------------------------- the ordinary course
@@ -114,7 +115,7 @@ def test_a_handler_cannot_change_what_was_asked_for(start):
 def test_curves_of_finished_jobs_are_read_from_disk(start, tmp_path):
     def handler(context):
         for step in range(600):
-            context.progress(step, 600, losses={"total": step, "nan": float("nan")})
+            context.progress(Progress(step, 600, losses={"total": step, "nan": float("nan")}))
         return {}
 
     service = start(handler, limits=Limits(queued_per_owner=100))
@@ -129,9 +130,34 @@ def test_curves_of_finished_jobs_are_read_from_disk(start, tmp_path):
     assert start(handler).snapshot(jobs[0]).curves == curves
 
 
+def test_the_time_left_of_steps_is_not_that_of_bytes(start, clock):
+    """Fewer bytes than the steps that were taken before, or more: their rate is their own, and begins anew."""
+    seen = []
+
+    def handler(context):
+        for now in (Progress(1, 9), Progress(2, 9), *(Progress(done, 900, unit="bytes") for done in (300, 600))):
+            clock.time += 6.0
+            context.progress(now)
+            seen.append(service.snapshot(job_id[0]))
+        return {}
+
+    job_id: list[str] = []
+    hold = threading.Event()
+    service = start(lambda context: hold.wait(PATIENCE) and handler(context))
+    job_id.append(service.submit(request()))
+    hold.set()
+    finish(service, job_id[0])
+    assert [(one.unit, one.eta_s) for one in seen] == [
+        ("steps", None),
+        ("steps", 42.0),
+        ("bytes", None),
+        ("bytes", 6.0),
+    ]
+
+
 def test_the_number_of_curves_is_bounded(start):
     def handler(context):
-        context.progress(1, 1, losses={f"loss {index}": 0.0 for index in range(1000)})
+        context.progress(Progress(1, 1, losses={f"loss {index}": 0.0 for index in range(1000)}))
         return {}
 
     service = start(handler)
@@ -147,7 +173,7 @@ def test_previews_come_five_times_a_second_and_for_the_last_step(start, clock):
 
     def handler(context):
         for step in range(1, 42):
-            context.progress(step, 41, preview=lambda step=step: rendered.append(step) or frame(step))
+            context.progress(Progress(step, 41, preview=lambda step=step: rendered.append(step) or frame(step)))
             steps.append(service.snapshot(context.id).preview_version)
             clock.time += 0.0625  # exact in binary: a frame is due at every fourth step
         return {}
@@ -168,7 +194,7 @@ def test_large_and_transparent_frames_become_small_jpegs(start):
     picture = Image.new("RGBA", (3000, 1500), (10, 20, 30, 128))
 
     def handler(context):
-        context.progress(1, 2, preview=lambda: picture)
+        context.progress(Progress(1, 2, preview=lambda: picture))
         return {}
 
     service = start(handler)
@@ -183,7 +209,7 @@ def test_a_preview_that_cannot_be_written_does_not_end_the_job(start, monkeypatc
 
     def handler(context):
         monkeypatch.setattr("app.jobs.context.write_atomic", disk_full)
-        context.progress(1, 2, preview=lambda: Image.new("RGB", (4, 2)))
+        context.progress(Progress(1, 2, preview=lambda: Image.new("RGB", (4, 2))))
         monkeypatch.setattr("app.jobs.context.write_atomic", real)
         return {"fine": True}
 

@@ -54,6 +54,16 @@ def test_a_record_comes_back_as_it_was(store):
     assert store.read_curves("a" * 32) == {"loss": [(1, 0.5), (2, 0.25)]}
 
 
+def test_a_record_from_before_units_is_read(store):
+    store.create(record(message="Downloading it: 3 of 10 MB", done=3, total=10))
+    path = store.folder("a" * 32) / "job.json"
+    fields = json.loads(path.read_text())
+    assert fields.pop("unit") == "steps"
+    path.write_text(json.dumps(fields))
+    (found,) = store.recover().records
+    assert (found.done, found.total, found.unit) == (3, 10, "steps")
+
+
 def test_records_come_back_in_the_order_of_submission_not_of_their_names(store):
     for name, sequence in [("a", 3), ("b", 1), ("c", 2)]:
         store.create(record(name, sequence))

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from app.jobs.terminal import CLEAR, STOPPING, ProgressLine, Terminal, describe, duration
+from generator.progress import Progress
 
 
 class Screen(io.StringIO):
@@ -16,9 +17,9 @@ class Screen(io.StringIO):
         return True
 
 
-def snapshot(done, total, message="", eta_s=None, /, **curves):
+def snapshot(done, total, message="", eta_s=None, /, unit="steps", **curves):
     curves = {name: [(done, value)] for name, value in curves.items()}
-    return SimpleNamespace(done=done, total=total, message=message, eta_s=eta_s, curves=curves)
+    return SimpleNamespace(done=done, total=total, unit=unit, message=message, eta_s=eta_s, curves=curves)
 
 
 def line(stream, *times, **options):
@@ -36,6 +37,9 @@ def test_a_line_says_what_is_known():
     assert describe(snapshot(80, 80, "Rate 0.1", 0.0, loss=0.25), 7322.0) == (
         "80/80 (100%), loss 0.250, in 2 h 2 min: Rate 0.1"
     )
+    assert describe(snapshot(5_000_000, 8_000_000, "Step", 3.0, unit="bytes"), 1.0) == "5 of 8 MB (62%), 3 s left: Step"
+    assert describe(snapshot(5_000_000, 0, "Step", unit="bytes"), 1.0) == "Step: 5 MB"
+    assert describe(snapshot(2, 8, "Downloading", unit="items"), 1.0) == "2/8 (25%): Downloading"
     assert [duration(seconds) for seconds in (0.4, 59.6, 3600)] == ["0 s", "1 min 0 s", "1 h 0 min"]
 
 
@@ -90,10 +94,10 @@ def test_what_a_job_says_stands_above_its_line(monkeypatch, capsys, quiet):
 
     def work(context):
         assert context.device == "cpu"
-        context.progress(1, 2, "Working")
+        context.progress(Progress(1, 2, "Working"))
         terminal.say("epoch 1")
         os.kill(os.getpid(), signal.SIGINT)
-        context.progress(2, 2)
+        context.progress(Progress(2, 2))
         return {"stopped": context.stop_requested}
 
     assert terminal.run("work", "cpu", work, quiet=quiet) == {"stopped": True}
@@ -106,7 +110,7 @@ def test_a_discarded_job_has_no_result():
     def work(context):
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
-        context.progress(1, 2)
+        context.progress(Progress(1, 2))
         raise AssertionError("went on")
 
     assert Terminal().run("work", "cpu", work, quiet=True) is None

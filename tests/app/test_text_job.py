@@ -18,6 +18,7 @@ from app.work import make_handlers
 from generator.encoders.download import DownloadStopped
 from generator.errors import StudioError
 from generator.image import load_image, pixel_digest, to_tensor
+from generator.progress import Progress
 from generator.recipe import Recipe
 from tests.app.standins import Pool, workshop
 from tests.generator.encoders.tiny import save_model
@@ -188,7 +189,7 @@ def test_a_download_reports_and_can_be_stopped(handlers, data, shop, monkeypatch
 
     def get(_name, _device, context):
         while not context.stop_requested:
-            context.progress(3, 10, "Downloading it: 3 of 10 MB")
+            context.progress(Progress(3, 10, "Downloading it", unit="bytes"))
             begun.set()
         raise DownloadStopped("The download was stopped. What has arrived is kept.")
 
@@ -197,7 +198,7 @@ def test_a_download_reports_and_can_be_stopped(handlers, data, shop, monkeypatch
         job = service.submit(JobRequest("text", {"recipe": recipe()}, owner="anna"))
         assert begun.wait(30)
         snapshot = service.snapshot(job)
-        assert (snapshot.done, snapshot.total, snapshot.message) == (3, 10, "Downloading it: 3 of 10 MB")
+        assert (snapshot.done, snapshot.total, snapshot.message, snapshot.unit) == (3, 10, "Downloading it", "bytes")
         service.stop(job, "anna")
         ended = service.wait(job, 30)
     assert ended.status is JobStatus.STOPPED

@@ -306,11 +306,22 @@ def test_a_job_that_ended_before_there_was_a_picture_says_why(tmp_path: Path) ->
     assert not text_actions.has_pictures(job)
 
 
-def test_downloads_are_counted_in_their_own_words(tmp_path: Path) -> None:
+def test_counts_are_shown_by_their_unit_whatever_the_words(tmp_path: Path) -> None:
     media = SimpleNamespace(url=str)
-    loading = snapshot(tmp_path, done=5_000_000, total=9_000_000, message="Downloading it: 5 of 9 MB")
-    assert "Downloading it: 5 of 9 MB \u00b7 about 3 s left" in stage.stage(loading, media, str)
-    assert "step 40/80" in stage.stage(snapshot(tmp_path, message="Optimising"), media, str)
+
+    def shown_as(message: str, unit: str, **counts: int) -> str:
+        job = snapshot(tmp_path, **{"done": 5_000_000, "total": 9_000_000, **counts}, message=message, unit=unit)
+        return stage.stage(job, media, str)
+
+    for words in ("Downloading it", "step by step", "Optimising"):
+        assert f"{words}: 5 of 9 MB \u00b7 about 3 s left" in shown_as(words, "bytes")
+        assert f">{words}: 5 MB" in shown_as(words, "bytes", total=0)
+        assert f">{words}<" in shown_as(words, "bytes", done=0, total=0).replace(" \u00b7 about 3 s left", "")
+        page = shown_as(words, "steps", done=40, total=80)
+        assert "step 40/80" in page and words not in page
+        page = shown_as(words, "items", done=40, total=80)
+        assert f">{words} \u00b7 about 3 s left" in page and "step 40" not in page
+        assert f">{words}<" in shown_as(words, "steps", done=0)
 
 
 def test_the_place_of_an_error_keeps_its_form() -> None:

@@ -39,6 +39,7 @@ def snapshot(folder: Path, **changes: Any) -> JobSnapshot:
         "position": None,
         "done": 40,
         "total": 80,
+        "unit": "steps",
         "eta_s": 2.4,
         "message": "",
         "stopping": False,

@@ -12,6 +12,7 @@ from app.jobs.context import JobContext
 from app.uploads import Uploads
 from generator.explorer.survival import SURVIVALS, find_survivals
 from generator.image import save_png
+from generator.progress import Progress
 from generator.recipe import Recipe
 
 MEASURING_SECONDS = 0.6
@@ -33,13 +34,13 @@ def finding_of(context: JobContext, recipe: Recipe, titles: tuple[str, str], cla
     }
     parts = [["saved"], [name for name in survivals if name != "saved"]]
     for done, part in enumerate(parts):
-        context.progress(done, 3, f"Measuring: part {done + 1}")
+        context.progress(Progress(done, 3, f"Measuring: part {done + 1}", unit="items"))
         findings["rows"] += [row(one["name"], name, titles) for one in findings["victims"] for name in part]
         write_findings(context.dir, findings)
         time.sleep(MEASURING_SECONDS)
     (context.dir / "rows.csv").write_text("victim,outcome\n")
     findings["files"] = {"csv": "rows.csv"}
-    context.progress(2, 3, "Drawing")
+    context.progress(Progress(2, 3, "Drawing", unit="items"))
     name = findings["victims"][0]["name"]
     findings |= {"heat": [heat(name, classes)], "lines": [line(name)], "complete": True}
     with Image.open(context.dir / "source.png") as opened:

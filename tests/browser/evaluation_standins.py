@@ -10,6 +10,7 @@ from typing import Any
 from app.evaluation_order import Cost, DataChoice, EvaluationOrder, ReportFiles, ShippedReport, SuiteChoice
 from app.jobs.context import JobContext
 from generator.errors import StudioError
+from generator.progress import Progress
 
 BATCHES = 12
 BATCH_SECONDS = 0.2
@@ -158,7 +159,9 @@ def evaluate(context: JobContext) -> dict[str, Any]:
         draft = context.dir / "report.draft"
         draft.write_text(json.dumps(report))
         draft.replace(context.dir / "report.json")
-        context.progress(done, BATCHES, f"{attacks[-1]}: {right[-1]['correct']} of {counted} images still stand")
+        context.progress(
+            Progress(done, BATCHES, f"{attacks[-1]}: {right[-1]['correct']} of {counted} images still stand")
+        )
         if context.stop_requested and done < BATCHES:
             break
     return report

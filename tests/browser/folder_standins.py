@@ -15,6 +15,7 @@ from generator.explorer.survival import SURVIVALS
 from generator.explorer.transfer import Case
 from generator.image import save_png
 from generator.intervals import Rate
+from generator.progress import Progress
 from generator.recipe import Recipe
 from generator.vlm.asking import ReadSettings
 from tests.browser.attack_standins import upload_of, victim
@@ -58,7 +59,7 @@ def attack_folder(context: JobContext, uploads: Uploads) -> dict[str, Any]:
     }  # fmt: skip
     for number, photo in enumerate(order["photos"]):
         total = len(order["photos"])
-        context.progress(number, total, f"Attacking {number + 1} of {total}: {photo['name']}")
+        context.progress(Progress(number, total, f"Attacking {number + 1} of {total}: {photo['name']}", unit="items"))
         while number == 1 and time.monotonic() < until and not context.stop_requested:
             time.sleep(0.05)
         if context.stop_requested:

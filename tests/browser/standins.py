@@ -16,6 +16,7 @@ from app.uploads import Uploads
 from app.vocabulary import Thing, Vocabulary
 from generator.errors import StudioError
 from generator.image import load_image, save_png
+from generator.progress import Progress
 from generator.recipe import Recipe
 from generator.units.layers import Layer
 from tests.browser.attack_standins import finding_of, save_attack, upload_of
@@ -157,7 +158,7 @@ def wait_for_the_owner(context: JobContext, step: int, total: int) -> None:
     """Take no further step until the job is stopped; ends by itself when it is discarded."""
     while not context.stop_requested:
         time.sleep(STEP_SECONDS)
-        context.progress(step, total)
+        context.progress(Progress(step, total))
 
 
 def work(context: JobContext, recipe: Recipe, size: tuple[int, int], term: str = "class") -> int:
@@ -168,7 +169,7 @@ def work(context: JobContext, recipe: Recipe, size: tuple[int, int], term: str =
         time.sleep(SLOW_STEP_SECONDS if step == 5 else STEP_SECONDS)
         losses = {"total": -float(step), term: -float(step)}
         context.progress(
-            step, recipe.steps, losses=losses, preview=lambda n=step: fade(n, recipe.steps, size, recipe.seed)
+            Progress(step, recipe.steps, losses=losses, preview=lambda n=step: fade(n, recipe.steps, size, recipe.seed))
         )
         if step == PATIENT_STEP and recipe.classes[:1] == (PATIENT_CLASS,):
             wait_for_the_owner(context, step, recipe.steps)
@@ -236,7 +237,7 @@ class Texts:
 
     def _download(self, context: JobContext) -> dict[str, Any]:
         for done in range(0, 605, 5):
-            context.progress(done * 10**6, 605 * 10**6, f"Downloading Large/net: {done} of 605 MB")
+            context.progress(Progress(done * 10**6, 605 * 10**6, "Downloading Large/net", unit="bytes"))
             if context.stop_requested:
                 return {"note": "The download was stopped. What has arrived is kept.", "images": []}
             time.sleep(STEP_SECONDS)
@@ -257,7 +258,7 @@ class Attack:
         defended, undefended = (model.name for model in MODELS[:2])
         if not context.stop_requested:
             finding_of(context, recipe, (defended, undefended), CLASSES)
-        context.progress(step, recipe.steps, "Measured")
+        context.progress(Progress(step, recipe.steps, "Measured"))
         facts |= {
             "before": {defended: says("frog", "cat"), undefended: says("frog", "cat")},
             "after": {defended: says("frog", "cat"), undefended: says("ship", "frog")},

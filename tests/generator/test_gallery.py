@@ -12,6 +12,7 @@ from app.jobs import Terminal
 from generator.cli import main
 from generator.errors import StudioError
 from generator.image import load_image
+from generator.progress import Progress
 from generator.protocols import JobContext
 from generator.recipe import Recipe
 from generator.series import Piece, draw_series, file_name
@@ -33,8 +34,8 @@ class Context:
     def stop_requested(self) -> bool:
         return len(self.reports) >= self.stop_at
 
-    def progress(self, done: int, total: int, message: str = "", *_more: Any) -> None:
-        self.reports.append((done, total, message))
+    def progress(self, now: Progress, /) -> None:
+        self.reports.append((now.done, now.total, now.message))
 
 
 def pieces(folder: Path, *names: str, **fields: Any) -> list[Piece]:

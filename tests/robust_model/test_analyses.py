@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from generator.errors import StudioError
 from generator.image import to_tensor
+from generator.progress import Progress
 from robust_model.analyses import ANALYSES, Material, Monitor, Stopped, plotting
 from robust_model.analyses.bench import ReadOut, choose_crossmax, combinations, predictors
 from robust_model.analyses.crossmax import WORST
@@ -74,8 +75,8 @@ class Context:
     def stop_requested(self) -> bool:
         return self.left <= 0
 
-    def progress(self, done: int, total: int, message: str = "", losses: Any = None, preview: Any = None) -> None:
-        self.seen.append((done, total))
+    def progress(self, now: Progress, /) -> None:
+        self.seen.append((now.done, now.total))
         self.left -= 1
 
 
@@ -363,7 +364,7 @@ def test_networks_together_answer_by_their_mean() -> None:
 
 def test_a_monitor_never_passes_its_total() -> None:
     seen: list[int] = []
-    monitor = Monitor(lambda done, _total, _message: seen.append(done))
+    monitor = Monitor(lambda now: seen.append(now.done))
     monitor.begin(3)
     monitor.at(5, "")
     assert seen == [0, 3]

@@ -10,11 +10,12 @@ from torch import Tensor
 
 from generator.errors import StudioError
 from generator.intervals import wilson
+from generator.progress import Progress
 from robust_model.attacks import AttackOutcome, AutoAttackConfig, PassCount, PgdConfig, SquareConfig
 from robust_model.class_match import match_classes
 from robust_model.data import LabelledImages
 from robust_model.evaluation.accounting import by_draws, majority
-from robust_model.evaluation.config import EvalConfig, EvalProgress, choose
+from robust_model.evaluation.config import EvalConfig, choose
 from robust_model.evaluation.cost import estimate
 from robust_model.evaluation.engine import evaluate_model
 from robust_model.evaluation.suites import SUITES, Budget, suite_attacks
@@ -287,7 +288,7 @@ def test_curves_are_in_the_estimate_and_in_the_progress() -> None:
     # By two sources, of 4 images each: 10 budgets of 20 steps, and 5, 10, 20, 40, 80 steps; a last look after each.
     more = 4 * 2 * (10 * 21 + 6 + 11 + 21 + 41 + 81)
     assert with_curves.forward - without.forward == with_curves.backward - without.backward == more
-    seen: list[EvalProgress] = []
+    seen: list[Progress] = []
     evaluate_model(config, Known(), data=images(), on_progress=seen.append)
     done = [progress.done for progress in seen]
     assert done == sorted(done) and done[-1] == seen[-1].total

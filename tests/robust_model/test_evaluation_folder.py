@@ -12,10 +12,11 @@ import torch
 
 from generator.errors import StudioError
 from generator.image import load_image, to_tensor
+from generator.progress import Progress
 from robust_model.attacks import ApgdConfig, PgdConfig
 from robust_model.checkpoint import load_tensors
 from robust_model.data import to_float
-from robust_model.evaluation.config import EvalConfig, EvalProgress
+from robust_model.evaluation.config import EvalConfig
 from robust_model.evaluation.engine import evaluate_model
 from robust_model.evaluation.plan import extend
 from tests.robust_model.evaluated import EPS, Known, images, timeless
@@ -120,7 +121,7 @@ def test_more_attacks_go_on_from_what_is_broken_already(tmp_path: Path) -> None:
     few = evaluate(changed(attacks=(DIRECT,)), tmp_path)
     seen = 0
 
-    def count(progress: EvalProgress) -> None:
+    def count(progress: Progress) -> None:
         nonlocal seen
         seen += "defence/ce:" in progress.message and "still stand" in progress.message
 
@@ -156,7 +157,7 @@ def test_a_partial_report_can_be_read_at_any_time(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("robust_model.evaluation.engine.REPORT_SECONDS", 0.0)
     found = []
 
-    def read(progress: EvalProgress) -> None:
+    def read(progress: Progress) -> None:
         if (tmp_path / "report.json").exists():
             found.append((progress, json.loads((tmp_path / "report.json").read_text())))
 

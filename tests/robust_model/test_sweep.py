@@ -82,7 +82,7 @@ def test_convergence_varies_the_steps_at_the_attacks_own_budget() -> None:
 
 def test_progress_rises_to_its_end() -> None:
     seen: list[tuple[int, int]] = []
-    epsilon_sweep(ladder(Linear(), on_progress=lambda done, total, _: seen.append((done, total))), CONFIG)
+    epsilon_sweep(ladder(Linear(), on_progress=lambda now: seen.append((now.done, now.total))), CONFIG)
     done = [d for d, _ in seen]
     assert done == sorted(done)
     assert done[-1] == seen[-1][1]

@@ -1,14 +1,15 @@
 """Tiny CLIP models with random weights, in open_clip's folder form, and a context that records."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import open_clip
 import torch
-from PIL import Image
 from safetensors.torch import save_file
+
+from generator.progress import Progress
 
 TEXT = {"context_length": 12, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
 VIT = {"image_size": 32, "patch_size": 8, "width": 64, "head_width": 32, "layers": 2}
@@ -54,6 +55,7 @@ class Recorder:
 
     def __init__(self, stop_after: int | None = None, discard_after: int | None = None) -> None:
         self.reports: list[tuple[int, int, str]] = []
+        self.units: set[str] = set()
         self.asked = 0
         self.stop_after, self.discard_after = stop_after, discard_after
 
@@ -63,15 +65,9 @@ class Recorder:
         limits = [limit for limit in (self.stop_after, self.discard_after) if limit is not None]
         return any(self.asked > limit for limit in limits)
 
-    def progress(
-        self,
-        done: int,
-        total: int,
-        message: str = "",
-        losses: Mapping[str, float] | None = None,
-        preview: Callable[[], Image.Image] | None = None,
-    ) -> None:
-        self.reports.append((done, total, message))
+    def progress(self, now: Progress, /) -> None:
+        self.reports.append((now.done, now.total, now.message))
+        self.units.add(now.unit)
         if self.discard_after is not None and self.asked > self.discard_after:
             raise ThrownAway
 

@@ -1,13 +1,12 @@
 """Photos on disk, and a context for jobs that nobody watches."""
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from generator.image import save_png
+from generator.progress import Progress
 from generator.recipe import Recipe
 from tests.generator.standins import NAMES, rng
 
@@ -40,15 +39,8 @@ class Context:
     def stop_requested(self) -> bool:
         return self.stop_after is not None and len(self.told) >= self.stop_after
 
-    def progress(
-        self,
-        done: int,
-        total: int,
-        message: str = "",
-        losses: Mapping[str, float] | None = None,
-        preview: Callable[[], Image.Image] | None = None,
-    ) -> None:
-        self.told.append((done, total, message))
+    def progress(self, now: Progress, /) -> None:
+        self.told.append((now.done, now.total, now.message))
 
 
 def tinted(colour: int, seed: int, size: tuple[int, int] = (20, 32)) -> Tensor:
