@@ -22,7 +22,7 @@ from generator.image import load_image, to_tensor
 from generator.loop import Step
 from generator.operators import parse_resolutions
 from generator.places import writable_file
-from generator.presets import preset_fields
+from generator.presets import preset_fields, rule_fields
 from generator.production import Outputs, output_paths, produce_job
 from generator.progress import Progress
 from generator.protocols import Foreground, JobContext
@@ -35,8 +35,6 @@ from generator.units.measuring import in_words
 
 EXIT_INTERRUPTED = 130
 _PICTURE_FILES = ("source_file", "target_file", "style_file", "mask_file")
-_MOMENTA = {"mi-fgsm": 1.0}
-"""Momenta of update rules where no flag gives one; 0 for the others."""
 _SECONDS_BETWEEN_PROMPTS = 3.0
 _LONGEST_NAME = 60
 _MOST_BYTES = 200
@@ -179,9 +177,7 @@ def read_recipe(arguments: argparse.Namespace, task: str, models: Sequence[Model
         fields |= {"objective": "leave", "classes": ()}  # unless a flag names one: the model's own first
     if getattr(arguments, "norm", None) == "none":
         fields |= {"norm": "none", "eps": 0.0}
-    if getattr(arguments, "optimiser", "sgd") != "sgd":  # the ways of a preset are those of sgd
-        fields["momentum"] = _MOMENTA.get(arguments.optimiser, 0.0)
-        fields["step_schedule"] = "constant"
+    fields |= rule_fields(getattr(arguments, "optimiser", "sgd"))
     if task != "class":  # a picture can stand for a prompt; those of the origin are compared later
         fields = {**pictures.digests(), **{name: value for name, value in fields.items() if value != ""}}
     given = given_fields(arguments, task)

@@ -21,6 +21,7 @@ __all__ = [
     "from_preset",
     "preset_fields",
     "presets_of",
+    "rule_fields",
 ]
 
 _CLASS = {
@@ -170,6 +171,17 @@ PUBLISHED: Mapping[str, Mapping[str, Preset]] = {"class": {}, "text": {}, "attac
 
 DEFAULT_PRESET: Mapping[str, str] = {"class": "balanced", "text": "balanced", "attack": "standard"}
 """The preset of each task where none is chosen."""
+
+
+_MOMENTA = {"mi-fgsm": 1.0}
+"""Momenta of update rules where none is given; 0 for the others."""
+
+
+def rule_fields(optimiser: str) -> dict[str, Any]:
+    """Return what goes with an update rule that is chosen in place of a preset's: the ways of a preset are of sgd."""
+    if optimiser == "sgd":
+        return {}
+    return {"momentum": _MOMENTA.get(optimiser, 0.0), "step_schedule": "constant"}
 
 
 def presets_of(task: str) -> dict[str, Preset]:

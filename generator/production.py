@@ -4,13 +4,12 @@ The command line and the app both make their pictures here. What a record says a
 the saved 8-bit file, read back from the disk, because that is what anybody else will ever see.
 """
 
-import contextlib
 import json
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +19,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from generator.animation import contact_sheet, strip
-from generator.apart import rendered
 from generator.errors import StudioError
 from generator.guidance import Pictures
 from generator.image import load_image, save_png, to_pil, to_tensor
-from generator.loop import DivergedError, Step
+from generator.loop import Step
+from generator.making import Made, between_looks, make
 from generator.measuring import measure, predict
 from generator.progress import Progress
 from generator.protocols import JobContext
 from generator.recipe import Recipe
-from generator.recipe_checks import may_end_early
 from generator.recipe_objective import taken_for
-from generator.redrawing import Drawn, Runaway, draw_anew
-from generator.synthesis import Model, Synthesis, as_saved, synthesise
+from generator.synthesis import Model, Synthesis
 from generator.text_files import write_json
 from generator.units.measuring import UnitMeasure
 
@@ -46,12 +43,11 @@ __all__ = [
     "predict",
     "produce",
     "produce_job",
+    "save_images",
 ]
 
 INDEX_KEY = "crossmax-studio-image"
 """Under this key a PNG says which image of its batch it is ("2 of 4"): a recipe makes the whole batch."""
-LOOKS = 20
-"""How often the best step is looked for on the way."""
 PREVIEWED = 4
 """Images of a batch that a preview shows side by side."""
 PREVIEW_SIDE = 1024
@@ -91,22 +87,6 @@ class Result:
     outputs: Outputs
     record: dict[str, Any]
     stopped: bool
-
-
-@dataclass
-class _Progress:
-    """What is collected while the steps go by."""
-
-    images: Tensor
-    updates: int = 0
-    stopped: bool = False
-    enough: bool = False
-    losses: dict[str, list[list[float]]] = field(default_factory=dict)
-
-    def add(self, step: Step) -> None:
-        self.updates = step.index
-        for name, values in step.losses.items():
-            self.losses.setdefault(name, []).append(values)
 
 
 def output_paths(out: Path, count: int) -> Outputs:
@@ -153,50 +133,41 @@ def produce(
     if len(outputs.images) != recipe.images:
         raise StudioError(f"Name one file for each of {recipe.images} images, not {len(outputs.images)}.")
     started = time.monotonic()
-    synthesis = synthesise(recipe, models, source=source, pictures=pictures, device=device)
-    progress = _Progress(synthesis.start)
-    diverged: DivergedError | None = None
-    try:
-        _run(synthesis, progress, on_step, should_stop)
-    except DivergedError as error:
-        if error.images is None or error.updates == 0:
-            raise
-        diverged, progress.images, progress.updates = error, error.images, error.updates
-    runaways: list[Runaway] = []
-    if not (diverged or progress.stopped or synthesis.pictures.source is not None):
-        drawn = Drawn(synthesis, progress.images, progress.losses)
-
-        def again(single: Recipe) -> Drawn | None:
-            return _again(single, models, pictures, device, progress, on_anew, should_stop)
-
-        (synthesis, progress.images, losses), runaways = draw_anew(drawn, recipe, again)
-        progress.losses = {name: [list(values) for values in steps] for name, steps in losses.items()}
-    made = synthesis.recipe.with_changes(steps=progress.updates)
-    images = _save_images(progress.images, made, synthesis.source, outputs)
-    if diverged is None:
-        on_done(synthesis)
+    made = make(
+        recipe,
+        models,
+        source=source,
+        pictures=pictures,
+        device=device,
+        on_step=on_step,
+        should_stop=should_stop,
+        on_anew=on_anew,
+    )
+    save_images(made, outputs)
+    if made.diverged is None:
+        on_done(made.synthesis)
     if outputs.overview is not None:
-        _save_overview(images, synthesis.seeds, made, outputs.overview, _metadata(made, outputs))
+        _save_overview(made, outputs.overview, _metadata(made.recipe, outputs))
     record = {
-        "recipe": json.loads(made.to_json()),
+        "recipe": json.loads(made.recipe.to_json()),
         "steps_asked": recipe.steps,
-        "stopped": progress.stopped,
-        "enough": progress.enough,
-        "error": None if diverged is None else str(diverged),
-        "images": _measure(outputs, made, synthesis),
-        "unknown_words": dict(synthesis.unknown),
-        "warnings": dict(synthesis.warnings),
-        "ran_away": [runaway.to_json() for runaway in runaways],
-        "taken_for": taken_for(recipe, synthesis.classifiers),
-        "losses": progress.losses,
+        "stopped": made.stopped,
+        "enough": made.enough,
+        "error": None if made.diverged is None else str(made.diverged),
+        "images": _measure(outputs, made.recipe, made.synthesis),
+        "unknown_words": dict(made.synthesis.unknown),
+        "warnings": dict(made.synthesis.warnings),
+        "ran_away": [runaway.to_json() for runaway in made.runaways],
+        "taken_for": taken_for(recipe, made.synthesis.classifiers),
+        "losses": made.losses,
         "device": str(device),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "seconds": round(time.monotonic() - started, 3),
     }
     _write_json(record, outputs.record)
-    if diverged is not None:
-        raise diverged
-    return Result(made, outputs, record, progress.stopped)
+    if made.diverged is not None:
+        raise made.diverged
+    return Result(made.recipe, outputs, record, made.stopped)
 
 
 def produce_job(
@@ -238,26 +209,6 @@ def produce_job(
     )
 
 
-def _again(
-    single: Recipe,
-    models: Mapping[str, Model],
-    pictures: Pictures | None,
-    device: torch.device | str,
-    progress: _Progress,
-    on_anew: Callable[[Step, int], None],
-    should_stop: Callable[[], bool],
-) -> Drawn | None:
-    """Draw one picture in place of one that ran away; None if it was stopped (which `progress` is told) or diverged."""
-    synthesis = synthesise(single, models, pictures=pictures, device=device)
-    own = _Progress(synthesis.start)
-    try:
-        _run(synthesis, own, lambda step: on_anew(step, single.seed), should_stop)
-    except DivergedError:
-        return None
-    progress.stopped = own.stopped
-    return None if own.stopped else Drawn(synthesis, own.images, own.losses)
-
-
 def _side_by_side(images: Tensor) -> Image.Image:
     shown = images[:PREVIEWED]
     factor = PREVIEW_SIDE / max(shown.shape[2:])
@@ -267,55 +218,17 @@ def _side_by_side(images: Tensor) -> Image.Image:
     return to_pil(torch.cat(list(shown), dim=2)[None])[0]
 
 
-def _run(
-    synthesis: Synthesis,
-    progress: _Progress,
-    on_step: Callable[[Step], None],
-    should_stop: Callable[[], bool],
-) -> None:
-    """Take the steps, until they are done or somebody wants to stop; leave what came out in `progress`."""
-    every = between_looks(synthesis.recipe)
-    with contextlib.closing(synthesis.steps) as steps:
-        for step in steps:
-            progress.add(step)
-            on_step(step)
-            ends = step.index == step.steps or should_stop()
-            if synthesis.looks and (ends or step.index % every == 0):
-                for best, images in zip(synthesis.looks, step.image().chunk(len(synthesis.looks)), strict=True):
-                    best.look(images)
-            progress.enough = bool(synthesis.looks) and all(best.has_enough for best in synthesis.looks)
-            if ends or progress.enough:
-                progress.images = step.image()
-                progress.stopped = step.index < step.steps and not progress.enough
-                break
-    if synthesis.looks:
-        for best in synthesis.looks:
-            best.settle()
-        progress.images = rendered(synthesis.prior)
-
-
-def between_looks(recipe: Recipe) -> int:
-    """Steps from one look at the pictures to the next.
-
-    By the plan, so that a run that was stopped, and is made again with fewer steps, looks at the same moments. A look
-    costs a third of a view's pass: an attack that may end early has few steps, and spends no more on it than on those.
-    """
-    return max(2 if may_end_early(recipe) else 1, (recipe.planned_steps or recipe.steps) // LOOKS)
-
-
-def _save_images(images: Tensor, recipe: Recipe, source: Tensor | None, outputs: Outputs) -> Tensor:
-    """Save the images, and return them as they were saved."""
-    images = as_saved(images, recipe, source)
+def save_images(made: Made, outputs: Outputs) -> None:
+    """Save the images alone, which carry their recipe unless that is left out. StudioError if they cannot be."""
     try:
         for folder in {path.parent for path in (*outputs.images, outputs.record)}:
             folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StudioError(f"The folder '{folder}' cannot be made: {error.strerror or error}.") from error
-    metadata = _metadata(recipe, outputs)
-    for number, (image, path) in enumerate(zip(images, outputs.images, strict=True), start=1):
-        position = {INDEX_KEY: f"{number} of {len(images)}"} if metadata and len(images) > 1 else {}
+    metadata = _metadata(made.recipe, outputs)
+    for number, (image, path) in enumerate(zip(made.images, outputs.images, strict=True), start=1):
+        position = {INDEX_KEY: f"{number} of {len(made.images)}"} if metadata and len(made.images) > 1 else {}
         save_png(image, path, {**metadata, **position})
-    return images
 
 
 def _metadata(recipe: Recipe, outputs: Outputs) -> Mapping[str, str]:
@@ -323,11 +236,10 @@ def _metadata(recipe: Recipe, outputs: Outputs) -> Mapping[str, str]:
     return recipe.png_metadata() if outputs.with_recipe else {}
 
 
-def _save_overview(
-    images: Tensor, seeds: Sequence[int], recipe: Recipe, path: Path, metadata: Mapping[str, str]
-) -> None:
+def _save_overview(made: Made, path: Path, metadata: Mapping[str, str]) -> None:
     """Save one picture of all images. Only those that a seed leads back to have it below them."""
-    if recipe.prompt_to:
+    images, seeds = made.images, made.synthesis.seeds
+    if made.recipe.prompt_to:
         overview = strip(images)
     else:
         numbered = [f"{number} of {len(images)}" for number in range(1, len(images) + 1)]

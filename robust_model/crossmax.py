@@ -37,6 +37,8 @@ def crossmax(logits: Tensor, k: int | None = None) -> Tensor:
     `torch.median`). Fewer than k predictors have no k-th largest, and of one predictor every value is 0, whatever it
     says: a StudioError.
     """
+    if logits.ndim != 3:
+        raise StudioError(f"CrossMax takes logits [B, N, C] of N predictors, not {list(logits.shape)}.")
     predictors = logits.shape[1]
     if predictors == 1:
         raise StudioError(

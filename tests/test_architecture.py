@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("app", "clip_model", "generator", "robust_model")
+PACKAGES = ("app", "clip_model", "crossmax_studio", "generator", "robust_model")
 MAY_IMPORT = {
     "app": {"clip_model", "robust_model", "generator"},
     "clip_model": {"robust_model", "generator"},
+    "crossmax_studio": {"app", "robust_model", "generator"},
     "robust_model": {"generator"},
     "generator": set[str](),
 }

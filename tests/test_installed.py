@@ -18,7 +18,7 @@ from generator import program
 from generator.image import load_image
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("app", "clip_model", "generator", "robust_model")
+PACKAGES = ("app", "clip_model", "crossmax_studio", "generator", "robust_model")
 NEEDED = ("pyproject.toml", "README.md", "requirements.txt")
 WHEELS_WITHOUT_HELP = (70, 1)
 """The first version of setuptools that makes wheels without the package `wheel`."""

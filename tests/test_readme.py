@@ -5,8 +5,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from generator.image import load_image
 from generator.recipe import Recipe
@@ -20,11 +22,22 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_python_examples_run_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    texts, classes = re.findall(r"<!-- run by tests/test_readme.py -->\n```python\n(.*?)```", README, re.DOTALL)
+    blocks = re.findall(r"<!-- run by tests/test_readme.py -->\n```python\n(.*?)```", README, re.DOTALL)
     monkeypatch.chdir(tmp_path)
-    exec(compile(texts, "README.md", "exec"), {})
+    monkeypatch.setenv("CROSSMAX_STUDIO_DATA", str(tmp_path / "data"))
+    networks, pictures, parts, steps = [compile(block, "README.md", "exec") for block in blocks]
+    named: dict[str, Any] = {}
+    exec(networks, named)
+    distance = (named["adversarial"] - named["images"]).abs().max()
+    assert 0 < distance <= 8 / 255 + 1e-6 and torch.equal(named["adversarial"], named["result"].images)
+    assert 0 <= named["report"].robust <= named["report"].clean <= 1
+    exec(pictures, {})
     assert Recipe.from_png(tmp_path / "goldfish.png").prompt == "a goldfish"
-    exec(compile(classes, "README.md", "exec"), {})
+    assert Recipe.from_png(tmp_path / "frog.png").classes == ("frog",)
+    exec(parts, named)
+    assert named["prior"]().mean() > 0.5 and named["seen"].shape == (4, 12, 32, 32)
+    assert named["answer"].shape == (4, 10)
+    exec(steps, {})
     assert load_image(tmp_path / "ship.png").size == (128, 128)
     assert Recipe.from_png(tmp_path / "ship.png").classes == ("ship",)
 
@@ -37,9 +50,8 @@ def test_the_figures_are_those_of_the_reports() -> None:
 def test_every_file_and_command_that_is_named_exists() -> None:
     for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
         assert (ROOT / target).exists(), target
-    for path in re.findall(
-        r"`((?:app|assets|benchmarks|clip_model|generator|robust_model|scripts|tests)/[\w./-]*)`", README
-    ):
+    folders = "app|assets|benchmarks|clip_model|crossmax_studio|generator|robust_model|scripts|tests"
+    for path in re.findall(rf"`((?:{folders})/[\w./-]*)`", README):
         assert (ROOT / path).exists(), path
     for module in re.findall(r"python -m ([\w.]+)", README):
         place = ROOT / module.replace(".", "/")

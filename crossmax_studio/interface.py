@@ -1,0 +1,30 @@
+"""Everything that `crossmax_studio` offers, loaded together when the first name is used."""
+
+from crossmax_studio.attacking import AttackResult, attack
+from crossmax_studio.callables import LayerAttack, PixelAttack
+from crossmax_studio.evaluating import Report, evaluate
+from crossmax_studio.pictures import Picture, class_image, text_image
+from crossmax_studio.prior import MultiResolutionPrior
+from generator.errors import StudioError
+from generator.recipe import Recipe
+from robust_model.crossmax import crossmax
+from robust_model.stack import STACKS, MultiResolutionStack, StackConfig
+
+__all__ = [
+    "STACKS",
+    "AttackResult",
+    "LayerAttack",
+    "MultiResolutionPrior",
+    "MultiResolutionStack",
+    "Picture",
+    "PixelAttack",
+    "Recipe",
+    "Report",
+    "StackConfig",
+    "StudioError",
+    "attack",
+    "class_image",
+    "crossmax",
+    "evaluate",
+    "text_image",
+]

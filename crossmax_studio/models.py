@@ -1,0 +1,186 @@
+"""A network of anybody's, or a name, as a model that the packages below can work with."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import TypeAlias
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+
+from generator.class_names import class_place
+from generator.devices import choose_device
+from generator.errors import StudioError
+from generator.protocols import Classifier, Encoder
+from robust_model.class_match import numbered
+from robust_model.contract import ask, logits_of
+from robust_model.ensemble import Ensemble, SelfEnsemble
+from robust_model.plain import PlainConfig, PlainDefence
+from robust_model.subjects import EvaluatedModel
+
+Network: TypeAlias = nn.Module | str
+OnProgress: TypeAlias = Callable[[int, int, str], None]
+"""Hears how far the work is: done, total, and what is being done."""
+ShouldStop: TypeAlias = Callable[[], bool]
+"""Whether to end at the next step and return what there is."""
+OWN_NAME = "model"
+"""What a network that comes without a name is called in recipes and reports."""
+
+
+def silent(_done: int, _total: int, _message: str) -> None:
+    """Say nothing."""
+
+
+def never() -> bool:
+    """Do not stop."""
+    return False
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A classifier with the name that recipes call it by, where it computes, and its weights' revision ("": none)."""
+
+    name: str
+    model: Classifier
+    device: str
+    revision: str = ""
+
+    def class_name(self, place: int) -> str:
+        """What a recipe calls the class at a place: its name, or its number where several classes have that name."""
+        names = self.model.class_names
+        for written in (names[place], str(place)):
+            with contextlib.suppress(StudioError):
+                if class_place(names, written) == place:
+                    return written
+        raise StudioError(f"Neither '{names[place]}' nor its number tells class {place} from all others: rename it.")
+
+
+@dataclass(frozen=True)
+class Context:
+    """A job that runs in the caller's own thread, as what loads models asks for one."""
+
+    device: str
+    on_progress: OnProgress
+    should_stop: ShouldStop
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether the caller wants it to stop."""
+        return self.should_stop()
+
+    def progress(
+        self,
+        done: int,
+        total: int,
+        message: str = "",
+        losses: Mapping[str, float] | None = None,
+        preview: Callable[[], Image.Image] | None = None,
+    ) -> None:
+        """Tell the caller."""
+        del losses, preview
+        self.on_progress(done, total, message)
+
+
+@contextlib.contextmanager
+def classifier(
+    network: Network, shape: tuple[int, int], context: Context, *, of_one_size: bool = True
+) -> Iterator[Loaded]:
+    """The network as a classifier of images of `shape` (H, W), probed; afterwards it is as it was.
+
+    Images of another size, which views and canvases make, are scaled to it, unless the network is not `of_one_size`.
+    Its training mode and which of its weights ask for gradients are put back. A name is loaded onto the device of the
+    context; a module stays where it is. Raises StudioError for what is no classifier of such images, for NaN in its
+    answers, and for answers in another order than the images.
+    """
+    if isinstance(network, str):
+        yield _by_name(network, context)
+    elif isinstance(network, SelfEnsemble | Ensemble | PlainDefence):
+        with _lent(network):
+            yield Loaded(getattr(network.config, "name", OWN_NAME), network.eval(), place_of(network))
+    elif isinstance(network, nn.Module):
+        with _lent(network):
+            yield Loaded(OWN_NAME, _wrapped(network, shape, of_one_size), place_of(network))
+    else:
+        raise StudioError(
+            f"A model is a torch.nn.Module that is ready to be called, or the name of one, not {_kind(network)}."
+        )
+
+
+def defence(loaded: Loaded) -> EvaluatedModel:
+    """The model as one that can be evaluated. StudioError if it cannot."""
+    if not isinstance(loaded.model, SelfEnsemble | Ensemble | PlainDefence):
+        raise StudioError(f"The model '{loaded.name}' is no classifier that can be evaluated: choose another.")
+    return loaded.model
+
+
+def load_named(name: str, device: str, context: Context) -> tuple[Classifier | Encoder, str]:
+    """The model that the command line means by a name, on a device, and the revision of its weights ("": none)."""
+    from app.data_dir import choose_data_dir
+    from generator.__main__ import Models  # what the command line loads models by
+    from generator.encoders.pool import EncoderPool
+
+    data = choose_data_dir()
+    models = Models(EncoderPool((data.models,), cache_dir=data.downloads))
+    model = models.load(name, device, context)
+    return model, next((info.revision for info in models.list() if info.name == name), "")
+
+
+def place_of(module: nn.Module) -> str:
+    """The device of a module's first tensor; the CPU for one that has none."""
+    first = next(chain(module.parameters(), module.buffers()), torch.empty(0))
+    return str(first.device)
+
+
+def _kind(found: object) -> str:
+    return f"the class {found.__name__}" if isinstance(found, type) else f"a {type(found).__name__}"
+
+
+def _by_name(name: str, context: Context) -> Loaded:
+    device = choose_device(context.device)
+    model, revision = load_named(name, device, context)
+    if isinstance(model, Encoder):
+        raise StudioError(f"The model '{name}' compares pictures with texts and knows no classes: choose a classifier.")
+    return Loaded(name, model, device, revision)
+
+
+def _wrapped(network: nn.Module, shape: tuple[int, int], of_one_size: bool) -> PlainDefence:
+    image = torch.full((1, 3, *shape), 0.5, device=place_of(network))
+    with torch.no_grad(), torch.random.fork_rng():
+        count = logits_of(ask(network.eval(), image, OWN_NAME), image, None, OWN_NAME).shape[1]
+    names = getattr(network, "class_names", None)
+    named = isinstance(names, tuple | list) and len(names) == count and all(isinstance(name, str) for name in names)
+    if count < 2:
+        raise StudioError("The model answers with one number for an image: a classifier of two classes has two logits.")
+    classes = tuple(names) if named and names is not None else numbered(count)
+    seen = _OfOneSize(network, shape) if of_one_size else network
+    return PlainDefence(seen, PlainConfig(name=OWN_NAME, class_names=classes)).probed(shape)
+
+
+class _OfOneSize(nn.Module):
+    """A network that sees images of one size (H, W): others are scaled to it (antialiased bilinear)."""
+
+    def __init__(self, network: nn.Module, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.network, self.size = network, size
+
+    def forward(self, images: Tensor) -> object:
+        """What the network answers."""
+        if images.shape[2:] != self.size:
+            images = functional.interpolate(images, self.size, mode="bilinear", align_corners=False, antialias=True)
+        return self.network(images)
+
+
+@contextlib.contextmanager
+def _lent(network: nn.Module) -> Iterator[None]:
+    training = [(module, module.training) for module in network.modules()]
+    wanting = [(weight, weight.requires_grad) for weight in network.parameters()]
+    try:
+        yield
+    finally:
+        for module, was in training:
+            module.training = was
+        for weight, asked in wanting:
+            weight.requires_grad_(asked)
