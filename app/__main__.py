@@ -153,10 +153,10 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
     device, note = choose_device(arguments.device, torch.cuda.is_available())
     limits = Limits().here(local=hosts.local)
     data = replace(choose_data_dir(arguments.data_dir), limits=limits)
+    os.umask(0o077)  # pictures, prompts and logs are nobody else's on this machine
     if arguments.clear_queue:
         print(clear_queue(data.root))
         return 0
-    os.umask(0o077)  # pictures, prompts and logs are nobody else's on this machine
     data.create()
     os.environ["GRADIO_TEMP_DIR"] = str(data.root / "cache")
     with _without_proxies():

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from app.evaluation_order import ShippedReport
-from app.jobs.store import write_atomic
-from generator.text_files import read_json
+from generator.text_files import read_json, replace_whole
 from robust_model.registry import ModelInfo
 
 PREFIX = "shipped:"
@@ -59,7 +58,7 @@ def _copy(report: Mapping[str, Any], target: Path) -> None:
     content = json.dumps(report, separators=(",", ":")).encode()
     if not target.is_file() or target.read_bytes() != content:
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(target, content, durable=False)
+        replace_whole(target, content, durable=False)
 
 
 @functools.lru_cache(maxsize=64)

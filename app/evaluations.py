@@ -16,11 +16,10 @@ from app.data_dir import DataDir
 from app.evaluation_data import EvaluationData
 from app.evaluation_order import Cost, DataChoice, EvaluationOrder, ReportFiles, ShippedReport, SuiteChoice
 from app.evaluation_shipped import shipped_reports
-from app.jobs.store import write_atomic
 from app.speeds import Speeds
 from generator.errors import StudioError
 from generator.intervals import wilson
-from generator.text_files import read_json
+from generator.text_files import read_json, replace_whole
 from robust_model.evaluation.config import EvalConfig
 from robust_model.evaluation.cost import passes_of
 from robust_model.evaluation.engine import configured
@@ -133,8 +132,8 @@ class Evaluations:
             raise StudioError("There is no report yet: it comes with the first figures.")
         written = [path.stat().st_mtime_ns if path.is_file() else 0 for path in (files.html, files.markdown)]
         if min(written) <= files.json.stat().st_mtime_ns:
-            write_atomic(files.html, render_html(report, place).encode(), durable=False)
-            write_atomic(files.markdown, render_markdown(report).encode(), durable=False)
+            replace_whole(files.html, render_html(report, place).encode(), durable=False)
+            replace_whole(files.markdown, render_markdown(report).encode(), durable=False)
         return files
 
     def compare(self, folders: Sequence[Path]) -> Comparison:

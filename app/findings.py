@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.jobs.model import as_json
-from app.jobs.store import write_atomic
-from generator.text_files import read_json
+from generator.text_files import read_json, replace_whole
 
 FINDINGS_NAME = "findings.json"
 
@@ -17,7 +16,7 @@ Findings = Mapping[str, Any]
 
 def write_findings(folder: Path, findings: Findings) -> None:
     """Keep what is known so far in a job's folder: readers see the old or the new. Raises OSError."""
-    write_atomic(folder / FINDINGS_NAME, json.dumps(as_json(findings)).encode(), durable=False)
+    replace_whole(folder / FINDINGS_NAME, json.dumps(as_json(findings)).encode(), durable=False)
 
 
 def read_findings(folder: Path) -> Findings:

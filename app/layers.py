@@ -13,13 +13,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from app.jobs.store import write_atomic
 from generator.bounds import Bound
 from generator.image import load_image, to_pil, to_tensor
 from generator.operators import balanced_weights, resolution_operator
 from generator.prior import LayeredPrior, Prior
 from generator.recipe import Recipe
 from generator.synthesis import Synthesis, bound_of
+from generator.text_files import replace_whole
 
 SOURCE_NAME = "source.png"
 """The photo that a picture started from, in its job's folder."""
@@ -65,7 +65,7 @@ def save_layers(synthesis: Synthesis, folder: Path) -> None:
         kept = {str(number): _sum(prior, group) for number, group in enumerate(groups)}
     for index in range(prior.batch):
         tensors = {name: layer[index].float().cpu().contiguous() for name, layer in kept.items()}
-        write_atomic(layer_path(folder, index), save(tensors, facts), durable=False)
+        replace_whole(layer_path(folder, index), save(tensors, facts), durable=False)
 
 
 def _sum(prior: Prior, band: Band) -> Tensor:

@@ -27,7 +27,6 @@ from app.explorer_pictures import Frames
 from app.findings import read_findings
 from app.jobs import JobContext
 from app.jobs.model import as_json
-from app.jobs.store import write_atomic
 from app.layers import save_layers
 from app.onlookers import ClassList, add_opinions, load_onlookers, names_of_onlookers
 from app.timings import Stopwatch, Timings
@@ -45,7 +44,7 @@ from generator.production import Outputs, produce_job
 from generator.progress import Progress
 from generator.recipe import Recipe
 from generator.synthesis import Model, Synthesis
-from generator.text_files import read_json
+from generator.text_files import read_json, replace_whole
 from generator.vlm.asking import ReadSettings, no_settings
 from robust_model.jobs import validated
 from robust_model.published import is_published
@@ -164,7 +163,7 @@ def _save_card(picture: Path, card: Path) -> None:
     small.thumbnail((CARD_SIDE, CARD_SIDE))
     data = io.BytesIO()
     small.save(data, format="JPEG", quality=90, subsampling=0)
-    write_atomic(card, data.getvalue(), durable=False)
+    replace_whole(card, data.getvalue(), durable=False)
 
 
 HURRY_PIXELS = 1 << 20
@@ -197,7 +196,7 @@ def _learn(
 
 def write_result(context: JobContext, result: Mapping[str, Any]) -> None:
     """Keep a job's whole result as result.json in its folder."""
-    write_atomic(context.dir / RESULT_NAME, json.dumps(as_json(result), indent=2).encode())
+    replace_whole(context.dir / RESULT_NAME, json.dumps(as_json(result), indent=2).encode())
 
 
 def recipe_of(params: Mapping[str, Any], task: str) -> Recipe:

@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from app.jobs.store import write_atomic
-from generator.text_files import read_json
+from generator.text_files import read_json, replace_whole
 from robust_model.data import LabelledImages
 from robust_model.evaluation.cost import MEASURED, measure
 from robust_model.plain import DEFAULT_SIDE
@@ -71,7 +70,7 @@ class Speeds:
                 self._known[key] = known
                 while len(self._known) > MOST_KEPT:
                     del self._known[next(iter(self._known))]
-                write_atomic(self._path, json.dumps(self._known, indent=1).encode(), durable=False)
+                replace_whole(self._path, json.dumps(self._known, indent=1).encode(), durable=False)
             return min(one.forward for one in known), min(one.backward for one in known)
 
 

@@ -20,13 +20,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from app.estimates import DRAWS, NOTHING_MORE, Cost, Extras, Network, Rates, cost_of
-from app.jobs.store import write_atomic
 from generator.image import to_pil
 from generator.operators import Size
 from generator.protocols import Encoder
 from generator.recipe import Recipe
 from generator.synthesis import Model
-from generator.text_files import FileError, read_bytes
+from generator.text_files import FileError, read_bytes, replace_whole
 
 MOST_JOBS = 300
 MOST_NETWORKS = 200
@@ -221,7 +220,7 @@ class Timings:
         with self._lock:
             book = self._book()
             self._known = _Book(devices={**book.devices, device: change(book.devices.get(device, _Device()))})
-            write_atomic(self._path, self._known.model_dump_json(indent=1).encode(), durable=False)
+            replace_whole(self._path, self._known.model_dump_json(indent=1).encode(), durable=False)
 
     def _book(self) -> _Book:
         if self._known is None:

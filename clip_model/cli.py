@@ -25,8 +25,7 @@ from generator.places import result_folder, user_path, writable_folder
 from generator.program import Parser, answered, called
 from generator.protocols import Foreground
 from generator.shipped import ASSETS
-from generator.text_files import read_object
-from robust_model.checkpoint import write_atomically
+from generator.text_files import read_object, write_bytes
 from robust_model.commands import MOST_SECONDS, change_setting, read_settings, train_in_foreground
 from robust_model.data import load_data
 from robust_model.jobs import CHECKPOINT_SECONDS, validated
@@ -132,7 +131,7 @@ def _evaluate(args: argparse.Namespace, argv: list[str]) -> int:
     if args.save:
         words = [word for word in argv if word != "--save"]
         report = {"command": command_line("clip_model", words), "data": found}
-        write_atomically(folder / EVALUATION, (json.dumps(report, indent=2) + "\n").encode())
+        write_bytes(folder / EVALUATION, (json.dumps(report, indent=2) + "\n").encode())
         write_card(folder)
     return 0
 

@@ -15,9 +15,9 @@ from clip_model.train_config import ClipTrainConfig
 from generator import torchvision_cure  # noqa: F401  (before open_clip is imported)
 from generator.errors import StudioError
 from generator.places import same_place
-from generator.text_files import NoFileError, read_bytes, read_json, read_object
+from generator.text_files import NoFileError, read_bytes, read_json, read_object, write_bytes
 from robust_model.averaging import mean_weights, shares
-from robust_model.checkpoint import file_digest, load_tensors, load_weights, save_tensors, write_atomically
+from robust_model.checkpoint import file_digest, load_tensors, load_weights, save_tensors
 from robust_model.data import to_float
 from robust_model.provenance import circumstances, provenance_lines
 
@@ -44,13 +44,13 @@ def export(run: Path, out: Path) -> Path:
     average = {n.removeprefix("average."): t for n, t in tensors.items() if n.startswith("average.")}
     weights = {n: t.half() if t.is_floating_point() else t for n, t in text.full_state(average).items()}
     save_tensors(out / WEIGHTS, weights, {})
-    write_atomically(out / CONFIG, (json.dumps(open_clip_config, indent=2) + "\n").encode())
+    write_bytes(out / CONFIG, (json.dumps(open_clip_config, indent=2) + "\n").encode())
     things = [
         {"names": list(concept.names), "kind": ", ".join(concepts.all[i].names[0] for i in above)}
         for concept, above in zip(concepts.all, concepts.ancestors, strict=True)
     ]
     vocabulary = {"words": words_in(every_text(concepts.all)), "things": things, "colours": list(COLOURS)}
-    write_atomically(out / VOCABULARY, (json.dumps(vocabulary, indent=1) + "\n").encode())
+    write_bytes(out / VOCABULARY, (json.dumps(vocabulary, indent=1) + "\n").encode())
     provenance = run / "provenance.json"
     recipe = config.model_dump(mode="json")
     for name in ("tiny_imagenet", "cifar10"):  # a folder's place on the machine that trained is nobody's business
@@ -63,7 +63,7 @@ def export(run: Path, out: Path) -> Path:
         "step": facts["step"],
         "provenance": read_json(provenance) if provenance.exists() else {},
     }
-    write_atomically(out / FACTS, (json.dumps(training, indent=2) + "\n").encode())
+    write_bytes(out / FACTS, (json.dumps(training, indent=2) + "\n").encode())
     write_card(out)
     return out
 
@@ -97,7 +97,7 @@ def average(
         tensors = _with_statistics(tensors, read_json(folders[0] / CONFIG), images)
     save_tensors(out / WEIGHTS, {n: t.half() if t.is_floating_point() else t for n, t in tensors.items()}, {})
     for name in (CONFIG, VOCABULARY):
-        write_atomically(out / name, read_bytes(folders[0] / name))
+        write_bytes(out / name, read_bytes(folders[0] / name))
     parents = [
         {"name": f.name, "revision": file_digest(f / WEIGHTS), "weight": share, "provenance": own["provenance"]}
         for f, share, own in zip(folders, contributions, facts, strict=True)
@@ -106,7 +106,7 @@ def average(
     if images is not None:
         provenance["data"] = f"{', '.join(images.sources)}: BatchNorm statistics on {STATISTICS_IMAGES} of their images"
     training = {**facts[0], "provenance": provenance}
-    write_atomically(out / FACTS, (json.dumps(training, indent=2) + "\n").encode())
+    write_bytes(out / FACTS, (json.dumps(training, indent=2) + "\n").encode())
     write_card(out)
     return out
 
@@ -182,7 +182,7 @@ def write_card(folder: Path) -> None:
     lines += ["## What it knows", "", f"Colours: {', '.join(vocabulary['colours'])}; light and dark. Things:", ""]
     lines += [", ".join(thing["names"][0] for thing in vocabulary["things"]) + "."]
     lines += ["", f"With their synonyms these are {len(vocabulary['words'])} words (`{VOCABULARY}`).", ""]
-    write_atomically(folder / "README.md", "\n".join(lines).encode())
+    write_bytes(folder / "README.md", "\n".join(lines).encode())
 
 
 def _measured(report: dict[str, Any]) -> list[str]:

@@ -5,11 +5,13 @@ Files are written as UTF-8 and appear whole or not at all.
 """
 
 import codecs
+import contextlib
 import errno
 import json
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -191,8 +193,11 @@ def is_stream(path: Path) -> bool:
     return not (stat.S_ISREG(kind) or stat.S_ISDIR(kind))
 
 
-def replace_whole(path: Path, data: bytes, *, mode: int = 0o666) -> None:
-    """Write beside `path`, then move there. OSError, with the file as it was and nothing beside it."""
+def replace_whole(path: Path, data: bytes, *, mode: int = 0o666, durable: bool = True) -> None:
+    """Write beside `path`, then move there; `durable` also waits until that would survive a power cut.
+
+    Whoever reads meanwhile sees the old content or the new one. OSError, with the file as it was and nothing beside it.
+    """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if path.exists() and not os.access(path, os.W_OK):  # its owner has protected it: moving over it would not ask
@@ -202,12 +207,27 @@ def replace_whole(path: Path, data: bytes, *, mode: int = 0o666) -> None:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
         try:
             _write_all(descriptor, data)
-            os.fsync(descriptor)
+            if durable:
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+    if durable:
+        with contextlib.suppress(OSError):  # the file is there; not every file system can promise more
+            sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename inside a folder survive a power cut. Windows has no such call. Raises OSError."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from generator.errors import StudioError
-from generator.text_files import read_json, read_text
+from generator.text_files import read_json, read_text, write_bytes
 from robust_model.calibration import fit_temperature
-from robust_model.checkpoint import file_digest, load_tensors, save_tensors, write_atomically
+from robust_model.checkpoint import file_digest, load_tensors, save_tensors
 from robust_model.ensemble import EnsembleConfig, ModelConfig
 from robust_model.evaluation.masking import tested
 from robust_model.hub import front_matter
@@ -78,7 +78,7 @@ def export(
         provenance=read_json(provenance) if provenance.exists() else {},
         license=licence,
     )
-    write_atomically(out / "config.json", (exported.model_dump_json(indent=2) + "\n").encode())
+    write_bytes(out / "config.json", (exported.model_dump_json(indent=2) + "\n").encode())
     write_card(out)
     return out
 
@@ -100,7 +100,7 @@ def write_card(folder: Path) -> None:
         lines += _evaluation(report)
     if not reports:
         lines += ["## Measured", "", "Nothing yet: run `python -m robust_model evaluate --save`.", ""]
-    write_atomically(folder / "README.md", "\n".join(lines).encode())
+    write_bytes(folder / "README.md", "\n".join(lines).encode())
 
 
 def _network(exported: ExportedModel, folder: Path) -> list[str]:

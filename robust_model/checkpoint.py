@@ -16,11 +16,6 @@ from generator.errors import StudioError
 from generator.text_files import write_bytes
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace the file at `path` by `content`, as `generator.text_files.write_bytes` does. Raises FileError."""
-    write_bytes(path, content)
-
-
 def discard_drafts(folder: Path) -> None:
     """Remove what a process that was killed while it wrote into `folder` has left; nobody may be writing there now."""
     for draft in folder.glob("*.tmp"):
@@ -43,7 +38,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, 
     """Write `tensors` with `facts` (JSON) in the header, atomically."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     # "format" is what readers on the Hugging Face hub ask for.
-    write_atomically(path, _in_order(save(plain, {"format": "pt", "facts": json.dumps(facts)})))
+    write_bytes(path, _in_order(save(plain, {"format": "pt", "facts": json.dumps(facts)})))
 
 
 def _in_order(content: bytes) -> bytes:

@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from generator.errors import StudioError
 from generator.program import called
-from generator.text_files import FileError, read_json, read_text
-from robust_model.checkpoint import load_facts, write_atomically
+from generator.text_files import FileError, read_json, read_text, write_bytes
+from robust_model.checkpoint import load_facts
 from robust_model.commands import change_setting
 from robust_model.data import LabelledSet, training_data
 from robust_model.distributed import current
@@ -169,7 +169,7 @@ class Pipeline:
     def save(self) -> None:
         """Write down the configuration; where each phase is, it writes down itself."""
         if self.world.leads:
-            write_atomically(self.folder / "config.json", self.config.model_dump_json(indent=2).encode())
+            write_bytes(self.folder / "config.json", self.config.model_dump_json(indent=2).encode())
 
     def run(
         self,

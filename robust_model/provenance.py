@@ -12,8 +12,8 @@ import torch
 from pydantic import BaseModel
 
 from generator.errors import StudioError
-from generator.text_files import read_json
-from robust_model.checkpoint import file_digest, write_atomically
+from generator.text_files import read_json, write_bytes
+from robust_model.checkpoint import file_digest
 from robust_model.distributed import current
 from robust_model.packaged import PACKAGED
 from robust_model.run import TrainingRun
@@ -37,7 +37,7 @@ def record_provenance(run: TrainingRun, command: str, device: str, data: str) ->
         facts["changes"] = [*facts.get("changes", []), {"step": run.step, "command": command}]
     else:
         return
-    write_atomically(path, json.dumps(facts, indent=2).encode())
+    write_bytes(path, json.dumps(facts, indent=2).encode())
     if run.changed:
         run.save()  # from here on the checkpoint agrees, and the change is not recorded again
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from generator.errors import StudioError
 from generator.program import called
-from generator.text_files import read_text
+from generator.text_files import read_text, write_bytes
 from robust_model.checkpoint import (
     discard_drafts,
     load_tensors,
@@ -29,7 +29,6 @@ from robust_model.checkpoint import (
     pack_optimiser,
     save_tensors,
     unpack_optimiser,
-    write_atomically,
 )
 from robust_model.distributed import World, current
 from robust_model.train_parts import one_cycle
@@ -140,7 +139,7 @@ class ResumableRun(ABC, Generic[Config]):
         if self.checkpoint.exists():
             self._restore()
         elif self.world.leads:
-            write_atomically(self.folder / "config.json", self.config.model_dump_json(indent=2).encode())
+            write_bytes(self.folder / "config.json", self.config.model_dump_json(indent=2).encode())
 
     def _weights(self) -> dict[str, Tensor]:
         weights: dict[str, Tensor] = self.model.state_dict()
@@ -181,7 +180,7 @@ class ResumableRun(ABC, Generic[Config]):
         self.epoch_loss = (total, count)
         self.changed = theirs != self.config
         if self.changed and self.world.leads:
-            write_atomically(self.folder / "config.json", self.config.model_dump_json(indent=2).encode())
+            write_bytes(self.folder / "config.json", self.config.model_dump_json(indent=2).encode())
 
     def save(self) -> None:
         """Write the checkpoint; weights that are not finite are an error, and the old checkpoint stays."""
@@ -297,4 +296,4 @@ class ResumableRun(ABC, Generic[Config]):
         path = self.folder / "log.jsonl"
         lines = [json.loads(line) for line in read_text(path).splitlines()] if path.exists() else []
         lines = [line for line in lines if line["epoch"] < epoch["epoch"]] + [epoch]
-        write_atomically(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
+        write_bytes(path, "".join(json.dumps(line) + "\n" for line in lines).encode())

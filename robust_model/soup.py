@@ -19,10 +19,11 @@ from torch import Tensor
 
 from generator.errors import StudioError
 from generator.places import same_place
+from generator.text_files import write_bytes
 from robust_model.averaging import mean_weights, shares
 from robust_model.calibration import fit_temperature
 from robust_model.card import DTYPES, write_card
-from robust_model.checkpoint import load_tensors, load_weights, save_tensors, write_atomically
+from robust_model.checkpoint import load_tensors, load_weights, save_tensors
 from robust_model.commands import read_settings
 from robust_model.ensemble import Ensemble, EnsembleConfig, SelfEnsemble
 from robust_model.jobs import validated
@@ -135,7 +136,7 @@ def _write(out: Path, tensors: dict[str, Tensor], exported: ExportedModel, dtype
     kind = DTYPES[dtype]
     stored = {n: t.to(kind) if t.is_floating_point() else t for n, t in tensors.items()}
     save_tensors(out / "model.safetensors", stored, {"dtype": dtype})
-    write_atomically(out / "config.json", (exported.model_dump_json(indent=2) + "\n").encode())
+    write_bytes(out / "config.json", (exported.model_dump_json(indent=2) + "\n").encode())
     write_card(out)
     return out
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from app.jobs.model import Discarded, JobRecord, JobSnapshot, JobStatus, as_json
 from app.jobs.progress import MAX_CURVES, Curve, Rate
-from app.jobs.store import PREVIEW_NAME, write_atomic
+from app.jobs.store import PREVIEW_NAME
 from generator.progress import Progress
+from generator.text_files import replace_whole
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -167,7 +168,7 @@ class JobContext:
         data = io.BytesIO()
         frame.save(data, format="JPEG", quality=90, subsampling=0)
         try:
-            write_atomic(self.dir / PREVIEW_NAME, data.getvalue(), durable=False)
+            replace_whole(self.dir / PREVIEW_NAME, data.getvalue(), durable=False)
         except OSError:
             if not self._preview_failed:
                 logger.warning("the preview of job %s cannot be written", self.id, exc_info=True)

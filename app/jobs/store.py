@@ -13,11 +13,9 @@ import dataclasses
 import functools
 import json
 import logging
-import os
 import re
 import shutil
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
@@ -25,6 +23,7 @@ from typing import IO
 from pydantic import TypeAdapter, ValidationError
 
 from app.jobs.model import RECORD_VERSION, JobError, JobRecord, as_json
+from generator.text_files import replace_whole, sync_folder
 
 if sys.platform == "win32":
     import msvcrt
@@ -40,39 +39,6 @@ LOG_NAME = "log.txt"
 ID_PATTERN = re.compile(r"[0-9a-f]{32}")
 
 Curves = dict[str, list[tuple[int, float]]]
-
-
-def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """Replace the file ``path`` by ``data``: readers see the old or the new content, nothing between.
-
-    ``durable`` also waits until it is on the medium. Raises ``OSError``; the old file is then untouched.
-    """
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-    if durable:
-        _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename inside ``folder`` survive a power cut. Windows has no such call."""
-    if sys.platform == "win32":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @functools.cache
@@ -166,9 +132,9 @@ class JobStore:
             self._prepare()
         try:
             new.mkdir(mode=0o700)
-            write_atomic(new / RECORD_NAME, _dump(record))
+            replace_whole(new / RECORD_NAME, _dump(record))
             new.rename(self.folder(record.id))
-            _sync_folder(self.root)
+            sync_folder(self.root)
         except OSError:
             for folder in (new, self.folder(record.id)):
                 shutil.rmtree(folder, ignore_errors=True)
@@ -178,8 +144,8 @@ class JobStore:
         """Replace the record, and the curves if given. Never makes the folder: a removed job stays so."""
         folder = self.folder(record.id)
         if curves is not None:
-            write_atomic(folder / CURVES_NAME, json.dumps(curves, allow_nan=False).encode())
-        write_atomic(folder / RECORD_NAME, _dump(record))
+            replace_whole(folder / CURVES_NAME, json.dumps(curves, allow_nan=False).encode())
+        replace_whole(folder / RECORD_NAME, _dump(record))
 
     def read_curves(self, job_id: str) -> Curves:
         """Curves of a finished job; empty if there are none or they cannot be read."""

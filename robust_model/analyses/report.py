@@ -15,9 +15,9 @@ from PIL import Image
 
 from generator.image import save_png
 from generator.protocols import JobContext
+from generator.text_files import write_bytes
 from robust_model.analyses import ANALYSES, plotting
 from robust_model.analyses.base import AnalysisConfig, Material, Monitor, Table
-from robust_model.checkpoint import write_atomically
 
 SCHEMA = 1
 """Version of the report that every analysis writes."""
@@ -134,7 +134,7 @@ def write(found: Found, folder: Path) -> list[Path]:
     }
     files = [folder / f"{kind}.{suffix}" for suffix in contents]
     for file, content in zip(files, contents.values(), strict=True):
-        write_atomically(file, content)
+        write_bytes(file, content)
     if found.pictures:
         (folder / "pictures").mkdir(exist_ok=True)
     for name, picture in found.pictures.items():

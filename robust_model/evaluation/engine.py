@@ -16,8 +16,9 @@ from torch import Tensor
 
 from generator.errors import StudioError
 from generator.progress import Progress, silent
+from generator.text_files import write_bytes
 from robust_model.attacks import AnyAttack, AttackOutcome, as_attacked
-from robust_model.checkpoint import save_tensors, write_atomically
+from robust_model.checkpoint import save_tensors
 from robust_model.class_match import match_classes
 from robust_model.data import LabelledSet
 from robust_model.evaluation.config import EvalConfig, choose, evaluation_data
@@ -264,7 +265,7 @@ class Evaluation:
         return build_report(setting, self.results, self.further, complete=complete)
 
     def _write(self, folder: Path, report: dict[str, Any]) -> None:
-        write_atomically(folder / "report.json", json.dumps(report, separators=(",", ":")).encode())
+        write_bytes(folder / "report.json", json.dumps(report, separators=(",", ":")).encode())
         self.written_at = time.monotonic()
 
     def _write_adversarial(self, folder: Path) -> None:

@@ -16,9 +16,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
 from generator.errors import StudioError
-from generator.text_files import FileError, read_text
+from generator.text_files import FileError, read_text, write_bytes
 from robust_model.attacks import AttackPrecision
-from robust_model.checkpoint import discard_drafts, load_tensors, save_tensors, write_atomically
+from robust_model.checkpoint import discard_drafts, load_tensors, save_tensors
 from robust_model.data import LabelledImages
 from robust_model.evaluation.config import EvalConfig
 from robust_model.evaluation.plan import PlannedAttack, extend
@@ -87,7 +87,7 @@ class Journal:
         plan = extend(earlier.plan if earlier else (), attacks, config.cascade)
         if self.folder is not None:
             record = Record(config=config, identity=identity, plan=plan)
-            write_atomically(self.folder / "config.json", record.model_dump_json(indent=2).encode())
+            write_bytes(self.folder / "config.json", record.model_dump_json(indent=2).encode())
         return plan
 
     def _record(self) -> Record | None:

@@ -10,7 +10,6 @@ from app.jobs import (
     JobStatus,
     Limits,
 )
-from app.jobs import store as store_module
 from generator.progress import Progress
 from tests.app.puppet import PATIENCE, Puppet, disk_full, finish, on_disk, request
 
@@ -205,12 +204,10 @@ def test_large_and_transparent_frames_become_small_jpegs(start):
 
 
 def test_a_preview_that_cannot_be_written_does_not_end_the_job(start, monkeypatch):
-    real = store_module.write_atomic
-
     def handler(context):
-        monkeypatch.setattr("app.jobs.context.write_atomic", disk_full)
-        context.progress(Progress(1, 2, preview=lambda: Image.new("RGB", (4, 2))))
-        monkeypatch.setattr("app.jobs.context.write_atomic", real)
+        with monkeypatch.context() as patched:
+            patched.setattr("app.jobs.context.replace_whole", disk_full)
+            context.progress(Progress(1, 2, preview=lambda: Image.new("RGB", (4, 2))))
         return {"fine": True}
 
     service = start(handler)

@@ -10,7 +10,8 @@ import pytest
 
 from app.jobs import store as store_module
 from app.jobs.model import RECORD_VERSION, JobError, JobRecord, JobRequest, JobStatus, as_json
-from app.jobs.store import JobStore, write_atomic
+from app.jobs.store import JobStore
+from generator.text_files import replace_whole
 
 
 def record(name: str = "a", sequence: int = 1, **changes) -> JobRecord:
@@ -87,10 +88,10 @@ def test_a_directory_that_cannot_be_made_is_refused_in_words(tmp_path):
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, step):
     path = tmp_path / "job.json"
-    write_atomic(path, b"old")
+    replace_whole(path, b"old")
     monkeypatch.setattr(*((os, "fsync") if step == "fsync" else (Path, "replace")), disk_full)
     with pytest.raises(OSError, match="No space"):
-        write_atomic(path, b"new")
+        replace_whole(path, b"new")
     assert path.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["job.json"]
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from generator.errors import StudioError
-from generator.text_files import FileError
+from generator.text_files import FileError, write_bytes
 from robust_model.checkpoint import (
     discard_drafts,
     load_tensors,
@@ -19,7 +19,6 @@ from robust_model.checkpoint import (
     pack_optimiser,
     save_tensors,
     unpack_optimiser,
-    write_atomically,
 )
 
 if TYPE_CHECKING:
@@ -34,8 +33,8 @@ def listing(folder: Path) -> list[str]:
 
 def test_write_makes_folders_and_replaces(tmp_path: Path) -> None:
     path = tmp_path / "a/b/file"
-    write_atomically(path, b"old")
-    write_atomically(path, b"new")
+    write_bytes(path, b"old")
+    write_bytes(path, b"new")
     assert path.read_bytes() == b"new"
     assert listing(path.parent) == ["file"]
 

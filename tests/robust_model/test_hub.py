@@ -9,8 +9,9 @@ from huggingface_hub import errors
 from safetensors import safe_open
 
 from generator.errors import StudioError
+from generator.text_files import write_bytes
 from robust_model.card import write_card
-from robust_model.checkpoint import save_tensors, write_atomically
+from robust_model.checkpoint import save_tensors
 from robust_model.ensemble import ModelConfig, SelfEnsemble
 from robust_model.hub import fetch, front_matter, without_front_matter
 from robust_model.registry import ExportedModel, describe, load_model
@@ -33,7 +34,7 @@ def repository(tmp_path: Path) -> Path:
     exported = ExportedModel(
         title="T: one", description="D", model=MODEL, training={"data": "folder:cifar10"}, license="mit"
     )
-    write_atomically(folder / "config.json", exported.model_dump_json().encode())
+    write_bytes(folder / "config.json", exported.model_dump_json().encode())
     write_card(folder)
     return folder
 

@@ -14,9 +14,10 @@ from clip_model import cli as clip_cli
 from generator.arguments import MOST_SEED, number, whole
 from generator.devices import choose_device
 from generator.errors import StudioError
+from generator.text_files import write_bytes
 from robust_model import cli
 from robust_model.attacks import ApgdConfig, AutoAttackConfig, PgdConfig
-from robust_model.checkpoint import save_tensors, write_atomically
+from robust_model.checkpoint import save_tensors
 from robust_model.crossmax import AGGREGATORS, crossmax, find_aggregator
 from robust_model.data import LabelledImages, load_data
 from robust_model.ensemble import Ensemble, EnsembleConfig, ModelConfig, SelfEnsemble
@@ -195,7 +196,7 @@ def test_crossmax_of_one_predictor_is_refused() -> None:
 def exported(folder: Path, seed: int, classes: tuple[str, ...] = CLASSES) -> Path:
     config = ModelConfig(class_names=classes, widths=(4, 4), blocks=(1, 1))
     settings = ExportedModel(title="T", description="D", model=config)
-    write_atomically(folder / "config.json", settings.model_dump_json().encode())
+    write_bytes(folder / "config.json", settings.model_dump_json().encode())
     save_tensors(folder / "model.safetensors", SelfEnsemble(config, seed=seed).state_dict(), {})
     return folder
 

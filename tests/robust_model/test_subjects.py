@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from generator.errors import StudioError
+from generator.text_files import write_bytes
 from robust_model.attacks import PgdConfig
-from robust_model.checkpoint import save_tensors, write_atomically
+from robust_model.checkpoint import save_tensors
 from robust_model.data import LabelledImages
 from robust_model.ensemble import ModelConfig, SelfEnsemble
 from robust_model.evaluation.config import EvalConfig
@@ -181,7 +182,7 @@ def test_what_is_not_there_gets_a_sentence(own: str, name: str, words: str) -> N
 def export(folder: Path, seed: int) -> Path:
     config = ModelConfig(class_names=("a", "b", "c"), widths=(4, 4), blocks=(1, 1), readout_depths=(1,))
     exported = ExportedModel(title="T", description="D", model=config)
-    write_atomically(folder / "config.json", exported.model_dump_json().encode())
+    write_bytes(folder / "config.json", exported.model_dump_json().encode())
     save_tensors(folder / "model.safetensors", SelfEnsemble(config, seed=seed).state_dict(), {})
     return folder
 
