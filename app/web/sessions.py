@@ -27,6 +27,7 @@ class PageState(SessionState):
         self.blocks_config = copy(blocks.default_config)
         self.config_values: dict[int, Any] = {}
         self.state_data: dict[int, Any] = {}
+        self._told: tuple[int, Any] = -1, None  # the part that was told last: it is asked at once what it made of that
         self._state_ttl: dict[int, Any] = {}
         self.is_closed = False
         self.STATE_TTL_WHEN_CLOSED = 3600
@@ -38,6 +39,12 @@ class PageState(SessionState):
             self.state_data[key] = value
         elif isinstance(value, ANSWERED_BY):
             self.blocks_config.blocks[key] = value
+        else:
+            self._told = key, value
+
+    def __getitem__(self, key: int) -> Any:
+        last, value = self._told
+        return value if key == last else super().__getitem__(key)
 
     def _update_config(self, key: int) -> None:
         pass
