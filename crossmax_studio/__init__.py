@@ -4,11 +4,14 @@
     result = attack(model, images, labels, eps=8 / 255)
     report = evaluate(model, images, labels, suite="quick")
 
-A `model` is any `torch.nn.Module` from images [B, 3, H, W], float32 in [0, 1], to logits [B, C], or the name of a model
-as the command line takes it ("crossmax-cifar10", "lite0", "torchvision:resnet50"). What stands in `__all__` stays as it
-is from version to version; the packages below may change. They do the same work as the command line, with the same
-results. Nothing is loaded, PyTorch neither, before the first of these names is used. What does not fit is refused by a
-`StudioError` (a ValueError) whose text says what to do.
+A model is any torch.nn.Module from images [B, 3, H, W], float32 in [0, 1], to logits [B, C], or the name of a model as
+the command line takes it ("crossmax-cifar10", "lite0", "torchvision:resnet50"). `checks` judges images and labels, and
+`models` makes of a network what the packages below work with; `attacking` (in torchattacks' form: `callables`),
+`evaluating`, `pictures` and `prior` do the same work as the command line, with the same results, and `interface` brings
+together what stands in `__all__`. That is meant to stay from version to version; the packages below may change.
+
+Nothing is loaded, PyTorch neither, before one of these names is used. What does not fit is refused by a StudioError (a
+ValueError) whose text says what to do. Nothing of ours imports this package.
 """
 
 from typing import TYPE_CHECKING
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
         MultiResolutionStack,
         Picture,
         PixelAttack,
+        Progress,
         Recipe,
         Report,
         StackConfig,
@@ -41,6 +45,7 @@ __all__ = [
     "MultiResolutionStack",
     "Picture",
     "PixelAttack",
+    "Progress",
     "Recipe",
     "Report",
     "StackConfig",

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from crossmax_studio.checks import checked_images, checked_labels
-from crossmax_studio.models import Context, Loaded, Network, OnProgress, ShouldStop, classifier, never, silent
+from crossmax_studio.models import Context, Loaded, Network, OnProgress, ShouldStop, classifier, never
 from generator.answers import ask
 from generator.distance import l2, linf
 from generator.errors import StudioError
@@ -16,6 +16,7 @@ from generator.loop import Step
 from generator.making import make
 from generator.pixels import quantise
 from generator.presets import preset_fields, rule_fields
+from generator.progress import Progress, silent
 from generator.recipe import Recipe
 from robust_model.answers import named
 
@@ -80,7 +81,7 @@ def attack(
         preset: the starting point: "subtle", "standard", "strong", "turn-into", or a published attack's.
         seed: of all random numbers. Each image is made by itself with it, so that none depends on the others.
         device: where a model that is named is loaded: "auto", "cpu", "cuda".
-        on_progress: hears (steps done, steps in all, "image 2 of 8") after every step.
+        on_progress: hears a `Progress` after every step: `done` of `total` steps, and the `message` "image 2 of 8".
         should_stop: is asked after every step; what there is by then is returned.
         fields: others of the recipe, by their names: steps=40, perturbation="pixel", optimiser="pgd"...
 
@@ -143,7 +144,7 @@ def _attacked(loaded: Loaded, recipes: Sequence[Recipe], clean: Tensor, context:
             continue
 
         def report(step: Step, done: int = done, where: str = f"image {number} of {len(recipes)}") -> None:
-            context.progress(done + step.index, total, where)
+            context.progress(Progress(done + step.index, total, where))
 
         models = {loaded.name: loaded.model}
         source = photo[None].to(loaded.device)

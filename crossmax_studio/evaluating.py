@@ -9,7 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from crossmax_studio.checks import checked_images, checked_labels
-from crossmax_studio.models import Context, Network, OnProgress, ShouldStop, classifier, defence, never, silent
+from crossmax_studio.models import Context, Network, OnProgress, ShouldStop, classifier, defence, never
+from generator.progress import silent
 from generator.text_files import write_json
 from robust_model.cli_evaluate import summary
 from robust_model.data import LabelledImages
@@ -98,7 +99,7 @@ def evaluate(
         eps: the L-inf budget in [0, 1] pixel units.
         device: where a model that is named is loaded: "auto", "cpu", "cuda".
         out: a folder in which everything is kept while it runs, from where the same call goes on after a kill.
-        on_progress: hears (passes done, passes at most, what is known).
+        on_progress: hears a `Progress`: `done` of at most `total` passes, and the `message` says what is known.
         should_stop: is asked between steps; the report then says that it is not complete.
         settings: others, by their names in `EvalConfig`: steps=20, restarts=1, batch=100, seed=3, sweep=50...
 

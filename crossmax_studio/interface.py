@@ -6,6 +6,7 @@ from crossmax_studio.evaluating import Report, evaluate
 from crossmax_studio.pictures import Picture, class_image, text_image
 from crossmax_studio.prior import MultiResolutionPrior
 from generator.errors import StudioError
+from generator.progress import Progress
 from generator.recipe import Recipe
 from robust_model.crossmax import crossmax
 from robust_model.stack import STACKS, MultiResolutionStack, StackConfig
@@ -18,6 +19,7 @@ __all__ = [
     "MultiResolutionStack",
     "Picture",
     "PixelAttack",
+    "Progress",
     "Recipe",
     "Report",
     "StackConfig",

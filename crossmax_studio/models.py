@@ -1,19 +1,19 @@
 """A network of anybody's, or a name, as a model that the packages below can work with."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import TypeAlias
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
 from generator.class_names import class_place
 from generator.devices import choose_device
 from generator.errors import StudioError
+from generator.progress import Progress
 from generator.protocols import Classifier, Encoder
 from robust_model.class_match import numbered
 from robust_model.contract import ask, logits_of
@@ -22,16 +22,12 @@ from robust_model.plain import PlainConfig, PlainDefence
 from robust_model.subjects import EvaluatedModel
 
 Network: TypeAlias = nn.Module | str
-OnProgress: TypeAlias = Callable[[int, int, str], None]
-"""Hears how far the work is: done, total, and what is being done."""
+OnProgress: TypeAlias = Callable[[Progress], None]
+"""Hears where the work stands."""
 ShouldStop: TypeAlias = Callable[[], bool]
 """Whether to end at the next step and return what there is."""
 OWN_NAME = "model"
 """What a network that comes without a name is called in recipes and reports."""
-
-
-def silent(_done: int, _total: int, _message: str) -> None:
-    """Say nothing."""
 
 
 def never() -> bool:
@@ -71,17 +67,9 @@ class Context:
         """Whether the caller wants it to stop."""
         return self.should_stop()
 
-    def progress(
-        self,
-        done: int,
-        total: int,
-        message: str = "",
-        losses: Mapping[str, float] | None = None,
-        preview: Callable[[], Image.Image] | None = None,
-    ) -> None:
+    def progress(self, now: Progress, /) -> None:
         """Tell the caller."""
-        del losses, preview
-        self.on_progress(done, total, message)
+        self.on_progress(now)
 
 
 @contextlib.contextmanager

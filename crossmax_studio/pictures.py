@@ -16,7 +16,6 @@ from crossmax_studio.models import (
     classifier,
     load_named,
     never,
-    silent,
 )
 from generator.devices import choose_device
 from generator.image import to_pil
@@ -24,6 +23,7 @@ from generator.loop import Step
 from generator.making import Made, make
 from generator.presets import preset_fields, rule_fields
 from generator.production import output_paths, save_images
+from generator.progress import Progress, silent
 from generator.recipe import Recipe
 from generator.synthesis import Model
 
@@ -82,7 +82,7 @@ def class_image(
         seed: of all random numbers.
         image_size: the side of the images that a network of your own takes; None for one that takes any size.
         device: where a model that is named is loaded.
-        on_progress: hears (steps done, steps in all, words).
+        on_progress: hears a `Progress` after every step.
         should_stop: is asked after every step; what there is by then is returned.
         fields: others of the recipe, by their names: size=(128, 128), steps=40, images=4...
 
@@ -131,7 +131,7 @@ def _drawn(
     recipe = Recipe(**{**preset_fields(task, preset), **rule, **given})
 
     def report(step: Step) -> None:
-        context.progress(step.index, step.steps, "Optimising")
+        context.progress(Progress(step.index, step.steps, "Optimising"))
 
     made = make(recipe, models, device=device, on_step=report, should_stop=context.should_stop)
     if made.diverged is not None:

@@ -19,9 +19,9 @@ from generator.image import load_image
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("app", "clip_model", "crossmax_studio", "generator", "robust_model")
-NEEDED = ("pyproject.toml", "README.md", "requirements.txt")
-WHEELS_WITHOUT_HELP = (70, 1)
-"""The first version of setuptools that makes wheels without the package `wheel`."""
+NEEDED = ("pyproject.toml", "README.md", "LICENSE", "requirements.txt")
+NEW_ENOUGH = (77, 0)
+"""The first version of setuptools that reads what pyproject.toml says of the license."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
@@ -54,7 +54,7 @@ class Installed(NamedTuple):
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """The wheel, built without the network out of a copy of the clone, and installed away from both."""
-    if tuple(map(int, version("setuptools").split(".")[:2])) < WHEELS_WITHOUT_HELP:
+    if tuple(map(int, version("setuptools").split(".")[:2])) < NEW_ENOUGH:
         pytest.skip("this environment's setuptools cannot make wheels, and another would have to be fetched")
     place = tmp_path_factory.mktemp("install")
     source, wheels, site, folder = (place / name for name in ("source", "wheels", "site", "elsewhere"))

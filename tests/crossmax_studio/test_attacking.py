@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from crossmax_studio import AttackResult, LayerAttack, PixelAttack, Recipe, StudioError, attack
+from crossmax_studio import AttackResult, LayerAttack, PixelAttack, Progress, Recipe, StudioError, attack
 from generator.__main__ import run as run_command
 from generator.image import load_image, save_png, to_tensor
 from generator.shipped import ASSETS
@@ -84,16 +84,17 @@ def test_callables_have_the_form_of_torchattacks(kind: type[LayerAttack], networ
 
 def test_progress_is_told_and_a_stop_keeps_what_there_is(network: nn.Module, photos: Photos) -> None:
     images, labels = photos
-    heard: list[tuple[int, int, str]] = []
+    heard: list[Progress] = []
     options = {**FAST, "enough": 0.0}
-    attack(network, images, labels, on_progress=lambda *said: heard.append(said), **options)
-    assert heard == [(8 * image + step, 32, f"image {image + 1} of 4") for image in range(4) for step in range(1, 9)]
+    attack(network, images, labels, on_progress=heard.append, **options)
+    expected = [Progress(8 * image + step, 32, f"image {image + 1} of 4") for image in range(4) for step in range(1, 9)]
+    assert heard == expected
     heard.clear()
     result: AttackResult = attack(
         network,
         images,
         labels,
-        on_progress=lambda *said: heard.append(said),
+        on_progress=heard.append,
         should_stop=lambda: len(heard) >= 11,
         **options,
     )

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from crossmax_studio import Report, StudioError, evaluate
+from crossmax_studio import Progress, Report, StudioError, evaluate
 
 Photos = tuple[Tensor, Tensor]
 
@@ -36,17 +36,17 @@ def test_images_between_the_levels_are_told(network: nn.Module, photos: Photos, 
 
 
 def test_progress_is_told_and_a_stop_is_in_the_report(network: nn.Module, photos: Photos) -> None:
-    heard: list[tuple[int, int, str]] = []
+    heard: list[Progress] = []
     report = evaluate(
         network,
         *photos,
         suite=("quick", "square"),
-        on_progress=lambda *said: heard.append(said),
+        on_progress=heard.append,
         should_stop=lambda: len(heard) > 3,
         batch=2,
     )
     assert not report.complete and len(heard) >= 4
-    assert all(done <= total for done, total, _ in heard)
+    assert all(now.done <= now.total for now in heard)
 
 
 @pytest.mark.parametrize(

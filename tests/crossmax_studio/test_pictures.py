@@ -50,7 +50,7 @@ def test_a_network_of_ones_own_is_drawn_and_stopped(network: nn.Module) -> None:
         "0",
         preset="quick",
         size=16,
-        on_progress=lambda done, _total, _words: heard.append(done),
+        on_progress=lambda now: heard.append(now.done),
         should_stop=lambda: len(heard) == 10,
     )
     assert red.stopped and red.recipe.steps == 10 == heard[-1]
