@@ -29,16 +29,14 @@ from app.evaluation_data import load_images
 from app.evaluations import FOLDER, take_over
 from app.folder_attacks import attack_folder
 from app.jobs import Handler, JobContext
-from app.jobs.outcome import NO_MEMORY
 from app.pictures import Workshop, make_pictures, write_result
 from generator.errors import StudioError
+from generator.memory import OUT_OF_MEMORY, is_out_of_memory
 from generator.program import called
 from generator.progress import Progress
 from robust_model.evaluation.config import EvalConfig
 from robust_model.jobs import evaluate_job, train_job, validated
 from robust_model.training import Run, TrainConfig
-
-_ALLOCATION_FAILED = ("can't allocate memory", "out of memory", "not enough memory")
 
 
 def make_handlers(shop: Workshop) -> dict[str, Handler]:
@@ -68,11 +66,9 @@ def guarded(handler: Handler) -> Handler:
             raise StudioError("There is no CUDA device here (or PyTorch has no CUDA); use the device cpu.")
         try:
             return handler(context)
-        except (MemoryError, torch.OutOfMemoryError) as error:
-            raise StudioError(NO_MEMORY) from error
-        except RuntimeError as error:  # what PyTorch raises on the CPU has no type of its own
-            if any(words in str(error).lower() for words in _ALLOCATION_FAILED):
-                raise StudioError(NO_MEMORY) from error
+        except (MemoryError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                raise StudioError(OUT_OF_MEMORY) from error
             raise
 
     return wrapped

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from generator.errors import StudioError
+from generator.memory import OUT_OF_MEMORY, is_out_of_memory
 from generator.places import (
     path_text,
     result_file,
@@ -120,8 +121,6 @@ def answered(work: Callable[[], int], *, label: str = "") -> int:
     except UnicodeError as error:
         return _refused(label, _ENCODING.format(error=error))
     except (MemoryError, RuntimeError) as error:
-        from generator.memory import OUT_OF_MEMORY, is_out_of_memory  # here, since it takes PyTorch to tell
-
         if not is_out_of_memory(error):
             raise
         return _refused(label, OUT_OF_MEMORY)

@@ -12,15 +12,12 @@ from typing import Any
 from app.jobs.context import Handler, Job, JobContext
 from app.jobs.model import Discarded, JobRecord, JobStatus, as_json
 from generator.errors import StudioError
+from generator.memory import OUT_OF_MEMORY, is_out_of_memory
 
 logger = logging.getLogger(__name__)
 
 INTERRUPTED = "The studio ended while this job was running. Its files are kept; run it again to finish it."
 DISK_FULL = "The disk is full: free some space where the studio keeps its data, then run the job again."
-NO_MEMORY = (
-    "Memory ran out: use a smaller size, fewer images or fewer views at once, or close other programs, "
-    "then run the job again."
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,8 +37,8 @@ def sentence(error: BaseException) -> str:
     """What a person is told about an error that is no ``StudioError``; never its details."""
     if is_disk_full(error):
         return DISK_FULL
-    if isinstance(error, MemoryError):
-        return NO_MEMORY
+    if is_out_of_memory(error):
+        return OUT_OF_MEMORY
     if isinstance(error, OSError):
         return (
             f"A file could not be read or written ({error.strerror or type(error).__name__}): check the disk "

@@ -1,7 +1,6 @@
 """Loading a model through open_clip's `create_model`, from files that are all there."""
 
 import contextlib
-import errno
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from generator.encoders.precision import choose_precision
 from generator.encoders.vocabulary import read_vocabulary
 from generator.encoders.weights import check_weights, find_weights
 from generator.errors import StudioError
+from generator.memory import is_out_of_memory
 from generator.text_files import NoFileError, read_text
 
 _PREPROCESS_KEYS = ("mean", "std", "interpolation", "resize_mode")
@@ -127,10 +127,8 @@ def load_encoder(
             model = open_clip.create_model(
                 local.source, device=device, require_pretrained=True, weights_only=True, **local.options
             )
-    except MemoryError as error:
-        raise OutOfMemory(name, device) from error
-    except _MISFITS as error:
-        if _is_out_of_memory(error):
+    except (MemoryError, *_MISFITS) as error:
+        if is_out_of_memory(error):
             raise OutOfMemory(name, device) from error
         raise StudioError(
             f"The model '{name}' cannot be loaded: its weights '{local.weights.name}' are damaged or do not fit "
@@ -199,13 +197,6 @@ class _SkipRandomWeights(TorchFunctionMode):
 def _without_random_weights() -> Iterator[None]:
     with torch.random.fork_rng(devices=[]), _SkipRandomWeights():  # some starts are drawn in other ways
         yield
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, OSError):
-        return error.errno == errno.ENOMEM
-    told = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in told or "out of memory" in told
 
 
 def _brief(error: Exception) -> str:

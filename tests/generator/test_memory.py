@@ -1,3 +1,5 @@
+import errno
+
 import pytest
 import torch
 
@@ -12,6 +14,8 @@ from generator.memory import is_out_of_memory
         (RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you"), True),
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
         (ValueError("not enough memory"), False),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), True),
+        (OSError(errno.ENOSPC, "No space left on device"), False),
     ],
 )
 def test_the_ways_in_which_memory_runs_out(error: Exception, expected: bool) -> None:
