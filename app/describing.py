@@ -25,6 +25,7 @@ from generator.image import to_pil
 from generator.part_of_job import PartOfJob
 from generator.progress import Progress
 from generator.protocols import Encoder, JobContext
+from generator.read_once import read_once
 from generator.text_files import read_json
 from generator.vlm.asking import ReadSettings, Wanted, describe_cases
 from generator.vlm.costs import Estimate, estimate
@@ -192,12 +193,12 @@ def read_descriptions(folder: Path) -> Mapping[str, Any]:
     """What was said about the pictures in a folder; empty if nothing was asked yet."""
     path = folder / DESCRIPTIONS_JSON
     try:
-        return _read(path, path.stat().st_mtime_ns)
+        return _read(path)
     except FileNotFoundError:
         return {}
 
 
-@functools.lru_cache(maxsize=8)
-def _read(path: Path, _changed: int) -> Mapping[str, Any]:
+@read_once(8)
+def _read(path: Path) -> Mapping[str, Any]:
     found: dict[str, Any] = read_json(path)
     return found

@@ -4,7 +4,6 @@ A model's folder holds them as `evaluation*.json`, as `python -m robust_model ev
 copied to where the app may write, since pages are rendered beside a report.
 """
 
-import functools
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.evaluation_order import ShippedReport
+from generator.read_once import read_once
 from generator.text_files import read_json, replace_whole
 from robust_model.registry import ModelInfo
 
@@ -41,7 +41,7 @@ def shipped_reports(models: Iterable[ModelInfo], place: Path, inside: Path) -> S
     found = []
     for model in models:
         for path in sorted(model.folder.glob(f"{_STEM}*.json")):
-            report = _read(path, path.stat().st_mtime_ns if path.is_file() else 0)
+            report = _read(path) if path.exists() else None
             if report is None:
                 continue
             folder = place / model.name / path.stem
@@ -61,8 +61,8 @@ def _copy(report: Mapping[str, Any], target: Path) -> None:
         replace_whole(target, content, durable=False)
 
 
-@functools.lru_cache(maxsize=64)
-def _read(path: Path, _version: int) -> Mapping[str, Any] | None:
+@read_once(64)
+def _read(path: Path) -> Mapping[str, Any] | None:
     """A report without its pictures, which did not come along; None (and a warning) for what is no report."""
     try:
         report = read_json(path)

@@ -4,7 +4,6 @@ In a job's folder, `evaluation` is a folder of `robust_model.evaluation`: its jo
 and the report as far as it is known. `report.html` and `report.md` are written there when somebody asks for them.
 """
 
-import functools
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +18,7 @@ from app.evaluation_shipped import shipped_reports
 from app.speeds import Speeds
 from generator.errors import StudioError
 from generator.intervals import wilson
+from generator.read_once import read_once
 from generator.text_files import read_json, replace_whole
 from robust_model.evaluation.config import EvalConfig
 from robust_model.evaluation.cost import passes_of
@@ -119,7 +119,7 @@ class Evaluations:
         """
         path = folder / FOLDER / REPORT
         try:
-            return _read(path, path.stat().st_mtime_ns)
+            return _read(path)
         except FileNotFoundError:
             return None
 
@@ -162,8 +162,8 @@ class Evaluations:
             return ()
 
 
-@functools.lru_cache(maxsize=32)
-def _read(path: Path, _version: int) -> Mapping[str, Any]:
+@read_once(32)
+def _read(path: Path) -> Mapping[str, Any]:
     report: dict[str, Any] = read_json(path)
     settings = path.parent / "config.json"
     # A report that came with a model came without the settings of its run: it is complete as it is.

@@ -1,12 +1,12 @@
 """What was found out about an attack after it was made, beside its pictures: written as it comes, read by the page."""
 
-import functools
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from app.jobs.model import as_json
+from generator.read_once import read_once
 from generator.text_files import read_json, replace_whole
 
 FINDINGS_NAME = "findings.json"
@@ -23,12 +23,12 @@ def read_findings(folder: Path) -> Findings:
     """What is known so far about the attack in a job's folder; empty before there is anything."""
     path = folder / FINDINGS_NAME
     try:
-        return _read(path, path.stat().st_mtime_ns)
+        return _read(path)
     except FileNotFoundError:
         return {}
 
 
-@functools.lru_cache(maxsize=8)
-def _read(path: Path, _changed: int) -> Findings:
+@read_once(8)
+def _read(path: Path) -> Findings:
     found: dict[str, Any] = read_json(path)
     return found

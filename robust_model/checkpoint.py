@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from generator.errors import StudioError
+from generator.read_once import read_once
 from generator.text_files import write_bytes
 
 
@@ -22,14 +22,9 @@ def discard_drafts(folder: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
+@read_once(256)
 def file_digest(path: Path) -> str:
     """The first 16 hexadecimal digits of the file's SHA-256: a model's revision. Read again when the file changes."""
-    facts = path.stat()
-    return _digest(path, facts.st_mtime_ns, facts.st_size, facts.st_ino)
-
-
-@lru_cache(maxsize=256)
-def _digest(path: Path, *_version: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
