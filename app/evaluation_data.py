@@ -15,6 +15,7 @@ from app.data_dir import DataDir
 from app.evaluation_order import DataChoice, LabelledUpload
 from app.ui.uploads import list_examples
 from generator.errors import StudioError
+from generator.explorer.labels import CIFAR10_CLASSES
 from generator.folders import folders_in
 from generator.image import load_image
 from generator.program import called
@@ -22,7 +23,6 @@ from robust_model.class_folders import Split, class_files, split_folder
 from robust_model.class_folders import class_names as classes_in
 from robust_model.class_match import by_name, listed, places_of
 from robust_model.data import (
-    CIFAR10_CLASSES,
     CIFAR100_CLASSES,
     LabelledImages,
     centre_square,

@@ -17,14 +17,12 @@ from torch import Tensor
 
 from generator import torchvision_cure  # noqa: F401  (before torchvision is imported)
 from generator.errors import StudioError
+from generator.explorer.labels import CIFAR10_CLASSES
 from generator.folders import is_number
 from generator.image import ImageError, LoadLimits, load_image
 from robust_model import class_folders
 from robust_model.class_folders import Split
 
-CIFAR10_CLASSES = (
-    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
-)  # fmt: skip
 CIFAR100_CLASSES = (
     "apple", "aquarium_fish", "baby", "bear", "beaver", "bed", "bee", "beetle", "bicycle", "bottle", "bowl", "boy",
     "bridge", "bus", "butterfly", "camel", "can", "castle", "caterpillar", "cattle", "chair", "chimpanzee", "clock",

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from generator.explorer.labels import CIFAR10_CLASSES
 from robust_model import paper
-from robust_model.data import CIFAR10_CLASSES, class_names_of
+from robust_model.data import class_names_of
 from robust_model.ensemble import ModelConfig
 from robust_model.pipeline import PipelineConfig
 from robust_model.stack import STACKS, StackConfig

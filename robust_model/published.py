@@ -21,11 +21,10 @@ from generator.encoders.connection import DownloadError, RemoteFile
 from generator.encoders.download import DownloadStopped
 from generator.encoders.hub import Store
 from generator.errors import StudioError
-from generator.explorer.labels import imagenet
+from generator.explorer.labels import CIFAR10_CLASSES, imagenet
 from generator.protocols import Foreground, JobContext
 from robust_model.checkpoint import file_digest
 from robust_model.class_match import numbered
-from robust_model.data import CIFAR10_CLASSES
 from robust_model.plain import PlainConfig, PlainDefence
 
 _DIGEST = re.compile(r"-([0-9a-f]{8,64})\.")

@@ -14,6 +14,10 @@ from generator.text_files import printable, read_json, read_text
 TEMPLATES = ("a photo of {a}", "a picture of {a}", "{name}")
 """The texts that stand for a label; {a} is its name with the indefinite article."""
 AS_WRITTEN = ("{name}",)
+CIFAR10_CLASSES = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
+"""The ten classes of CIFAR-10 in their order."""
 MAX_LABELS = 10_000
 _MOST_BYTES = 4 * 2**20
 
@@ -62,8 +66,7 @@ def read_captions(path: Path) -> LabelList:
 
 def cifar10() -> LabelList:
     """The ten classes of CIFAR-10 in their order."""
-    words = "airplane automobile bird cat deer dog frog horse ship truck"
-    return LabelList("cifar10", tuple(words.split()))
+    return LabelList("cifar10", CIFAR10_CLASSES)
 
 
 @cache

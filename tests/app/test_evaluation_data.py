@@ -11,8 +11,9 @@ from app.data_dir import DataDir
 from app.evaluation_data import EvaluationData, data_sets, load_images
 from app.evaluation_order import LabelledUpload
 from generator.errors import StudioError
+from generator.explorer.labels import CIFAR10_CLASSES
 from robust_model.class_match import by_name
-from robust_model.data import CIFAR10_CLASSES, LabelledImages, synthetic
+from robust_model.data import LabelledImages, synthetic
 
 COLOURS = ("red", "green", "blue")
 GRATINGS = synthetic("test", count=4).class_names

@@ -9,9 +9,9 @@ from PIL import Image
 
 from generator import torchvision_cure  # noqa: F401  (before torchvision is imported)
 from generator.errors import StudioError
+from generator.explorer.labels import CIFAR10_CLASSES
 from robust_model import data as data_module
 from robust_model.data import (
-    CIFAR10_CLASSES,
     LabelledFiles,
     LabelledImages,
     centre_square,
