@@ -8,7 +8,6 @@ for all at once, and then only the starts are those of single images: of recipes
 two prompts, and on a GPU, where many small passes take far longer than a large one.
 """
 
-import hashlib
 import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -41,6 +40,7 @@ from generator.recipe_objective import (
     wanted_classes,
     with_own_names,
 )
+from generator.seeds import seed_of
 from generator.view_windows import RandomWindow, Roll
 from generator.views import Compose, parse_views
 
@@ -115,9 +115,8 @@ class Synthesis:
 
 
 def stream(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
-    """Return a generator for one purpose. The seed is hashed: CPU generators use only 32 bits of it."""
-    digest = hashlib.sha256(f"{purpose}:{seed}".encode()).digest()
-    return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+    """Return a generator for one purpose."""
+    return torch.Generator(device).manual_seed(seed_of(f"{purpose}:{seed}"))
 
 
 def synthesise(

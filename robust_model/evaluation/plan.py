@@ -1,11 +1,10 @@
 """Which attacks run, in which order, on which images; and how a longer list goes on from a shorter one."""
 
-import hashlib
-
 import torch
 from pydantic import BaseModel, ConfigDict
 
 from generator.errors import StudioError
+from generator.seeds import seed_of
 from robust_model.attacks import AnyAttack
 
 
@@ -72,5 +71,4 @@ def generator_of(*place: object) -> torch.Generator:
 
     Every unit of work draws from its own, so that results do not depend on where the work was interrupted.
     """
-    digest = hashlib.sha256("/".join(str(part) for part in place).encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+    return torch.Generator().manual_seed(seed_of("/".join(str(part) for part in place)))
