@@ -72,7 +72,8 @@ def attack(
 
     Args:
         model: a network from images [B, 3, H, W] in [0, 1] to logits [B, C], on the device where it is to compute, or
-            the name of one. It is used in eval mode, and left as it was.
+            the name of one. It is used in eval mode, and left as it was. If it has `class_names`, texts in the order
+            of the logits, recipes use these.
         images: [B, 3, H, W] in [0, 1], of 8 to 4,096 pixels a side.
         labels: int64 [B], the true classes, to get away from; with `targeted` those to reach.
         targeted: whether the labels are to be reached.
@@ -92,8 +93,10 @@ def attack(
     with classifier(model, (clean.shape[2], clean.shape[3]), context) as loaded:
         places = checked_labels(labels, len(clean), len(loaded.model.class_names))
         given = {"eps": eps, "norm": norm, "seed": seed} | fields
-        template = _recipe(loaded, preset, {name: value for name, value in given.items() if value is not None})
-        recipes = [_aimed(template, loaded, int(place), targeted) for place in places]
+        template = _recipe(
+            loaded, preset, {name: value for name, value in given.items() if value is not None}, targeted
+        )
+        recipes = [Recipe(**template, classes=(loaded.class_name(int(place)),)) for place in places]
         outcomes = _attacked(loaded, recipes, clean, context)
         found = torch.cat([outcome.image for outcome in outcomes])
         before, after = _answers(loaded, clean), _answers(loaded, found)
@@ -119,19 +122,18 @@ class _Outcome(NamedTuple):
     stopped: bool
 
 
-def _recipe(loaded: Loaded, preset: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def _recipe(loaded: Loaded, preset: str, given: Mapping[str, Any], targeted: bool) -> dict[str, Any]:
     """The fields of the recipe that all images have. StudioError for one that follows from something else."""
-    decided = _DECIDED & given.keys()
+    decided = (_DECIDED if targeted else _DECIDED | {"objective"}) & given.keys()
     if decided:
-        raise StudioError(f"The field '{min(decided)}' follows from the model, the labels or the images: leave it out.")
+        raise StudioError(
+            f"The field '{min(decided)}' follows from the model, the images, the labels, and whether these are the "
+            "targets: leave it out."
+        )
     fields = preset_fields("attack", preset) | rule_fields(str(given.get("optimiser", "sgd")))
-    revisions = (loaded.revision,) if loaded.revision else ()
-    return {**fields, "models": (loaded.name,), "revisions": revisions, **given}
-
-
-def _aimed(template: Mapping[str, Any], loaded: Loaded, place: int, targeted: bool) -> Recipe:
     aim = {} if targeted else {"objective": "leave"}
-    return Recipe(**{**template, **aim, "classes": (loaded.class_name(place),)})
+    revisions = (loaded.revision,) if loaded.revision else ()
+    return {**fields, **aim, "models": (loaded.name,), "revisions": revisions, **given}
 
 
 def _attacked(loaded: Loaded, recipes: Sequence[Recipe], clean: Tensor, context: Context) -> list[_Outcome]:

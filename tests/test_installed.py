@@ -119,6 +119,20 @@ def test_the_shipped_models_are_listed_and_a_module_of_this_folder_is_found(inst
     assert "my_networks" not in installed.run("crossmax-robust-model", "evaluate", *words)
 
 
+def test_programs_find_the_front_door(installed: Installed) -> None:
+    code = """
+import crossmax_studio, torch
+result = crossmax_studio.attack("undefended-cifar10", torch.full((1, 3, 32, 32), 0.5), torch.tensor([0]), steps=2)
+assert result.images.shape == (1, 3, 32, 32) and result.recipes[0].classes == ("airplane",)
+print(crossmax_studio.__file__)
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=installed.folder, env=installed.environment(), capture_output=True, text=True
+    )
+    assert found.returncode == 0, found.stderr
+    assert Path(found.stdout.strip()).parents[1] == installed.site
+
+
 def test_the_page_is_served_from_another_folder(installed: Installed) -> None:
     command = installed.command("crossmax-studio", "--port", "0", "--no-browser", "--device", "cpu")
     with subprocess.Popen(

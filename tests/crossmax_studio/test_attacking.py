@@ -153,6 +153,7 @@ def test_what_does_not_fit_is_refused_in_words(images: Tensor, labels: Tensor, s
         ("no-such-model", {}, "no-such-model"),
         ("tiny-clip", {}, "knows no classes"),
         (Answers([1.0, 0.0]), {"classes": ("1",)}, "'classes' follows from"),
+        (Answers([1.0, 0.0]), {"objective": "margin"}, "'objective' follows from"),
         (Answers([1.0, 0.0]), {"eps": -1.0}, "eps"),
         (Answers([1.0, 0.0]), {"stepz": 3}, "stepz"),
         (Answers([1.0, 0.0]), {"preset": "mild"}, "no preset 'mild'"),
