@@ -29,8 +29,9 @@ Around it: `encoders` (CLIP models from open_clip), `explorer` (attacks on many 
 (a folder of pictures); the command line is `cli`, `cli_making` and `arguments`, run by `__main__`.
 
 Shared by all packages: `errors.StudioError`, the base of everything a user can cause and mend; `protocols`, what is
-asked of models and of whoever runs the work; `text_files`, `folders` and `places` for a user's files; `program` for
-commands; `torchvision_cure`, which comes before any import of torchvision, timm or open_clip.
+asked of models and of whoever runs the work (`progress`: how far it is); `text_files`, `folders` and `places` for a
+user's files; `program` for commands; `torchvision_cure`, which comes before any import of torchvision, timm or
+open_clip.
 
 This package imports nothing of ours: models are handed in, as `Classifier` or `Encoder` of `protocols`.
 
