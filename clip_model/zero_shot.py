@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from clip_model.captions import TEMPLATES, fill
 from clip_model.concepts import Concept
 from clip_model.model import Network, encode_images, encode_tokens, to_model_size, tokenize
+from generator.similarity import mean_direction
 from robust_model.data import LabelledImages
 
 
@@ -17,7 +17,7 @@ def class_embeddings(model: Network, concepts: Sequence[Concept]) -> Tensor:
     """Unit embeddings [K, D]: each the mean over the templates, filled with the concept's first name."""
     texts = [fill(template, concept.names[0]) for concept in concepts for template in TEMPLATES]
     embedded = torch.cat([encode_tokens(model, tokenize(texts[i : i + 256])) for i in range(0, len(texts), 256)])
-    return F.normalize(embedded.view(len(concepts), len(TEMPLATES), -1).mean(1), dim=-1)
+    return mean_direction(embedded.view(len(concepts), len(TEMPLATES), -1))
 
 
 @torch.no_grad()

@@ -277,6 +277,11 @@ KAPPA = 50.0
 """How far a margin is pushed by default: the confidence of the Carlini-Wagner loss as Madry et al. attack."""
 
 
+def best_other(logits: Tensor, taken: Tensor) -> Tensor:
+    """The largest logit [B] of the classes that are not `taken` (bool [B, C]), from logits [B, C]."""
+    return logits.masked_fill(taken, -torch.inf).amax(dim=1)
+
+
 class Margin(Objective):
     """The targeted margin max(max_{c != t} z_c - z_t, -kappa): Carlini and Wagner (arXiv 1608.04644), f_6.
 
@@ -296,7 +301,7 @@ class Margin(Objective):
         """Return "margin"."""
         logits = self.classifier(images)
         targets = rows_for(self.targets, len(images)).to(logits)
-        others = logits.masked_fill(targets > 0, -torch.inf).amax(dim=1)
+        others = best_other(logits, targets > 0)
         return (Term("margin", 1.0, (others - (targets * logits).sum(dim=1)).clamp(min=-self.kappa)),)
 
     @property
@@ -324,7 +329,7 @@ class LeaveClass(Objective):
         logits = self.classifier(images)
         sources = rows_for(self.sources, len(images)).to(logits.device)
         source = logits.masked_fill(~sources, 0).sum(dim=1)
-        others = logits.masked_fill(sources, -torch.inf).amax(dim=1)
+        others = best_other(logits, sources)
         return (Term("margin", 1.0, (source - others).clamp(min=-self.kappa)),)
 
     @property

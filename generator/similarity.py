@@ -269,6 +269,14 @@ def direction(embeddings: Tensor, weights: Sequence[float]) -> Tensor:
     return functional.normalize(summed, dim=0)
 
 
+def mean_direction(embeddings: Tensor) -> Tensor:
+    """The unit direction [..., D] of texts that mean one thing, from their unit embeddings [..., T, D].
+
+    So CLIP is made a classifier without training (Radford et al., arXiv 2103.00020, section 3.1.4).
+    """
+    return functional.normalize(embeddings.mean(dim=-2), dim=-1)
+
+
 def slerp(start: Tensor, end: Tensor, count: int) -> Tensor:
     """Return `count` >= 2 unit vectors [count, D] in equal angles along the great circle from `start` to `end` [D]."""
     angle = 2 * torch.atan2((end - start).norm(), (end + start).norm())  # exact for small angles, too

@@ -15,6 +15,7 @@ from generator.explorer.verdicts import Verdicts, verdict_from
 from generator.guidance import knows_some
 from generator.protocols import Classifier, Encoder
 from generator.readout import ANSWER, MEAN, read_out
+from generator.similarity import mean_direction
 from generator.synthesis import Model
 from generator.text_files import printable
 
@@ -162,7 +163,7 @@ def zero_shot_victim(
     directions = []
     for label in label_list.labels:
         embedded = encoder.encode_text(label_list.texts(label))
-        directions.append(torch.nn.functional.normalize(embedded.mean(dim=0), dim=0))
+        directions.append(mean_direction(embedded))
     stacked = torch.stack(directions)
     scored = encoder.logit_scale * encoder.encode_images(_probe(device)) @ stacked.to(device).T
     identity = _identity("zero-shot", label_list.labels, scored)

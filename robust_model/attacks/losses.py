@@ -6,11 +6,11 @@ Sources: DLR and targeted DLR, Croce & Hein 2020 (arXiv 2003.01690), equations 6
 
 from collections.abc import Callable
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from generator.errors import StudioError
+from generator.objectives import best_other
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -28,7 +28,7 @@ def cross_entropy(logits: Tensor, labels: Tensor, _targets: Tensor) -> Tensor:
 
 def margin(logits: Tensor, labels: Tensor, _targets: Tensor) -> Tensor:
     """max over i != y of z_i, minus z_y: above zero exactly where the answer is wrong."""
-    return logits.scatter(1, labels[:, None], -torch.inf).amax(1) - _of(logits, labels)
+    return best_other(logits, F.one_hot(labels, logits.shape[1]).bool()) - _of(logits, labels)
 
 
 def targeted_margin(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
