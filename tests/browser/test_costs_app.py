@@ -21,7 +21,7 @@ def test_a_large_photo_says_what_it_costs_and_is_seen_whole(text_visit: "sync_ap
     line = page.locator("#attack-cost")
     line.get_by_text(re.compile("about \\d+ s here", re.IGNORECASE)).wait_for()
     page.locator("#attack-smaller").wait_for(state="hidden")
-    upload(page, "#attack-upload", "large.jpg", a_jpeg(2000, 1500))
+    upload(page, "#attack-upload", "large.jpg", a_jpeg(4000, 3000))
     line.get_by_text(re.compile("min here")).wait_for()
     page.get_by_role("button", name=re.compile("Scale the photo to 1024 x 768 first")).click()
     page.get_by_text("1024 x 768 pixels").wait_for()
