@@ -1,5 +1,6 @@
 """Training: backbone, read-outs over a frozen backbone in one pass, or both together."""
 
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -57,21 +58,29 @@ class Run(ResumableRun[TrainConfig]):
         for size in set(batch_sizes(config, len(images))):
             self.world.part(size)  # refuses now what can't be divided
         self.model = self._make_model()
-        self.soft: Tensor | None = None
-        if config.teachers:
-            lessons = images if taught_on is None else self.check_data(config, taught_on)
-            with self.world.one_after_the_other():
-                self.soft = kept_soft_labels(
-                    soft_labels or folder / "soft_labels.safetensors",
-                    config.teachers,
-                    lessons.subset(order[config.holdout :]),
-                    self.device,
-                    bf16=config.bf16,
-                    side=config.teacher_side,
-                    temperature=config.teacher_temperature,
-                )
+        self._lessons = images if taught_on is None or not config.teachers else self.check_data(config, taught_on)
+        self._order, self._soft_file = order, soft_labels or folder / "soft_labels.safetensors"
+        if not self.checkpoint.exists():
+            _ = self.soft  # what teachers cannot teach is known before the first step
         self.optimiser = self._make_optimiser()
         self._begin()
+
+    @cached_property
+    def soft(self) -> Tensor | None:
+        """What the teachers say of the training images (see `teaching`): asked when it is needed, and kept."""
+        config = self.config
+        if not config.teachers:
+            return None
+        with self.world.one_after_the_other():
+            return kept_soft_labels(
+                self._soft_file,
+                config.teachers,
+                self._lessons.subset(self._order[config.holdout :]),
+                self.device,
+                bf16=config.bf16,
+                side=config.teacher_side,
+                temperature=config.teacher_temperature,
+            )
 
     @staticmethod
     def check_data(config: TrainConfig, images: LabelledSet) -> LabelledSet:

@@ -121,13 +121,14 @@ def test_killed_again_while_an_interrupted_job_is_in_the_list(tmp_path):
         assert list(again.statuses().values()) == [JobStatus.INTERRUPTED] * 3
 
 
-@pytest.mark.parametrize("step", ["os.fsync", "Path.replace", "store._sync_folder", "Path.rename"])
+@pytest.mark.parametrize("step", ["os.fsync", "Path.replace", "text_files.sync_folder", "Path.rename"])
 def test_killed_during_a_submission(tmp_path, step):
     owner, name = step.rsplit(".", 1)
     moment = killed(
         tmp_path,
         f"""
         import os
+        from generator import text_files
         service = run(lambda context: {{}})
         setattr({owner}, {name!r}, lambda *arguments: here("submitting"))
         submit(service, "lost")

@@ -137,7 +137,14 @@ def test_an_attack_that_overshoots_keeps_its_best_step(tmp_path: Path) -> None:
             return torch.stack([torch.zeros_like(off), 0.01 - off], dim=1)
 
     photo = torch.full((1, 3, 8, 8), 0.5)
-    fields = {"models": ("m",), "classes": ("red",), "steps": 9, "learning_rate": 0.9, "views": "noise:0"}
+    fields = {
+        "models": ("m",),
+        "classes": ("red",),
+        "steps": 9,
+        "learning_rate": 0.9,
+        "views": "noise:0",
+        "enough": 0.0,
+    }
     losses = {}
     for keep in ("last", "best"):
         recipe = from_preset("attack", "standard", keep=keep, **fields)

@@ -131,3 +131,18 @@ def test_phases_share_what_their_teachers_say_of_the_largest_images(
     Pipeline(PipelineConfig(phases=phases), tmp_path).run()
     assert asked == [(64, 48)]
     assert len(list(tmp_path.glob("soft_labels-*.safetensors"))) == 1
+
+
+def test_a_finished_run_asks_its_teachers_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def said(_teachers: object, images: LabelledImages, *_others: object, **_more: object) -> torch.Tensor:
+        asked.append(len(images))
+        return torch.full((len(images), 4), 0.25)
+
+    monkeypatch.setattr("robust_model.teaching.soft_labels", said)
+    told = config(teachers=("lite0",))
+    Run(told, tmp_path / "run", data=DATA).run()
+    (tmp_path / "run" / "soft_labels.safetensors").unlink()
+    Run(told, tmp_path / "run", data=DATA)  # as an export opens it
+    assert asked == [64]
