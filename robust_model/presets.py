@@ -189,9 +189,10 @@ PRESETS: dict[str, TrainPreset] = {
         _plain_cifar10,
     ),
     "crossmax-tiny64": TrainPreset(
-        "Robust CrossMax, 200 classes at 64 pixels",
-        "Sees every image at four resolutions (64, 32, 16, 8) and knows the 200 classes of Tiny-ImageNet. Taught "
-        "by EfficientNet-Lite0 and trained against single-step attacks, it is made for pictures of its classes.",
+        "CrossMax for pictures, 200 classes at 64 pixels",
+        "Sees every image at four resolutions (64, 32, 16, 8) and knows the 200 classes of Tiny-ImageNet. Taught by "
+        "EfficientNet-Lite0, and trained for a short while against single-step attacks, it is made for pictures of its "
+        "classes: it holds against few attacks itself.",
         _crossmax_tiny64,
         data="",
     ),

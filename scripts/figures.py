@@ -74,7 +74,7 @@ def table(assets: Path) -> str:
     )
     notes = "\n".join(f"- {command}" for command in commands)
     said = "".join(f"{text}\n\n" for text in rules if text)
-    by = "Accuracy with its 95 % interval, on CIFAR-10 (JPEG), by:"
+    by = "Accuracy with its 95 % interval, on CIFAR-10 (JPEG) and, where the command says so, Tiny-ImageNet, by:"
     return f"{header}\n" + "\n".join(rows) + f"\n\n{said}{by}\n\n{notes}\n"
 
 

@@ -60,14 +60,16 @@ def test_every_file_and_command_that_is_named_exists() -> None:
 
 def test_the_shipped_models_are_ready_small_and_have_cards_with_figures() -> None:
     shipped = {info.name: info for info in list_models() if info.folder.parent == ASSETS}
-    assert set(shipped) == {"crossmax-cifar10", "crossmax-plain-cifar10", "undefended-cifar10"}
-    for name in shipped:
+    cifar10 = ("crossmax-cifar10", "crossmax-plain-cifar10", "undefended-cifar10")
+    known = {**dict.fromkeys(cifar10, (10, "CIFAR-10 (JPEG)")), "crossmax-tiny64": (200, "tiny-imagenet-64")}
+    assert set(shipped) == set(known)
+    for name, (classes, data) in known.items():
         info = shipped[name]
         assert info.ready, info.why_not
         assert (info.folder / "model.safetensors").stat().st_size <= 15e6
-        assert "worst case per image" in info.card and "CIFAR-10 (JPEG)" in info.card
+        assert "worst case per image" in info.card and data in info.card
         assert info.revision in info.card
-        assert len(load_model(name).class_names) == 10
+        assert len(load_model(name).class_names) == classes
 
 
 def test_what_is_said_of_autoattack_and_the_adaptive_suite_is_in_the_report() -> None:
