@@ -15,7 +15,7 @@ from generator.image import save_png
 from generator.progress import Progress
 from generator.recipe import Recipe
 
-MEASURING_SECONDS = 0.6
+MEASURING_SECONDS = 1.5  # of each part: the page asks four times a second, and later on a busy machine
 READOUTS = ("layer 1", "layer 2", "final")
 
 

@@ -94,7 +94,8 @@ def test_an_attack_is_opened_by_its_visitor_and_by_another_who_has_the_photo(
     visit.wait_for_selector("#attack-stage [data-status=done]")
     drop(visit, "attack.png", made)
     visit.get_by_text("200 x 120 pixels").wait_for()
-    assert visit.get_by_label("a class I choose").is_checked() and ship.is_checked()
+    sync_api.expect(ship).to_be_checked(timeout=60_000)  # the tab is filled in a step after the photo is there
+    assert visit.get_by_label("a class I choose").is_checked()
     before = job(visit, "attack")
     visit.click("#attack-create")
     wait_for_another_job(visit, before, "done", "attack")
