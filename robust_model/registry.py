@@ -9,7 +9,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -84,7 +83,7 @@ def describe(folder: Path) -> ModelInfo:
     weights = folder / "model.safetensors"
     try:
         exported = read_exported(folder)
-        revision = _digest_of(weights, weights.stat().st_mtime_ns, weights.stat().st_size) if weights.is_file() else ""
+        revision = file_digest(weights) if weights.is_file() else ""
     except StudioError as error:
         return ModelInfo(folder.name, folder.name, "", folder, ready=False, why_not=str(error))
     except OSError as error:
@@ -101,12 +100,6 @@ def describe(folder: Path) -> ModelInfo:
         revision=revision,
         card=_read_card(folder / "README.md"),
     )
-
-
-@lru_cache(maxsize=64)
-def _digest_of(weights: Path, _changed: int, _size: int) -> str:
-    """The revision of weights, read once until the file changes: lists of models are asked for again and again."""
-    return file_digest(weights)
 
 
 def _read_card(path: Path) -> str:
