@@ -21,6 +21,7 @@ from robust_model.networks import (
     LinearHead,
     activation_shapes,
     cifar_resnet,
+    packaged_efficientnet,
     timm_resnet,
     torchvision_resnet,
 )
@@ -47,8 +48,11 @@ def _build_chain(config: ModelConfig, pretrained: bool, file: str) -> Chain:
         return torchvision_resnet(name, config.stack.channels, pretrained, file)
     if kind == "timm":
         return timm_resnet(name, config.stack.channels, pretrained, file)
+    if kind == "packaged":
+        return packaged_efficientnet(name, config.stack.channels, pretrained, file)
     raise StudioError(
-        f"Unknown backbone '{config.backbone}': use cifar-resnet, torchvision:NAME or timm:NAME (a ResNet)."
+        f"Unknown backbone '{config.backbone}': use cifar-resnet, packaged:lite0, torchvision:NAME or timm:NAME (a "
+        "ResNet)."
     )
 
 

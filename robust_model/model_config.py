@@ -11,16 +11,16 @@ from robust_model.stack import StackConfig
 class ModelConfig(BaseModel):
     """Everything needed to build the network again. Frozen, validated, JSON.
 
-    `backbone` is "cifar-resnet" (with `widths` and `blocks`), "torchvision:NAME" or "timm:NAME"; `input_size` is
-    the side that the backbone sees (the stack is scaled up to it, bicubic); `readout_depths` are depths of the
-    chain (see `networks`); the last predictor is always the backbone's own linear head, on top of them. `mean` and
-    `std` normalise each RGB triple. `inference_noise` says what a plain call does: "off" (the centre of every
-    distribution, so that the model is deterministic) or "fresh" (new random numbers at each call). The answer combines
-    the `voters` deepest predictors (0: all) by `aggregator`, and is divided by `temperature` (see `calibration`), which
-    changes probabilities and no decision. With `mirror` every predictor's logits are the mean over the image and its
-    mirror image, so that the two are answered alike; a pass then costs two. With
-    `separate_final_pass` the backbone's own head gets a pass of its own, with noise of its own, as in the authors'
-    notebook, where everything else takes one pass; of frozen noise both passes get the same.
+    `backbone` is "cifar-resnet" (with `widths` and `blocks`), "packaged:NAME" (of a classifier that a package brings,
+    as `lite0`), "torchvision:NAME" or "timm:NAME"; `input_size` is the side that the backbone sees (the stack is scaled
+    up to it, bicubic); `readout_depths` are depths of the chain (see `networks`); the last predictor is always the
+    backbone's own linear head, on top of them. `mean` and `std` normalise each RGB triple. `inference_noise` says what
+    a plain call does: "off" (the centre of every distribution, so that the model is deterministic) or "fresh" (new
+    random numbers at each call). The answer combines the `voters` deepest predictors (0: all) by `aggregator`, and is
+    divided by `temperature` (see `calibration`), which changes probabilities and no decision. With `mirror` every
+    predictor's logits are the mean over the image and its mirror image, so that the two are answered alike; a pass then
+    costs two. With `separate_final_pass` the backbone's own head gets a pass of its own, with noise of its own, as in
+    the authors' notebook, where everything else takes one pass; of frozen noise both passes get the same.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

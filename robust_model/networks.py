@@ -18,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 
 from generator import torchvision_cure  # noqa: F401  (before torchvision and timm are imported)
 from generator.errors import StudioError
+from robust_model.packaged import PACKAGED
 from robust_model.train_parts import unmoved_statistics
 from robust_model.weight_files import read_weights
 
@@ -199,6 +200,27 @@ def timm_resnet(name: str, channels: int, pretrained: bool, file: str = "") -> C
     if pretrained and file:
         _take_file(network, file, name)
     return _resnet_stages(network, ("conv1", "bn1", "act1", "maxpool"), "global_pool", channels)
+
+
+def packaged_efficientnet(name: str, channels: int, pretrained: bool, file: str = "") -> Chain:
+    """The backbone of a classifier that a package brings (`lite0`...), with that package's weights if `pretrained`.
+
+    A stage for the stem, one for each block, and one for the last convolution and the pool: depths 0 to 18 for
+    EfficientNet-Lite0. The stem's convolution is fresh where it must take other than three channels. With `file` the
+    weights are read from there: a state dictionary with the entries of the package's.
+    """
+    if name not in PACKAGED:
+        raise StudioError(f"No package brings a classifier called '{name}'; there are: {', '.join(PACKAGED)}.")
+    network = PACKAGED[name].network(pretrained=pretrained, file=Path(file) if file else None)
+    first, norm, last, norm_last, pool = (
+        network.get_submodule(part) for part in ("conv_stem", "bn1", "conv_head", "bn2", "global_pool")
+    )
+    if not isinstance(first, nn.Conv2d):
+        raise TypeError(f"'{name}' begins with no convolution")
+    if first.in_channels != channels:
+        first = type(first)(channels, first.out_channels, 3, stride=2, bias=False)
+    blocks = [block for level in network.get_submodule("blocks").children() for block in level.children()]
+    return Chain([nn.Sequential(first, norm), *blocks, nn.Sequential(last, norm_last, pool)])
 
 
 class FlattenReadout(nn.Module):

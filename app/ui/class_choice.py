@@ -30,10 +30,13 @@ class Wish:
     Attributes:
         wanted: the visitor's choice; "" while it is what is shown.
         shown: what was taken in its place; "" for nothing.
+        placed: what a picture that was opened has just put into the widgets. The browser may tell of another event
+            before it has put it there, and what it then says of the widgets is older.
     """
 
     wanted: str = ""
     shown: str = ""
+    placed: str = ""
 
 
 class ClassChoice:
@@ -119,7 +122,7 @@ class ClassChoice:
         return {**self._followed(names, chip, menu, wish, mixed), self.elsewhere: _other_names(None, differing)}
 
     def _followed(self, names: Sequence[str], chip: str | None, menu: str | None, wish: Wish, mixed: bool) -> Updates:
-        current = chip or menu or ""
+        current = wish.placed or chip or menu or ""
         wanted = wish.wanted if wish.wanted and current in ("", wish.shown) else current
         if mixed or not names:
             return self._put(names, None, MIXED if mixed and names else "", Wish(wanted))
@@ -137,8 +140,9 @@ class ClassChoice:
         others = tuple(name for name in several_names(value) if name != own) if own and not mixed else ()
         elsewhere = {self.elsewhere: _other_names(others, differing or bool(others))}
         if mixed:
-            return {**self._put(names, None, MIXED, Wish(own or value)), **elsewhere}
-        return {**self._put(names, own or value, "", Wish()), **elsewhere}
+            wish = Wish(own or value, placed=own or value)
+            return {**self._put(names, None, MIXED, wish), **elsewhere}
+        return {**self._put(names, own or value, "", Wish(placed=own or value)), **elsewhere}
 
     def _put(self, names: Sequence[str], value: str | None, words: str, wish: Wish) -> Updates:
         few = len(names) <= FEW_CLASSES

@@ -245,6 +245,19 @@ def test_a_model_more_does_not_change_the_target(tabs: Tabs) -> None:
     assert net[classes.choice.chips].value == "frog" and "frog was chosen instead" in net[classes.choice.line]
 
 
+def test_what_a_picture_puts_into_the_widgets_outlives_an_event_that_tells_of_them_as_they_were() -> None:
+    """U5: opening changes the models too, and that event may carry the class of before."""
+    made = choice(CLASSES, "airplane")
+    opened = made.choose(CLASSES, "ship")
+    late = made.follow(CLASSES, "airplane", None, opened[made.wish])
+    assert late[made.chips].value == "ship" and late[made.line] == ""
+    assert made.follow(CLASSES, "cat", None, late[made.wish])[made.chips].value == "cat"  # from then on, the widgets
+    mixture = made.choose(CLASSES, "ship", mixed=True)
+    late = made.follow(CLASSES, "airplane", None, mixture[made.wish], mixed=True)
+    assert late[made.chips].value is None
+    assert made.follow(CLASSES, None, None, late[made.wish])[made.chips].value == "ship"
+
+
 def test_a_class_that_one_of_the_models_does_not_know_is_refused(tabs: Tabs) -> None:
     """U3: at Create, before anything is loaded."""
     tab = tabs.classes

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from robust_model.ensemble import Ensemble, FrozenNoise, SelfEnsemble
 from robust_model.frozen import frozen_chain
-from robust_model.networks import Chain, cifar_resnet, timm_resnet, torchvision_resnet
+from robust_model.networks import Chain, cifar_resnet, packaged_efficientnet, timm_resnet, torchvision_resnet
 from robust_model.plain import PlainConfig, PlainDefence
 from robust_model.winograd import WinogradConv2d, can_replace
 from tests.robust_model.test_ensemble import pictures, small
@@ -21,6 +21,7 @@ CHAINS = {
         f"timm:{name}": (lambda name=name: timm_resnet(name, 12, pretrained=False))
         for name in ("resnet18", "seresnet18", "resnetblur18", "resnext50_32x4d")
     },
+    "packaged:lite0": lambda: packaged_efficientnet("lite0", 12, pretrained=False),
 }
 
 

@@ -17,9 +17,11 @@ from robust_model.networks import (
     ResidualBlock,
     activation_shapes,
     cifar_resnet,
+    packaged_efficientnet,
     timm_resnet,
     torchvision_resnet,
 )
+from robust_model.packaged import PACKAGED
 from robust_model.weight_files import read_weights
 
 
@@ -97,6 +99,28 @@ def test_stem_takes_the_stack(make: object) -> None:
     assert (stem.in_channels, stem.out_channels, stem.kernel_size, stem.stride) == (12, 64, (7, 7), (2, 2))
     assert (stem.padding, stem.bias) == ((3, 3), None)
     assert chain(torch.randn(2, 12, 33, 40), (10,))[0].shape == (2, 512)
+
+
+def test_a_packaged_backbone_computes_what_the_classifier_computes(tmp_path: Path) -> None:
+    original = PACKAGED["lite0"].network()
+    original.set_submodule("classifier", nn.Identity())
+    chain = packaged_efficientnet("lite0", 3, pretrained=True)
+    original.eval()
+    chain.eval()
+    x = torch.rand(2, 3, 65, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert chain.depth == 18 and torch.equal(chain(x, (18,))[0], original(x))
+        wide = packaged_efficientnet("lite0", 12, pretrained=True)
+        assert wide(torch.cat([x] * 4, 1), (18,))[0].shape == (2, 1280)
+    assert torch.equal(wide.stages[5].conv_dw.weight, chain.stages[5].conv_dw.weight)  # all but the stem's convolution
+    file = tmp_path / "weights.safetensors"
+    save_tensors(file, PACKAGED["lite0"].network().state_dict(), {})
+    again = packaged_efficientnet("lite0", 3, pretrained=True, file=str(file))
+    assert torch.equal(again.stages[0][0].weight, chain.stages[0][0].weight)
+    with pytest.raises(StudioError, match="do not fit the network"):
+        packaged_efficientnet("lite1", 3, pretrained=True, file=str(file))
+    with pytest.raises(StudioError, match="called 'lite9'; there are: lite0"):
+        packaged_efficientnet("lite9", 12, pretrained=False)
 
 
 def test_mistaken_names_get_a_sentence() -> None:

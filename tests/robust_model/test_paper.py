@@ -179,6 +179,15 @@ def test_the_presets_are_the_protocol(name: str) -> None:
     assert isinstance(light, PipelineConfig)
     assert (light.phases["backbone"].adversary, light.phases["readouts"].adversary) == ("fgsm", "none")
     assert PRESETS[f"{name}-light"].data == PRESETS[name].data == name.removeprefix("paper-")
+    lite = PRESETS[name.replace("paper", "paper-lite")].make(PRESETS[name].data)
+    assert isinstance(lite, PipelineConfig)
+    own = ("backbone", "input_size", "readout_depths", "mean", "std")
+    for phase in ("backbone", "readouts"):  # one thing differs: the network, and what is its own
+        small, large = (pipeline.phases[phase].model_dump() for pipeline in (lite, config))
+        assert {key for key in large["model"] if small["model"][key] != large["model"][key]} <= set(own)
+        assert small | {"model": None} == large | {"model": None}
+    shares = [depth / 52 for depth in model.readout_depths]
+    assert [depth / 18 for depth in paper.LITE_READOUT_DEPTHS] == pytest.approx(shares, abs=0.5 / 18)
     assert len(CIFAR100_CLASSES) == 100 and list(CIFAR100_CLASSES) == sorted(set(CIFAR100_CLASSES))
 
 
