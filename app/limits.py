@@ -39,7 +39,8 @@ class Limits:
         streams_per_address: the same, of one address.
         files_kept: files that connections leave for jobs, out of those that the process may open.
         log_lines: warnings on connections that are written to the log within ten seconds.
-        sessions: pages whose state is kept; the one unused for longest goes first.
+        sessions, sessions_per_address: pages whose state is kept, of all addresses and of one; the one unused for
+            longest goes first.
         session_seconds: how long the state of a page is kept that asks for nothing.
         calls_per_address, calls_waiting: calls from one address that are being answered at once, and that wait for
             their turn.
@@ -91,6 +92,7 @@ class Limits:
     files_kept: int = 256
     log_lines: int = 10
     sessions: int = 500
+    sessions_per_address: int = 100
     session_seconds: float = 43_200.0
     calls_per_address: int = 12
     calls_waiting: int = 100

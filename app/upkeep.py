@@ -1,4 +1,4 @@
-"""What keeps a running studio in order: old results and pictures go, and its queue can be cleared from outside."""
+"""What keeps a running studio in order: old results and pictures go, freed memory too; its queue can be cleared."""
 
 import contextlib
 import dataclasses
@@ -12,6 +12,7 @@ from app.jobs.model import JobError, JobStatus
 from app.jobs.service import CLEARED
 from app.jobs.store import JobStore
 from generator.errors import StudioError
+from generator.memory import give_back
 
 logger = logging.getLogger("crossmax")
 
@@ -20,6 +21,7 @@ REQUEST = "clear-queue"
 POLL_SECONDS = 0.5
 TIDY_SECONDS = 600.0
 CACHE_SECONDS = 3600.0
+GIVING_BACK_SECONDS = 20.0
 PATIENCE_SECONDS = 15.0
 
 
@@ -49,6 +51,7 @@ class Upkeep:
 
     def _run(self) -> None:
         tidied = -TIDY_SECONDS
+        given_back = time.monotonic()
         while True:
             try:
                 if self._request.exists():
@@ -60,6 +63,9 @@ class Upkeep:
                     empty(self._cache, older_than=CACHE_SECONDS)
             except OSError:  # a disk that is full, or gone: there will be a next time
                 logger.warning("the studio's data cannot be kept in order", exc_info=True)
+            if time.monotonic() - given_back >= GIVING_BACK_SECONDS:
+                given_back = time.monotonic()
+                give_back()
             time.sleep(POLL_SECONDS)
 
 

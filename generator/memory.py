@@ -1,6 +1,9 @@
-"""Telling that memory ran out: PyTorch says so in several ways, of which only one has a type of its own."""
+"""Telling that memory ran out, of which PyTorch has several ways and one type, and giving back what is not used."""
 
+import ctypes
 import errno
+from collections.abc import Callable
+from functools import cache
 
 OUT_OF_MEMORY = (
     "Memory ran out: use a smaller size, fewer images or fewer views per step, or close other programs, then try again."
@@ -15,3 +18,23 @@ def is_out_of_memory(error: BaseException) -> bool:
     # torch.OutOfMemoryError is a RuntimeError, and says "out of memory": so nothing has to be imported to tell.
     known = isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _WORDS)
     return isinstance(error, MemoryError) or known
+
+
+def give_back() -> None:
+    """Return memory that was freed to the operating system, where its C library can be asked for that (glibc).
+
+    A thread's allocations come from an arena of its own, which keeps what lies free below anything that is still used:
+    after many threads have each held something large for a moment, a server looks as if it still had all of it.
+    """
+    trim = _trim()
+    if trim is not None:
+        trim(0)
+
+
+@cache
+def _trim() -> Callable[[int], int] | None:
+    try:
+        found: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError, TypeError):  # macOS, musl; Windows has no library of the whole process
+        return None
+    return found

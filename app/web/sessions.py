@@ -57,7 +57,8 @@ class Sessions(StateHolder):
     """The states of the open pages.
 
     At the limit the page goes that was unused for longest, of the address that has most of them: so nobody loses their
-    page because somebody else opens many.
+    page because somebody else opens many. An address has a limit of its own besides, so that one alone cannot fill
+    what all share.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -74,6 +75,10 @@ class Sessions(StateHolder):
             self._used[session_id] = time.monotonic()
             self.session_data.move_to_end(session_id)
             state = self.session_data[session_id]
+            owner = self._owners[session_id]
+            own = [name for name in self.session_data if self._owners[name] == owner and name != session_id]
+            for name in own[: max(0, len(own) + 1 - self._limits.sessions_per_address)]:
+                self._forget(name)
             while len(self.session_data) > self._limits.sessions:
                 self._forget(self._of_the_busiest(session_id))
             return state

@@ -147,6 +147,20 @@ def test_nobody_loses_a_page_because_somebody_opens_many(monkeypatch: pytest.Mon
     assert len(sessions.session_data) == 4
 
 
+def test_one_address_alone_does_not_fill_what_all_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """S6: of its own pages the one goes that was unused for longest."""
+    import gradio as gr
+
+    with gr.Blocks() as page:
+        gr.State(0)
+    sessions = Sessions(dataclasses.replace(Limits(), sessions=100, sessions_per_address=3))
+    sessions.set_blocks(page)
+    for address, name in [("one", "mine"), *(("many", f"other{index}") for index in (0, 1, 2, 0, 3))]:
+        monkeypatch.setattr("app.web.sessions.visitor_address", lambda address=address: address)
+        sessions[name]
+    assert list(sessions.session_data) == ["mine", "other2", "other0", "other3"]
+
+
 def test_pages_that_are_left_alone_are_forgotten() -> None:
     """S6: what is not used for long is given back."""
     import gradio as gr
