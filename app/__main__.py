@@ -101,6 +101,14 @@ def _parser() -> argparse.ArgumentParser:
         "--data-dir", type=optional_path, default=None, metavar="FOLDER", help="folder for results and uploads"
     )
     parser.add_argument(
+        "--database",
+        default=None,
+        metavar="ADDRESS",
+        help="database of jobs, notes and presets, as SQLAlchemy writes addresses (sqlite:////FOLDER/FILE.db, "
+        "postgresql://USER@HOST/NAME); passwords belong into CROSSMAX_STUDIO_DATABASE, which says the same "
+        "(default: studio.db in the data directory)",
+    )
+    parser.add_argument(
         "--clear-queue",
         action="store_true",
         help="stop every job that waits in the queue, also of a studio that is running, and end",
@@ -129,7 +137,7 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
     import torch
 
     from app.costs import cost_of
-    from app.data_dir import choose_data_dir
+    from app.data_dir import choose_data_dir, choose_database
     from app.describing import read_offer
     from app.evaluation_data import EvaluationData
     from app.evaluations import Evaluations
@@ -153,9 +161,10 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
     device, note = choose_device(arguments.device, torch.cuda.is_available())
     limits = Limits().here(local=hosts.local)
     data = replace(choose_data_dir(arguments.data_dir), limits=limits)
+    database = choose_database(arguments.database)
     os.umask(0o077)  # pictures, prompts and logs are nobody else's on this machine
     if arguments.clear_queue:
-        print(clear_queue(data.root))
+        print(clear_queue(data.root, database))
         return 0
     data.create()
     os.environ["GRADIO_TEMP_DIR"] = str(data.root / "cache")
@@ -176,6 +185,7 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
     service = JobService(
         data.root,
         make_handlers(shop),
+        database=database,
         limits=limits,
         uploads=data.uploads,
         cost=lambda request: cost_of(request, data.uploads, shop.timings),

@@ -15,6 +15,7 @@ from app.uploads import Uploads
 from generator.errors import StudioError
 
 VARIABLE = "CROSSMAX_STUDIO_DATA"
+DATABASE_VARIABLE = "CROSSMAX_STUDIO_DATABASE"
 NAME = "crossmax-studio"
 
 
@@ -114,6 +115,14 @@ def choose_data_dir(
         return DataDir(Path(chosen).expanduser().absolute())
     except RuntimeError as error:  # ~name of a user who does not exist
         raise StudioError(f"The data directory '{chosen}' cannot be found: {error}") from error
+
+
+def choose_database(argument: str | None = None, *, environment: Mapping[str, str] = os.environ) -> str:
+    """The address of the database: the argument, else the variable CROSSMAX_STUDIO_DATABASE, else "".
+
+    "" stands for a file in the data directory. Nothing is opened.
+    """
+    return (argument or "").strip() or environment.get(DATABASE_VARIABLE, "").strip()
 
 
 def _platform_default(environment: Mapping[str, str], platform: str, home: Path | None) -> Path:

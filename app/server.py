@@ -33,6 +33,7 @@ from generator.image import MAX_PIXELS
 PRIVATE = (
     *("jobs", "uploads", "models", "downloads", "datasets", "shipped"),
     *("speeds.json", "timings.json", "secret", "vlm.json", "studio.lock"),
+    *("studio.db", "studio.db-wal", "studio.db-shm", "studio.db.lock"),
 )
 
 

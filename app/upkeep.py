@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-from app.jobs.model import JobError, JobStatus
+from app.jobs.model import InUseError, JobStatus
 from app.jobs.service import CLEARED
 from app.jobs.store import JobStore
 from generator.errors import StudioError
@@ -80,8 +80,10 @@ def empty(folder: Path, *, older_than: float = 0.0) -> None:
                 path.unlink()
 
 
-def clear_queue(data_dir: Path) -> str:
+def clear_queue(data_dir: Path, database: str = "") -> str:
     """Stop every waiting job of the studio in this data directory, whether it runs or not; what was done, in words.
+
+    ``database`` is the address of its database; "" for the one in the data directory.
 
     Raises:
         StudioError: a studio runs there and does not answer.
@@ -89,8 +91,8 @@ def clear_queue(data_dir: Path) -> str:
     if not (data_dir / "jobs").is_dir():
         return f"Nothing waits in '{data_dir}'."
     try:
-        store = JobStore(data_dir)
-    except JobError:
+        store = JobStore(data_dir, database)
+    except InUseError:
         return _ask(data_dir / REQUEST)
     try:
         waiting = [record for record in store.recover().records if record.status is JobStatus.QUEUED]

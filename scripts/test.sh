@@ -24,6 +24,18 @@ if ! command -v chromium >/dev/null && [ -z "${CHROMIUM:-}" ]; then
   fi
 fi
 
+# The tests of PostgreSQL start a server of their own; without the programs they are skipped.
+if ! command -v initdb >/dev/null && ! compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null; then
+  if command -v apt-get >/dev/null; then
+    as_root=""
+    [ "$(id -u)" = 0 ] || as_root=sudo
+    echo "Installing PostgreSQL for its tests..." >&2
+    $as_root apt-get update -qq &&
+      DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends postgresql >/dev/null ||
+      echo "PostgreSQL could not be installed: its tests are skipped." >&2
+  fi
+fi
+
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy

@@ -2,15 +2,17 @@
 
     JobRequest -> admission -> queue (turns) -> worker thread of a device -> handler(JobContext) -> outcome
                                                                  |
-                          JobSnapshot  <-  table, progress  <----'      job.json, curves.json, files  ->  store
+                          JobSnapshot  <-  table, progress  <----'      rows, files  ->  store
 
 - `model` has the values: states, requests, records, snapshots.
 - `service` is the queue, `runner` runs a job of it in a worker thread; `admission` refuses before anything is written,
   `turns` says who is next.
 - `context` is what a running handler reports through, and is told to end by; `progress` keeps rates and curves;
   `outcome` turns whatever a handler does into how the job ended, in words.
-- `store` and `files` write states such that a program killed at any moment leaves no half state; `table` is the same in
-  memory; `retention` says what has had its time.
+- `store` and `files` write states such that a program killed at any moment leaves no half state: rows of a `database`
+  (`tables`, which `migrations` make; `records`), and a folder for the files of each job, with a copy of its record
+  (`copies`), of which a lost database, or a data directory of a version without one, is made. `table` is the same in
+  memory; `locks` keep others out; `retention` says what has had its time.
 - `foreground`, `terminal` and `scratch` run the same handlers for the command line, one job, here and now.
 
 A handler is a function of a `JobContext` that returns JSON; see `app.work`. Nothing here knows what a job is about.

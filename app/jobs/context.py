@@ -23,7 +23,6 @@ logger = logging.getLogger(__name__)
 
 PREVIEW_INTERVAL_S = 0.2
 PREVIEW_SIDE = 1024
-UNSAVED = "Ended, but this could not be written to the disk yet: make room there before the studio ends."
 Clock = Callable[[], float]
 
 
@@ -35,7 +34,7 @@ class Job:
         stop_requested: end soon and keep what there is (by the owner, or because the program ends).
         stopped_by_owner: the owner asked for it.
         discard_requested: end soon and keep nothing.
-        unsaved: the job has ended, but writing its record failed.
+        unsaved: the job has ended, but writing its record failed: what a person is told; "" otherwise.
         disk: held while the job's folder is written by the service, so that writers take turns; taken
             before the lock, never under it.
     """
@@ -48,7 +47,7 @@ class Job:
         self.stop_requested = False
         self.stopped_by_owner = False
         self.discard_requested = False
-        self.unsaved = False
+        self.unsaved = ""
         self.disk = threading.RLock()
 
     def update(self, **changes: Any) -> None:
@@ -74,7 +73,7 @@ class Job:
             total=record.total,
             unit=record.unit,
             eta_s=self.rate.eta(record.total, now) if running and not stopping else None,
-            message=UNSAVED if self.unsaved else record.message,
+            message=self.unsaved or record.message,
             stopping=stopping,
             curves=self.points() if with_curves else {},
             preview=preview,

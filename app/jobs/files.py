@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 from app.jobs.context import Job
 from app.jobs.model import JobRecord, JobStatus
+from app.jobs.outcome import unsaved
 from app.jobs.store import JobStore
 
 logger = logging.getLogger(__name__)
@@ -46,10 +47,10 @@ class JobFiles:
                 return
             try:
                 self.write(job, record)
-                job.unsaved = False
-            except OSError:
+                job.unsaved = ""
+            except OSError as error:
                 logger.exception("the state of job %s cannot be saved", record.id)
-                job.unsaved = record.status.finished
+                job.unsaved = unsaved(error) if record.status.finished else ""
 
     def save_again(self, jobs: Iterable[Job]) -> None:
         """Another attempt for the ended jobs whose states could not be written."""

@@ -24,6 +24,10 @@ class JobError(StudioError):
     """A request to the job service that cannot be met; the message says what to do."""
 
 
+class InUseError(JobError):
+    """Another studio uses the data directory, or the database."""
+
+
 class UnknownJobError(JobError):
     """No job has this id (any more)."""
 
@@ -121,10 +125,13 @@ class JobRequest:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class JobRecord:
-    """What ``job.json`` holds. ``sequence`` orders jobs by submission, whatever the clock did.
+    """What the database holds of a job, and ``job.json``, its copy.
+
+    ``sequence`` orders jobs by submission, whatever the clock did.
 
     ``hours`` is what the job was thought to take when it was submitted. Records that were kept before units were
-    have no ``unit``: steps.
+    have no ``unit``: steps. ``favourite``, ``note`` and ``title`` are its owner's to change; ``deleted`` is when they
+    deleted it, None while they have not: for a while that can be undone.
     """
 
     version: int
@@ -148,6 +155,9 @@ class JobRecord:
     finished: float | None = None
     address: str = ""
     hours: float = 0.0
+    favourite: bool = False
+    note: str = ""
+    deleted: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

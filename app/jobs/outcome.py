@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.jobs.context import Handler, Job, JobContext
+from app.jobs.database import DatabaseError
 from app.jobs.model import Discarded, JobRecord, JobStatus, as_json
 from generator.errors import StudioError
 from generator.memory import OUT_OF_MEMORY, is_out_of_memory
@@ -17,6 +18,11 @@ from generator.memory import OUT_OF_MEMORY, is_out_of_memory
 logger = logging.getLogger(__name__)
 
 INTERRUPTED = "The studio ended while this job was running. Its files are kept; run it again to finish it."
+UNSAVED_DATABASE = (
+    "Ended, and kept in its folder; the studio's database could not be written to yet. It is tried again, at the "
+    "latest at the next start."
+)
+UNSAVED_DISK = "Ended, but this could not be written to the disk yet: make room there before the studio ends."
 DISK_FULL = "The disk is full: free some space where the studio keeps its data, then run the job again."
 
 
@@ -39,6 +45,11 @@ def sentence(error: BaseException) -> str:
         return DISK_FULL
     if is_out_of_memory(error):
         return OUT_OF_MEMORY
+    if isinstance(error, DatabaseError):
+        return (
+            f"The studio's database cannot be used ({error.strerror}): whoever runs this studio has to see to it. What "
+            "is finished is kept in the jobs' folders meanwhile."
+        )
     if isinstance(error, OSError):
         return (
             f"A file could not be read or written ({error.strerror or type(error).__name__}): check the disk "
@@ -48,6 +59,11 @@ def sentence(error: BaseException) -> str:
         f"The job ran into an error inside the studio ({type(error).__name__}). "
         "Run it again; if it fails again, the job's log on the server has the details."
     )
+
+
+def unsaved(error: OSError) -> str:
+    """What a person is told of a job that has ended, and whose record could not be written."""
+    return UNSAVED_DATABASE if isinstance(error, DatabaseError) and not is_disk_full(error) else UNSAVED_DISK
 
 
 def run_handler(handler: Handler, context: JobContext, log: Callable[[str], None]) -> Outcome:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from app.jobs.context import Clock, Handler, Job, JobContext
 from app.jobs.files import JobFiles
 from app.jobs.model import JobStatus
-from app.jobs.outcome import INTERRUPTED, Outcome, final_record, run_handler, sentence
+from app.jobs.outcome import INTERRUPTED, Outcome, final_record, run_handler, sentence, unsaved
 from app.jobs.store import JobStore
 from app.jobs.table import JobTable
 
@@ -108,17 +108,17 @@ class JobRunner:
                     return
                 final = final_record(job, outcome, self._now())
             if final is not None:
-                saved = True
+                refused = ""
                 try:
                     self._files.write(job, final)
-                except OSError:
+                except OSError as error:
                     logger.exception("the end of job %s cannot be saved", final.id)
-                    saved = False
+                    refused = unsaved(error)
                 with self._changed:
                     if not job.discard_requested:
                         job.record = final
-                        job.unsaved = not saved
-                        if saved:  # from now on its curves are read from disk
+                        job.unsaved = refused
+                        if not refused:  # from now on its curves are read from disk
                             self._jobs.cache_curves(final.id, job.points())
                             job.curves = {}
                         self._changed.notify_all()

@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.jobs.model import JobError
-from app.jobs.store import DirectoryLock
+from app.jobs.locks import DirectoryLock
+from app.jobs.model import InUseError
 
 PREFIX = "crossmax-job-"
 LOCK = ".lock"
@@ -33,7 +33,7 @@ def scratch_folder() -> Iterator[Path]:
 def sweep(place: Path) -> None:
     """Remove the folders of commands that were killed: those that nobody holds the lock of."""
     for folder in place.glob(f"{PREFIX}*"):
-        with contextlib.suppress(OSError, JobError):  # somebody else's, or in use
+        with contextlib.suppress(OSError, InUseError):  # somebody else's, or in use
             if folder.is_symlink() or not folder.is_dir() or time.time() - folder.stat().st_mtime < YOUNG_SECONDS:
                 continue
             DirectoryLock(folder / LOCK).release()

@@ -48,19 +48,20 @@ CLEARED = "Whoever runs this studio has cleared the queue: submit it again."
 
 
 class JobService:
-    """Runs jobs in the background and remembers them in ``data_dir``.
+    """Runs jobs in the background and remembers them in a database, and their files in ``data_dir``.
 
     Jobs found waiting there run again, in their order; jobs found running become INTERRUPTED and keep
     their files; ``problems`` says what could not be read. Every method may be called from any thread.
 
     Args:
         handlers: kind of job -> the function that does it.
+        database: its address, as SQLAlchemy writes it; "" for a file in ``data_dir``.
         uploads: the pictures that jobs name: those that only a removed job needed go with it.
         cost: tells what a request costs, before it is taken. StudioError for one that cannot be carried out.
         clock: seconds that only grow, for rates and throttling; ``now``: Unix seconds, for people.
 
     Raises:
-        JobError: another service uses ``data_dir``, or it cannot be written to.
+        JobError: another service uses ``data_dir`` or the database, or one of them cannot be written to.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class JobService:
         data_dir: Path,
         handlers: Mapping[str, Handler],
         *,
+        database: str = "",
         limits: Limits | None = None,
         uploads: Pictures | None = None,
         cost: Callable[[JobRequest], Cost] = lambda _request: Cost(),
@@ -85,7 +87,7 @@ class JobService:
         self._workers: dict[str, threading.Thread] = {}
         self._sequence = 0
         self._closing = False
-        self._store = JobStore(data_dir)
+        self._store = JobStore(data_dir, database)
         self._files = JobFiles(self._store, self._changed, self._release)
         self._runner = JobRunner(
             handlers,
@@ -103,6 +105,9 @@ class JobService:
         except OSError as error:
             self._store.close()
             raise JobError(f"The jobs in {data_dir} cannot be read ({error.strerror or error}).") from error
+        except BaseException:
+            self._store.close()
+            raise
 
     def _recover(self) -> tuple[str, ...]:
         found = self._store.recover()
@@ -207,7 +212,11 @@ class JobService:
     # ------------------------------------------------------------------ what whoever runs the studio does
 
     def tidy(self) -> None:
-        """Remove the jobs that have had their time, and the pictures that no job needs and nobody brought of late."""
+        """Remove the jobs that have had their time, and the pictures that no job needs and nobody brought of late.
+
+        The ends of jobs that could not be written are tried once more.
+        """
+        self._files.save_again(self._jobs.all())
         with self._changed:
             old = expired(self._jobs.all(), self._limits, self._now())
             for job in old:

@@ -1,38 +1,35 @@
-"""Jobs on disk: one folder each, written so that a program killed at any moment leaves no half state.
+"""Jobs on disk: a row in the database each, and a folder for their files, such that a kill leaves no half state.
 
-``<data_dir>/jobs/<id>/job.json`` is the record, ``curves.json`` its curves, beside whatever the handler
-writes. A record is replaced in one step (temporary file, fsync, rename). A folder appears in one step
-(prepared as ``.new-<id>``, then renamed) and disappears in one (renamed to ``.trash-<id>``, then emptied);
-both kinds of leftovers are swept at the next start.
+``<data_dir>/jobs/<id>/`` has ``curves.json`` and the copy of the record (``app.jobs.copies``) beside whatever the
+handler writes. A job appears in two steps: its folder (prepared as ``.new-<id>``, then renamed), then its row; one
+that was cut short in between is taken over at the next start, as those of versions without a database are. It
+disappears in three: its folder is renamed to ``.trash-<id>``, its row deleted, the folder emptied; the next start does
+what is left.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import json
 import logging
 import re
 import shutil
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
 from pydantic import TypeAdapter, ValidationError
 
-from app.jobs.model import RECORD_VERSION, JobError, JobRecord, as_json
+from app.jobs.copies import RECORD_NAME, read_copy, write_copy
+from app.jobs.database import Database, DatabaseError
+from app.jobs.locks import DirectoryLock
+from app.jobs.model import JobError, JobRecord
+from app.jobs.records import Records
 from generator.text_files import replace_whole, sync_folder
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 logger = logging.getLogger(__name__)
 
-RECORD_NAME = "job.json"
+DATABASE_NAME = "studio.db"
 CURVES_NAME = "curves.json"
 PREVIEW_NAME = "preview.jpg"
 LOG_NAME = "log.txt"
@@ -42,49 +39,8 @@ Curves = dict[str, list[tuple[int, float]]]
 
 
 @functools.cache
-def _record_type() -> TypeAdapter[JobRecord]:
-    return TypeAdapter(JobRecord)
-
-
-@functools.cache
 def _curves_type() -> TypeAdapter[Curves]:
     return TypeAdapter(Curves)
-
-
-class DirectoryLock:
-    """Exclusive use of a data directory by one process at a time.
-
-    The operating system drops the lock when its holder ends, however it ends: no stale lock can remain.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Raises ``JobError`` if somebody else holds it, ``OSError`` if there can be no lock."""
-        self._file: IO[str] | None = path.open("a+", encoding="utf-8")
-        try:
-            self._lock(self._file)
-        except OSError as error:
-            self.release()
-            # POSIX says EWOULDBLOCK, Windows EACCES; anything else is no other holder.
-            if not isinstance(error, BlockingIOError | PermissionError):
-                raise
-            raise JobError(
-                f"Another CrossMax Studio already uses the folder {path.parent}. "
-                "Close it first, or start this one with another --data-dir."
-            ) from error
-
-    @staticmethod
-    def _lock(file: IO[str]) -> None:
-        if sys.platform == "win32":
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    def release(self) -> None:
-        """Closing the file drops the lock. The file stays: removing it would race with the next holder."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,14 +51,22 @@ class Recovery:
     problems: list[str]
 
 
+def default_database(data_dir: Path) -> str:
+    """The address of the database that lies in a data directory."""
+    return f"sqlite:///{(data_dir / DATABASE_NAME).absolute()}"
+
+
 class JobStore:
-    """The folders under ``<data_dir>/jobs``; exclusive until ``close``.
+    """The folders under ``<data_dir>/jobs`` and their rows; exclusive until ``close``.
+
+    Args:
+        database: its address; "" for a file in ``data_dir``.
 
     Raises:
-        JobError: the directory is in use, or cannot be written to.
+        JobError: the directory or the database is in use, or cannot be written to.
     """
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, database: str = "") -> None:
         self.root = data_dir / "jobs"
         try:
             self._prepare()
@@ -111,6 +75,13 @@ class JobStore:
                 f"The data folder {data_dir} cannot be used ({error.strerror or error}). "
                 "Choose one that you may write to with --data-dir."
             ) from error
+        try:
+            self.database = Database(database or default_database(data_dir))
+        except BaseException:
+            self._lock.release()
+            raise
+        self._records = Records(self.database)
+        self._generation = self.database.generation
 
     def _prepare(self) -> None:
         """Make the folder, which is for nobody else on the machine, and lock it. Raises ``OSError``, ``JobError``."""
@@ -122,7 +93,7 @@ class JobStore:
         return self.root / job_id
 
     def create(self, record: JobRecord) -> None:
-        """Make the job's folder with its record in it, as one step. All folders are made anew if somebody removed them.
+        """Make the job's folder with its record in it, then its row. Folders are made anew if somebody removed them.
 
         Raises ``OSError``, and ``JobError`` if another studio uses the new folder.
         """
@@ -132,20 +103,41 @@ class JobStore:
             self._prepare()
         try:
             new.mkdir(mode=0o700)
-            replace_whole(new / RECORD_NAME, _dump(record))
+            write_copy(new, record)
             new.rename(self.folder(record.id))
             sync_folder(self.root)
+            self._records.add([record])
         except OSError:
             for folder in (new, self.folder(record.id)):
                 shutil.rmtree(folder, ignore_errors=True)
             raise
+        self._take_over_lost()
 
     def save(self, record: JobRecord, curves: Mapping[str, list[tuple[int, float]]] | None = None) -> None:
-        """Replace the record, and the curves if given. Never makes the folder: a removed job stays so."""
+        """Replace the record, and the curves if given. Never makes the folder: a removed job stays so.
+
+        The end of a job is written to its folder first, so that it is kept where the database refuses, and to the
+        database also where the folder does. Raises ``OSError``, that of the database before that of a file.
+        """
         folder = self.folder(record.id)
+        if not folder.is_dir():
+            raise FileNotFoundError(f"the folder of job {record.id} was removed")
+        refusals: list[OSError] = []
+        if record.status.finished:
+            try:
+                write_copy(folder, record)
+            except OSError as error:
+                refusals.append(error)
         if curves is not None:
-            replace_whole(folder / CURVES_NAME, json.dumps(curves, allow_nan=False).encode())
-        replace_whole(folder / RECORD_NAME, _dump(record))
+            try:
+                replace_whole(folder / CURVES_NAME, json.dumps(curves, allow_nan=False).encode())
+            except OSError as error:
+                refusals.append(error)
+        if not self._records.save(record):
+            self._records.add([record])  # of a database that was made anew
+        if refusals:
+            raise refusals[0]
+        self._take_over_lost()
 
     def read_curves(self, job_id: str) -> Curves:
         """Curves of a finished job; empty if there are none or they cannot be read."""
@@ -163,64 +155,92 @@ class JobStore:
             file.write(text if text.endswith("\n") else text + "\n")
 
     def remove(self, job_id: str) -> None:
-        """Delete the job's folder. From the rename on, the job is gone for every later start."""
-        trash = self.root / f".trash-{job_id}"
+        """Delete the job's folder and its row. From the rename on, the job is gone for every later start.
+
+        Raises ``OSError``; the folder's files are gone then if it is a ``DatabaseError``.
+        """
+        trash: Path | None = self.root / f".trash-{job_id}"
         try:
-            self.folder(job_id).rename(trash)
+            self.folder(job_id).rename(self.root / f".trash-{job_id}")
         except FileNotFoundError:
-            return
-        shutil.rmtree(trash, ignore_errors=True)
+            trash = None
+        try:
+            self._records.delete([job_id])
+        except DatabaseError:
+            if trash is not None:  # the empty folder says at the next start that the row is to go
+                for path in trash.iterdir():
+                    if path.is_dir() and not path.is_symlink():
+                        shutil.rmtree(path, ignore_errors=True)
+                    else:
+                        path.unlink(missing_ok=True)
+            raise
+        if trash is not None:
+            shutil.rmtree(trash, ignore_errors=True)
 
     def recover(self) -> Recovery:
-        """Sweep what an unfinished step left, and read every record; unreadable ones are set aside."""
-        records: list[JobRecord] = []
+        """Sweep what an unfinished step left, take over what has no row, and read every record."""
         problems: list[str] = []
+        trash = list(self.root.glob(".trash-*"))
+        self._records.delete([folder.name.removeprefix(".trash-") for folder in trash])
+        for folder in (*trash, *self.root.glob(".new-*")):
+            shutil.rmtree(folder, ignore_errors=True)
+        records, damaged, newer = self._records.all()
+        problems += [f"Job {job_id} was saved by a newer version and is left as it is." for job_id in newer]
+        known = {record.id: record for record in records}
+        known |= {record.id: record for record in self._mend(damaged, problems)}
         for folder in sorted(self.root.iterdir()):
-            if folder.name.startswith((".new-", ".trash-")):
-                shutil.rmtree(folder, ignore_errors=True)
-            elif ID_PATTERN.fullmatch(folder.name) and folder.is_dir():
+            if ID_PATTERN.fullmatch(folder.name) and folder.is_dir():
                 for leftover in folder.glob(".*.tmp"):
                     leftover.unlink(missing_ok=True)
-                record = self._read(folder, problems)
-                if record is not None:
-                    records.append(record)
-        records.sort(key=lambda record: (record.sequence, record.created))
+        ended = self._ended_since(known, problems)
+        known |= {record.id: record for record in (*ended, *self._take_over({*known, *damaged, *newer}, problems))}
         for problem in problems:
             logger.error("%s", problem)
-        return Recovery(records, problems)
+        return Recovery(sorted(known.values(), key=lambda record: (record.sequence, record.created)), problems)
 
-    def _read(self, folder: Path, problems: list[str]) -> JobRecord | None:
-        path = folder / RECORD_NAME
-        aside = path.with_name(RECORD_NAME + ".corrupt")
-        try:
-            record = _record_type().validate_json(path.read_bytes(), strict=True)
-            if record.version > RECORD_VERSION:
-                problems.append(f"Job {folder.name} was saved by a newer version and is left as it is.")
-                return None
-            if record.id != folder.name:
-                raise ValueError(f"its record names another job: {record.id!r}")
-        except FileNotFoundError:
-            if not aside.exists():  # otherwise an earlier start has reported it
-                problems.append(f"The folder {folder} has no {RECORD_NAME}; it is left as it is.")
-            return None
-        except ValueError:  # pydantic's ValidationError is one
-            logger.warning("unreadable record %s", path, exc_info=True)
-            with contextlib.suppress(OSError):
-                path.replace(aside)
-            problems.append(
-                f"The record of job {folder.name} cannot be read and was set aside as {aside.name}; "
-                "the job's other files are kept."
-            )
-            return None
-        except OSError as error:
-            problems.append(f"The record of job {folder.name} cannot be read ({error.strerror or error}).")
-            return None
-        return record
+    def _mend(self, damaged: Sequence[str], problems: list[str]) -> list[JobRecord]:
+        """The jobs whose rows cannot be read, out of their folders where these can."""
+        copies = [read_copy(self.folder(job_id), problems) for job_id in damaged]
+        found = [copy for copy in copies if copy is not None]
+        self._records.delete([record.id for record in found])
+        self._records.add(found)
+        mended = {record.id for record in found}
+        problems += [
+            f"The record of job {job_id} in the database cannot be read; it is left as it is."
+            for job_id in damaged
+            if job_id not in mended
+        ]
+        return found
+
+    def _ended_since(self, known: Mapping[str, JobRecord], problems: list[str]) -> list[JobRecord]:
+        """The jobs whose end the folder has and the database has not: a kill, or a database that was away."""
+        found = []
+        for record in known.values():
+            folder = self.folder(record.id)
+            if not record.status.finished and (folder / RECORD_NAME).is_file():
+                copy = read_copy(folder, problems)
+                if copy is not None and copy.status.finished:
+                    self._records.save(copy)
+                    found.append(copy)
+        return found
+
+    def _take_over(self, known: set[str], problems: list[str]) -> list[JobRecord]:
+        """Give a row to every job that has a folder alone: of an older version, or of a database that was lost."""
+        found = []
+        for folder in sorted(self.root.iterdir()):
+            if ID_PATTERN.fullmatch(folder.name) and folder.name not in known and folder.is_dir():
+                record = read_copy(folder, problems)
+                if record is not None:
+                    found.append(record)
+        self._records.add(found)
+        return found
+
+    def _take_over_lost(self) -> None:
+        """Fill a database that was made anew while the studio ran."""
+        if self.database.generation != self._generation:
+            self._generation = self.database.generation
+            self._take_over(set(), [])
 
     def close(self) -> None:
+        self.database.close()
         self._lock.release()
-
-
-def _dump(record: JobRecord) -> bytes:
-    fields = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
-    return json.dumps(as_json(fields), indent=1, allow_nan=False).encode()

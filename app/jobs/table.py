@@ -83,7 +83,7 @@ class JobTable:
             error=None,
         )
         job.curves = {}
-        job.unsaved = False
+        job.unsaved = ""
         self._curves.pop(job.record.id, None)
         self._discarded.append(job.record.id)
         while len(self._discarded) > DISCARDED_KEPT:

@@ -1,11 +1,14 @@
 """A job's handler that tests step by hand, and small words around the job service."""
 
+import contextlib
 import errno
 import json
 import os
+import sqlite3
 import threading
 
 from app.jobs import JobContext, JobRequest
+from app.jobs.database import Database, DatabaseError
 from generator.progress import Progress
 
 PATIENCE = 20.0  # seconds until a test that would hang fails instead
@@ -65,8 +68,36 @@ def finish(service, job_id):
 
 
 def on_disk(service, job_id) -> dict:
+    """The job's row, as whoever opens the database sees it."""
+    with contextlib.closing(sqlite3.connect(service._store.root.parent / "studio.db")) as connection:
+        connection.row_factory = sqlite3.Row
+        return dict(connection.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone())
+
+
+def change_rows(service, statement: str, *values) -> None:
+    """Change the database of a service that has ended, as somebody might by hand."""
+    with contextlib.closing(sqlite3.connect(service._store.root.parent / "studio.db")) as connection:
+        connection.execute(statement, values)
+        connection.commit()
+
+
+def copy_on_disk(service, job_id) -> dict:
     return json.loads((service._store.folder(job_id) / "job.json").read_text())
 
 
 def disk_full(*args, **kwargs):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def fill_disk(monkeypatch) -> None:
+    """From now on neither files nor the database can be written."""
+    monkeypatch.setattr(os, "fsync", disk_full)
+    monkeypatch.setattr(Database, "write", full_database)
+
+
+def full_database(*args):
+    raise DatabaseError(errno.ENOSPC, "its disk is full")
+
+
+def database_away(*args):
+    raise DatabaseError(errno.EIO, "its server does not answer")

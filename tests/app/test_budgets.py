@@ -27,7 +27,7 @@ from app.visitor import NotesAddress, visitor_address
 from generator.errors import StudioError
 from generator.presets import from_preset
 from generator.recipe import Recipe
-from tests.app.puppet import PATIENCE, Puppet
+from tests.app.puppet import PATIENCE, Puppet, change_rows, on_disk
 
 ANNA, BEN = "a" * 32, "b" * 32
 LARGE = from_preset(
@@ -221,11 +221,10 @@ def test_the_queue_can_be_cleared_while_a_studio_runs_and_when_none_does(tmp_pat
         hold.release()
         service.wait(running, PATIENCE)
         service.wait(again, PATIENCE)
-    record = next((tmp_path / "jobs").glob("*/job.json"))
-    fields = json.loads(record.read_text()) | {"status": "queued", "result": None, "finished": None}
-    record.write_text(json.dumps(fields))
+    change_rows(service, "UPDATE jobs SET status = 'queued' WHERE id = ?", again)
+    (tmp_path / "jobs" / again / "job.json").unlink()
     assert "1 jobs" in upkeep.clear_queue(tmp_path)
-    assert json.loads(record.read_text())["status"] == "stopped"
+    assert on_disk(service, again)["status"] == "stopped"
 
 
 def test_a_picture_goes_with_the_last_job_that_needed_it(start, tmp_path) -> None:
@@ -303,7 +302,7 @@ def test_what_a_killed_command_left_is_swept(tmp_path) -> None:
     code = f"""
 import sys, time
 from pathlib import Path
-from app.jobs.store import DirectoryLock
+from app.jobs.locks import DirectoryLock
 lock = DirectoryLock(Path({str(old[1])!r}) / ".lock")
 print("held", flush=True)
 sys.stdin.read()

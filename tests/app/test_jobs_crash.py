@@ -1,10 +1,14 @@
 """The service killed by the system at several moments, and what the next one finds."""
 
+import contextlib
 import json
+import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -49,6 +53,12 @@ def killed(tmp_path: Path, program: str) -> str:
         process.send_signal(signal.SIGKILL)
         process.wait(PATIENCE)
     return moment
+
+
+def integrity(tmp_path: Path) -> str:
+    """What SQLite says of the database, looking at all of it."""
+    with contextlib.closing(sqlite3.connect(tmp_path / "studio.db")) as connection:
+        return str(connection.execute("PRAGMA integrity_check").fetchone()[0])
 
 
 class Restart:
@@ -140,6 +150,104 @@ def test_killed_during_a_submission(tmp_path, step):
         assert list((tmp_path / "jobs").iterdir()) == []
 
 
+@pytest.mark.parametrize("row", ["before it", "in its middle", "after it"])
+def test_killed_while_a_submission_reaches_the_database(tmp_path, row):
+    """The folder is there already: the job is taken over from it, once, and runs."""
+    moment = killed(
+        tmp_path,
+        f"""
+        from app.jobs.records import Records
+        from sqlalchemy.orm import Session
+        add, commit = Records.add, Session.commit
+        service = run(lambda context: here("too late"))
+        service._jobs.queue = lambda device: []
+
+        def stalled(self, records):
+            if {row!r} == "after it":
+                add(self, records)
+            here("submitting")
+
+        if {row!r} == "in its middle":
+            from sqlalchemy import event
+            event.listen(service._store.database._engine, "commit", lambda connection: here("submitting"))
+        else:
+            Records.add = stalled
+        submit(service, "kept")
+        """,
+    )
+    assert moment == "submitting" and integrity(tmp_path) == "ok"
+    with Restart(tmp_path) as again:
+        assert again.statuses() == {"kept": JobStatus.DONE} and again.ran == ["kept"] and again.service.problems == ()
+
+
+def test_killed_while_the_database_is_made(tmp_path):
+    """In the middle of its first form: the next start makes it whole."""
+    moment = killed(
+        tmp_path,
+        """
+        from alembic.operations import Operations
+        make = Operations.create_table
+        Operations.create_table = lambda self, name, *rest: here(name) if name == "jobs" else make(self, name, *rest)
+        run(lambda context: {})
+        """,
+    )
+    assert moment == "jobs" and integrity(tmp_path) == "ok"
+    with Restart(tmp_path) as again:
+        again.service.submit(JobRequest("work", {"name": "first"}, owner="anna"))
+        assert again.statuses() == {"first": JobStatus.DONE}
+
+
+def test_killed_at_any_moment(tmp_path):
+    """Twenty times, while jobs are submitted, run, change and end: the database opens, and all that was told holds."""
+    program = """
+        import itertools
+        def handler(context):
+            (context.dir / "image.png").write_text(context.params["name"])
+            for step in range(1, 4):
+                context.progress(Progress(step, 3, losses={"loss": 1.0 / step}))
+            return {"file": "image.png"}
+
+        service = run(handler, checkpoint_s=0.0)
+        print("up", flush=True)
+        for number in itertools.count():
+            job = submit(service, str(number))
+            print("submitted " + job, flush=True)
+            if number % 3 == 1:
+                service.discard(submit(service, "unwanted"), "anna")
+            if number % 2:
+                service.wait(job)
+                print("ended " + job, flush=True)
+    """
+    moments = random.Random(7)
+    submitted: set[str] = set()
+    ended: set[str] = set()
+    code = PREAMBLE + textwrap.dedent(program)
+    for _ in range(20):
+        with subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline().strip() == "up"  # and no problem before that
+            time.sleep(moments.uniform(0.0, 0.8))
+            process.kill()
+            lines = [line.split() for line in process.stdout if line.endswith("\n")]
+            process.wait(PATIENCE)
+        submitted |= {line[1] for line in lines if line[0] == "submitted"}
+        ended |= {line[1] for line in lines if line[0] == "ended"}
+        assert integrity(tmp_path) == "ok"
+    assert len(ended) >= 10 and submitted > ended
+    with Restart(tmp_path) as again:
+        assert again.service.problems == ()
+        found = {job: again.service.wait(job, PATIENCE) for job in submitted}
+        assert {found[job].status for job in submitted} <= {JobStatus.DONE, JobStatus.INTERRUPTED}
+        assert {found[job].status for job in ended} == {JobStatus.DONE}
+        for job in ended:
+            snapshot = found[job]
+            assert snapshot.result == {"file": "image.png"} and snapshot.curves["loss"][-1] == (3, 1.0 / 3)
+            assert (Path(snapshot.folder) / "image.png").read_text() == snapshot.params["name"]
+    assert {path.name for path in (tmp_path / "jobs").iterdir() if path.name.startswith(".")} == set()
+
+
 def test_killed_right_after_a_submission(tmp_path):
     killed(
         tmp_path,
@@ -160,7 +268,7 @@ def test_killed_right_after_a_submission(tmp_path):
         assert names == sorted(names)
 
 
-@pytest.mark.parametrize("moment", ["before the rename", "after the rename"])
+@pytest.mark.parametrize("moment", ["before the rename", "after the rename", "before the row"])
 def test_killed_while_the_end_of_a_job_is_written(tmp_path, moment):
     killed(
         tmp_path,
@@ -169,7 +277,7 @@ def test_killed_while_the_end_of_a_job_is_written(tmp_path, moment):
         ending = False
 
         def stalled(self, target):
-            if ending and Path(target).name == "job.json":
+            if ending and Path(target).name == "job.json" and {moment!r} != "before the row":
                 if {moment!r} == "after the rename":
                     replace(self, target)
                 here("ending")
@@ -183,12 +291,15 @@ def test_killed_while_the_end_of_a_job_is_written(tmp_path, moment):
 
         Path.replace = stalled
         service = run(handler)
+        from app.jobs.records import Records
+        save = Records.save
+        Records.save = lambda self, record: here("ending") if record.status.finished else save(self, record)
         submit(service, "ends")
         threading.Event().wait()
         """,
     )
     with Restart(tmp_path) as again:
-        ended = JobStatus.DONE if moment == "after the rename" else JobStatus.INTERRUPTED
+        ended = JobStatus.INTERRUPTED if moment == "before the rename" else JobStatus.DONE
         assert again.statuses() == {"ends": ended}
         (job,) = again.service.list()
         assert sorted(path.name for path in Path(job.folder).iterdir()) == ["image.png", "job.json"]

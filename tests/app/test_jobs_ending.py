@@ -14,7 +14,7 @@ from app.jobs import (
     UnknownJobError,
 )
 from generator.progress import Progress
-from tests.app.puppet import PATIENCE, Puppet, finish, on_disk, request
+from tests.app.puppet import PATIENCE, Puppet, change_rows, finish, on_disk, request
 
 # ---------------------------------------------------------------------- stop and discard
 
@@ -243,10 +243,22 @@ def test_a_corrupt_record_does_not_keep_the_service_from_starting(start, caplog)
     finish(service, jobs[-1])
     service.close()
     (service._store.folder(jobs[0]) / "job.json").write_text("{")
+    change_rows(service, "UPDATE jobs SET params = '{' WHERE id = ?", jobs[0])
     with caplog.at_level(logging.ERROR):
         again = start()
-    assert len(again.problems) == 1 and jobs[0] in again.problems[0] and jobs[0] in caplog.text
+    assert [jobs[0] in problem for problem in again.problems] == [True, True] and jobs[0] in caplog.text
     assert [snapshot.id for snapshot in again.list()] == [jobs[1]]
+
+
+def test_a_damaged_row_is_mended_from_the_copy_in_the_folder(start):
+    service = start()
+    jobs = [service.submit(request(name)) for name in "ab"]
+    finish(service, jobs[-1])
+    service.close()
+    change_rows(service, "UPDATE jobs SET status = 'sleeping' WHERE id = ?", jobs[0])
+    again = start()
+    assert again.problems == () and again.snapshot(jobs[0]).status is JobStatus.DONE
+    assert on_disk(again, jobs[0])["status"] == "done"
 
 
 def test_a_job_of_a_kind_that_is_gone_fails_in_words(start):

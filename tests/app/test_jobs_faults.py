@@ -14,9 +14,20 @@ from app.jobs import (
     QueueFullError,
     UnknownJobError,
 )
+from app.jobs.database import Database
 from generator.errors import StudioError
 from generator.progress import Progress
-from tests.app.puppet import Puppet, disk_full, finish, on_disk, request
+from tests.app.puppet import (
+    Puppet,
+    copy_on_disk,
+    database_away,
+    disk_full,
+    fill_disk,
+    finish,
+    full_database,
+    on_disk,
+    request,
+)
 
 # ---------------------------------------------------------------------- refusals and limits
 
@@ -137,7 +148,7 @@ def test_a_full_disk_at_the_start_of_a_job_fails_it_before_it_works(start, monke
     service.submit(request(kind="block"))
     puppet.wait_step()
     job = service.submit(request())
-    monkeypatch.setattr(os, "fsync", disk_full)
+    fill_disk(monkeypatch)
     puppet.step()
     failed = finish(service, job)
     assert failed.status is JobStatus.FAILED and "disk is full" in failed.error and ran == []
@@ -147,7 +158,7 @@ def test_a_full_disk_at_the_start_of_a_job_fails_it_before_it_works(start, monke
 def test_a_full_disk_at_the_end_keeps_the_result_and_saves_it_later(start, monkeypatch):
     def handler(context):
         if context.params["name"] == "unlucky":
-            monkeypatch.setattr(os, "fsync", disk_full)
+            fill_disk(monkeypatch)
         return {"found": 42}
 
     service = start(handler)
@@ -162,9 +173,49 @@ def test_a_full_disk_at_the_end_keeps_the_result_and_saves_it_later(start, monke
     assert start(handler).snapshot(job).message == ""
 
 
+def test_a_full_database_at_submission_is_said_and_leaves_nothing(start, monkeypatch):
+    service = start()
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "write", full_database)
+        with pytest.raises(JobError, match="disk is full"):
+            service.submit(request())
+    assert service.list() == [] and list(service._store.root.iterdir()) == []
+    assert finish(service, service.submit(request())).status is JobStatus.DONE
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_a_database_that_goes_away_loses_no_finished_result(start, monkeypatch, comes_back):
+    """It is told in words; the result lies in the job's folder, and in the database once that is back."""
+
+    def handler(context):
+        if context.params["name"] == "unlucky":
+            monkeypatch.setattr(Database, "write", database_away)
+        return {"found": 42}
+
+    service = start(handler)
+    job = service.submit(request("unlucky"))
+    done = finish(service, job)
+    assert done.status is JobStatus.DONE and done.result == {"found": 42}
+    assert "kept in its folder" in done.message and "database" in done.message
+    with pytest.raises(JobError, match=r"database cannot be used \(its server does not answer\)"):
+        service.submit(request("refused"))
+    assert on_disk(service, job)["status"] == "running"
+    assert copy_on_disk(service, job)["result"] == {"found": 42}
+    if comes_back:
+        monkeypatch.undo()
+        service.tidy()
+        assert on_disk(service, job)["status"] == "done" and service.snapshot(job).message == ""
+    service.close()
+    monkeypatch.undo()
+    again = start(handler)
+    found = again.snapshot(job)
+    assert (found.status, found.result, found.error) == (JobStatus.DONE, {"found": 42}, None)
+    assert on_disk(again, job)["status"] == "done" and again.problems == ()
+
+
 def test_a_failed_checkpoint_does_not_end_the_job(start, monkeypatch, clock):
     def handler(context):
-        monkeypatch.setattr(os, "fsync", disk_full)
+        fill_disk(monkeypatch)
         clock.time += 60.0
         context.progress(Progress(1, 2))
         monkeypatch.undo()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.jobs import store as store_module
+from app.jobs.copies import write_copy
 from app.jobs.model import RECORD_VERSION, JobError, JobRecord, JobRequest, JobStatus, as_json
 from app.jobs.store import JobStore
 from generator.text_files import replace_whole
@@ -40,6 +41,12 @@ def disk_full(*args, **kwargs):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def keep_without_a_row(store: JobStore, kept: JobRecord) -> None:
+    """A job as a version without a database left it."""
+    store.folder(kept.id).mkdir()
+    write_copy(store.folder(kept.id), kept)
+
+
 def test_a_record_comes_back_as_it_was(store):
     done = record(status=JobStatus.DONE, result={"files": ["a.png"]}, started=13.0, finished=14.0)
     store.create(record())
@@ -56,10 +63,11 @@ def test_a_record_comes_back_as_it_was(store):
 
 
 def test_a_record_from_before_units_is_read(store):
-    store.create(record(message="Downloading it: 3 of 10 MB", done=3, total=10))
+    keep_without_a_row(store, record(message="Downloading it: 3 of 10 MB", done=3, total=10))
     path = store.folder("a" * 32) / "job.json"
     fields = json.loads(path.read_text())
     assert fields.pop("unit") == "steps"
+    assert (fields.pop("favourite"), fields.pop("note"), fields.pop("deleted")) == (False, "", None)
     path.write_text(json.dumps(fields))
     (found,) = store.recover().records
     assert (found.done, found.total, found.unit) == (3, 10, "steps")
@@ -130,7 +138,7 @@ GOOD = record()
     ],
 )
 def test_a_corrupt_record_is_set_aside_and_reported_once(store, content):
-    store.create(GOOD)
+    keep_without_a_row(store, GOOD)
     store.create(record("b", 2))
     path = store.folder(GOOD.id) / "job.json"
     (path.parent / "image.png").write_bytes(b"kept")
@@ -154,10 +162,11 @@ def test_a_corrupt_record_is_set_aside_and_reported_once(store, content):
         ("id", "f" * 32),
         ("done", 1.5),
         ("title", 7),
+        ("done", 2**70),
     ],
 )
 def test_a_record_with_a_wrong_field_is_set_aside(store, field, value):
-    store.create(GOOD)
+    keep_without_a_row(store, GOOD)
     path = store.folder(GOOD.id) / "job.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
     found = store.recover()
@@ -166,9 +175,10 @@ def test_a_record_with_a_wrong_field_is_set_aside(store, field, value):
 
 def test_a_record_of_a_newer_version_is_left_alone(store):
     store.create(record(version=RECORD_VERSION + 1))
+    keep_without_a_row(store, record("b", version=RECORD_VERSION + 1))
     found = store.recover()
-    assert found.records == [] and "newer version" in found.problems[0]
-    assert (store.folder("a" * 32) / "job.json").exists()
+    assert found.records == [] and all("newer version" in problem for problem in found.problems)
+    assert len(found.problems) == 2 and all((store.folder(name * 32) / "job.json").exists() for name in "ab")
 
 
 def test_leftovers_are_swept_and_strangers_left_alone(store):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.limits import Limits
+from app.ui.media import Media
 from app.web import uploads
 from app.web.answers import FULL_DISK
 from app.web.cache import Cache, CacheError
@@ -102,6 +103,21 @@ def test_files_that_lie_elsewhere_are_never_read(site: Site) -> None:
         assert answer.status in (200, 422)
         assert any(words in answer.text for words in ("cannot be read", "bring it again", "still loading"))
         assert not any(words in answer.text for words in ("pixels", "root:"))
+
+
+def test_the_database_is_never_served(site: Site) -> None:
+    """Nor what lies beside it, by any address there is for files; not even by one that the page itself would sign."""
+    media = Media({"data": site.data}, b"s" * 32)
+    for name in ("studio.db", "studio.db-wal", "studio.db-shm", "studio.db.lock"):
+        path = site.data / name
+        path.write_bytes(b"SQLite format 3\0 prompts")
+        signed = media.url(path)
+        address, _, signature = signed.removeprefix("media/").partition("?k=")
+        assert media.find(address, signature) is None
+        for asked in (f"/file={path}", f"/gradio_api/file={path}", f"/cache/../{name}", f"/{name}", f"/{signed}"):
+            answer = site.client().get(asked)
+            assert answer.status in (400, 403, 404, 405), (asked, answer.status)
+            assert "SQLite" not in answer.text
 
 
 def test_uploads_do_not_tell_where_they_lie(site: Site) -> None:
