@@ -26,7 +26,8 @@ The way of a picture, from what was asked for to the file::
 
 Around it: `encoders` (CLIP models from open_clip), `explorer` (attacks on many photos, and which models fall),
 `vlm` (vision-language models behind an endpoint as victims), `units` (pictures of channels), `gallery` and `series`
-(a folder of pictures); the command line is `cli`, `cli_making` and `arguments`, run by `__main__`.
+(a folder of pictures); the command line is `cli`, `cli_making` and `arguments`, run by `__main__`; `commands` names
+the commands, and answers `--help` before anything is loaded.
 
 Shared by all packages: `errors.StudioError`, the base of everything a user can cause and mend; `protocols`, what is
 asked of models and of whoever runs the work (`progress`: how far it is); `text_files`, `folders` and `places` for a

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from generator import gallery
 from generator.cli_making import ListModels, LoadModel, ModelListing, add_recipe_switch, by_origin, make
+from generator.commands import COMMANDS, DESCRIPTION
 from generator.explorer import cli as explorer
 from generator.places import path_text, result_file, result_folder, result_pictures
 from generator.presets import DEFAULT_PRESET, all_presets_of, preset_fields
@@ -67,14 +68,12 @@ def main(
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(prog=called("generator"), description="Pictures by optimisation against CLIP and classifiers.")
+    parser = Parser(prog=called("generator"), description=DESCRIPTION)
     commands = parser.add_subparsers(dest="command", required=True)
-    drawn = commands.add_parser("text", help="draw what a prompt says", allow_abbrev=False)
+    drawn = commands.add_parser("text", help=COMMANDS["text"], allow_abbrev=False)
     _add_text(drawn)
-    classes = commands.add_parser("class", help="draw a picture of a class, or of a unit", allow_abbrev=False)
-    attacked = commands.add_parser(
-        "attack", help="change a photo so that models see something else", allow_abbrev=False
-    )
+    classes = commands.add_parser("class", help=COMMANDS["class"], allow_abbrev=False)
+    attacked = commands.add_parser("attack", help=COMMANDS["attack"], allow_abbrev=False)
     attacked.add_argument("photo", type=path_text, help="the photo to change")
     attacked.add_argument(
         "--target",
@@ -88,9 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     gallery.add_parser(commands)
     explorer.add_parsers(commands)
     units.add_parser(commands)
-    commands.add_parser("presets", help="list the presets")
-    commands.add_parser("models", help="list the models")
-    shown = commands.add_parser("show", help="print the recipe that a picture carries")
+    for name in ("presets", "models"):
+        commands.add_parser(name, help=COMMANDS[name])
+    shown = commands.add_parser("show", help=COMMANDS["show"])
     shown.add_argument("picture", type=path_text, help="a PNG made by this program")
     return parser
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from generator.class_names import class_place
 from generator.cli_making import EXIT_INTERRUPTED, ListModels, LoadModel, with_revisions
+from generator.commands import COMMANDS
 from generator.devices import choose_device
 from generator.errors import StudioError
 from generator.places import result_folder
@@ -26,7 +27,7 @@ _NOT_FLAGS = ("task", "norm", "eps", "models", "model_weights", "classes", "weig
 
 def add_parser(commands: "argparse._SubParsersAction[Any]") -> None:
     """Add the command."""
-    command = commands.add_parser("gallery", help="draw every class of a model", allow_abbrev=False)
+    command = commands.add_parser("gallery", help=COMMANDS["gallery"], allow_abbrev=False)
     command.add_argument("model", metavar="MODEL", help="the classifier that draws")
     command.add_argument(
         "--out",

@@ -5,6 +5,7 @@ from typing import Any
 
 from generator.arguments import whole
 from generator.cli_making import add_recipe_switch
+from generator.commands import COMMANDS
 from generator.explorer.labels import LABEL_LISTS
 from generator.explorer.survival import SURVIVALS
 from generator.places import path_text, result_folder, user_path
@@ -18,10 +19,8 @@ _NOT_FLAGS = {"batch": ("task", "size", "images"), "transfer": ("task", "size", 
 
 def add_parsers(commands: "argparse._SubParsersAction[Any]") -> None:
     """Add both commands."""
-    batch = commands.add_parser("batch", help="attack a folder of photos, and report what came out", allow_abbrev=False)
-    transfer = commands.add_parser(
-        "transfer", help="attack with some models, and see which others fall", allow_abbrev=False
-    )
+    batch = commands.add_parser("batch", help=COMMANDS["batch"], allow_abbrev=False)
+    transfer = commands.add_parser("transfer", help=COMMANDS["transfer"], allow_abbrev=False)
     transfer.add_argument(
         "--surrogate",
         action="append",

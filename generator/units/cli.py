@@ -7,6 +7,7 @@ from typing import Any
 
 from generator.arguments import MOST_SEED, whole
 from generator.cli_making import EXIT_INTERRUPTED, LoadModel
+from generator.commands import COMMANDS
 from generator.devices import choose_device
 from generator.errors import StudioError
 from generator.explorer.photos import find_photos
@@ -25,7 +26,7 @@ _OF_GRIDS = ("channels", "photos", "out", "preset", "seed")
 
 def add_parser(commands: "argparse._SubParsersAction[Any]") -> None:
     """Add the command."""
-    parser = commands.add_parser("units", help="list the layers of a model, whose units can be drawn")
+    parser = commands.add_parser("units", help=COMMANDS["units"])
     parser.add_argument("model", metavar="MODEL", help="the model whose layers are listed")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1...; default: a GPU if there is one")
     sheets = parser.add_argument_group("a sheet of channels, instead of the list")
