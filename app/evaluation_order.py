@@ -3,7 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from robust_model.evaluation.schema import EvaluationReport, FinishedWorstCase
+from robust_model.evaluation.values import Proportion
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,32 @@ class ShippedReport:
     name: str
     title: str
     folder: Path
-    report: Mapping[str, Any]
+    report: EvaluationReport
+
+
+@dataclass(frozen=True)
+class KnownReport:
+    """What is known so far of an evaluation: its report, and the names of all attacks that there will be."""
+
+    report: EvaluationReport
+    planned: tuple[str, ...]
+
+
+class Headline(BaseModel):
+    """What the list of past evaluations says of one: the part of its report that a job's result is asked for."""
+
+    model_config = ConfigDict(frozen=True)
+
+    worst_case: Proportion | None
+    worst_case_finished: FinishedWorstCase | None = None
+
+    @classmethod
+    def of(cls, result: Mapping[str, object] | None) -> "Headline | None":
+        """The headline in the result of a job; None where there is none that can be read."""
+        try:
+            return None if result is None else cls.model_validate(result)
+        except ValidationError:
+            return None
 
 
 @dataclass(frozen=True)

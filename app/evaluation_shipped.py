@@ -4,26 +4,19 @@ A model's folder holds them as `evaluation*.json`, as `python -m robust_model ev
 copied to where the app may write, since pages are rendered beside a report.
 """
 
-import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from app.evaluation_order import ShippedReport
 from generator.read_once import read_once
-from generator.text_files import read_json, replace_whole
+from generator.text_files import replace_whole
+from robust_model.evaluation.reading import read_report
+from robust_model.evaluation.schema import EvaluationReport
 from robust_model.registry import ModelInfo
 
 PREFIX = "shipped:"
 _STEM = "evaluation"
-_NEEDED: Mapping[str, type | tuple[type, ...]] = {
-    "config": dict,
-    "data": dict,
-    "clean": dict,
-    "attacks": list,
-    "worst_case": (dict, type(None)),
-}
 _logger = logging.getLogger("crossmax")
 
 
@@ -47,29 +40,24 @@ def shipped_reports(models: Iterable[ModelInfo], place: Path, inside: Path) -> S
             folder = place / model.name / path.stem
             _copy(report, folder / inside)
             which = path.stem.removeprefix(_STEM).strip("-_ ")
-            title = f"{model.title} on {report['data'].get('source', 'unknown data')}" + (
-                f" ({which})" if which else ""
-            )
+            title = f"{model.title} on {report.data.source}" + (f" ({which})" if which else "")
             found.append(ShippedReport(f"{PREFIX}{model.name}/{path.name}", title, folder, report))
     return found
 
 
-def _copy(report: Mapping[str, Any], target: Path) -> None:
-    content = json.dumps(report, separators=(",", ":")).encode()
+def _copy(report: EvaluationReport, target: Path) -> None:
+    content = report.text().encode()
     if not target.is_file() or target.read_bytes() != content:
         target.parent.mkdir(parents=True, exist_ok=True)
         replace_whole(target, content, durable=False)
 
 
 @read_once(64)
-def _read(path: Path) -> Mapping[str, Any] | None:
+def _read(path: Path) -> EvaluationReport | None:
     """A report without its pictures, which did not come along; None (and a warning) for what is no report."""
     try:
-        report = read_json(path)
+        report = read_report(path)
     except (OSError, ValueError) as error:
-        _logger.warning("the report '%s' cannot be read: %s", path, error)
+        _logger.warning("a report that came with a model is passed over: %s", error)
         return None
-    if not isinstance(report, dict) or not all(isinstance(report.get(name), kind) for name, kind in _NEEDED.items()):
-        _logger.warning("'%s' is no report of an evaluation", path)
-        return None
-    return {**report, "samples": []}
+    return report.model_copy(update={"samples": ()})

@@ -13,7 +13,7 @@ from typing import Any
 
 from app.data_dir import DataDir
 from app.evaluation_data import EvaluationData
-from app.evaluation_order import Cost, DataChoice, EvaluationOrder, ReportFiles, ShippedReport, SuiteChoice
+from app.evaluation_order import Cost, DataChoice, EvaluationOrder, KnownReport, ReportFiles, ShippedReport, SuiteChoice
 from app.evaluation_shipped import shipped_reports
 from app.speeds import Speeds
 from generator.errors import StudioError
@@ -23,6 +23,7 @@ from generator.text_files import read_json, replace_whole
 from robust_model.evaluation.config import EvalConfig
 from robust_model.evaluation.cost import passes_of
 from robust_model.evaluation.engine import configured
+from robust_model.evaluation.reading import read_report
 from robust_model.evaluation.suites import SUITES
 from robust_model.jobs import validated
 from robust_model.registry import ModelInfo, ModelPool
@@ -99,12 +100,12 @@ class Evaluations:
     def continued(self, job_id: str, params: Mapping[str, Any], suites: Sequence[str]) -> Mapping[str, Any]:
         """The parameters of the job that goes on from where an earlier one ended, with these suites too."""
         folder = job_folder(self.data_dir, job_id)
-        report = self.report(folder.parent)
-        if report is None:
+        known = self.report(folder.parent)
+        if known is None:
             raise StudioError("There is nothing yet to go on from: start the evaluation again.")
         config = params["config"]
         every = tuple(dict.fromkeys((*config["suites"], *suites)))
-        if report["complete"] and set(every) == set(config["suites"]):
+        if known.report.complete and set(every) == set(config["suites"]):
             raise StudioError("These attacks are all done. Choose more of them above to go on from here.")
         return {**params, "config": {**config, "suites": list(every)}, "continues": job_id}
 
@@ -112,10 +113,10 @@ class Evaluations:
         """The evaluations that came with the models, each with a folder like a job's."""
         return shipped_reports(self.list_models(), self.data_dir.shipped, Path(FOLDER, REPORT))
 
-    def report(self, folder: Path) -> Mapping[str, Any] | None:
+    def report(self, folder: Path) -> KnownReport | None:
         """What is known so far of the evaluation in a job's folder; None before there is anything.
 
-        It is the report, and under "planned" the names of all attacks that there will be.
+        StudioError: the report is damaged.
         """
         path = folder / FOLDER / REPORT
         try:
@@ -127,21 +128,21 @@ class Evaluations:
         """The report in a job's folder as files, brought up to date. StudioError: there is none yet."""
         place = folder / FOLDER
         files = ReportFiles(place / REPORT, place / "report.html", place / "report.md")
-        report = self.report(folder)
-        if report is None:
+        known = self.report(folder)
+        if known is None:
             raise StudioError("There is no report yet: it comes with the first figures.")
         written = [path.stat().st_mtime_ns if path.is_file() else 0 for path in (files.html, files.markdown)]
         if min(written) <= files.json.stat().st_mtime_ns:
-            replace_whole(files.html, render_html(report, place).encode(), durable=False)
-            replace_whole(files.markdown, render_markdown(report).encode(), durable=False)
+            replace_whole(files.html, render_html(known.report, place).encode(), durable=False)
+            replace_whole(files.markdown, render_markdown(known.report).encode(), durable=False)
         return files
 
     def compare(self, folders: Sequence[Path]) -> Comparison:
         """The reports in these folders side by side. StudioError: one has no figures yet, or there is but one."""
-        reports = [self.report(folder) for folder in folders]
-        if None in reports:
+        known = [self.report(folder) for folder in folders]
+        if None in known:
             raise StudioError("One of these evaluations has no figures yet. Wait for it, or choose others.")
-        return compare([report for report in reports if report is not None])
+        return compare([one.report for one in known if one is not None])
 
     def _config(self, order: EvaluationOrder) -> EvalConfig:
         """The configuration of an order: what a browser cannot choose is as on the command line."""
@@ -163,12 +164,13 @@ class Evaluations:
 
 
 @read_once(32)
-def _read(path: Path) -> Mapping[str, Any]:
-    report: dict[str, Any] = read_json(path)
+def _read(path: Path) -> KnownReport:
+    report = read_report(path)
     settings = path.parent / "config.json"
     # A report that came with a model came without the settings of its run: it is complete as it is.
-    plan = read_json(settings)["plan"] if settings.is_file() else report["attacks"]
-    return {**report, "planned": [planned["name"] for planned in plan]}
+    if not settings.is_file():
+        return KnownReport(report, tuple(attack.name for attack in report.attacks))
+    return KnownReport(report, tuple(str(planned["name"]) for planned in read_json(settings)["plan"]))
 
 
 def job_folder(data: DataDir, job_id: str, name: str = FOLDER) -> Path:

@@ -88,9 +88,8 @@ def evaluate(context: JobContext, shop: Workshop) -> dict[str, Any]:
     folder = context.dir / FOLDER
     take_over(shop.data, context.params.get("continues"), folder)
     report = evaluate_job(context, config, model, folder, data=data)
-    write_result(context, report)
-    data_facts = {name: value for name, value in report["data"].items() if name != "indices"}
-    return {**{name: value for name, value in report.items() if name != "per_image"}, "data": data_facts}
+    write_result(context, report.to_json())
+    return report.model_dump(mode="json", exclude={"per_image": True, "data": {"indices"}})
 
 
 def train(context: JobContext) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """The robustness of any network on images in memory, by the suites of `crossmax-robust-model evaluate`."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
 from torch import Tensor
 
 from crossmax_studio.checks import checked_images, checked_labels
@@ -15,6 +15,7 @@ from generator.text_files import write_json
 from robust_model.cli_evaluate import summary
 from robust_model.data import LabelledImages
 from robust_model.evaluation.config import EvalConfig
+from robust_model.evaluation.schema import EvaluationReport
 from robust_model.jobs import evaluate_job, validated
 
 TENSORS = "tensors"
@@ -24,49 +25,54 @@ _ROUNDED = "The images were not made of 8-bit levels; they were rounded to these
 
 @dataclass(frozen=True)
 class Report:
-    """What an evaluation found. `text()` says it in lines; `facts` is all of it, as plain JSON types.
+    """What an evaluation found. `text()` says it in lines; `details` is all of it, and `facts` the same as plain JSON.
 
-    Its schema is `robust_model/reports/report.schema.json`.
+    Its fields are those of `robust_model.evaluation.schema`, its schema `robust_model/reports/report.schema.json`.
     """
 
-    facts: dict[str, Any]
+    details: EvaluationReport
+
+    @property
+    def facts(self) -> dict[str, JsonValue]:
+        """All of it, as plain JSON types."""
+        return self.details.to_json()
 
     @property
     def complete(self) -> bool:
         """Whether it was not stopped before its end."""
-        return bool(self.facts["complete"])
+        return self.details.complete
 
     @property
     def clean(self) -> float:
         """The share of the images that the model gets right, 0 to 1."""
-        return float(self.facts["clean"]["accuracy"])
+        return self.details.clean.accuracy
 
     @property
     def robust(self) -> float | None:
         """The share that stands in the worst case per image over all attacks; None while no image has met all."""
-        worst = self.facts["worst_case"]
-        return None if worst is None else float(worst["accuracy"])
+        worst = self.details.worst_case
+        return None if worst is None else worst.accuracy
 
     @property
     def robust_interval(self) -> tuple[float, float] | None:
         """The 95 % interval of that share."""
-        worst = self.facts["worst_case"]
-        return None if worst is None else (worst["ci95"][0], worst["ci95"][1])
+        worst = self.details.worst_case
+        return None if worst is None else worst.ci95
 
     @property
     def standing(self) -> list[bool]:
         """Of each image, whether the model gets it right and no attack has broken it."""
-        each = self.facts["per_image"]
-        return [right and all(alive) for right, *alive in zip(each["clean"], *each["standing"].values(), strict=True)]
+        each = self.details.per_image
+        return [right and all(alive) for right, *alive in zip(each.clean, *each.standing.values(), strict=True)]
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What bears on the figures, in sentences."""
-        return tuple(self.facts["warnings"])
+        return self.details.warnings
 
     def text(self) -> str:
         """The figures with their intervals, and the signs of masked gradients, as the command line says them."""
-        return summary(self.facts)
+        return summary(self.details)
 
     def save(self, path: str | Path) -> None:
         """Write all of it as JSON, which `crossmax-robust-model compare` reads. StudioError if that fails."""
@@ -118,5 +124,5 @@ def evaluate(
         wanted = {"model": loaded.name, "data": TENSORS, "count": 0, "eps": eps, "suites": suites, "samples": 0}
         config = validated(EvalConfig, {**wanted, **settings})
         report = evaluate_job(context, config, judged, None if out is None else Path(out), data=data)
-        report["warnings"] = [*getattr(judged, "notes", ()), *report["warnings"]]
-    return Report(json.loads(json.dumps(report)))
+        warnings = (*getattr(judged, "notes", ()), *report.warnings)
+    return Report(report.model_copy(update={"warnings": warnings}))

@@ -1,7 +1,6 @@
 """Export of a finished run, and its model card: only what was recorded or measured."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,16 @@ from generator.text_files import read_json, read_text, write_bytes
 from robust_model.calibration import fit_temperature
 from robust_model.checkpoint import file_digest, load_tensors, save_tensors
 from robust_model.ensemble import EnsembleConfig, ModelConfig
-from robust_model.evaluation.masking import tested
+from robust_model.evaluation.masking import findings_of, tested
+from robust_model.evaluation.reading import read_report
+from robust_model.evaluation.schema import EvaluationReport
+from robust_model.evaluation.values import Passes, Proportion
 from robust_model.hub import front_matter
 from robust_model.jobs import validated
 from robust_model.pipeline import read_phases
 from robust_model.presets import PRESETS
 from robust_model.provenance import provenance_lines, without_places
 from robust_model.registry import ExportedModel
-from robust_model.reports import readable
 from robust_model.reports.words import both_rules, effort, named, rule
 from robust_model.training import Run, TrainConfig
 
@@ -92,7 +93,7 @@ def _recipe(config: TrainConfig) -> dict[str, Any]:
 def write_card(folder: Path) -> None:
     """(Re)write the card of an exported model from its configuration and its `evaluation*.json` reports."""
     exported = ExportedModel.model_validate_json(read_text(folder / "config.json", "configuration"))
-    reports = [read_json(path) for path in sorted(folder.glob("evaluation*.json"))]
+    reports = [read_report(path) for path in sorted(folder.glob("evaluation*.json"))]
     lines = [front_matter(exported.title, exported.license, exported.training, reports)]
     lines += [f"# {exported.title}", "", exported.description, ""]
     lines += _network(exported, folder) + _training(exported)
@@ -145,51 +146,47 @@ def _training(exported: ExportedModel) -> list[str]:
     return [*lines, f"- Recipe{done}:", "", "```json", json.dumps(recipe, indent=2), "```", ""]
 
 
-def _evaluation(report: dict[str, Any]) -> list[str]:
-    """The section on an evaluation (a report of schema 1 or 2)."""
-    full = readable(report)
-    config, defence = full["config"], full["defence"]
+def _evaluation(report: EvaluationReport) -> list[str]:
+    """The section on an evaluation."""
+    config, defence = report.config, report.defence
 
-    def row(name: str, figure: Mapping[str, Any]) -> str:
-        low, high = figure["ci95"]
-        return f"| {name} | {figure['accuracy']:.1%} | {low:.1%} to {high:.1%} | {figure['correct']} of {figure['n']} |"
+    def row(name: str, figure: Proportion) -> str:
+        low, high = figure.ci95
+        return f"| {name} | {figure.accuracy:.1%} | {low:.1%} to {high:.1%} | {figure.correct} of {figure.n} |"
 
     lines = [
-        f"## Measured on {full['data']['source']}",
+        f"## Measured on {report.data.source}",
         "",
-        f"`{full.get('command', 'python -m robust_model evaluate')}`",
+        f"`{report.command or 'python -m robust_model evaluate'}`",
         "",
-        f"L-inf {config['eps'] * 255:.3g}/255, seed {config['seed']}, noise {defence['noise']}, answer by "
-        f"{defence['aggregator']} of the {defence['voters']} deepest predictors; {spent(full['passes'])} of one image.",
+        f"L-inf {config.eps * 255:.3g}/255, seed {config.seed}, noise {defence.noise}, answer by "
+        f"{defence.aggregator} of the {defence.voters} deepest predictors; {spent(report.passes)} of one image.",
         "",
         "| | accuracy | 95 % interval | images |",
         "| --- | --- | --- | --- |",
-        row("clean", full["clean"]),
-        *(row(f"clean, {name}", figure) for name, figure in full["clean_by_readout"].items()),
+        row("clean", report.clean),
+        *(row(f"clean, {name}", figure) for name, figure in report.clean_by_readout.items()),
     ]
-    for attack in full["attacks"]:
+    for attack in report.attacks:
         how = effort(attack)
         lines.append(row(f"{named(attack)}, {how}" if how else named(attack), attack))
-        if attack.get("autoattack"):
-            own = attack["autoattack"]["own_accuracy"]
-            lines.append(f"| {attack['name']}, by its own count | {own:.1%} | | |")
-    if full["worst_case"]:
-        lines.append(row("**worst case per image over all attacks**", full["worst_case"]))
-    lines += [row(f"{which}, judged {by}", figure) for which, by, figure in both_rules(full)]
-    found = [f"- Sign of gradient masking: {f['sign']}. {f['evidence']}" for f in full["findings"] if _is_found(f)]
-    if rule(full):
-        lines += ["", rule(full)]
-    return [*lines, "", tested(full), "", *found, *(f"- Warning: {w}" for w in full["warnings"]), ""]
+        if attack.autoattack is not None:
+            own = attack.autoattack.own_accuracy
+            lines.append(f"| {attack.name}, by its own count | {own:.1%} | | |")
+    if report.worst_case is not None:
+        lines.append(row("**worst case per image over all attacks**", report.worst_case))
+    lines += [row(f"{which}, judged {by}", figure) for which, by, figure in both_rules(report)]
+    signs = [f for f in findings_of(report) if f.verdict == "found"]
+    found = [f"- Sign of gradient masking: {sign.sign}. {sign.evidence}" for sign in signs]
+    if rule(report):
+        lines += ["", rule(report)]
+    return [*lines, "", tested(report), "", *found, *(f"- Warning: {w}" for w in report.warnings), ""]
 
 
-def _is_found(finding: dict[str, Any]) -> bool:
-    return bool(finding["verdict"] == "found")
-
-
-def spent(passes: dict[str, int]) -> str:
-    """The passes in words; reports of schema 1 counted the forward ones only."""
-    backward = f" and {passes['backward']:,} backward" if "backward" in passes else ""
-    return f"{passes['forward']:,} forward{backward} passes"
+def spent(passes: Passes) -> str:
+    """The passes in words; reports of version 1 counted the forward ones only."""
+    backward = "" if passes.backward is None else f" and {passes.backward:,} backward"
+    return f"{passes.forward:,} forward{backward} passes"
 
 
 def preset_texts(name: str) -> tuple[str, str]:

@@ -7,21 +7,24 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from generator.arguments import number, whole_of
 from generator.devices import choose_device
 from generator.errors import StudioError
 from generator.places import result_file, result_folder, user_path, writable_folder
-from generator.protocols import Foreground
+from generator.protocols import Foreground, JobContext
 from generator.text_files import read_json, write_text
 from robust_model.card import write_card
 from robust_model.class_match import match_classes
-from robust_model.commands import EXIT_INTERRUPTED, add_threads, read_settings, set_threads
+from robust_model.commands import EXIT_INTERRUPTED, add_threads, set_threads
 from robust_model.evaluation.config import EvalConfig, evaluation_data, shape_of_images
 from robust_model.evaluation.cost import estimate
 from robust_model.evaluation.masking import tested
+from robust_model.evaluation.reading import read_report
+from robust_model.evaluation.schema import EvaluationReport
 from robust_model.evaluation.suites import SUITES
+from robust_model.evaluation.values import Proportion
 from robust_model.jobs import evaluate_job, validated
 from robust_model.provenance import command_line
 from robust_model.published import fetch_published
@@ -231,20 +234,27 @@ def run_evaluate(args: argparse.Namespace, argv: Sequence[str], foreground: Fore
     print(cost, file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="evaluation-") as scratch:
         folder = args.out or (Path(scratch) if args.html else None)  # a page shows pictures, which lie in the folder
-        report = foreground.run(
-            "evaluate", device, lambda context: evaluate_job(context, config, subject.model, folder, data=data)
-        )
-        if report is None:
+        found: list[EvaluationReport] = []
+
+        def work(context: JobContext) -> dict[str, bool]:
+            found.append(evaluate_job(context, config, subject.model, folder, data=data))
+            return {"complete": found[0].complete}
+
+        if foreground.run("evaluate", device, work) is None:
             kept = f"what was finished is kept in '{args.out}'" if args.out else "nothing was kept"
             print(f"Interrupted; {kept}.", file=sys.stderr)
             return EXIT_INTERRUPTED
-        report["warnings"] = [*subject.notes, *report["warnings"]]
-        report["command"] = command_line("robust_model", recorded(argv))
-        # A folder's place on this machine is not part of the result.
-        report["config"]["data"] = report["data"]["source"]
+        report = found[0]
+        told = {
+            "warnings": (*subject.notes, *report.warnings),
+            "command": command_line("robust_model", recorded(argv)),
+            # A folder's place on this machine is not part of the result.
+            "config": report.config.model_copy(update={"data": report.data.source}),
+        }
+        report = report.model_copy(update=told)
         print(summary(report))
         _write(args, report, folder, subject)
-    return 0 if report["complete"] else EXIT_INTERRUPTED
+    return 0 if report.complete else EXIT_INTERRUPTED
 
 
 def recorded(argv: Sequence[str]) -> list[str]:
@@ -260,63 +270,58 @@ def recorded(argv: Sequence[str]) -> list[str]:
     return words
 
 
-def _write(args: argparse.Namespace, report: dict[str, Any], folder: Path | None, subject: Subject) -> None:
+def _write(args: argparse.Namespace, report: EvaluationReport, folder: Path | None, subject: Subject) -> None:
     if args.out:
         _write_json(args.out / "report.json", report)
-    alone = {**report, "samples": []}  # without the folder there are no pictures
+    alone = report.model_copy(update={"samples": ()})  # without the folder there are no pictures
     if args.json:
         _write_json(args.json, alone)
     if args.html:
         write_text(args.html, render_html(report, folder), "report")
     if args.markdown:
         write_text(args.markdown, render_markdown(report), "report")
-    if args.save and not report["complete"]:
+    if args.save and not report.complete:
         print("Not kept with the model: a report that was stopped replaces no whole one.", file=sys.stderr)
     elif args.save and subject.folder is not None:
         _write_json(subject.folder / "evaluation.json", alone)
         write_card(subject.folder)
 
 
-def _write_json(path: Path, report: dict[str, Any]) -> None:
-    write_text(path, json.dumps(report, separators=(",", ":")), "report")
+def _write_json(path: Path, report: EvaluationReport) -> None:
+    write_text(path, report.text(), "report")
 
 
-def summary(report: dict[str, Any]) -> str:
+def summary(report: EvaluationReport) -> str:
     """The report as a few lines of text."""
 
-    def figure(name: str, value: dict[str, Any]) -> str:
-        low, high = value["ci95"]
-        return f"{name:<34} {value['accuracy']:6.1%}  ({low:.1%} to {high:.1%}, n = {value['n']})"
+    def figure(name: str, value: Proportion) -> str:
+        low, high = value.ci95
+        return f"{name:<34} {value.accuracy:6.1%}  ({low:.1%} to {high:.1%}, n = {value.n})"
 
-    lines = [figure("clean", report["clean"])]
-    lines += [figure(f"  {name}", value) for name, value in report["clean_by_readout"].items()]
-    for attack in report["attacks"]:
-        lines.append(figure(attack["name"], attack))
-        if "autoattack" in attack:
-            own, again = attack["autoattack"]["own_accuracy"], attack["autoattack"]["rescored_accuracy"]
+    lines = [figure("clean", report.clean)]
+    lines += [figure(f"  {name}", value) for name, value in report.clean_by_readout.items()]
+    for attack in report.attacks:
+        lines.append(figure(attack.name, attack))
+        if attack.autoattack is not None:
+            own, again = attack.autoattack.own_accuracy, attack.autoattack.rescored_accuracy
             lines.append(f"  by AutoAttack's own count {own:.1%}, re-scored by majority {again:.1%}")
-    if report["worst_case"]:
-        lines.append(figure("worst case per image", report["worst_case"]))
-        ways = report.get("accounting")
-        if ways:
-            lines.append(figure("  the same, by fresh draws", ways["worst_case"]["rescored"]))
-    if report.get("worst_case_finished"):
-        lines.append(figure("worst case, finished attacks", report["worst_case_finished"]))
-    if not report["complete"]:
+    if report.worst_case is not None:
+        lines.append(figure("worst case per image", report.worst_case))
+        if report.accounting is not None:
+            lines.append(figure("  the same, by fresh draws", report.accounting.worst_case.rescored))
+    if report.worst_case_finished is not None:
+        lines.append(figure("worst case, finished attacks", report.worst_case_finished))
+    if not report.complete:
         lines.append("Stopped early: only images that met every attack are counted.")
-    if report["findings"]:
+    if report.findings:
         lines.append(tested(report))
-    lines += [f"Sign of gradient masking: {f['sign']}. {f['evidence']}" for f in report["findings"] if _found(f)]
-    return "\n".join([*lines, *report["warnings"]])
-
-
-def _found(finding: dict[str, Any]) -> bool:
-    return bool(finding["verdict"] == "found")
+    lines += [f"Sign of gradient masking: {f.sign}. {f.evidence}" for f in report.findings if f.verdict == "found"]
+    return "\n".join([*lines, *report.warnings])
 
 
 def run_compare(args: argparse.Namespace) -> int:
     """Compare reports; returns the exit code. Raises StudioError."""
-    comparison = compare([read_settings(path, "report") for path in args.reports])
+    comparison = compare([read_report(path) for path in args.reports])
     print(comparison.text())
     if args.markdown:
         write_text(args.markdown, comparison.markdown(), "comparison")
@@ -326,6 +331,6 @@ def run_compare(args: argparse.Namespace) -> int:
 def run_model_info(args: argparse.Namespace) -> int:
     """Print a report as RobustBench's form; returns the exit code. Raises StudioError."""
     names = ("name", "authors", "architecture", "link", "venue", "additional_data", "dataset")
-    found = model_info(read_settings(args.report, "report"), **{name: getattr(args, name) for name in names})
+    found = model_info(read_report(args.report), **{name: getattr(args, name) for name in names})
     print(json.dumps(found, indent=2))
     return 0

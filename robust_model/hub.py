@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from generator.errors import StudioError
+from robust_model.evaluation.schema import EvaluationReport
+from robust_model.evaluation.values import Proportion
 
 PREFIX = "hf-hub:"
 FILES = ("config.json", "model.safetensors", "README.md", "evaluation*.json")
@@ -51,7 +53,7 @@ def fetch(name: str) -> Path:
     return Path(folder)
 
 
-def front_matter(title: str, licence: str, training: Mapping[str, Any], reports: Sequence[Mapping[str, Any]]) -> str:
+def front_matter(title: str, licence: str, training: Mapping[str, Any], reports: Sequence[EvaluationReport]) -> str:
     """The YAML that the hub reads a card's facts from, between its two lines of hyphens.
 
     `reports` are evaluations; of each the clean accuracy and the worst case over its attacks are listed.
@@ -61,15 +63,14 @@ def front_matter(title: str, licence: str, training: Mapping[str, Any], reports:
     results = [
         EvalResult(
             task_type="image-classification",
-            dataset_type=_dataset(report["config"]["data"]) or report["config"]["data"],
-            dataset_name=report["data"]["source"],
+            dataset_type=_dataset(report.config.data) or report.config.data,
+            dataset_name=report.data.source,
             metric_type="accuracy",
-            metric_name=f"{what} ({figure['n']} images)",
-            metric_value=figure["accuracy"],
+            metric_name=f"{what} ({figure.n} images)",
+            metric_value=figure.accuracy,
         )
         for report in reports
         for what, figure in _figures(report)
-        if figure["accuracy"] is not None
     ]
     trained_on = _dataset(str(training.get("data", "")))
     data = ModelCardData(
@@ -93,11 +94,11 @@ def without_front_matter(card: str) -> str:
     return text.lstrip("\n")
 
 
-def _figures(report: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    found = [("clean accuracy", report["clean"])]
-    if report.get("worst_case"):
-        eps = report["config"]["eps"] * 255
-        found.append((f"robust accuracy, L-inf {eps:.3g}/255, worst case over all attacks", report["worst_case"]))
+def _figures(report: EvaluationReport) -> list[tuple[str, Proportion]]:
+    found = [("clean accuracy", report.clean)]
+    if report.worst_case is not None:
+        eps = report.config.eps * 255
+        found.append((f"robust accuracy, L-inf {eps:.3g}/255, worst case over all attacks", report.worst_case))
     return found
 
 

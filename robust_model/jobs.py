@@ -13,6 +13,7 @@ from generator.protocols import JobContext
 from robust_model.data import LabelledSet
 from robust_model.evaluation.config import EvalConfig
 from robust_model.evaluation.engine import evaluate_model
+from robust_model.evaluation.schema import EvaluationReport
 from robust_model.run import TrainingRun, TrainProgress
 from robust_model.subjects import EvaluatedModel
 
@@ -51,8 +52,8 @@ def evaluate_job(
     folder: Path | None = None,
     *,
     data: LabelledSet | None = None,
-) -> dict[str, Any]:
-    """Evaluate a model, and return the report; "complete" in it says whether it was stopped early.
+) -> EvaluationReport:
+    """Evaluate a model, and return the report; its `complete` says whether it was stopped early.
 
     What is found is kept in `folder`, from where the same evaluation, or one with more attacks, goes on. `data` are
     images to take in place of those that the configuration names.

@@ -8,45 +8,47 @@ With --check nothing is written, and the exit status is 1 if the README is not u
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from generator.program import Parser, answered, run_program  # noqa: E402 -- found by the line above
 from generator.text_files import read_json, read_text, write_text  # noqa: E402
+from robust_model.attacks import AutoAttackConfig  # noqa: E402
+from robust_model.evaluation.reading import as_report  # noqa: E402
+from robust_model.evaluation.schema import EvaluationReport  # noqa: E402
+from robust_model.evaluation.values import Proportion  # noqa: E402
 from robust_model.reports.words import WORST_CASE, both_rules, rule  # noqa: E402
 
 START, END = "<!-- figures: written by scripts/figures.py from the reports in assets/ -->", "<!-- /figures -->"
 CLIP_START, CLIP_END = "<!-- zero-shot: written by scripts/figures.py -->", "<!-- /zero-shot -->"
 
 
-def _percent(figure: dict[str, Any]) -> str:
-    low, high = figure["ci95"]
-    return f"{figure['accuracy']:.1%} ({low:.1%} to {high:.1%})"
+def _percent(figure: Proportion) -> str:
+    low, high = figure.ci95
+    return f"{figure.accuracy:.1%} ({low:.1%} to {high:.1%})"
 
 
-def _suites(report: dict[str, Any]) -> str:
-    """The suites, where they are others than the adaptive one; reports of schema 1 know only that."""
-    suites = report.get("suites", ["adaptive"])
-    return "" if suites == ["adaptive"] else f"; suites {', '.join(suites)}"
+def _suites(report: EvaluationReport) -> str:
+    """The suites, where they are others than the adaptive one."""
+    return "" if report.suites == ("adaptive",) else f"; suites {', '.join(report.suites)}"
 
 
-def _autoattack(report: dict[str, Any]) -> str:
+def _autoattack(report: EvaluationReport) -> str:
     """AutoAttack's own number, and of a random defence what is left by the votes of its draws, by either rule."""
     found = []
-    for attack in report["attacks"]:
-        if "autoattack" in attack:
-            own, version = attack["autoattack"]["own_accuracy"], attack["config"]["version"]
-            votes = [f"{f['accuracy']:.1%} {by}" for name, by, f in both_rules(report) if name == attack["name"]]
+    for attack in report.attacks:
+        if attack.autoattack is not None and isinstance(attack.config, AutoAttackConfig):
+            own, version = attack.autoattack.own_accuracy, attack.config.version
+            votes = [f"{f.accuracy:.1%} {by}" for name, by, f in both_rules(report) if name == attack.name]
             found.append(f"{own:.1%} (`{version}`{'; by majority ' if votes else ''}{', '.join(votes)})")
     return ", ".join(found) or "not run"
 
 
-def _worst(report: dict[str, Any]) -> str:
+def _worst(report: EvaluationReport) -> str:
     """The worst case; of a random defence by both rules."""
     votes = [f"{_percent(f)} {by}" for name, by, f in both_rules(report) if name == WORST_CASE]
-    return "; ".join(votes) or _percent(report["worst_case"])
+    return "; ".join(votes) or (_percent(report.worst_case) if report.worst_case else "not known")
 
 
 def table(assets: Path) -> str:
@@ -54,19 +56,20 @@ def table(assets: Path) -> str:
     rows, commands = [], []
     rules: dict[str, None] = {}
     for path in sorted(assets.glob("*/evaluation*.json")):
-        report = read_json(path)
-        if "worst_case" not in report:
+        found = read_json(path)
+        if "worst_case" not in found:  # of a CLIP, which has a table of its own
             continue
-        config, name = report["config"], path.parent.name
+        report, name = as_report(found, f"The report '{path}'"), path.parent.name
+        config = report.config
         rules[rule(report)] = None
         size = (path.parent / "model.safetensors").stat().st_size / 1e6
         rows.append(
-            f"| `{name}` | {size:.1f} MB | {_percent(report['clean'])} | {_autoattack(report)} | "
-            f"{_worst(report)} | {report['worst_case']['n']} |"
+            f"| `{name}` | {size:.1f} MB | {_percent(report.clean)} | {_autoattack(report)} | "
+            f"{_worst(report)} | {report.worst_case.n if report.worst_case else 0} |"
         )
         commands.append(
-            f"`{report['command']}` ({report['data']['source']}, L-inf {config['eps'] * 255:.3g}/255, "
-            f"{config['steps']} steps, {config['restarts']} restarts or more{_suites(report)})"
+            f"`{report.command}` ({report.data.source}, L-inf {config.eps * 255:.3g}/255, "
+            f"{config.steps} steps, {config.restarts} restarts or more{_suites(report)})"
         )
     header = (
         "| model | weights | clean | AutoAttack's own number | worst case over all attacks | images |\n"

@@ -1,9 +1,8 @@
 """Evaluations as markup: what they cost, how they stand, what came out. Pure functions of what they are given."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from app.evaluation_order import Cost, DataChoice, LabelledUpload, SuiteChoice
+from app.evaluation_order import Cost, DataChoice, KnownReport, LabelledUpload, SuiteChoice
 from app.jobs.model import JobSnapshot, JobStatus
 from app.ui import markup
 from app.ui.attack_words import attack_words
@@ -11,8 +10,9 @@ from app.ui.media import Media
 from app.ui.stage import STATE_WORDS
 from app.uploads import Uploads
 from generator.progress import with_amount
+from robust_model.evaluation.schema import EvaluationReport
+from robust_model.evaluation.values import Proportion
 
-Report = Mapping[str, Any]
 Interval = Callable[[int, int], tuple[float, float]]
 
 WORDS = {**STATE_WORDS, JobStatus.STOPPED: "stopped, results kept"}
@@ -142,7 +142,7 @@ def _label_input(image: LabelledUpload, number: int, classes: Sequence[str], kno
 # ---------------------------------------------------------------------- while it runs, and afterwards
 
 
-def run_view(job: JobSnapshot, report: Report | None) -> str:
+def run_view(job: JobSnapshot, known: KnownReport | None) -> str:
     """One evaluation in whatever state it is: how far it is, and the figures so far."""
     word = "stopping" if job.stopping else WORDS[job.status]
     parts = [
@@ -150,7 +150,7 @@ def run_view(job: JobSnapshot, report: Report | None) -> str:
         f'<span class="cx-state" role="status">{markup.text(word)}</span></div>',
         _progress(job),
         _outcome(job),
-        figures(report) if report else "",
+        figures(known) if known else "",
     ]
     return (
         f'<section class="cx-stage cx-is-{job.status.value}" data-job="{markup.text(job.id)}" '
@@ -185,35 +185,35 @@ def _outcome(job: JobSnapshot) -> str:
     return ""
 
 
-def figures(report: Report) -> str:
+def figures(known: KnownReport) -> str:
     """Accuracies with their intervals: clean, worst case, and under each attack."""
-    total = int(report["data"]["n"])
-    rows = [_figure("without an attack", report.get("clean"), total)]
-    rows.append(_figure("worst case over all attacks", report.get("worst_case"), total, "cx-headline"))
-    known = report.get("worst_case_finished")
-    if known:
-        names = ", ".join(str(name) for name in known["attacks"])
-        rows.append(_figure(f"worst case over the finished attacks ({names})", known, total, "cx-headline"))
-    met = {str(attack["name"]): attack for attack in report.get("attacks", ())}
-    rows += [_figure(name, met.get(name), total) for name in dict.fromkeys((*report.get("planned", ()), *met))]
+    report = known.report
+    total = report.data.n
+    rows = [_figure("without an attack", report.clean, total)]
+    rows.append(_figure("worst case over all attacks", report.worst_case, total, "cx-headline"))
+    finished = report.worst_case_finished
+    if finished is not None:
+        names = ", ".join(finished.attacks)
+        rows.append(_figure(f"worst case over the finished attacks ({names})", finished, total, "cx-headline"))
+    met = {attack.name: attack for attack in report.attacks}
+    rows += [_figure(name, met.get(name), total) for name in dict.fromkeys((*known.planned, *met))]
     return f'<ol class="cx-figures" aria-label="Accuracy">{"".join(rows)}</ol>'
 
 
-def _figure(name: str, figure: Report | None, total: int, css_class: str = "") -> str:
-    known = figure is not None and int(figure["n"]) > 0
+def _figure(name: str, figure: Proportion | None, total: int, css_class: str = "") -> str:
     css = f' class="{css_class}"' if css_class else ""
     words = attack_words(name)
     said = f"<small>{markup.text(words)}</small>" if words else ""
     head = f'<span class="cx-figure-name">{markup.text(name)}{said}</span>'
-    if figure is None or not known:
+    if figure is None or not figure.n:
         return f'<li{css}>{head}<span class="cx-figure-value">not yet</span>{range_bar(0, 0, 0)}</li>'
-    low, high = figure["ci95"]
-    accuracy, counted = float(figure["accuracy"]), int(figure["n"])
+    low, high = figure.ci95
+    accuracy, counted = figure.accuracy, figure.n
     so_far = f" of {total:,}" if counted < total else ""
     return (
         f'<li{css}>{head}<span class="cx-figure-value"><b>{share(accuracy)}</b> '
         f"<small>{interval_words(low, high)}</small></span>{range_bar(low, accuracy, high)}"
-        f"<small>{int(figure['correct']):,} right of {counted:,}{so_far} images</small></li>"
+        f"<small>{figure.correct:,} right of {counted:,}{so_far} images</small></li>"
     )
 
 
@@ -225,19 +225,19 @@ def range_bar(low: float, value: float, high: float) -> str:
     )
 
 
-def notes(report: Report) -> str:
+def notes(report: EvaluationReport) -> str:
     """What has to be said about the figures: signs of masked gradients, and warnings."""
-    found = [one for one in report.get("findings") or () if one.get("verdict") == "found"]
-    parts = [markup.notice(str(one.get("evidence", "")), tone="warn", title=f"{one.get('sign')}.") for one in found]
-    parts += [markup.notice(str(warning), tone="warn") for warning in report.get("warnings") or ()]
+    found = [one for one in report.findings if one.verdict == "found"]
+    parts = [markup.notice(one.evidence, tone="warn", title=f"{one.sign}.") for one in found]
+    parts += [markup.notice(warning, tone="warn") for warning in report.warnings]
     return markup.join(parts)
 
 
-def run_actions(job: JobSnapshot, report: Report | None) -> str:
+def run_actions(job: JobSnapshot, known: KnownReport | None) -> str:
     """What can be done with an evaluation that has come to figures."""
-    if report is None:
+    if known is None:
         return ""
     return (
-        f'<div class="cx-stage">{notes(report)}<div class="cx-row">'
+        f'<div class="cx-stage">{notes(known.report)}<div class="cx-row">'
         f'<button class="cx-button" data-pick="{markup.text(job.id)}">Open the report</button></div></div>'
     )

@@ -56,9 +56,9 @@ class EvaluationPanel(JobPanel):
         updates: dict[Any, Any] = super().follow(snapshot)
         if snapshot is None or snapshot.status in SETTLED:
             return updates
-        report = self.studio.evaluations.report(Path(snapshot.folder))
+        known = self.studio.evaluations.report(Path(snapshot.folder))
         return updates | {
-            self.stage: evaluation_markup.run_view(snapshot, report),
-            self.more: evaluation_markup.run_actions(snapshot, report) if snapshot.status.finished else "",
+            self.stage: evaluation_markup.run_view(snapshot, known),
+            self.more: evaluation_markup.run_actions(snapshot, known) if snapshot.status.finished else "",
             self.start: gr.Button(visible=snapshot.status.finished, interactive=True),
         }

@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.evaluation_order import ReportFiles, ShippedReport
+from app.evaluation_order import Headline, ReportFiles, ShippedReport
 from app.jobs.model import JobSnapshot, JobStatus
 from app.ui import markup
 from app.ui.attack_words import attack_words
-from app.ui.evaluation_markup import WORDS, Report, interval_words, range_bar, share
+from app.ui.evaluation_markup import WORDS, interval_words, range_bar, share
 from app.ui.media import Media
 from app.ui.results import file_stem
 from app.ui.services import Comparison, Difference
 from app.ui.stage import when
+from robust_model.evaluation.schema import EvaluationReport
+from robust_model.evaluation.values import Proportion
 
 MOST_RUNS = 40
 
@@ -62,7 +64,7 @@ def runs(jobs: Sequence[JobSnapshot], shipped: Sequence[ShippedReport] = ()) -> 
 
 def _run(job: JobSnapshot) -> str:
     state = "" if job.status is JobStatus.DONE else f" · {WORDS[job.status]}"
-    said = f"{when(job.created)}{state}{_headline(job.result)}"
+    said = f"{when(job.created)}{state}{_headline(Headline.of(job.result))}"
     title = job.title or job.kind
     return _entry(job.id, title, said, comparable=bool(job.result), removable=job.status.finished)
 
@@ -82,13 +84,16 @@ def _entry(name: str, title: str, said: str, *, comparable: bool, removable: boo
     )
 
 
-def _headline(report: Report | None) -> str:
-    worst, words = (report or {}).get("worst_case_finished"), "worst case over the finished attacks"
-    if not worst:
-        worst, words = (report or {}).get("worst_case"), "worst case"
-    if not worst or not worst["n"]:
+def _headline(found: Headline | EvaluationReport | None) -> str:
+    if found is None:
         return ""
-    return f" · {words} {share(worst['accuracy'])} ({interval_words(*worst['ci95'])}) of {worst['n']:,}"
+    worst: Proportion | None = found.worst_case_finished
+    words = "worst case over the finished attacks"
+    if worst is None:
+        worst, words = found.worst_case, "worst case"
+    if worst is None or not worst.n:
+        return ""
+    return f" · {words} {share(worst.accuracy)} ({interval_words(*worst.ci95)}) of {worst.n:,}"
 
 
 def sheet(title: str, inner_html: str, links: str = "") -> str:
@@ -142,14 +147,14 @@ def _differences(found: Sequence[Difference]) -> str:
     return f"<h3>Is it more than chance?</h3><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def _cell(figure: Report | None) -> str:
-    if figure is None or not figure["n"]:
+def _cell(figure: Proportion | None) -> str:
+    if figure is None or not figure.n:
         return "<td>not done</td>"
-    low, high = figure["ci95"]
-    accuracy = float(figure["accuracy"])
+    low, high = figure.ci95
+    accuracy = figure.accuracy
     return (
         f"<td><b>{share(accuracy)}</b> <small>{interval_words(low, high)}</small>{range_bar(low, accuracy, high)}"
-        f"<small>{int(figure['correct']):,} of {int(figure['n']):,}</small></td>"
+        f"<small>{figure.correct:,} of {figure.n:,}</small></td>"
     )
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from app.describing import Offer
 from app.estimates import Cost
 from app.evaluation_order import Cost as EvaluationCost
-from app.evaluation_order import DataChoice, EvaluationOrder, ReportFiles, ShippedReport, SuiteChoice
+from app.evaluation_order import DataChoice, EvaluationOrder, KnownReport, ReportFiles, ShippedReport, SuiteChoice
 from app.jobs.model import JobRequest, JobSnapshot
 from app.ui.media import Media
 from app.uploads import Uploads
@@ -18,6 +18,7 @@ from app.vocabulary import Vocabulary
 from generator.errors import StudioError
 from generator.recipe import Recipe
 from generator.units.layers import Layer
+from robust_model.evaluation.values import Proportion
 
 
 class Jobs(Protocol):
@@ -157,7 +158,7 @@ class Comparison(Protocol):
         ...
 
     @property
-    def figures(self) -> Mapping[str, Sequence[Mapping[str, Any] | None]]:
+    def figures(self) -> Mapping[str, Sequence[Proportion | None]]:
         """The accuracies of each, by what was measured; None where it was not."""
         ...
 
@@ -214,10 +215,10 @@ class Evaluations(Protocol):
         """The evaluations that came with the models, each with a folder like a job's."""
         ...
 
-    def report(self, folder: Path) -> Mapping[str, Any] | None:
+    def report(self, folder: Path) -> KnownReport | None:
         """What is known so far of the evaluation in a job's folder; None before there is anything.
 
-        It is the report, and under "planned" the names of all attacks that there will be.
+        StudioError: the report is damaged.
         """
         ...
 

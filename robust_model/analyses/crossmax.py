@@ -92,7 +92,7 @@ def measure(config: CrossmaxConfig, material: Material, monitor: Monitor) -> Mea
             {
                 "title": row.title,
                 "accuracy": {
-                    name: proportion(torch.cat([found[number][name] for found in batches]))
+                    name: proportion(torch.cat([found[number][name] for found in batches])).to_json()
                     for name in batches[0][number]
                 },
             }

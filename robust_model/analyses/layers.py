@@ -33,7 +33,7 @@ def measure(config: BudgetConfig, material: Material, monitor: Monitor) -> Measu
         "readouts": [r.title for r in tested],
         "predictors": len(layers),
         "classes": len(defence.class_names),
-        "accuracy": {name: [proportion(column) for column in right.T] for name, right in curves.items()},
+        "accuracy": {name: [proportion(column).to_json() for column in right.T] for name, right in curves.items()},
         "per_image": per_image(answers, sources),
     }
     return Measured(result, ("Bars are 95 % Wilson intervals.", FINAL_ITERATES))

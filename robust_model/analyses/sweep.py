@@ -19,6 +19,7 @@ from robust_model.analyses.bench import ANSWER, TITLES, Workbench, over_batches
 from robust_model.attacks import PgdConfig, source_of
 from robust_model.evaluation.accounting import proportion
 from robust_model.evaluation.plan import generator_of
+from robust_model.evaluation.schema import Curve, CurvePoint
 from robust_model.evaluation.sweep import Ladder, SweepConfig, epsilon_sweep
 
 if TYPE_CHECKING:
@@ -91,11 +92,11 @@ def measure(config: EpsilonConfig, material: Material, monitor: Monitor) -> Meas
     monitor.complete &= not ladder.stopped
     monitor.passes += ladder.passes
     curves = {
-        f"attack on {TITLES.get(source, source)}": _points(curve["points"])
-        for source, curve in zip(sources, swept["curves"], strict=False)  # a stop may have left the last ones out
+        f"attack on {TITLES.get(source, source)}": _points(curve.points)
+        for source, curve in zip(sources, swept.curves, strict=False)  # a stop may have left the last ones out
     }
-    found = [[math.inf if at is None else at for at in curve["broken_at"]] for curve in swept["curves"]]
-    worst = worst_case(found, [0.0, *config.budgets], _reach(swept["curves"]))
+    found = [[math.inf if at is None else at for at in curve.broken_at] for curve in swept.curves]
+    worst = worst_case(found, [0.0, *config.budgets], _reach(swept.curves))
     if len(curves) > 1:
         curves[WORST] = worst
     zero = next((p["eps"] for p in worst if p["correct"] == 0), None)
@@ -103,20 +104,20 @@ def measure(config: EpsilonConfig, material: Material, monitor: Monitor) -> Meas
         "classes": len(defence.class_names),
         "curves": curves,
         "zero_at": zero,
-        "broken_at": {s: c["broken_at"] for s, c in zip(sources, swept["curves"], strict=False)},
+        "broken_at": {s: list(c.broken_at) for s, c in zip(sources, swept.curves, strict=False)},
     }
     verdict = MASKED if zero is None else f"Accuracy reaches zero at {255 * zero:.3g}/255."
     return Measured(result, (*((verdict,) if monitor.complete else ()), *NOTES))
 
 
-def _points(points: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{"eps": p["value"], **{k: v for k, v in p.items() if k != "value"}} for p in points]
+def _points(points: Sequence[CurvePoint]) -> list[dict[str, Any]]:
+    return [{"eps": p.value, **p.parts(), "ci95": list(p.ci95)} for p in points]
 
 
-def _reach(curves: Sequence[dict[str, Any]]) -> float:
+def _reach(curves: Sequence[Curve]) -> float:
     """Up to which budget all curves are known: a curve that ends at zero is known for ever."""
-    ends = [c["points"][-1] for c in curves]
-    return min(math.inf if end["correct"] == 0 else float(end["value"]) for end in ends)
+    ends = [c.points[-1] for c in curves]
+    return min(math.inf if end.correct == 0 else float(end.value) for end in ends)
 
 
 def worst_case(broken_at: Sequence[Sequence[float]], budgets: Sequence[float], reach: float) -> list[dict[str, Any]]:
@@ -130,7 +131,7 @@ def worst_case(broken_at: Sequence[Sequence[float]], budgets: Sequence[float], r
     for eps in budgets:
         if eps > reach or (points and points[-1]["correct"] == 0):
             break
-        points.append({"eps": eps, **proportion(first > eps)})
+        points.append({"eps": eps, **proportion(first > eps).to_json()})
     return points
 
 

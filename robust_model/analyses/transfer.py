@@ -33,7 +33,7 @@ def measure(config: BudgetConfig, material: Material, monitor: Monitor) -> Measu
     result = {
         "readouts": [r.title for r in read_outs],
         "predictors": len(defence.readout_names),
-        "clean": [proportion(column) for column in answers.clean_right.T],
+        "clean": [proportion(column).to_json() for column in answers.clean_right.T],
         "success": success(answers.clean_right, answers.attacked_right),
         "per_image": per_image(answers, read_outs),
     }

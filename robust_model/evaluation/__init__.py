@@ -8,8 +8,10 @@
 - `sweep` and `curves`: accuracy against eps, steps and EOT.
 - Masked gradients: `diagnostics` measures gradients, `facts` says what counts, `signs` and `gradient_signs` give a
   verdict each, `masking` names them all and says it in words.
-- `samples` keeps some pictures, `report` puts all together. `robust_model.reports` says it to people.
+- `samples` keeps some pictures, `report` puts all together in the values of `schema` (made of those of `values`), which
+  `reading` takes from files again, of older versions too (`migration`). `robust_model.reports` says it to people.
 
 To add a suite: a function and a line in `suites.SUITES`. To add a sign of masking: a function in `signs` or
-`gradient_signs`, and a line in `masking`.
+`gradient_signs`, and a line in `masking`. To add a field to the report: one of `schema`, a `Maybe` that reports of
+before lack, then `python scripts/report_schemas.py`.
 """

@@ -1,20 +1,19 @@
 """From passes to accuracies: votes, majorities, intervals, and the ways to count a model that answers at random."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from generator.intervals import wilson
 from robust_model.answers import named
 from robust_model.attacks import Defence
+from robust_model.evaluation.values import DrawCounts, Proportion
 from robust_model.noise import Noise
 
 
-def proportion(mask: Tensor) -> dict[str, Any]:
+def proportion(mask: Tensor) -> Proportion:
     """An accuracy with its count and interval, from a bool tensor [n]."""
     right, total = int(mask.sum()), len(mask)
-    return {"accuracy": right / max(1, total), "correct": right, "n": total, "ci95": list(wilson(right, total))}
+    return Proportion(accuracy=right / max(1, total), correct=right, n=total, ci95=wilson(right, total))
 
 
 @torch.no_grad()
@@ -45,15 +44,15 @@ def majority(found: Tensor) -> Tensor:
     return found.masked_fill(votes < votes.amax(0), torch.iinfo(found.dtype).max).amin(0)
 
 
-def by_draws(right: Tensor) -> dict[str, Any]:
+def by_draws(right: Tensor) -> DrawCounts:
     """The ways to count images that are right in some draws: from bool [n, K], for a model that answers at random.
 
     `one_draw` counts the first pass alone, as AutoAttack does; `mean` is the accuracy expected of one pass;
     `every_draw` counts images that are right in all of them (the worst of K). The majority is counted elsewhere.
     """
-    return {
-        "draws": right.shape[1],
-        "one_draw": proportion(right[:, 0]),
-        "mean": float(right.float().mean()) if right.numel() else 0.0,
-        "every_draw": proportion(right.all(1)),
-    }
+    return DrawCounts(
+        draws=right.shape[1],
+        one_draw=proportion(right[:, 0]),
+        mean=float(right.float().mean()) if right.numel() else 0.0,
+        every_draw=proportion(right.all(1)),
+    )

@@ -1,18 +1,18 @@
 """Accuracy against eps, steps and EOT as units of work of an evaluation; see `sweep` for how they are measured."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 
 from generator.progress import Progress
 from robust_model.attacks import Defence, PassCount, PgdConfig
 from robust_model.evaluation.config import EvalConfig
-from robust_model.evaluation.journal import Entry
 from robust_model.evaluation.plan import generator_of
+from robust_model.evaluation.schema import Curves
 from robust_model.evaluation.sweep import Ladder, SweepConfig, convergence, epsilon_sweep, most_passes
 from robust_model.evaluation.units import Bench, noise_from
 
-CURVES = {"sweep": epsilon_sweep, "convergence": convergence}
+CURVES: Mapping[str, Callable[[Ladder, SweepConfig], Curves]] = {"sweep": epsilon_sweep, "convergence": convergence}
 """The report's curves, by name."""
 
 
@@ -41,14 +41,14 @@ def curve_unit(
     right: torch.Tensor,
     on_progress: Callable[[Progress], None],
     should_stop: Callable[[], bool],
-) -> Entry | None:
+) -> Curves | None:
     """The report's curves `name` on the images `rows` (indices), of which `right` (bool) are right when clean.
 
     They are kept, or else measured and kept; None if that was stopped.
     """
     kept = bench.journal.get(name)
     if kept is not None:
-        return kept
+        return kept.read(Curves)
     images, labels = bench.images(rows)
     rng = generator_of(bench.seed, name)
     ladder = Ladder(
@@ -64,4 +64,7 @@ def curve_unit(
         should_stop=should_stop,
     )
     found = CURVES[name](ladder, _swept(bench.defence, config))
-    return None if ladder.stopped else bench.journal.put(name, {}, found)
+    if ladder.stopped:
+        return None
+    bench.journal.put(name, {}, found)
+    return found

@@ -6,15 +6,18 @@ gradients), as counts of images that `masking` tests. A mask need not show at th
 are no whole number of grey levels.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from robust_model.attacks import Defence, PassCount, project
 from robust_model.attacks.losses import cross_entropy, margin
+from robust_model.evaluation import values
+from robust_model.evaluation.schema import Diagnostics
+from robust_model.evaluation.values import Passes
 from robust_model.noise import FrozenNoise, Noise
 
 SMALLEST = torch.finfo(torch.float32).tiny
@@ -60,16 +63,28 @@ class Look:
     two_faced: int = 0
     passes: PassCount = field(default_factory=PassCount)
 
-    def facts(self) -> dict[str, Any]:
+    def __add__(self, other: "Look") -> "Look":
+        """Both as one."""
+        return Look(**{name: getattr(self, name) + getattr(other, name) for name in vars(self)})
+
+    def facts(self) -> values.Look:
         """As a part of the report."""
-        return {**vars(self), "passes": self.passes._asdict()}
+        return values.Look(
+            n=self.n,
+            zero_gradient=self.zero_gradient,
+            saturated_loss=self.saturated_loss,
+            stepped=self.stepped,
+            uphill=self.uphill,
+            faced=self.faced,
+            two_faced=self.two_faced,
+            passes=Passes.of(self.passes),
+        )
 
 
-def added(looks: list[dict[str, Any]]) -> dict[str, Any]:
-    """The facts of several looks as those of one."""
-    total = {name: sum(facts[name] for facts in looks) for name in vars(Look()) if name != "passes"}
-    passes = sum((PassCount(**facts["passes"]) for facts in looks), PassCount())
-    return {**total, "passes": passes._asdict()}
+def added(looks: Sequence[values.Look]) -> values.Look:
+    """The counts of several looks as those of one."""
+    every = (Look(**{**vars(facts), "passes": facts.passes.counted()}) for facts in looks)
+    return sum(every, Look()).facts()
 
 
 def _gradients(defence: Defence, images: Tensor, labels: Tensor, noise: Noise) -> _Gradients:
@@ -170,7 +185,7 @@ def diagnose(
     batch: int = 250,
     noise: Noise,
     rng: torch.Generator,
-) -> dict[str, Any]:
+) -> Diagnostics:
     """The report's `diagnostics`, from images [B, 3, H, W] with labels [B] that are right when clean.
 
     Gradients are summed over `DRAWS` passes where the defence is random; `step` is the length (L-inf, [0, 1] units) of
@@ -189,19 +204,25 @@ def diagnose(
             first, second = (defence.combine(defence.readouts(x, noise)) for _ in range(2))
         answers_vary |= bool(_differ(first, second).any())
         seen = _seen(defence, x, y, found, step, noise, _signs(x, rng))
-        sums = Look(**{name: getattr(sums, name) + getattr(seen, name) for name in vars(sums)})
+        sums += seen
         total += PassCount(2 * len(x))
     ball = images[:IN_THE_BALL]
     points = project(ball + eps * (2 * torch.rand(ball.shape, generator=rng).to(ball) - 1), ball, eps)
     inside = look(defence, points, labels[:IN_THE_BALL], step=step, noise=noise, rng=rng)
-    return {
-        **sums.facts(),
-        "passes": (sums.passes + total + inside.passes)._asdict(),
-        "random": defence.random,
-        "draws": passes,
-        "step": step,
-        "median_margin": median(leads) if leads else None,
-        "answers_vary": answers_vary if len(images) else None,
-        "gradients_vary": gradients_vary if sums.stepped else None,
-        "ball": inside.facts(),
-    }
+    return Diagnostics(
+        n=sums.n,
+        zero_gradient=sums.zero_gradient,
+        saturated_loss=sums.saturated_loss,
+        stepped=sums.stepped,
+        uphill=sums.uphill,
+        faced=sums.faced,
+        two_faced=sums.two_faced,
+        passes=Passes.of(sums.passes + total + inside.passes),
+        random=defence.random,
+        draws=passes,
+        step=step,
+        median_margin=median(leads) if leads else None,
+        answers_vary=answers_vary if len(images) else None,
+        gradients_vary=gradients_vary if sums.stepped else None,
+        ball=inside.facts(),
+    )

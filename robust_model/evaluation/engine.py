@@ -5,11 +5,9 @@ deterministic model). Images are met in an order drawn from the seed, so that wh
 estimate. Every unit draws from a generator of its own: a killed evaluation goes on to the same report.
 """
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,8 +24,9 @@ from robust_model.evaluation.curves import curve_costs, curve_unit
 from robust_model.evaluation.diagnostics import diagnose
 from robust_model.evaluation.journal import Entry, Identity, Journal, data_digest, tensors_digest
 from robust_model.evaluation.plan import generator_of
-from robust_model.evaluation.report import Setting, build_report
+from robust_model.evaluation.report import Further, Setting, build_report
 from robust_model.evaluation.results import Results
+from robust_model.evaluation.schema import Curves, Diagnostics, EvaluationReport, HowFar
 from robust_model.evaluation.suites import Budget, suite_attacks
 from robust_model.evaluation.units import (
     Batch,
@@ -108,7 +107,8 @@ class Evaluation:
             self.model, exact, attacked, self.data, self.indices, self.device, draws, config.seed, self.journal
         )
         self.results = Results(self.data.labels, len(self.model.readout_names), draws)
-        self.further: dict[str, Any] = {}
+        self.diagnostics: Diagnostics | None = None
+        self.curves: dict[str, Curves] = {}
         self.weights = [sum(planned.config.cost()) for planned in self.plan]
         curves = curve_costs(self.model, config, len(self.data))
         self.curve_shares = {name: sum(passes) for name, passes in curves.items()}
@@ -124,7 +124,7 @@ class Evaluation:
             **self.config.model_dump(include={"eps", "draws", "batch", "seed", "attack_all", "precision"}),
         )
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> EvaluationReport:
         """Evaluate; a stop between two steps returns what is finished, marked `complete: false`."""
         complete = False
         try:
@@ -227,7 +227,7 @@ class Evaluation:
                 self.model, images, labels, eps=self.config.eps, batch=self.config.batch, noise=noise, rng=rng
             )
             entry = self.journal.put("diagnostics", {}, facts)
-        self.further |= {"diagnostics": entry.facts} if entry else {}
+        self.diagnostics = None if entry is None else entry.read(Diagnostics)
         n = min(self.config.sweep, len(order))
         for name, share in self.curve_shares.items():
 
@@ -237,7 +237,7 @@ class Evaluation:
             curves = curve_unit(self.bench, self.config, name, order[:n], right[:n], on_progress, self.should_stop)
             if curves is None:
                 raise _StoppedError
-            self.further[name] = curves.facts
+            self.curves[name] = curves
             self._progress(share, f"{name}: done")
 
     # ------------------------------------------------------------------ what is said and written
@@ -257,15 +257,16 @@ class Evaluation:
         now = Progress(int(done), self.total, message)  # of at most so many: images that break early end sooner
         self.on_progress(now)
         if self.journal.folder is not None and time.monotonic() - self.written_at >= REPORT_SECONDS:
-            progress = {"done": now.done, "total": now.total, "message": message}
-            self._write(self.journal.folder, {**self._report(complete=False), "progress": progress})
+            progress = HowFar(done=now.done, total=now.total, message=message)
+            self._write(self.journal.folder, self._report(complete=False).model_copy(update={"progress": progress}))
 
-    def _report(self, complete: bool) -> dict[str, Any]:
+    def _report(self, complete: bool) -> EvaluationReport:
         setting = Setting(self.config, self.model, self.data, self.indices, str(self.device))
-        return build_report(setting, self.results, self.further, complete=complete)
+        further = Further(self.diagnostics, self.curves.get("sweep"), self.curves.get("convergence"))
+        return build_report(setting, self.results, further, complete=complete)
 
-    def _write(self, folder: Path, report: dict[str, Any]) -> None:
-        write_bytes(folder / "report.json", json.dumps(report, separators=(",", ":")).encode())
+    def _write(self, folder: Path, report: EvaluationReport) -> None:
+        write_bytes(folder / "report.json", report.text().encode())
         self.written_at = time.monotonic()
 
     def _write_adversarial(self, folder: Path) -> None:
@@ -293,7 +294,7 @@ def evaluate_model(
     data: LabelledSet | None = None,
     on_progress: Callable[[Progress], None] = silent,
     should_stop: Callable[[], bool] = lambda: False,
-) -> dict[str, Any]:
-    """Evaluate `model` on `config.data`'s test split (or `data`); returns the report as plain JSON types."""
+) -> EvaluationReport:
+    """Evaluate `model` on `config.data`'s test split (or `data`); returns the report."""
     images = data or evaluation_data(config, model.config.image_size)
     return Evaluation(model, config, images, folder, on_progress=on_progress, should_stop=should_stop).run()

@@ -4,9 +4,10 @@ A difference counts if an exact test puts it beyond chance (p < `ALPHA`) and it 
 that are right when clean.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+
+from robust_model.evaluation.schema import AttackReport, EvaluationReport, Verdict
+from robust_model.evaluation.values import Numbers
 
 ALPHA = 0.01
 """The level of every test."""
@@ -21,8 +22,6 @@ LARGE_EPS = 0.5
 
 BLACK_BOX_KINDS = ("square",)
 
-Verdict = Literal["found", "not found", "not tested"]
-Numbers = dict[str, float | int | str]
 Result = tuple[Verdict, str, Numbers]
 
 
@@ -34,41 +33,36 @@ class Facts:
     of a cumulative attack (which meets only what those before it left standing), what it broke itself.
     """
 
-    report: Mapping[str, Any]
+    report: EvaluationReport
     images: frozenset[int]
     broken: dict[str, frozenset[int]]
 
     @property
-    def attacks(self) -> list[dict[str, Any]]:
+    def attacks(self) -> list[AttackReport]:
         """The report's attacks, those with results per image."""
-        return [a for a in self.report["attacks"] if a["name"] in self.broken]
+        return [a for a in self.report.attacks if a.name in self.broken]
 
     def names(self, kinds: tuple[str, ...]) -> list[str]:
         """The names of the attacks of these kinds."""
-        return [a["name"] for a in self.attacks if kind_of(a) in kinds]
+        return [a.name for a in self.attacks if a.config.kind in kinds]
 
     def matters(self, difference: int, p: float) -> bool:
         """Whether a difference of so many images, with this p, is beyond chance and large enough."""
         return p < ALPHA and difference >= EFFECT * len(self.images)
 
 
-def kind_of(attack: Mapping[str, Any]) -> str:
-    """An attack's kind; reports of schema 1 know only PGD and do not name it."""
-    return str(attack["config"].get("kind", "pgd"))
-
-
-def read_facts(report: Mapping[str, Any]) -> Facts:
-    """What the signs need of a report (schema 1 or 2, complete or not)."""
-    rows = report["per_image"]
-    images = frozenset(i for i, right in enumerate(rows["clean"]) if right and rows["counted"][i])
+def read_facts(report: EvaluationReport) -> Facts:
+    """What the signs need of a report, complete or not."""
+    rows = report.per_image
+    images = frozenset(i for i, right in enumerate(rows.clean) if right and rows.counted[i])
     broken: dict[str, frozenset[int]] = {}
     before: frozenset[int] = frozenset()
-    for attack in report["attacks"]:
-        standing = rows["standing"].get(attack["name"])
+    for attack in report.attacks:
+        standing = rows.standing.get(attack.name)
         if standing is None:
             continue
         fallen = frozenset(i for i in images if not standing[i])
-        broken[attack["name"]] = fallen - before if attack.get("cumulative") else fallen
+        broken[attack.name] = fallen - before if attack.cumulative else fallen
         before |= fallen
     return Facts(report, images, broken)
 

@@ -3,10 +3,10 @@
 See `masking` for their names and sources, `facts` for what counts, `diagnostics` for what was looked at, and where.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
+from robust_model.attacks import ApgdConfig, PgdConfig
 from robust_model.attacks.losses import CROSS_ENTROPY
 from robust_model.evaluation.facts import (
     ALPHA,
@@ -14,13 +14,13 @@ from robust_model.evaluation.facts import (
     EFFECT,
     UPHILL,
     Facts,
-    Numbers,
     Result,
     share,
     untested,
     verdict_of,
 )
 from robust_model.evaluation.significance import at_least
+from robust_model.evaluation.values import GradientCounts, Numbers
 
 
 @dataclass(frozen=True)
@@ -39,33 +39,33 @@ class Place:
         return f"{self.where} for {share(self.count, self.n)}"
 
 
-def _looks(facts: Facts) -> list[tuple[str, Mapping[str, Any], float]]:
+def _looks(facts: Facts) -> list[tuple[str, GradientCounts, float]]:
     """Every place where the gradient was looked at: in words, what was seen, and each look's share of the images.
 
     Where an attack ended, the gradient was looked at for some of the images that it left standing.
     """
-    diagnostics = facts.report.get("diagnostics")
-    if not diagnostics or not diagnostics["n"]:
+    diagnostics = facts.report.diagnostics
+    if diagnostics is None or not diagnostics.n:
         return []
-    found = [("at the clean image", diagnostics, 1 / diagnostics["n"])]
-    ball = diagnostics.get("ball")
-    if ball and ball["n"]:
-        found.append(("at random points of the ball", ball, 1 / ball["n"]))
+    found: list[tuple[str, GradientCounts, float]] = [("at the clean image", diagnostics, 1 / diagnostics.n)]
+    ball = diagnostics.ball
+    if ball is not None and ball.n:
+        found.append(("at random points of the ball", ball, 1 / ball.n))
     for attack in facts.attacks:
-        ends = attack.get("ends")
-        if ends and ends["n"]:
-            standing = len(facts.images - facts.broken[attack["name"]]) / max(1, len(facts.images))
-            found.append((f"where '{attack['name']}' ended", ends, standing / ends["n"]))
+        ends = attack.ends
+        if ends is not None and ends.n:
+            standing = len(facts.images - facts.broken[attack.name]) / max(1, len(facts.images))
+            found.append((f"where '{attack.name}' ended", ends, standing / ends.n))
     return found
 
 
 def _first_steps(facts: Facts, *, entropy: bool) -> list[Place]:
     """Where attacks by our own gradients began with none: those on cross-entropy, or those on other losses."""
     return [
-        Place(f"in the first step of '{a['name']}'", a["zero_gradients"], a["attacked"], 1 / a["attacked"])
+        Place(f"in the first step of '{a.name}'", a.zero_gradients, a.attacked, 1 / a.attacked)
         for a in facts.attacks
-        if a.get("zero_gradients") is not None and a.get("attacked")
-        if (a["config"].get("loss", CROSS_ENTROPY) == CROSS_ENTROPY) is entropy
+        if a.zero_gradients is not None and a.attacked
+        if isinstance(a.config, PgdConfig | ApgdConfig) and (a.config.loss == CROSS_ENTROPY) is entropy
     ]
 
 
@@ -77,10 +77,10 @@ def _worst(places: list[Place], p_of: Callable[[Place], float]) -> tuple[bool, P
     return p < ALPHA and worst.count * worst.weight >= EFFECT, worst, p
 
 
-def _vanishing(facts: Facts, key: str, words: str, further: list[Place]) -> Result:
-    """Whether a gradient vanishes (`key` of the looks) where attacks begin, go and end."""
+def _vanishing(facts: Facts, count: Callable[[GradientCounts], int], words: str, further: list[Place]) -> Result:
+    """Whether a gradient vanishes (by a `count` of the looks) where attacks begin, go and end."""
     looks = _looks(facts)
-    places = [Place(where, seen[key], seen["n"], weight) for where, seen, weight in looks] + further
+    places = [Place(where, count(seen), seen.n, weight) for where, seen, weight in looks] + further
     if not looks:
         return untested("Needs the diagnostics of the gradient.")
     yes, worst, p = _worst(places, lambda place: at_least(place.count, place.n, CHANCE))
@@ -93,7 +93,7 @@ def zero_gradient(facts: Facts) -> Result:
     """No loss has a gradient: at the clean image, in the ball, in an attack's first step, or where it ended."""
     found, evidence, numbers = _vanishing(
         facts,
-        "zero_gradient",
+        lambda seen: seen.zero_gradient,
         "The gradient of every loss (cross-entropy and margin) is zero",
         _first_steps(facts, entropy=False),
     )
@@ -111,10 +111,14 @@ def saturated_loss(facts: Facts) -> Result:
             for e in _first_steps(facts, entropy=True)
         ]
     verdict, evidence, numbers = _vanishing(
-        facts, "saturated_loss", "Cross-entropy has a zero gradient in float32 and the margin has not", further
+        facts,
+        lambda seen: seen.saturated_loss,
+        "Cross-entropy has a zero gradient in float32 and the margin has not",
+        further,
     )
-    if verdict != "not tested":
-        gap = facts.report["diagnostics"]["median_margin"]
+    diagnostics = facts.report.diagnostics
+    if verdict != "not tested" and diagnostics is not None and diagnostics.median_margin is not None:
+        gap = diagnostics.median_margin
         cure = " The logits are too large for cross-entropy; attack the margin." if verdict == "found" else ""
         evidence += f"{cure} The true logit leads by {gap:.3g} in the median."
         numbers["median_margin"] = gap
@@ -124,14 +128,15 @@ def saturated_loss(facts: Facts) -> Result:
 def shattered_gradient(facts: Facts) -> Result:
     """The gradient is there, and does not lead uphill."""
     places = [
-        Place(where, seen["stepped"] - seen["uphill"], seen["stepped"], weight)
+        Place(where, seen.stepped - seen.uphill, seen.stepped, weight)
         for where, seen, weight in _looks(facts)
-        if seen["stepped"]
+        if seen.stepped
     ]
-    if not places:
+    diagnostics = facts.report.diagnostics
+    if diagnostics is None or not places:
         return untested("Needs the diagnostics of the gradient at images where it is not zero.")
     yes, worst, p = _worst(places, lambda place: at_least(place.count, place.n, 1 - UPHILL))
-    step = facts.report["diagnostics"]["step"]
+    step = diagnostics.step
     told = dict.fromkeys(place.words for place in (*places[:2], worst))
     evidence = (
         f"A step of {step * 255:.3g}/255 along the gradient's sign does not raise the loss as it promises (by a tenth "
@@ -144,8 +149,11 @@ def shattered_gradient(facts: Facts) -> Result:
 
 def two_faces(facts: Facts) -> Result:
     """A deterministic defence that answers otherwise when its gradient is asked for."""
-    looks = [(where, seen, weight) for where, seen, weight in _looks(facts) if seen.get("faced")]
-    places = [Place(where, seen["two_faced"], seen["faced"], weight) for where, seen, weight in looks]
+    places = [
+        Place(where, seen.two_faced, seen.faced, weight)
+        for where, seen, weight in _looks(facts)
+        if seen.faced and seen.two_faced is not None
+    ]
     if not places:
         return untested("Needs the diagnostics of a deterministic defence.")
     yes, worst, p = _worst(places, lambda place: at_least(place.count, place.n, CHANCE))
@@ -158,10 +166,10 @@ def two_faces(facts: Facts) -> Result:
 
 def frozen_noise(facts: Facts) -> Result:
     """The answers are random, and the gradients are not (or nobody was told that they are)."""
-    diagnostics = facts.report.get("diagnostics")
-    if not diagnostics or diagnostics["answers_vary"] is None or diagnostics["gradients_vary"] is None:
+    seen = facts.report.diagnostics
+    if seen is None or seen.answers_vary is None or seen.gradients_vary is None:
         return untested("Needs the diagnostics of repeated passes, with gradients that are not zero.")
-    answers, gradients, declared = (diagnostics[key] for key in ("answers_vary", "gradients_vary", "random"))
+    answers, gradients, declared = seen.answers_vary, seen.gradients_vary, seen.random
     numbers: Numbers = {
         "answers_vary": int(answers),
         "gradients_vary": int(gradients),

@@ -9,20 +9,21 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from torch import Tensor
 
 from generator.errors import StudioError
 from generator.text_files import FileError, read_text, write_bytes
-from robust_model.attacks import AttackPrecision
+from robust_model.attacks import AnyAttack, AttackPrecision
 from robust_model.checkpoint import discard_drafts, load_tensors, save_tensors
 from robust_model.data import LabelledImages
 from robust_model.evaluation.config import EvalConfig
 from robust_model.evaluation.plan import PlannedAttack, extend
 
+_Facts = TypeVar("_Facts", bound=BaseModel)
 FORMAT = 1
 """The journal's own version: another one is not gone on with."""
 
@@ -58,7 +59,18 @@ class Entry:
     """A finished unit of work: its tensors and its facts (JSON)."""
 
     tensors: dict[str, Tensor]
-    facts: dict[str, Any]
+    facts: dict[str, JsonValue]
+
+    def read(self, kind: type[_Facts]) -> _Facts:
+        """The facts, of this kind. Raises StudioError where they are damaged."""
+        try:
+            return kind.model_validate(self.facts)
+        except ValidationError as error:
+            place = ".".join(str(part) for part in error.errors()[0]["loc"])
+            raise StudioError(
+                f"A finished part of the evaluation is damaged (its '{place}' is missing or wrong): begin again in an "
+                "empty folder."
+            ) from error
 
 
 class Journal:
@@ -71,7 +83,7 @@ class Journal:
             for place in (folder, folder / "journal", folder / "samples"):
                 discard_drafts(place)
 
-    def open(self, config: EvalConfig, identity: Identity, attacks: tuple[Any, ...]) -> tuple[PlannedAttack, ...]:
+    def open(self, config: EvalConfig, identity: Identity, attacks: tuple[AnyAttack, ...]) -> tuple[PlannedAttack, ...]:
         """The plan: these attacks, after those of an earlier evaluation in the folder. StudioError if it was another.
 
         From here on the folder's configuration is this one.
@@ -106,9 +118,10 @@ class Journal:
         path = self._path(self.folder, name)
         return Entry(*load_tensors(path)) if path.exists() else None
 
-    def put(self, name: str, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Entry:
+    def put(self, name: str, tensors: Mapping[str, Tensor], facts: BaseModel | None = None) -> Entry:
         """Keep a finished unit of work."""
-        entry = Entry({key: tensor.detach().cpu() for key, tensor in tensors.items()}, dict(facts))
+        said = {} if facts is None else facts.model_dump(mode="json")
+        entry = Entry({key: tensor.detach().cpu() for key, tensor in tensors.items()}, said)
         if self.folder is None:
             self._entries[name] = entry
         else:

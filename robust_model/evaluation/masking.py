@@ -5,10 +5,9 @@ Sources of the signs: Athalye, Carlini & Wagner 2018 (arXiv 1802.00420), section
 states. "Not found" is no proof of the contrary, and "not tested" says what would test it.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypedDict
+from collections.abc import Callable, Sequence
 
-from robust_model.evaluation.facts import Facts, Numbers, Result, Verdict, read_facts
+from robust_model.evaluation.facts import Facts, Result, read_facts
 from robust_model.evaluation.gradient_signs import (
     frozen_noise,
     saturated_loss,
@@ -16,6 +15,7 @@ from robust_model.evaluation.gradient_signs import (
     two_faces,
     zero_gradient,
 )
+from robust_model.evaluation.schema import EvaluationReport, Finding, Verdict
 from robust_model.evaluation.signs import (
     accuracy_stays_above_zero,
     autoattack_overestimates,
@@ -23,16 +23,6 @@ from robust_model.evaluation.signs import (
     keeps_helping,
     transfer_beats_direct,
 )
-
-
-class Finding(TypedDict):
-    """One sign: what was concluded, why in words, and the numbers it rests on."""
-
-    sign: str
-    verdict: Verdict
-    evidence: str
-    numbers: Numbers
-
 
 SIGNS: dict[str, Callable[[Facts], Result]] = {
     "transfer beats direct": transfer_beats_direct,
@@ -49,43 +39,49 @@ SIGNS: dict[str, Callable[[Facts], Result]] = {
 }
 
 
-def findings(report: Mapping[str, Any]) -> list[Finding]:
-    """Every sign of gradient masking, tested on what the report holds (schema 1 or 2, complete or not)."""
+def findings(report: EvaluationReport) -> tuple[Finding, ...]:
+    """Every sign of gradient masking, tested on what the report holds, complete or not."""
     facts = read_facts(report)
     found = []
     for name, sign in SIGNS.items():
         verdict, evidence, numbers = sign(facts)
         found.append(Finding(sign=name, verdict=verdict, evidence=evidence, numbers=numbers))
-    return found
+    return tuple(found)
 
 
-def tested(report: Mapping[str, Any]) -> str:
+def findings_of(report: EvaluationReport) -> tuple[Finding, ...]:
+    """The report's findings; of one that has none (it is of version 1, or no attack has begun) read from it now."""
+    return report.findings or findings(report)
+
+
+def _signs(every: Sequence[Finding], verdict: Verdict) -> list[str]:
+    return [finding.sign for finding in every if finding.verdict == verdict]
+
+
+def tested(report: EvaluationReport) -> str:
     """Which signs were tested, and which were not, in a sentence each."""
-    every = report.get("findings") or findings(report)
-    of = {kind: [f["sign"] for f in every if f["verdict"] == kind] for kind in ("found", "not found", "not tested")}
+    every = findings_of(report)
+    found, missed, untested = (_signs(every, verdict) for verdict in ("found", "not found", "not tested"))
     lines = [
-        (f"{len(of['found']) + len(of['not found'])} of {len(every)} signs of gradient masking were tested", ""),
-        ("found", ", ".join(of["found"]) or "none"),
-        ("tested and not found", ", ".join(of["not found"]) or "none"),
-        ("not tested", ", ".join(of["not tested"]) or "none"),
+        (f"{len(found) + len(missed)} of {len(every)} signs of gradient masking were tested", ""),
+        ("found", ", ".join(found) or "none"),
+        ("tested and not found", ", ".join(missed) or "none"),
+        ("not tested", ", ".join(untested) or "none"),
     ]
     return "; ".join(f"{name}: {words}" if words else name for name, words in lines) + "."
 
 
-def verdict(report: Mapping[str, Any]) -> str:
-    """The findings in one or two sentences; those in the report if it has any, else read from it now."""
-    every = report.get("findings") or findings(report)
-    by_verdict: dict[str, list[str]] = {kind: [] for kind in ("found", "not found", "not tested")}
-    for finding in every:
-        by_verdict[finding["verdict"]].append(finding["sign"])
-    tested = len(every) - len(by_verdict["not tested"])
-    untested = f" Not tested: {', '.join(by_verdict['not tested'])}." if by_verdict["not tested"] else ""
+def verdict(report: EvaluationReport) -> str:
+    """The findings in one or two sentences."""
+    every = findings_of(report)
+    found, left = _signs(every, "found"), _signs(every, "not tested")
+    tested = len(every) - len(left)
+    untested = f" Not tested: {', '.join(left)}." if left else ""
     if not tested:
         return f"Gradient masking was not tested.{untested}"
-    if by_verdict["found"]:
+    if found:
         return (
-            f"Gradient masking: {len(by_verdict['found'])} of {tested} signs tested were found "
-            f"({', '.join(by_verdict['found'])}). Trust only the worst case over all attacks, and take it as an upper "
-            f"bound.{untested}"
+            f"Gradient masking: {len(found)} of {tested} signs tested were found ({', '.join(found)}). Trust only the "
+            f"worst case over all attacks, and take it as an upper bound.{untested}"
         )
     return f"No sign of gradient masking in {tested} tests; that is no proof that there is none.{untested}"

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,6 +10,9 @@ from robust_model.attacks import PassCount
 from robust_model.evaluation.accounting import majority
 from robust_model.evaluation.journal import Entry
 from robust_model.evaluation.plan import PlannedAttack
+from robust_model.evaluation.schema import Sample
+from robust_model.evaluation.unit_facts import AttackFacts, UnitFacts
+from robust_model.evaluation.values import Look, Numbers
 
 
 @dataclass
@@ -38,9 +40,9 @@ class AttackResults:
     distance_max: float = 0.0
     tied: int = 0
     speechless: int = 0
-    samples: list[dict[str, Any]] = field(default_factory=list)
-    extras: list[dict[str, Any]] = field(default_factory=list)
-    ends: list[dict[str, Any]] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    extras: list[Numbers] = field(default_factory=list)
+    ends: list[Look] = field(default_factory=list)
 
 
 class Results:
@@ -64,8 +66,9 @@ class Results:
         found = entry.tensors["answers"].long()
         self.answers[:, rows], self.named[rows] = found, majority(found)
         self.seen[rows] = True
-        self.clean_passes += PassCount(*entry.facts["passes"])
-        self.clean_seconds += entry.facts["seconds"]
+        facts = entry.read(UnitFacts)
+        self.clean_passes += facts.passes
+        self.clean_seconds += facts.seconds
 
     @property
     def clean(self) -> Tensor:
@@ -87,7 +90,7 @@ class Results:
 
     def add_attack(self, index: int, covered: Tensor, entry: Entry) -> None:
         """Take in one batch of attack number `index`, with which it has met the images `covered` (indices)."""
-        result, tensors = self.attacks[index], entry.tensors
+        result, tensors, facts = self.attacks[index], entry.tensors, entry.read(AttackFacts)
         if result.planned.cumulative:  # what it did not attack is as those before it left it
             before = self.attacks[:index]
             result.broken[covered] = self.broken(before)[covered]
@@ -101,15 +104,15 @@ class Results:
         if "own" in tensors:
             result.own = torch.zeros_like(result.met) if result.own is None else result.own
             result.own[rows] = ~tensors["own"]
-        result.attacked += int(entry.facts["extra"].get("asked", len(rows)))
-        result.passes += PassCount(*entry.facts["passes"])
-        result.seconds += entry.facts["seconds"]
-        result.distance_max = max(result.distance_max, entry.facts["distance_max"])
-        result.tied += entry.facts.get("tied", 0)  # journals of before this was looked at have none
-        result.speechless += entry.facts.get("speechless", 0)
-        result.samples += entry.facts["samples"]
-        result.extras.append(entry.facts["extra"])
-        result.ends += [entry.facts["ends"]] if entry.facts.get("ends") else []
+        result.attacked += int(facts.extra.get("asked", len(rows)))
+        result.passes += facts.passes
+        result.seconds += facts.seconds
+        result.distance_max = max(result.distance_max, facts.distance_max)
+        result.tied += facts.tied
+        result.speechless += facts.speechless
+        result.samples += facts.samples
+        result.extras.append(facts.extra)
+        result.ends += [] if facts.ends is None else [facts.ends]
 
     @property
     def counted(self) -> Tensor:

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from generator.image import save_png
 from generator.pixels import quantise_within
+from robust_model.evaluation.schema import Sample
 
 FOLDER = "samples"
 
@@ -22,7 +22,7 @@ def save_samples(
     labels: Sequence[str],
     eps: float,
     answers: Callable[[Tensor], list[dict[str, str]]],
-) -> list[dict[str, Any]]:
+) -> list[Sample]:
     """Save pairs of pictures, clean and adversarial [m, 3, H, W], and return the report's entries on them.
 
     The adversarial ones are rounded to 8 bits within `eps` of the clean ones, and `answers` (images to the class names
@@ -40,15 +40,15 @@ def save_samples(
         for file, image in zip(files, (clean[i], saved[i]), strict=True):
             save_png(image, folder / file)
         entries.append(
-            {
-                "attack": name,
-                "index": place,
-                "label": labels[i],
-                "clean": files[0],
-                "adversarial": files[1],
-                "distance": float((saved[i] - clean[i]).abs().max()),
-                "before": before[i],
-                "after": after[i],
-            }
+            Sample(
+                attack=name,
+                index=place,
+                label=labels[i],
+                clean=files[0],
+                adversarial=files[1],
+                distance=float((saved[i] - clean[i]).abs().max()),
+                before=before[i],
+                after=after[i],
+            )
         )
     return entries

@@ -3,10 +3,9 @@
 See `masking` for their names and sources, `facts` for what counts, `gradient_signs` for those that gradients show.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
-from robust_model.attacks import GRADIENT_KINDS
+from robust_model.attacks import GRADIENT_KINDS, GradientConfig
 from robust_model.crossmax import AGGREGATORS
 from robust_model.evaluation.facts import (
     ALPHA,
@@ -15,23 +14,22 @@ from robust_model.evaluation.facts import (
     EFFECT,
     LARGE_EPS,
     Facts,
-    Numbers,
     Result,
-    kind_of,
     share,
     untested,
     verdict_of,
 )
+from robust_model.evaluation.schema import AttackReport, Axis, EvaluationReport
 from robust_model.evaluation.significance import at_least, mcnemar_greater
+from robust_model.evaluation.values import Numbers
 
 
-def _direct_sources(report: Mapping[str, Any]) -> set[str]:
+def _direct_sources(report: EvaluationReport) -> set[str]:
     """The names of sources whose logits are the defended answer itself."""
-    defence = report["defence"]
-    own = str(defence.get("aggregator", ""))
+    own = report.defence.aggregator
     direct = {"defence", own, own.removesuffix("-votes")}  # votes only settle ties
-    predictors = len(report.get("clean_by_readout", {}))
-    if predictors <= 1 or defence.get("voters") == 1:  # one voter: whatever combines it, it is the answer
+    predictors = len(report.clean_by_readout)
+    if predictors <= 1 or report.defence.voters == 1:  # one voter: whatever combines it, it is the answer
         direct |= {*AGGREGATORS, "predictor -1", f"predictor {predictors - 1}"}
     return direct
 
@@ -46,11 +44,11 @@ def transfer_beats_direct(facts: Facts) -> Result:
     direct: list[str] = []
     other: list[str] = []
     for attack in facts.attacks:
-        config = attack["config"]
-        if kind_of(attack) not in GRADIENT_KINDS or config.get("continues") or attack.get("cumulative"):
+        config = attack.config
+        if not isinstance(config, GradientConfig) or config.continues or attack.cumulative:
             continue
-        usual_noise = config.get("noise_over_steps", "fresh") == "fresh"
-        (direct if config["source"] in own and usual_noise else other).append(attack["name"])
+        usual_noise = config.noise_over_steps == "fresh"
+        (direct if config.source in own and usual_noise else other).append(attack.name)
     if not direct or not other:
         return untested("Needs a gradient attack on the defence itself and one on another source (suite adaptive).")
     best, rival = (max(names, key=lambda name: len(facts.broken[name])) for names in (direct, other))
@@ -74,7 +72,8 @@ def black_box_beats_white_box(facts: Facts) -> Result:
     by_white = frozenset[int]().union(*(facts.broken[name] for name in white))
     more = len(frozenset[int]().union(*(facts.broken[name] for name in black)) - by_white)
     p = mcnemar_greater(more, 0)
-    asked = sum(a.get("attacked", len(facts.images)) for a in facts.attacks if a["name"] in black)
+    given = (a.attacked for a in facts.attacks if a.name in black)
+    asked = sum(len(facts.images) if count is None else count for count in given)
     evidence = (
         f"Square, which sees no gradient, breaks {share(more, len(facts.images))} that none of the {len(white)} "
         f"gradient attacks broke; these broke {len(by_white)}, and it was given {asked} (exact McNemar, p = {p:.2g})."
@@ -86,76 +85,75 @@ def black_box_beats_white_box(facts: Facts) -> Result:
 
 def accuracy_stays_above_zero(facts: Facts) -> Result:
     """A direct attack with a budget that allows anything leaves images standing."""
-    sweep = facts.report.get("sweep")
+    sweep = facts.report.sweep
     own = _direct_sources(facts.report)
-    curves = [c for c in sweep["curves"] if c["config"].get("source") in own] if sweep else []
-    if not sweep or not curves:
+    curves = [c for c in sweep.curves if c.config.source in own] if sweep else []
+    if sweep is None or not curves:
         return untested("Needs a sweep of epsilon with an attack on the defence itself.")
-    curve = min(curves, key=lambda c: (c["points"][-1]["correct"], -c["points"][-1]["value"]))
-    last = curve["points"][-1]
-    if last["correct"] and last["value"] < LARGE_EPS:
+    curve = min(curves, key=lambda c: (c.points[-1].correct, -c.points[-1].value))
+    last = curve.points[-1]
+    if last.correct and last.value < LARGE_EPS:
         return untested(
-            f"The sweep ends at {last['value'] * 255:.3g}/255 with {last['accuracy']:.1%}; it must reach zero, or "
+            f"The sweep ends at {last.value * 255:.3g}/255 with {last.accuracy:.1%}; it must reach zero, or "
             f"{LARGE_EPS * 255:.3g}/255."
         )
-    right = sweep["clean_correct"]
-    p = at_least(last["correct"], right, CHANCE) if right else 1.0
+    right = sweep.clean_correct
+    p = at_least(last.correct, right, CHANCE) if right else 1.0
     evidence = (
-        f"'{curve['name']}' leaves {share(last['correct'], last['n'])} at {last['value'] * 255:.3g}/255, where an "
-        f"image can be made almost anything (exact binomial against {CHANCE:.0%}, p = {p:.2g})."
-        if last["correct"]
-        else f"'{curve['name']}' reaches zero at {last['value'] * 255:.3g}/255."
+        f"'{curve.name}' leaves {share(last.correct, last.n)} at {last.value * 255:.3g}/255, where an image can be "
+        f"made almost anything (exact binomial against {CHANCE:.0%}, p = {p:.2g})."
+        if last.correct
+        else f"'{curve.name}' reaches zero at {last.value * 255:.3g}/255."
     )
-    numbers: Numbers = {"eps": last["value"], "correct": last["correct"], "n": last["n"], "p": p}
-    return verdict_of(last["correct"] >= max(1.0, EFFECT * right) and p < ALPHA), evidence, numbers
+    numbers: Numbers = {"eps": last.value, "correct": last.correct, "n": last.n, "p": p}
+    return verdict_of(last.correct >= max(1.0, EFFECT * right) and p < ALPHA), evidence, numbers
 
 
-def keeps_helping(axis: str) -> Callable[[Facts], Result]:
+def keeps_helping(axis: Axis) -> Callable[[Facts], Result]:
     """The sign from the convergence curves along `axis`: the last increase still breaks images."""
 
     def sign(facts: Facts) -> Result:
-        convergence = facts.report.get("convergence")
-        every = convergence["curves"] if convergence else []
-        curves = [c for c in every if c["axis"] == axis]
-        left = [c for c in curves if c["points"][-1]["correct"]]
+        convergence = facts.report.convergence
+        curves = [c for c in convergence.curves if c.axis == axis] if convergence else []
+        left = [c for c in curves if c.points[-1].correct]
         if curves and not left:
-            ends = ", ".join(f"'{c['name']}' with {c['points'][-1]['value']}" for c in curves)
+            ends = ", ".join(f"'{c.name}' with {c.points[-1].value}" for c in curves)
             return "not found", f"Every curve reaches zero: {ends} {AXES[axis]}.", {}
-        left = [c for c in left if len(c["points"]) > 1]
-        if not convergence or not left:
+        left = [c for c in left if len(c.points) > 1]
+        if convergence is None or not left:
             needs = " of a randomised defence" if axis == "eot" else ""
             return untested(f"Needs a convergence curve over {AXES[axis]}{needs} with at least two values.")
-        worst = max(left, key=lambda c: c["points"][-2]["correct"] - c["points"][-1]["correct"])
-        before, last = worst["points"][-2:]
-        more, right = before["correct"] - last["correct"], convergence["clean_correct"]
+        worst = max(left, key=lambda c: c.points[-2].correct - c.points[-1].correct)
+        before, last = worst.points[-2:]
+        more, right = before.correct - last.correct, convergence.clean_correct
         p = mcnemar_greater(more, 0)
         evidence = (
-            f"'{worst['name']}': from {before['value']} to {last['value']} {AXES[axis]} the accuracy goes from "
-            f"{before['accuracy']:.1%} to {last['accuracy']:.1%}, {more} more of {last['n']} images (exact McNemar, "
+            f"'{worst.name}': from {before.value} to {last.value} {AXES[axis]} the accuracy goes from "
+            f"{before.accuracy:.1%} to {last.accuracy:.1%}, {more} more of {last.n} images (exact McNemar, "
             f"p = {p:.2g}); the last increase should change nothing."
         )
-        numbers: Numbers = {"before": before["correct"], "after": last["correct"], "n": last["n"], "p": p}
+        numbers: Numbers = {"before": before.correct, "after": last.correct, "n": last.n, "p": p}
         return verdict_of(p < ALPHA and more >= EFFECT * right), evidence, numbers
 
     return sign
 
 
-AXES = {"steps": "steps", "eot": "passes per gradient"}
+AXES: dict[Axis, str] = {"steps": "steps", "eot": "passes per gradient"}
 
 
 def autoattack_overestimates(facts: Facts) -> Result:
     """AutoAttack's own figure is above the worst case, on the same images."""
-    entries = [a for a in facts.attacks if a.get("autoattack")]
-    if not entries or not facts.report["worst_case"]:
+    entries = [(a, a.autoattack) for a in facts.attacks if a.autoattack is not None]
+    if not entries or facts.report.worst_case is None:
         return untested("Needs AutoAttack (suite autoattack-standard or autoattack-rand).")
-    counted = facts.report["worst_case"]["n"]
+    counted = facts.report.worst_case.n
     standing = facts.images - frozenset[int]().union(*facts.broken.values())
-    lowest = min(entries, key=lambda a: a["autoattack"]["own_accuracy"])
-    own, rescored = lowest["autoattack"]["own_accuracy"], lowest["autoattack"]["rescored_accuracy"]
+    lowest, figures = min(entries, key=lambda entry: entry[1].own_accuracy)
+    own, rescored = figures.own_accuracy, figures.rescored_accuracy
     more, less = _own_against_worst(facts, lowest, standing, round(own * counted))
     p = mcnemar_greater(more, less)
     evidence = (
-        f"'{lowest['name']}' itself reports {own:.1%}; its images re-scored by majority, {rescored:.1%}; the worst "
+        f"'{lowest.name}' itself reports {own:.1%}; its images re-scored by majority, {rescored:.1%}; the worst "
         f"case over all attacks is {len(standing) / max(1, counted):.1%} of {counted} images. {more} images stand only "
         f"by AutoAttack's count, {less} only in the worst case (exact McNemar, p = {p:.2g})."
     )
@@ -168,18 +166,18 @@ def autoattack_overestimates(facts: Facts) -> Result:
 
 
 def _own_against_worst(
-    facts: Facts, attack: Mapping[str, Any], standing: frozenset[int], own_correct: int
+    facts: Facts, attack: AttackReport, standing: frozenset[int], own_correct: int
 ) -> tuple[int, int]:
     """How many images stand only by AutoAttack's own count, and how many only in the worst case.
 
     Where a report does not have its count per image, all breaks that nobody confirmed are taken to be of images that
     stand in the worst case: then the difference is least certain.
     """
-    rows = facts.report["per_image"].get("own", {}).get(attack["name"])
+    rows = (facts.report.per_image.own or {}).get(attack.name)
     if rows is not None:
-        counted = facts.report["per_image"]["counted"]
+        counted = facts.report.per_image.counted
         own = frozenset(i for i, stands in enumerate(rows) if stands and counted[i])
         return len(own - standing), len(standing - own)
-    confirmed = len(facts.images - facts.broken[attack["name"]])
+    confirmed = len(facts.images - facts.broken[attack.name])
     less = max(0, min(confirmed - own_correct, len(standing)))
     return max(0, own_correct - len(standing) + less), less

@@ -7,7 +7,7 @@ all larger ones and is attacked no further: it carries over. That makes every cu
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import TypeAlias
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -18,9 +18,10 @@ from robust_model.attacks import Defence, Judge, PassCount, PgdConfig, run_attac
 from robust_model.evaluation.accounting import proportion
 from robust_model.evaluation.diagnostics import STEP, diagnose
 from robust_model.evaluation.masking import findings
+from robust_model.evaluation.schema import Axis, Curve, CurvePoint, Curves, EvaluationReport
+from robust_model.evaluation.values import Passes
 from robust_model.noise import Noise
 
-Axis: TypeAlias = Literal["eps", "steps", "eot"]
 WRONG_WHEN_CLEAN = -1.0
 
 
@@ -74,12 +75,12 @@ class Ladder:
     total: int = 0
     _started: float = field(default_factory=time.monotonic)
 
-    def climb(self, axis: Axis, attacks: Sequence[PgdConfig], values: Sequence[float]) -> dict[str, Any]:
+    def climb(self, axis: Axis, attacks: Sequence[PgdConfig], values: Sequence[float]) -> Curve:
         """One curve: each of `attacks`, of rising `values` along `axis`, meets what those before it left standing."""
         standing = self.clean.clone()
         broken_at = torch.full((len(standing),), torch.inf, dtype=torch.float64)
         broken_at[~self.clean.cpu()] = WRONG_WHEN_CLEAN
-        points = [{"value": 0.0, **proportion(standing)}] if axis == "eps" else []
+        points = [CurvePoint(value=0.0, **proportion(standing).parts())] if axis == "eps" else []
         for attack, value in zip(attacks, values, strict=True):
             share, first = len(self.images) * attack.units, self.done
             fallen = self._attack(attack, torch.nonzero(standing).squeeze(1))
@@ -88,13 +89,12 @@ class Ladder:
             self.done = first + share
             standing[fallen] = False
             broken_at[fallen.cpu()] = value
-            points.append({"value": value, **proportion(standing)})
+            points.append(CurvePoint(value=value, **proportion(standing).parts()))
             if not bool(standing.any()):
                 break
         name = attacks[0].name
         found = [None if value == torch.inf else value for value in broken_at.tolist()]
-        config = attacks[0].model_dump(mode="json")
-        return {"name": name, "axis": axis, "config": config, "points": points, "broken_at": found}
+        return Curve(name=name, axis=axis, config=attacks[0], points=tuple(points), broken_at=tuple(found))
 
     def _attack(self, attack: PgdConfig, alive: Tensor) -> Tensor | None:
         """Which of the images `alive` (indices) the attack breaks, as indices; None if it was stopped."""
@@ -129,16 +129,16 @@ class Ladder:
         """Announce these attacks to the progress."""
         self.total += len(self.images) * sum(attack.units for attack in attacks)
 
-    def report(self, curves: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    def report(self, curves: Sequence[Curve]) -> Curves:
         """`curves` with what they were measured on, as the report's `sweep` or `convergence`."""
-        return {
-            "complete": not self.stopped,
-            "n": len(self.images),
-            "clean_correct": int(self.clean.sum()),
-            "curves": [curve for curve in curves if curve["points"]],
-            "passes": self.passes._asdict(),
-            "seconds": round(time.monotonic() - self._started, 1),
-        }
+        return Curves(
+            complete=not self.stopped,
+            n=len(self.images),
+            clean_correct=int(self.clean.sum()),
+            curves=tuple(curve for curve in curves if curve.points),
+            passes=Passes.of(self.passes),
+            seconds=round(time.monotonic() - self._started, 1),
+        )
 
 
 def _rungs(config: SweepConfig, source: str, axis: Axis, values: Sequence[float]) -> list[PgdConfig]:
@@ -165,7 +165,7 @@ def most_passes(config: SweepConfig, name: str, *, random: bool) -> PassCount:
     return sum((attack.cost() for _axis, attacks, _values in plan for attack in attacks), PassCount())
 
 
-def _curves(ladder: Ladder, config: SweepConfig, name: str) -> dict[str, Any]:
+def _curves(ladder: Ladder, config: SweepConfig, name: str) -> Curves:
     plan = _plan(config, _axes(config, name, random=ladder.defence.random))
     for _axis, attacks, _values in plan:
         ladder.expect(attacks)
@@ -180,33 +180,32 @@ def _curves(ladder: Ladder, config: SweepConfig, name: str) -> dict[str, Any]:
     return ladder.report(curves)
 
 
-def epsilon_sweep(ladder: Ladder, config: SweepConfig) -> dict[str, Any]:
+def epsilon_sweep(ladder: Ladder, config: SweepConfig) -> Curves:
     """The report's `sweep`: accuracy against epsilon for each source, from 0 (clean) until nothing stands."""
     return _curves(ladder, config, "sweep")
 
 
-def convergence(ladder: Ladder, config: SweepConfig) -> dict[str, Any]:
+def convergence(ladder: Ladder, config: SweepConfig) -> Curves:
     """The report's `convergence`: accuracy against steps, and against EOT where the defence is random."""
     return _curves(ladder, config, "convergence")
 
 
 def examine(
-    report: Mapping[str, Any], make_ladder: Callable[[], Ladder], config: SweepConfig, *, step: float = STEP
-) -> dict[str, Any]:
+    report: EvaluationReport, make_ladder: Callable[[], Ladder], config: SweepConfig, *, step: float = STEP
+) -> EvaluationReport:
     """`report` with `sweep`, `convergence` and `diagnostics` added, and its `findings` renewed.
 
     Each part has a ladder of its own, so that its passes and seconds are its own; the parts after a stop are left out.
     """
-    found = dict(report)
-    for name, measure in (("sweep", epsilon_sweep), ("convergence", convergence)):
+    ladder = make_ladder()
+    found = report.model_copy(update={"sweep": epsilon_sweep(ladder, config)})
+    if not ladder.stopped:
         ladder = make_ladder()
-        found[name] = measure(ladder, config)
-        if ladder.stopped:
-            break
-    else:
+        found = found.model_copy(update={"convergence": convergence(ladder, config)})
+    if not ladder.stopped:
         ladder = make_ladder()
         right = ladder.clean
-        found["diagnostics"] = diagnose(
+        seen = diagnose(
             ladder.defence,
             ladder.images[right],
             ladder.labels[right],
@@ -216,5 +215,5 @@ def examine(
             noise=ladder.noise,
             rng=ladder.rng,
         )
-    found["findings"] = findings(found)
-    return found
+        found = found.model_copy(update={"diagnostics": seen})
+    return found.model_copy(update={"findings": findings(found)})

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,6 +16,8 @@ from robust_model.evaluation.diagnostics import AT_THE_END, Look, look
 from robust_model.evaluation.journal import Entry, Journal
 from robust_model.evaluation.plan import PlannedAttack, generator_of
 from robust_model.evaluation.samples import save_samples
+from robust_model.evaluation.schema import Sample
+from robust_model.evaluation.unit_facts import AttackFacts, UnitFacts
 from robust_model.noise import FreshNoise, Noise, SilentNoise
 
 
@@ -152,7 +153,7 @@ def attack_entry(index: int, batch: int) -> str:
 def keep_last(journal: Journal, index: int, batch: int, attacked: Attacked) -> None:
     """Keep where the restarts of attack number `index` ended, until the one that continues it is done."""
     tensors = {f"{number:03d}": iterate for number, iterate in enumerate(attacked.last)}
-    journal.put(f"last-{attack_entry(index, batch)}", {"rows": attacked.rows, **tensors}, {})
+    journal.put(f"last-{attack_entry(index, batch)}", {"rows": attacked.rows, **tensors})
 
 
 def get_last(journal: Journal, index: int, batch: int) -> Attacked | None:
@@ -171,7 +172,7 @@ def clean_unit(bench: Bench, number: int, rows: Tensor) -> Entry:
         return kept
     started, referee = time.monotonic(), bench.referee(number, "clean")
     found = referee.answers(bench.images(rows)[0])
-    facts = {"passes": referee.passes, "seconds": time.monotonic() - started}
+    facts = UnitFacts(passes=referee.passes, seconds=time.monotonic() - started)
     return bench.journal.put(name, {"answers": found.to(torch.int16)}, facts)
 
 
@@ -218,16 +219,16 @@ def attack_unit(bench: Bench, task: Task, on_step: Callable[[int, AttackOutcome]
     }
     shown = fallen[: task.samples]
     pictures = _pictures(bench, task, images[shown], outcome.images[shown], task.rows[shown.cpu()].tolist())
-    facts = {
-        "passes": outcome.passes + referee.passes + again.passes + (ends.passes if ends else NO_PASSES),
-        "seconds": time.monotonic() - started,
-        "distance_max": distance,
-        "tied": ties,
-        "speechless": speechless,
-        "samples": pictures,
-        "extra": outcome.extra,
-        "ends": ends.facts() if ends else None,
-    }
+    facts = AttackFacts(
+        passes=outcome.passes + referee.passes + again.passes + (ends.passes if ends else NO_PASSES),
+        seconds=time.monotonic() - started,
+        distance_max=distance,
+        tied=ties,
+        speechless=speechless,
+        samples=tuple(pictures),
+        extra=outcome.extra,
+        ends=ends.facts() if ends else None,
+    )
     if outcome.own is not None:
         tensors["own"] = outcome.own
     if task.followed:  # before the entry: where that is, this is
@@ -289,7 +290,7 @@ def _ends(
     return look(bench.defence, points, labels[some], noise=noise_from(bench.defence, rng), rng=rng)
 
 
-def _pictures(bench: Bench, task: Task, clean: Tensor, adversarial: Tensor, rows: list[int]) -> list[dict[str, Any]]:
+def _pictures(bench: Bench, task: Task, clean: Tensor, adversarial: Tensor, rows: list[int]) -> list[Sample]:
     """Some adversarial examples as pictures in the evaluation's folder, if it has one."""
     if bench.journal.folder is None:
         return []

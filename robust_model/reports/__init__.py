@@ -1,16 +1,17 @@
-"""Reports for people and for other tools, made from the JSON report of an evaluation (see `report.schema.json`).
+"""Reports for people and for other tools, made from the report of an evaluation (see `robust_model.evaluation.schema`).
 
 `words` says numbers in words for all others; `html` is the page (`markup`, `plots`, `samples`, report.css), `markdown`
 a table for a card, `compare` holds several reports side by side, `robustbench` writes RobustBench's entry.
 
-What an evaluation adds to its report is added to `report.schema.json`, too; tests hold reports to it.
+`report.schema.json` is written from that module by `python scripts/report_schemas.py`; a test holds it to it. A report
+is read from a file by `robust_model.evaluation.reading`, which also brings those of older versions to today's form.
 """
 
 from robust_model.reports.compare import Comparison, compare
 from robust_model.reports.html import render_html
 from robust_model.reports.markdown import render_markdown
 from robust_model.reports.robustbench import DATASETS, model_info
-from robust_model.reports.words import SCHEMA_PATH, readable
+from robust_model.reports.schema_files import SCHEMA_PATH
 
 __all__ = [
     "DATASETS",
@@ -18,7 +19,6 @@ __all__ = [
     "Comparison",
     "compare",
     "model_info",
-    "readable",
     "render_html",
     "render_markdown",
 ]

@@ -4,16 +4,17 @@ On the images that two reports share, the exact McNemar test; where they share n
 two-sided. As many pairs are compared per measure, p-values are corrected after Holm (1979).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 from generator.errors import StudioError
+from robust_model.evaluation.schema import EvaluationReport
 from robust_model.evaluation.significance import fisher, mcnemar
+from robust_model.evaluation.values import Proportion
 from robust_model.reports import markup
 from robust_model.reports.markdown import table
-from robust_model.reports.words import NOTHING, WORST_CASE, budget, interval, percent, readable
+from robust_model.reports.words import NOTHING, WORST_CASE, budget, interval, percent
 
 LEVEL = 0.05
 """Differences with a corrected p below this are called significant."""
@@ -52,14 +53,14 @@ class Comparison:
 
     names: tuple[str, ...]
     settings: tuple[str, ...]
-    figures: dict[str, tuple[Mapping[str, Any] | None, ...]]
+    figures: dict[str, tuple[Proportion | None, ...]]
     differences: tuple[Difference, ...]
     warnings: tuple[str, ...]
 
     def _tables(self) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
         """(title, header, rows) of every table."""
         cells: list[tuple[str, ...]] = [
-            (measure, *(NOTHING if f is None else f"{percent(f['accuracy'])} ({interval(f)})" for f in figures))
+            (measure, *(NOTHING if f is None else f"{percent(f.accuracy)} ({interval(f)})" for f in figures))
             for measure, figures in self.figures.items()
         ]
         changes: list[tuple[str, ...]] = [
@@ -97,21 +98,21 @@ class Comparison:
         return markup.tag("section", *tables, *warnings, kind="comparison")
 
 
-def _clean(report: Mapping[str, Any]) -> Standing:
-    return dict(zip(report["data"]["indices"], report["per_image"]["clean"], strict=True))
+def _clean(report: EvaluationReport) -> Standing:
+    return dict(zip(report.data.indices, report.per_image.clean, strict=True))
 
 
-def _worst(report: Mapping[str, Any]) -> Standing:
-    rows = report["per_image"]
-    every = [rows["clean"], *rows["standing"].values()]
-    both = zip(report["data"]["indices"], rows["counted"], zip(*every, strict=True), strict=True)
+def _worst(report: EvaluationReport) -> Standing:
+    rows = report.per_image
+    every = [rows.clean, *rows.standing.values()]
+    both = zip(report.data.indices, rows.counted, zip(*every, strict=True), strict=True)
     return {index: all(standing) for index, counted, standing in both if counted}
 
 
-def _under(attack: str) -> Callable[[Mapping[str, Any]], Standing]:
-    def standing(report: Mapping[str, Any]) -> Standing:
-        rows = report["per_image"]
-        triples = zip(report["data"]["indices"], rows["counted"], rows["standing"][attack], strict=True)
+def _under(attack: str) -> Callable[[EvaluationReport], Standing]:
+    def standing(report: EvaluationReport) -> Standing:
+        rows = report.per_image
+        triples = zip(report.data.indices, rows.counted, rows.standing[attack], strict=True)
         return {index: stands for index, counted, stands in triples if counted}
 
     return standing
@@ -141,60 +142,61 @@ def _holm(found: Sequence[Difference]) -> list[Difference]:
     return [Difference(**{**vars(d), "p": corrected[d]}) for d in found]
 
 
-def _names(reports: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+def _names(reports: Sequence[EvaluationReport]) -> tuple[str, ...]:
     """The models' names, numbered where two are alike."""
-    names = [str(r["config"]["model"]) for r in reports]
+    names = [r.config.model for r in reports]
     return tuple(f"{name} ({i + 1})" if names.count(name) > 1 else name for i, name in enumerate(names))
 
 
-def _warnings(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> tuple[str, ...]:
+def _warnings(reports: Sequence[EvaluationReport], names: Sequence[str]) -> tuple[str, ...]:
     found = []
-    if len({r["config"]["eps"] for r in reports}) > 1:
+    if len({r.config.eps for r in reports}) > 1:
         found.append("The reports have different budgets: their figures under attack are not comparable.")
-    if len({r["data"]["source"] for r in reports}) > 1:
+    if len({r.data.source for r in reports}) > 1:
         found.append("The reports are on different data: no difference says anything of the models alone.")
-    if len({frozenset(a["name"] for a in r["attacks"]) for r in reports}) > 1:
+    if len({frozenset(a.name for a in r.attacks) for r in reports}) > 1:
         found.append(
             "The reports met different attacks: a worst case over fewer or weaker ones is higher for that reason alone."
         )
-    found += [f"{n} is not complete." for r, n in zip(reports, names, strict=True) if not r.get("complete", True)]
+    found += [f"{n} is not complete." for r, n in zip(reports, names, strict=True) if not r.complete]
     return tuple(found)
 
 
-def compare(reports: Sequence[Mapping[str, Any]]) -> Comparison:
-    """Compare at least two reports (schema 1 or 2): clean, worst case, and every attack that all of them met.
+def compare(reports: Sequence[EvaluationReport]) -> Comparison:
+    """Compare at least two reports: clean, worst case, and every attack that all of them met.
 
     Images are paired where two reports are on the same data. An attack that met only what others had left (cumulative)
-    is not compared. Raises StudioError for fewer than two reports, or for something else than reports.
+    is not compared, nor a measure of which one report has no images yet. Raises StudioError for fewer than two reports.
     """
     if len(reports) < 2:
         raise StudioError("A comparison needs at least two reports.")
-    full = [readable(report) for report in reports]
-    names = _names(full)
-    own = [{a["name"]: a for a in r["attacks"] if not a.get("cumulative")} for r in full]
+    names = _names(reports)
+    own = [{a.name: a for a in r.attacks if not a.cumulative} for r in reports]
     common = [name for name in own[0] if all(name in attacks for attacks in own)]
-    figures: dict[str, tuple[Mapping[str, Any] | None, ...]] = {"clean": tuple(r["clean"] for r in full)}
-    measures: dict[str, Callable[[Mapping[str, Any]], Standing]] = {"clean": _clean}
+    figures: dict[str, tuple[Proportion | None, ...]] = {"clean": tuple(r.clean for r in reports)}
+    measures: dict[str, Callable[[EvaluationReport], Standing]] = {"clean": _clean}
     for name in common:
         figures[name] = tuple(attacks[name] for attacks in own)
         measures[name] = _under(name)
-    figures[WORST_CASE] = tuple(r["worst_case"] for r in full)
+    figures[WORST_CASE] = tuple(r.worst_case for r in reports)
     measures[WORST_CASE] = _worst
 
     differences: list[Difference] = []
     for measure, standing_of in measures.items():
-        if any(figure is None or not figure["n"] for figure in figures[measure]):
+        if any(figure is None or not figure.n for figure in figures[measure]):
             continue
-        standing = [standing_of(r) for r in full]
+        standing = [standing_of(r) for r in reports]
+        if not all(standing):  # this attack has met images of a report whose others have met none of them
+            continue
         pairs = [
             _difference(
                 measure,
                 (names[i], names[j]),
                 (standing[i], standing[j]),
-                full[i]["data"]["source"] == full[j]["data"]["source"],
+                reports[i].data.source == reports[j].data.source,
             )
-            for i, j in combinations(range(len(full)), 2)
+            for i, j in combinations(range(len(reports)), 2)
         ]
         differences += _holm(pairs)
-    settings = tuple(f"{r['data']['n']:,} of {r['data']['source']}, {budget(r['config']['eps'])}" for r in full)
-    return Comparison(names, settings, figures, tuple(differences), _warnings(full, names))
+    settings = tuple(f"{r.data.n:,} of {r.data.source}, {budget(r.config.eps)}" for r in reports)
+    return Comparison(names, settings, figures, tuple(differences), _warnings(reports, names))

@@ -1,12 +1,12 @@
 """The report as one HTML page that needs nothing else: no network, no script, light and dark, wide and narrow."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from generator.text_files import read_text
-from robust_model.evaluation.masking import verdict
+from robust_model.evaluation.masking import findings_of, verdict
+from robust_model.evaluation.schema import EvaluationReport, Verdict
+from robust_model.evaluation.values import DrawCounts, Passes, Proportion, WorstDrawCounts
 from robust_model.reports.markup import Markup, join, table, tag
 from robust_model.reports.plots import accuracy_plot, curve_plot
 from robust_model.reports.samples import sample_card
@@ -25,7 +25,6 @@ from robust_model.reports.words import (
     named,
     passes,
     percent,
-    readable,
     rule,
     setting,
 )
@@ -37,8 +36,7 @@ CURVES = (
     ("convergence", "eot", "Do better averages break more?", "passes averaged for a gradient (EOT)", 1.0),
 )
 """(part of the report, axis, title, the axis's label, what turns its values into those of the label)"""
-MARKS = {"found": "!", "not found": "✓", "not tested": "·"}
-Report = Mapping[str, Any]
+MARKS: dict[Verdict, str] = {"found": "!", "not found": "✓", "not tested": "·"}
 
 
 def _section(title: str, *body: Markup, lead: str = "") -> Markup:
@@ -56,148 +54,150 @@ def _bullets(lines: list[str]) -> Markup:
     return tag("ul", *(tag("li", line) for line in lines)) if lines else Markup()
 
 
-def _number(figure: Mapping[str, Any], words: str, kind: str) -> Markup:
-    big = tag("b", f"{figure['accuracy'] * 100:.1f}", tag("small", "%"))
-    detail = f"{interval(figure)} (95 % interval), {figure['correct']:,} of {figure['n']:,}"
+def _number(figure: Proportion, words: str, kind: str) -> Markup:
+    big = tag("b", f"{figure.accuracy * 100:.1f}", tag("small", "%"))
+    detail = f"{interval(figure)} (95 % interval), {figure.correct:,} of {figure.n:,}"
     return tag("div", big, tag("span", words), tag("span", detail), kind=f"number {kind}")
 
 
-def _headline(report: Report) -> Markup:
-    worst = report["worst_case"]
-    numbers = [_number(report["clean"], "right when clean", "clean")]
-    if worst:
-        words = f"still right under every attack, L∞ {budget(report['config']['eps'])}"
-        numbers.insert(0, _number(worst, words, "worst"))
-    found = any(finding["verdict"] == "found" for finding in report["findings"])
+def _headline(report: EvaluationReport) -> Markup:
+    numbers = [_number(report.clean, "right when clean", "clean")]
+    if report.worst_case is not None:
+        words = f"still right under every attack, L∞ {budget(report.config.eps)}"
+        numbers.insert(0, _number(report.worst_case, words, "worst"))
+    found = any(finding.verdict == "found" for finding in findings_of(report))
     notices = [tag("p", verdict(report), kind=f"notice {'bad' if found else 'good'}")]
-    if not report.get("complete", True):
+    if not report.complete:
         notices.insert(0, tag("p", "Not complete: more is to come, or it was stopped.", kind="notice bad"))
-    notices += [tag("p", warning, kind="notice") for warning in report["warnings"]]
+    notices += [tag("p", warning, kind="notice") for warning in report.warnings]
     return tag(
         "header",
         tag("p", "Robustness report", kind="eyebrow"),
-        tag("h1", report["config"]["model"]),
+        tag("h1", report.config.model),
         tag("p", setting(report)),
         tag("div", *numbers, kind="numbers"),
         *notices,
     )
 
 
-def _accuracies(report: Report) -> Markup:
-    rows: list[tuple[str, Mapping[str, Any], str]] = [("clean", report["clean"], "accent")]
-    rows += [(attack["name"], attack, "sky") for attack in report["attacks"]]
-    if report["worst_case"]:
-        rows.append((WORST_CASE, report["worst_case"], "attack"))
-    if report.get("worst_case_finished"):
-        rows.append((FINISHED, report["worst_case_finished"], "attack"))
+def _accuracies(report: EvaluationReport) -> Markup:
+    rows: list[tuple[str, Proportion, str]] = [("clean", report.clean, "accent")]
+    rows += [(attack.name, attack, "sky") for attack in report.attacks]
+    if report.worst_case is not None:
+        rows.append((WORST_CASE, report.worst_case, "attack"))
+    if report.worst_case_finished is not None:
+        rows.append((FINISHED, report.worst_case_finished, "attack"))
     return _figure("What is left under each attack", accuracy_plot(rows))
 
 
-def _attacks(report: Report) -> Markup:
-    def row(name: object, figure: Mapping[str, Any]) -> tuple[object, ...]:
-        distance = figure.get("distance_max")
-        right = f"{figure['correct']:,} / {figure['n']:,}"
+def _attacks(report: EvaluationReport) -> Markup:
+    def row(
+        name: object,
+        figure: Proportion,
+        spent: Passes | None = None,
+        seconds: float | None = None,
+        distance: float | None = None,
+    ) -> tuple[object, ...]:
+        right = f"{figure.correct:,} / {figure.n:,}"
         far = NOTHING if distance is None else budget(distance)
-        spent = passes(figure.get("passes")), duration(figure.get("seconds"))
-        return (name, percent(figure["accuracy"]), interval(figure), right, *spent, far)
+        return (name, percent(figure.accuracy), interval(figure), right, passes(spent), duration(seconds), far)
 
-    rows = [row("clean", report["clean"])]
-    rows += [row(join((named(a), tag("small", effort(a)))), a) for a in report["attacks"]]
-    if report["worst_case"]:
-        total = {"passes": report.get("passes"), "seconds": report.get("seconds")}
-        rows.append(row(WORST_CASE, {**report["worst_case"], **total}))
-    if report.get("worst_case_finished"):
-        rows.append(row(FINISHED, report["worst_case_finished"]))
+    rows = [row("clean", report.clean)]
+    rows += [
+        row(join((named(a), tag("small", effort(a)))), a, a.passes, a.seconds, a.distance_max) for a in report.attacks
+    ]
+    if report.worst_case is not None:
+        rows.append(row(WORST_CASE, report.worst_case, report.passes, report.seconds))
+    if report.worst_case_finished is not None:
+        rows.append(row(FINISHED, report.worst_case_finished))
     header = ("", "accuracy", "95 % interval", "images", "passes forward + back", "time", "distance")
     return table("Attack by attack", header, rows, WORST_CASE)
 
 
-def _autoattack(report: Report) -> Markup:
+def _autoattack(report: EvaluationReport) -> Markup:
     rows = [(name, percent(own), percent(rescored)) for name, own, rescored in autoattack_lines(report)]
     if not rows:
         return Markup()
-    warned = [f"{a['name']}: {w}" for a in report["attacks"] for w in (a.get("autoattack") or {}).get("warnings", [])]
+    warned = [f"{a.name}: {w}" for a in report.attacks if a.autoattack is not None for w in a.autoattack.warnings]
     header = ("", "its own figure", "re-scored by majority")
     return join((table("AutoAttack, counted in two ways", header, rows), _bullets(warned)))
 
 
-def _accounting(report: Report) -> Markup:
+def _accounting(report: EvaluationReport) -> Markup:
     """A random model's accuracy, counted in every way that the report has."""
-    ways = report.get("accounting")
-    majorities = {"clean": report["clean"], "worst_case": report["worst_case"]}
-    if not ways or not majorities["worst_case"]:
+    ways, worst = report.accounting, report.worst_case
+    if ways is None or worst is None:
         return Markup()
+
+    def row(title: str, majority: Proportion, afresh: str, other: DrawCounts | WorstDrawCounts) -> tuple[str, ...]:
+        return title, percent(majority.accuracy), afresh, percent(other.mean), percent(other.every_draw.accuracy)
+
     rows = [
-        (
-            title,
-            percent(majorities[key]["accuracy"]),
-            percent(ways[key]["rescored"]["accuracy"]) if "rescored" in ways[key] else NOTHING,
-            percent(ways[key]["mean"]),
-            percent(ways[key]["every_draw"]["accuracy"]),
-        )
-        for key, title in (("clean", "clean"), ("worst_case", WORST_CASE))
+        row("clean", report.clean, NOTHING, ways.clean),
+        row(WORST_CASE, worst, percent(ways.worst_case.rescored.accuracy), ways.worst_case),
     ]
     header = ("", f"by majority, {WHILE_ATTACKED}", f"by majority, {AFRESH}", "mean of one draw", "right in every draw")
-    title = f"Counted in other ways, {ways['clean']['draws']} draws"
+    title = f"Counted in other ways, {ways.clean.draws} draws"
     return join((table(title, header, rows), tag("p", rule(report))))
 
 
-def _readouts(report: Report) -> Markup:
+def _readouts(report: EvaluationReport) -> Markup:
     rows = [
-        (name, percent(figure["accuracy"]), interval(figure), f"{figure['correct']:,} / {figure['n']:,}")
-        for name, figure in report.get("clean_by_readout", {}).items()
+        (name, percent(figure.accuracy), interval(figure), f"{figure.correct:,} / {figure.n:,}")
+        for name, figure in report.clean_by_readout.items()
     ]
     return table("Each read-out alone, clean", ("", "accuracy", "95 % interval", "images"), rows) if rows else Markup()
 
 
-def _findings(report: Report) -> Markup:
+def _findings(report: EvaluationReport) -> Markup:
     order = list(MARKS)
     items = [
         tag(
             "li",
-            tag("i", MARKS[finding["verdict"]], aria_hidden="true"),
+            tag("i", MARKS[finding.verdict], aria_hidden="true"),
             tag(
                 "div",
-                tag("h3", finding["sign"], " ", tag("small", finding["verdict"])),
-                tag("p", finding["evidence"]),
+                tag("h3", finding.sign, " ", tag("small", finding.verdict)),
+                tag("p", finding.evidence),
             ),
-            kind=finding["verdict"].replace(" ", "-"),
+            kind=finding.verdict.replace(" ", "-"),
         )
-        for finding in sorted(report["findings"], key=lambda f: order.index(f["verdict"]))
+        for finding in sorted(findings_of(report), key=lambda f: order.index(f.verdict))
     ]
     return tag("ul", *items, kind="findings") if items else Markup()
 
 
-def _curves(report: Report) -> Markup:
+def _curves(report: EvaluationReport) -> Markup:
     """One plot for each thing that was varied."""
     plots = []
+    parts = {"sweep": report.sweep, "convergence": report.convergence}
     for part, axis, title, label, factor in CURVES:
-        every = report.get(part, {}).get("curves", [])
-        curves = [curve for curve in every if curve["axis"] == axis and curve["points"]]
+        measured = parts[part]
+        curves = [c for c in measured.curves if c.axis == axis and c.points] if measured else []
         if curves:
             plots.append(_figure(title, curve_plot(curves, f"{part}-{axis}", label, factor)))
     return tag("div", *plots, kind="plots") if plots else Markup()
 
 
-def _samples(report: Report, folder: Path | None) -> Markup:
-    if folder is None or not report["samples"]:
+def _samples(report: EvaluationReport, folder: Path | None) -> Markup:
+    if folder is None or not report.samples:
         return Markup()
-    eps = report["config"]["eps"]
-    return tag("div", *(sample_card(sample, folder, eps) for sample in report["samples"]), kind="samples")
+    eps = report.config.eps
+    return tag("div", *(sample_card(sample, folder, eps) for sample in report.samples), kind="samples")
 
 
-def _appendix(report: Report) -> Markup:
+def _appendix(report: EvaluationReport) -> Markup:
     facts = {
-        "device": report.get("device", NOTHING),
-        **report["versions"],
-        "suites": ", ".join(report["suites"]) or NOTHING,
-        "report schema": report["schema"],
+        "device": report.device,
+        **report.versions,
+        "suites": ", ".join(report.suites) or NOTHING,
+        "report schema": report.version,
     }
-    command = tag("pre", report["command"]) if report.get("command") else Markup()
+    command = tag("pre", report.command) if report.command else Markup()
     settings = {
-        "config": report["config"],
-        "defence": report["defence"],
-        "attacks": [attack["config"] for attack in report["attacks"]],
+        "config": report.config.model_dump(mode="json"),
+        "defence": report.defence.to_json(),
+        "attacks": [attack.config.model_dump(mode="json") for attack in report.attacks],
     }
     whole = tag("pre", json.dumps(settings, indent=2, ensure_ascii=False), tabindex=0)
     return join(
@@ -209,46 +209,48 @@ def _appendix(report: Report) -> Markup:
     )
 
 
-def render_html(report: Mapping[str, Any], folder: Path | None = None) -> str:
-    """The whole page of a report (schema 1 or 2). `folder` holds the sample images that the report names, if any.
+def render_html(report: EvaluationReport, folder: Path | None = None) -> str:
+    """The whole page of a report. `folder` holds the sample images that the report names, if any.
 
-    Raises StudioError for something else than a report, for a sample outside the folder, or for a damaged one.
+    Raises StudioError for a sample outside the folder, or for a damaged one.
     """
-    full = readable(report)
-    scale = budget(full["config"]["eps"])
+    scale = budget(report.config.eps)
     main = tag(
         "main",
-        _headline(full),
+        _headline(report),
         _section(
             "Accuracy",
             tag(
-                "div", _accuracies(full), tag("div", _readouts(full), _accounting(full), _autoattack(full)), kind="wide"
+                "div",
+                _accuracies(report),
+                tag("div", _readouts(report), _accounting(report), _autoattack(report)),
+                kind="wide",
             ),
-            _attacks(full),
+            _attacks(report),
         ),
         _section(
             "Signs of gradient masking",
-            _findings(full),
+            _findings(report),
             lead="Is the model sturdy, or do its gradients only hide the way?",
         ),
         _section(
             "Budget and effort",
-            _curves(full),
+            _curves(report),
             lead="Shaded: 95 % intervals. An image that is broken once counts as broken at all larger values.",
         ),
         _section(
             "Images that were broken",
-            _samples(full, folder),
+            _samples(report, folder),
             lead=f"The middle picture is the change: grey where there is none, black and white at {scale} either way.",
         ),
-        _section("What the numbers do not say", _bullets(caveats(full))),
-        _section("How it was measured", _appendix(full)),
+        _section("What the numbers do not say", _bullets(caveats(report))),
+        _section("How it was measured", _appendix(report)),
     )
     head = join(
         (
             Markup('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
             Markup('<meta name="color-scheme" content="light dark">'),
-            tag("title", f"{full['config']['model']}: robustness report"),
+            tag("title", f"{report.config.model}: robustness report"),
             tag("style", Markup(read_text(STYLE_PATH))),
         )
     )

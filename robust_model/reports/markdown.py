@@ -1,9 +1,10 @@
 """The report as Markdown: a table for a README or a model card."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from robust_model.evaluation.masking import verdict
+from robust_model.evaluation.schema import EvaluationReport
+from robust_model.evaluation.values import Proportion
 from robust_model.reports.words import (
     FINISHED,
     WORST_CASE,
@@ -15,7 +16,6 @@ from robust_model.reports.words import (
     named,
     passes,
     percent,
-    readable,
     rule,
     setting,
 )
@@ -36,31 +36,30 @@ def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in lines]
 
 
-def _row(name: str, figure: Mapping[str, Any], how: str = "", spent: str = "") -> tuple[str, ...]:
-    return (name, how, percent(figure["accuracy"]), interval(figure), f"{figure['correct']} of {figure['n']}", spent)
+def _row(name: str, figure: Proportion, how: str = "", spent: str = "") -> tuple[str, ...]:
+    return (name, how, percent(figure.accuracy), interval(figure), f"{figure.correct} of {figure.n}", spent)
 
 
-def render_markdown(report: Mapping[str, Any]) -> str:
+def render_markdown(report: EvaluationReport) -> str:
     """The figures, the verdict on gradient masking and what the numbers do not say, as Markdown."""
-    full = readable(report)
-    rows = [_row("clean", full["clean"])]
-    rows += [_row(f"clean, {name}", figure) for name, figure in full.get("clean_by_readout", {}).items()]
-    for attack in full["attacks"]:
-        rows.append(_row(named(attack), attack, effort(attack), passes(attack.get("passes"))))
-    if full["worst_case"]:
-        rows.append(_row(WORST_CASE, full["worst_case"], "", passes(full.get("passes"))))
-    if full.get("worst_case_finished"):
-        known = full["worst_case_finished"]
-        rows.append(_row(FINISHED, known, ", ".join(known["attacks"])))
-    lines = [f"## {cell(full['config']['model'])}", "", cell(setting(full)), ""]
+    rows = [_row("clean", report.clean)]
+    rows += [_row(f"clean, {name}", figure) for name, figure in report.clean_by_readout.items()]
+    for attack in report.attacks:
+        rows.append(_row(named(attack), attack, effort(attack), passes(attack.passes)))
+    if report.worst_case is not None:
+        rows.append(_row(WORST_CASE, report.worst_case, "", passes(report.passes)))
+    known = report.worst_case_finished
+    if known is not None:
+        rows.append(_row(FINISHED, known, ", ".join(known.attacks)))
+    lines = [f"## {cell(report.config.model)}", "", cell(setting(report)), ""]
     lines += table(("", "effort", "accuracy", "95 % interval", "images", "passes (forward + backward)"), rows)
     lines += [
         f"\n{cell(name)}: AutoAttack itself reports {percent(own)}; re-scored by majority, {percent(rescored)}."
-        for name, own, rescored in autoattack_lines(full)
+        for name, own, rescored in autoattack_lines(report)
     ]
-    lines += [f"\n{cell(which)}, judged {by}: {percent(figure['accuracy'])}." for which, by, figure in both_rules(full)]
-    lines += ["", cell(rule(full)), ""] if rule(full) else [""]
-    lines += [cell(verdict(full)), "", *(f"- {cell(line)}" for line in (*full["warnings"], *caveats(full)))]
-    if full.get("command"):
-        lines += ["", f"    {' '.join(str(full['command']).split())}"]
+    lines += [f"\n{cell(which)}, judged {by}: {percent(figure.accuracy)}." for which, by, figure in both_rules(report)]
+    lines += ["", cell(rule(report)), ""] if rule(report) else [""]
+    lines += [cell(verdict(report)), "", *(f"- {cell(line)}" for line in (*report.warnings, *caveats(report)))]
+    if report.command:
+        lines += ["", f"    {' '.join(report.command.split())}"]
     return "\n".join(lines) + "\n"

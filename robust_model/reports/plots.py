@@ -7,11 +7,14 @@ that role, and the font by the page's own. Only matplotlib's objects are used, n
 import io
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from robust_model.evaluation.schema import Curve
+from robust_model.evaluation.values import Proportion
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,7 +99,7 @@ def _frame(axes: "Axes") -> None:
     axes.tick_params(colors=ROLES["soft"], labelsize=10, length=0, pad=5)
 
 
-def accuracy_plot(figures: Sequence[tuple[str, Mapping[str, Any], str]]) -> str:
+def accuracy_plot(figures: Sequence[tuple[str, Proportion, str]]) -> str:
     """Accuracies with 95 % intervals, one row for each of `figures`: (name, proportion, role of its colour)."""
     row, top, bottom = 36, 6, 30
     height = row * len(figures) + top + bottom
@@ -109,14 +112,14 @@ def accuracy_plot(figures: Sequence[tuple[str, Mapping[str, Any], str]]) -> str:
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100 %"])
         axes.grid(axis="x", color=ROLES["line"], linewidth=0.8)
         for place, (name, value, role) in enumerate(figures):
-            colour, (low, high) = ROLES[role], value["ci95"]
+            colour, (low, high) = ROLES[role], value.ci95
             line = place + 0.7
-            axes.plot([0, value["accuracy"]], [line, line], color=colour, linewidth=1.2, alpha=0.35)
+            axes.plot([0, value.accuracy], [line, line], color=colour, linewidth=1.2, alpha=0.35)
             axes.plot([low, high], [line, line], color=colour, linewidth=5, solid_capstyle="butt", alpha=0.4)
-            axes.plot([value["accuracy"]], [line], "o", color=colour, markersize=7)
+            axes.plot([value.accuracy], [line], "o", color=colour, markersize=7)
             axes.text(0, place + 0.36, name, color=ROLES["ink"], fontsize=11, va="center", ha="left")
-            axes.text(1, place + 0.36, f"{value['accuracy']:.1%}", color=colour, fontsize=11, va="center", ha="right")
-        said = "; ".join(f"{name} {value['accuracy']:.1%}" for name, value, _ in figures)
+            axes.text(1, place + 0.36, f"{value.accuracy:.1%}", color=colour, fontsize=11, va="center", ha="right")
+        said = "; ".join(f"{name} {value.accuracy:.1%}" for name, value, _ in figures)
         return _svg(figure, "accuracies", f"Accuracies with 95 % intervals: {said}")
 
 
@@ -134,21 +137,23 @@ def _ticks(values: Sequence[float]) -> list[float]:
     return shown
 
 
-def curve_plot(curves: Sequence[Mapping[str, Any]], name: str, label: str, factor: float = 1.0) -> str:
+def curve_plot(curves: Sequence[Curve], name: str, label: str, factor: float = 1.0) -> str:
     """Accuracy against what the curves vary, by doublings; `factor` turns the values into those of the `label`."""
     with _canvas(name, 260) as figure:
         axes = figure.add_axes((0.12, 0.18, 0.85, 0.79 - 0.065 * len(curves)))
         _frame(axes)
-        values = sorted({point["value"] for curve in curves for point in curve["points"]})
+        values = sorted({point.value for curve in curves for point in curve.points})
         smallest = min((value for value in values if value > 0), default=1.0)
         for curve, look in zip(curves, LOOKS * (1 + len(curves) // len(LOOKS)), strict=False):
-            colour, points = ROLES[look.role], curve["points"]
-            places = [_place(point["value"], smallest) for point in points]
-            lows, highs = ([point["ci95"][side] for point in points] for side in (0, 1))
+            colour, points = ROLES[look.role], curve.points
+            places = [_place(point.value, smallest) for point in points]
+            lows, highs = ([point.ci95[side] for point in points] for side in (0, 1))
             axes.fill_between(places, lows, highs, color=colour, alpha=0.14, linewidth=0)
-            heights = [point["accuracy"] for point in points]
-            style: dict[str, Any] = {"color": colour, "marker": look.marker, "linestyle": look.dash}
-            axes.plot(places, heights, linewidth=2, markersize=5.5, label=curve["name"], clip_on=False, **style)
+            heights = [point.accuracy for point in points]
+            axes.plot(
+                places, heights, linewidth=2, markersize=5.5, label=curve.name, clip_on=False,
+                color=colour, marker=look.marker, linestyle=look.dash,
+            )  # fmt: skip
         shown = _ticks(values)
         axes.set_xticks([_place(value, smallest) for value in shown], [f"{value * factor:.4g}" for value in shown])
         axes.set_ylim(0, 1)
@@ -159,6 +164,6 @@ def curve_plot(curves: Sequence[Mapping[str, Any]], name: str, label: str, facto
             loc="lower left", bbox_to_anchor=(-0.02, 1.0), frameon=False, fontsize=10.5, labelcolor=ROLES["ink"],
             handlelength=2.6, borderaxespad=0.2,
         )  # fmt: skip
-        last = [(curve["name"], curve["points"][-1]) for curve in curves]
-        ends = (f"{title} ends at {point['accuracy']:.1%} for {point['value'] * factor:.4g}" for title, point in last)
+        last = [(curve.name, curve.points[-1]) for curve in curves]
+        ends = (f"{title} ends at {point.accuracy:.1%} for {point.value * factor:.4g}" for title, point in last)
         return _svg(figure, name, f"Accuracy against {label}: {'; '.join(ends)}")

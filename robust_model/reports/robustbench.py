@@ -3,15 +3,39 @@
 Its fields: https://github.com/RobustBench/robustbench, "model_info". Numbers are strings of per cent, eps a fraction.
 """
 
-from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from generator.errors import StudioError
-from robust_model.reports.words import readable
+from robust_model.attacks import AutoAttackConfig
+from robust_model.evaluation.masking import findings_of
+from robust_model.evaluation.schema import AutoAttackFigures, EvaluationReport
 
 DATASETS = {"cifar10": 10_000, "cifar100": 10_000, "imagenet": 5_000}
 """RobustBench's data sets for the L-inf board, and how many test images its figures are measured on."""
+
+
+class _Form(TypedDict):
+    link: str
+    name: str
+    authors: str
+    additional_data: bool
+    number_forward_passes: int
+    dataset: str
+    venue: str
+    architecture: str
+    eps: str
+    clean_acc: str
+    reported: str
+    autoattack_acc: str
+    external: NotRequired[str]
+    footnote: NotRequired[str]
+
+
+class ModelInfo(_Form):
+    """The fields of RobustBench's form, in its order."""
+
+    unreliable: bool
 
 
 def _dataset(source: str) -> str:
@@ -25,11 +49,11 @@ def _dataset(source: str) -> str:
     )
 
 
-def _standard(report: Mapping[str, Any]) -> dict[str, Any]:
-    for attack in report["attacks"]:
-        if attack.get("autoattack") and attack["config"].get("version") == "standard":
-            found: dict[str, Any] = attack["autoattack"]
-            return found
+def _standard(report: EvaluationReport) -> AutoAttackFigures:
+    for attack in report.attacks:
+        config = attack.config
+        if attack.autoattack is not None and isinstance(config, AutoAttackConfig) and config.version == "standard":
+            return attack.autoattack
     raise StudioError(
         "RobustBench's figure is AutoAttack's standard version, which this report lacks: evaluate again with "
         "--suite autoattack-standard."
@@ -45,7 +69,7 @@ def _eps(eps: float) -> str:
 
 
 def model_info(
-    report: Mapping[str, Any],
+    report: EvaluationReport,
     *,
     name: str,
     authors: str,
@@ -57,7 +81,7 @@ def model_info(
     reported: float | None = None,
     dataset: str = "",
     footnote: str = "",
-) -> dict[str, Any]:
+) -> ModelInfo:
     """The entry of a deterministic model that met AutoAttack `standard`, as RobustBench's JSON form.
 
     `name` is the paper's title, `reported` the robust accuracy (0 to 1) that it states (empty: AutoAttack's of this
@@ -65,26 +89,25 @@ def model_info(
     figure, it becomes the `external` one, by which RobustBench ranks. Raises StudioError for a model that answers at
     random, an unfinished report, other data, or no AutoAttack.
     """
-    full = readable(report)
-    if full["defence"]["noise"] != "off":
+    if report.defence.noise != "off":
         raise StudioError(
             "RobustBench takes only deterministic models, and this one was evaluated with noise: evaluate it with "
             "--noise off, if that is how it is meant to be used."
         )
-    if not full.get("complete"):
+    if not report.complete or report.worst_case is None:
         raise StudioError("The report is not complete: finish the evaluation first.")
     if dataset and dataset not in DATASETS:
         raise StudioError(f"RobustBench has no data set '{dataset}': use {', '.join(DATASETS)}.")
-    board = dataset or _dataset(full["data"]["source"])
-    own = _standard(full)["own_accuracy"]
-    worst = full["worst_case"]["accuracy"]
-    n = full["data"]["n"]
+    board = dataset or _dataset(report.data.source)
+    own = _standard(report).own_accuracy
+    worst = report.worst_case.accuracy
+    n = report.data.n
     notes = [footnote] if footnote else []
     if n != DATASETS[board]:
         notes.append(f"Measured on {n:,} images, where RobustBench takes {DATASETS[board]:,}.")
     if worst < own:
         notes.append(f"{worst:.2%} robust accuracy is the worst case per image over AutoAttack and adaptive attacks.")
-    info: dict[str, Any] = {
+    info: _Form = {
         "link": link,
         "name": name,
         "authors": authors,
@@ -93,8 +116,8 @@ def model_info(
         "dataset": board,
         "venue": venue,
         "architecture": architecture,
-        "eps": _eps(full["config"]["eps"]),
-        "clean_acc": f"{full['clean']['accuracy'] * 100:.2f}",
+        "eps": _eps(report.config.eps),
+        "clean_acc": f"{report.clean.accuracy * 100:.2f}",
         "reported": f"{(own if reported is None else reported) * 100:.2f}",
         "autoattack_acc": f"{own * 100:.2f}",
     }
@@ -102,5 +125,4 @@ def model_info(
         info["external"] = f"{worst * 100:.2f}"
     if notes:
         info["footnote"] = " ".join(notes)
-    found = [f["sign"] for f in full["findings"] if f["verdict"] == "found"]
-    return {**info, "unreliable": bool(found)}
+    return {**info, "unreliable": any(finding.verdict == "found" for finding in findings_of(report))}

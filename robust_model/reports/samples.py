@@ -5,15 +5,14 @@ Pictures come only from the report's own folder, as PNG, and go into the page as
 
 import base64
 import io
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from generator.errors import StudioError
+from robust_model.evaluation.schema import Sample
 from robust_model.reports.markup import Markup, image, tag
 from robust_model.reports.words import NOTHING
 
@@ -52,37 +51,35 @@ def _uri(data: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(data).decode()}"
 
 
-def _pictures(sample: Mapping[str, Any], folder: Path, eps: float) -> Markup:
-    clean, adversarial = _read(folder, sample["clean"]), _read(folder, sample["adversarial"])
+def _pictures(sample: Sample, folder: Path, eps: float) -> Markup:
+    clean, adversarial = _read(folder, sample.clean), _read(folder, sample.adversarial)
     if clean is None or adversarial is None:
         return tag("p", "Its pictures are no longer beside the report.", kind="lead")
-    before, after = _decode(clean, sample["clean"]), _decode(adversarial, sample["adversarial"])
+    before, after = _decode(clean, sample.clean), _decode(adversarial, sample.adversarial)
     if before.shape != after.shape:
-        raise StudioError(
-            f"The pictures '{sample['clean']}' and '{sample['adversarial']}' of the report differ in size."
-        )
+        raise StudioError(f"The pictures '{sample.clean}' and '{sample.adversarial}' of the report differ in size.")
     shown = (("clean", clean), ("change", magnified(before, after, eps)), ("attacked", adversarial))
-    spans = (tag("span", image(_uri(data), f"{sample['label']}, {what}"), tag("small", what)) for what, data in shown)
+    spans = (tag("span", image(_uri(data), f"{sample.label}, {what}"), tag("small", what)) for what, data in shown)
     return tag("div", *spans, kind="triple")
 
 
-def sample_card(sample: Mapping[str, Any], folder: Path, eps: float) -> Markup:
+def sample_card(sample: Sample, folder: Path, eps: float) -> Markup:
     """One adversarial example. Raises StudioError for a picture outside `folder`, or a damaged one."""
     rows = (
         tag(
             "tr",
             tag("th", name, scope="row"),
-            tag("td", sample["before"].get(name, NOTHING)),
+            tag("td", sample.before.get(name, NOTHING)),
             tag("td", after),
-            kind="fell" if after != sample["label"] else "",
+            kind="fell" if after != sample.label else "",
         )
-        for name, after in sample["after"].items()
+        for name, after in sample.after.items()
     )
     header = tag("thead", tag("tr", *(tag("th", name, scope="col") for name in ("read-out", "before", "after"))))
-    origin = tag("small", f"{sample['attack']}, image {sample['index']}")
+    origin = tag("small", f"{sample.attack}, image {sample.index}")
     return tag(
         "article",
         _pictures(sample, folder, eps),
-        tag("h3", sample["label"], " ", origin),
+        tag("h3", sample.label, " ", origin),
         tag("table", header, tag("tbody", *rows)),
     )

@@ -1,14 +1,9 @@
 """A report's numbers in words: what the HTML page, the Markdown table and the comparison all say alike."""
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from robust_model.attacks import AnyAttack, AutoAttackConfig, SquareConfig
+from robust_model.evaluation.schema import AttackReport, EvaluationReport
+from robust_model.evaluation.values import Passes, Proportion
 
-from generator.errors import StudioError
-from robust_model.evaluation.facts import kind_of
-from robust_model.evaluation.masking import findings
-
-SCHEMA_PATH = Path(__file__).with_name("report.schema.json")
 WORST_CASE = "worst case over all attacks"
 FINISHED = "worst case over the finished attacks"
 NOTHING = "–"
@@ -16,38 +11,14 @@ WHILE_ATTACKED, AFRESH = "while attacked", "by fresh draws"
 """The two rules by which a random defence's answers are judged (see `both_rules`)."""
 
 
-def readable(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The report with everything that renderers ask for; one of schema 1 is brought to the form of schema 2.
-
-    What schema 1 never recorded (backward passes, distances, samples) stays absent. Raises StudioError for anything
-    that is no evaluation report.
-    """
-    missing = {"schema", "config", "data", "defence", "clean", "attacks", "per_image"} - report.keys()
-    if missing:
-        raise StudioError(
-            f"This is no evaluation report: it lacks {', '.join(sorted(missing))}. Give the JSON that "
-            "`python -m robust_model evaluate --json FILE` writes."
-        )
-    if report["schema"] not in (1, 2):
-        raise StudioError(
-            f"This report has schema {report['schema']}, and this program reads 1 and 2: use the program that wrote "
-            "it, or evaluate again."
-        )
-    full = {"suites": [], "samples": [], "warnings": [], "versions": {}, "worst_case": None, **report}
-    full["findings"] = report.get("findings") or findings(full)
-    if isinstance(full.get("passes"), int):
-        full["passes"] = {"forward": full["passes"]}
-    return full
-
-
 def percent(share: float) -> str:
     """A share in [0, 1] as per cent, with one decimal."""
     return f"{share:.1%}"
 
 
-def interval(figure: Mapping[str, Any]) -> str:
+def interval(figure: Proportion) -> str:
     """The 95 % interval of a proportion."""
-    low, high = figure["ci95"]
+    low, high = figure.ci95
     return f"{low * 100:.1f} to {percent(high)}"
 
 
@@ -73,80 +44,79 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def effort(attack: Mapping[str, Any]) -> str:
+def effort(attack: AttackReport) -> str:
     """How hard an attack tried, from its configuration."""
-    config = attack["config"]
+    config = attack.config
     units = {"steps": "step", "queries": "query", "restarts": "restart", "targets": "target", "repeats": "repeat"}
     plural = {"query": "queries"}
+    counts = [(getattr(config, key, None), word) for key, word in units.items()]
     parts = [
-        f"{config[key]:,} {word if config[key] == 1 else plural.get(word, word + 's')}"
-        for key, word in units.items()
-        if isinstance(config.get(key), int)
+        f"{count:,} {word if count == 1 else plural.get(word, word + 's')}"
+        for count, word in counts
+        if count is not None
     ]
-    parts += (
-        [f"of a sample: {attack['attacked']:,} images"] if config.get("sample", 1) < 1 and "attacked" in attack else []
-    )
-    parts += [f"EOT {config['eot']}"] if config.get("eot", 1) > 1 else []
-    parts += [f"version {config['version']}"] if "version" in config else []
+    if _is_sampled(config) and attack.attacked is not None:
+        parts.append(f"of a sample: {attack.attacked:,} images")
+    parts += [f"EOT {config.eot}"] if config.eot > 1 else []
+    parts += [f"version {config.version}"] if isinstance(config, AutoAttackConfig) else []
     return ", ".join(parts)
 
 
-def named(attack: Mapping[str, Any]) -> str:
+def _is_sampled(config: AnyAttack) -> bool:
+    return isinstance(config, SquareConfig) and config.sample < 1
+
+
+def named(attack: AttackReport) -> str:
     """An attack's name, marked where its accuracy is that after all before it."""
-    return str(attack["name"]) + (" (after those above)" if attack.get("cumulative") else "")
+    return attack.name + (" (after those above)" if attack.cumulative else "")
 
 
-def passes(figure: Mapping[str, Any] | None) -> str:
+def passes(figure: Passes | None) -> str:
     """Forward and backward passes of one image."""
-    if not figure:
+    if figure is None:
         return NOTHING
-    backward = figure.get("backward")
-    return count(figure["forward"]) + (f" + {count(backward)}" if backward is not None else "")
+    return count(figure.forward) + (f" + {count(figure.backward)}" if figure.backward is not None else "")
 
 
-def setting(report: Mapping[str, Any]) -> str:
+def setting(report: EvaluationReport) -> str:
     """What was evaluated on what, in a line."""
-    defence = report["defence"]
-    noise = f"noise on, majority of {defence['draws']} draws" if defence["noise"] != "off" else "deterministic"
-    return (
-        f"{report['data']['n']:,} images of {report['data']['source']}, L∞ {budget(report['config']['eps'])}, {noise}"
-    )
+    defence, data = report.defence, report.data
+    noise = f"noise on, majority of {defence.draws} draws" if defence.noise != "off" else "deterministic"
+    return f"{data.n:,} images of {data.source}, L∞ {budget(report.config.eps)}, {noise}"
 
 
-def autoattack_lines(report: Mapping[str, Any]) -> list[tuple[str, float, float]]:
+def autoattack_lines(report: EvaluationReport) -> list[tuple[str, float, float]]:
     """(attack, AutoAttack's own accuracy, the same images re-scored by majority) of every AutoAttack in the report."""
     return [
-        (a["name"], a["autoattack"]["own_accuracy"], a["autoattack"]["rescored_accuracy"])
-        for a in report["attacks"]
-        if a.get("autoattack")
+        (a.name, a.autoattack.own_accuracy, a.autoattack.rescored_accuracy)
+        for a in report.attacks
+        if a.autoattack is not None
     ]
 
 
-def both_rules(report: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
+def both_rules(report: EvaluationReport) -> list[tuple[str, str, Proportion]]:
     """(which, rule, figure): a random defence's figures under attack, by each of the two rules that judge them.
 
     While an attack runs, an image is broken as soon as most of the draws are wrong at any of its steps; afterwards what
     the attack returned is judged once more, by fresh draws. Empty where nothing is random: then both are the same.
     """
-    ways = report.get("accounting")
-    if not ways or not report["worst_case"]:
+    if report.accounting is None or report.worst_case is None:
         return []
-    rows: list[tuple[str, str, Mapping[str, Any]]] = []
-    for attack in report["attacks"]:
-        if attack.get("autoattack") and attack.get("rescored"):
-            rows += [(attack["name"], WHILE_ATTACKED, attack), (attack["name"], AFRESH, attack["rescored"])]
-    rows.append((WORST_CASE, WHILE_ATTACKED, report["worst_case"]))
-    if ways["worst_case"].get("rescored"):
-        rows.append((WORST_CASE, AFRESH, ways["worst_case"]["rescored"]))
+    rows: list[tuple[str, str, Proportion]] = []
+    for attack in report.attacks:
+        if attack.autoattack is not None and attack.rescored is not None:
+            rows += [(attack.name, WHILE_ATTACKED, attack), (attack.name, AFRESH, attack.rescored)]
+    rows.append((WORST_CASE, WHILE_ATTACKED, report.worst_case))
+    rows.append((WORST_CASE, AFRESH, report.accounting.worst_case.rescored))
     return rows
 
 
-def rule(report: Mapping[str, Any]) -> str:
+def rule(report: EvaluationReport) -> str:
     """The two rules in a sentence, of a random defence; nothing of another."""
     if not both_rules(report):
         return ""
     return (
-        f"Judged {WHILE_ATTACKED}, an image is broken as soon as most of {report['defence']['draws']} draws are wrong "
+        f"Judged {WHILE_ATTACKED}, an image is broken as soon as most of {report.defence.draws} draws are wrong "
         "at any of an attack's many steps (of AutoAttack's: once, at its end, where it claims a break). Judged "
         f"{AFRESH}, what the attack returned is answered once more, and most of as many new draws must be wrong. The "
         "first is what is left of an image that may be tried again and again, the second what is left of the picture "
@@ -154,40 +124,40 @@ def rule(report: Mapping[str, Any]) -> str:
     )
 
 
-def caveats(report: Mapping[str, Any]) -> list[str]:
+def caveats(report: EvaluationReport) -> list[str]:
     """What the numbers do not say, for this report."""
-    config, defence = report["config"], report["defence"]
+    config, defence = report.config, report.defence
     said = [
         "The worst case is an upper bound: a stronger attack can only lower it. No evaluation by attacks proves that "
         "an image cannot be broken.",
-        f"Only changes of at most {budget(config['eps'])} in each colour value of each pixel were tried: nothing is "
+        f"Only changes of at most {budget(config.eps)} in each colour value of each pixel were tried: nothing is "
         "said of other norms, larger changes, patches, rotations, blur or weather.",
-        f"The 95 % intervals (Wilson) are those of drawing {report['data']['n']:,} images; another training run of the "
+        f"The 95 % intervals (Wilson) are those of drawing {report.data.n:,} images; another training run of the "
         "same recipe would differ by more than that may suggest. All attacks met the same images, so their intervals "
         "overlap even where one attack is certainly stronger.",
     ]
-    if not report.get("complete", True):
+    if not report.complete:
         said.insert(0, "The evaluation is not complete: only images that met every attack count in the worst case.")
-    if defence["noise"] != "off":
+    if defence.noise != "off":
         said.append(
-            f"The defence answers at random. An image counts as broken when most of {defence['draws']} fresh passes "
+            f"The defence answers at random. An image counts as broken when most of {defence.draws} fresh passes "
             "are wrong: someone who may ask again and again breaks more, and one who has a single try breaks fewer."
         )
-    if any(attack.get("cumulative") for attack in report["attacks"]):
+    if any(attack.cumulative for attack in report.attacks):
         said.append(
             "Attacks marked “after those above” met only images that the attacks before them had left standing: their "
             "accuracy is what is left after all of them, and no measure of their own strength."
         )
-    if any(attack["config"].get("sample", 1) < 1 for attack in report["attacks"]):
+    if any(_is_sampled(attack.config) for attack in report.attacks):
         said.append(
             "The short Square checks the attacks by gradients: it was given a sample of what they left standing, "
             "and the rest only if at least 5 % of that fell. Images that it was not given count as standing under it."
         )
-    if any(kind_of(attack) == "autoattack" for attack in report["attacks"]):
+    if any(attack.config.kind == "autoattack" for attack in report.attacks):
         said.append(
             "AutoAttack's own figure counts an image as broken after a single wrong answer. Re-scored figures ask "
             "again, with fresh draws; AutoAttack returns the clean image wherever it did not succeed."
         )
-    if report["samples"]:
+    if report.samples:
         said.append("The sample images are the first that each attack broke, not typical ones.")
     return said

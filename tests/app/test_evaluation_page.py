@@ -12,7 +12,7 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from app.evaluation_order import Cost, DataChoice, LabelledUpload, ReportFiles, ShippedReport, SuiteChoice
+from app.evaluation_order import Cost, DataChoice, KnownReport, LabelledUpload, ReportFiles, ShippedReport, SuiteChoice
 from app.jobs.model import JobStatus, UnknownJobError
 from app.ui import evaluation_markup, evaluation_reports
 from app.ui.evaluation_form import EvaluationForm, how_many
@@ -22,9 +22,12 @@ from app.ui.forms import FormError
 from app.ui.guard import Updates
 from app.ui.media import Media
 from generator.errors import StudioError
+from robust_model.evaluation.reading import as_report
+from robust_model.evaluation.schema import EvaluationReport
 from tests.app.test_ui_markup import EVIL, snapshot
-from tests.browser.evaluation_standins import compare, interval, proportion
+from tests.browser.evaluation_standins import attack_entry, compare, interval, proportion
 from tests.browser.standins import MODELS, StandInMeasurements, make_studio
+from tests.reports import plain_report
 
 ANNA, BEN = "a" * 32, "b" * 32
 DIGEST = "d" * 64
@@ -70,17 +73,18 @@ def form(studio: Any) -> EvaluationForm:
     return built(lambda owner: EvaluationForm(studio, owner))
 
 
-def report(**changes: Any) -> dict[str, Any]:
-    values = {
-        "complete": True,
-        "config": {"model": "crossmax", "eps": 8 / 255, "seed": 0},
-        "data": {"source": "photos", "n": 200},
-        "clean": proportion(150, 200),
-        "attacks": [{"name": "mean/margin", **proportion(60, 100)}],
-        "worst_case": proportion(55, 100),
-        "planned": ["mean/margin", "defence/ce"],
-    }
-    return values | changes
+def plain(**changes: Any) -> dict[str, Any]:
+    figures = {"clean": proportion(150, 200), "worst_case": proportion(55, 100)}
+    made = plain_report(200, **figures, attacks=[attack_entry("mean/margin", proportion(60, 100))])
+    return {**made, "data": {**made["data"], "source": "photos"}, **changes}
+
+
+def report(**changes: Any) -> EvaluationReport:
+    return as_report(plain(**changes))
+
+
+def known(**changes: Any) -> KnownReport:
+    return KnownReport(report(**changes), ("mean/margin", "defence/ce"))
 
 
 # The form
@@ -202,22 +206,22 @@ def test_many_classes_are_typed_and_nothing_is_left_unescaped(studio: Any) -> No
 
 
 def test_figures_come_with_their_intervals_and_say_what_is_still_to_come() -> None:
-    shown = evaluation_markup.figures(report())
+    shown = evaluation_markup.figures(known())
     assert "<b>75.0%</b>" in shown and "45.0 to 65.0%" in shown and "55 right of 100 of 200 images" in shown
     assert shown.index("worst case") < shown.index("mean/margin") < shown.index("defence/ce")
     assert shown.count("not yet") == 1
-    assert evaluation_markup.figures(report(worst_case=None, attacks=[])).count("not yet") == 3
+    assert evaluation_markup.figures(known(worst_case=None, attacks=[])).count("not yet") == 3
 
 
 @pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.DISCARDED])
 def test_every_state_of_an_evaluation_has_a_view(tmp_path: Path, status: JobStatus) -> None:
     job = snapshot(tmp_path, kind="evaluate", title=EVIL, status=status, message=EVIL, error=EVIL, position=2)
-    for known in (None, report(attacks=[{"name": EVIL, **proportion(1, 2)}])):
-        shown = evaluation_markup.run_view(job, known)
+    for found_so_far in (None, known(attacks=[attack_entry(EVIL, proportion(1, 2))])):
+        shown = evaluation_markup.run_view(job, found_so_far)
         assert EVIL not in shown and f'data-status="{status.value}"' in shown
     assert "picture" not in evaluation_markup.run_view(job, None)
-    found = [{"sign": EVIL, "verdict": "found", "evidence": EVIL}, {"sign": "x", "verdict": "not found"}]
-    acts = evaluation_markup.run_actions(job, report(findings=found, warnings=[EVIL]))
+    found = [{"sign": EVIL, "verdict": verdict, "evidence": EVIL, "numbers": {}} for verdict in ("found", "not found")]
+    acts = evaluation_markup.run_actions(job, known(findings=found, warnings=[EVIL]))
     assert EVIL not in acts and acts.count("cx-warn") == 2
     assert evaluation_markup.run_actions(job, None) == ""
 
@@ -234,7 +238,7 @@ def test_costs_and_data_are_escaped() -> None:
 
 def test_past_runs_have_their_headline_and_only_finished_ones_can_be_removed(tmp_path: Path) -> None:
     jobs = [
-        snapshot(tmp_path, id="1", title=EVIL, status=JobStatus.DONE, result=report()),
+        snapshot(tmp_path, id="1", title=EVIL, status=JobStatus.DONE, result=plain()),
         snapshot(tmp_path, id="2", status=JobStatus.RUNNING),
         snapshot(tmp_path, id="3", status=JobStatus.DISCARDED),
     ]
@@ -250,7 +254,7 @@ def test_evaluations_that_came_with_a_model_stand_below_one_s_own(tmp_path: Path
     assert EVIL not in alone and "None yet" in alone and "data-remove" not in alone and "data-compare" not in alone
     assert "shipped with the model · worst case 55.0% (45.0 to 65.0%) of 100" in alone
     assert 'data-run="shipped:m/evaluation.json"' in alone and "disabled" not in alone
-    own = snapshot(tmp_path, id="1", title="Mine", status=JobStatus.DONE, result=report())
+    own = snapshot(tmp_path, id="1", title="Mine", status=JobStatus.DONE, result=plain())
     both = evaluation_reports.runs([own], [came])
     assert both.index("Mine") < both.index("shipped with the model") and "None yet" not in both
     assert "data-compare" in both and both.count("data-remove") == 1
@@ -265,7 +269,7 @@ def test_a_report_is_shown_in_a_frame_where_nothing_runs(studio: Any, tmp_path: 
 
 
 def test_a_comparison_names_every_difference(tmp_path: Path) -> None:
-    compared = compare([report(), report(worst_case=None, data={"source": EVIL, "n": 1})])
+    compared = compare([report(), report(worst_case=None, data={**plain()["data"], "source": EVIL})])
     shown = evaluation_reports.comparison_sheet(["one", EVIL], compared)
     assert EVIL not in shown and "not done" in shown and "+1.5 points" in shown and "These are stand-ins" in shown
 
@@ -315,7 +319,7 @@ def test_what_came_with_a_model_is_read_and_compared_with_one_s_own(
     folders = {name: tmp_path / name for name in ("ours", "came")}
     for folder in folders.values():
         folder.mkdir()
-        (folder / "report.json").write_text(json.dumps(report()))
+        (folder / "report.json").write_text(json.dumps(plain()))
     came = ShippedReport("shipped:m/evaluation.json", "Came with it", folders["came"], report())
     monkeypatch.setattr(type(studio.evaluations), "shipped", lambda _self: (came,))
     job = snapshot(folders["ours"], id="ours", kind="evaluate", owner=ANNA, title="Mine", status=JobStatus.DONE)
@@ -336,5 +340,5 @@ def test_what_can_be_gone_on_with_is_offered_only_once_it_has_figures(
 ) -> None:
     job = snapshot(tmp_path, kind="evaluate", status=JobStatus.STOPPED)
     assert not sidebar._offer(None)[sidebar.go_on].visible and not sidebar._offer(job)[sidebar.go_on].visible
-    (tmp_path / "report.json").write_text("{}")
+    (tmp_path / "report.json").write_text(json.dumps(plain()))
     assert sidebar._offer(job)[sidebar.go_on].visible

@@ -12,6 +12,7 @@ from app.evaluation_shipped import shipped_reports
 from app.evaluations import FOLDER, REPORT, Evaluations
 from app.speeds import Speeds
 from robust_model.registry import ASSETS, list_models
+from tests.reports import plain_report, sample
 
 SHIPPED = [
     path.parent.name for path in sorted(ASSETS.glob("*/evaluation.json")) if (path.parent / "config.json").exists()
@@ -36,10 +37,9 @@ def a_model(tmp_path, **files):
     return SimpleNamespace(name="mine", title="Mine", folder=folder)
 
 
-def a_report(**changes):
-    figure = {"accuracy": 0.5, "correct": 1, "n": 2, "ci95": [0.1, 0.9]}
-    values = {"config": {}, "data": {"source": "photos"}, "clean": figure, "attacks": [], "worst_case": figure}
-    return json.dumps({**values, "samples": [{"clean": "samples/1.png"}], **changes})
+def a_report(source="photos", **changes):
+    data = {"source": source, "n": 2, "indices": [0, 1], "class_names": ["a", "b"]}
+    return json.dumps(plain_report(2, data=data, samples=[sample()]) | changes)
 
 
 def test_every_report_in_assets_is_there_and_opens_as_a_page(data):
@@ -47,15 +47,15 @@ def test_every_report_in_assets_is_there_and_opens_as_a_page(data):
     found = evaluations.shipped()
     assert SHIPPED and {one.name for one in found} >= {f"shipped:{name}/evaluation.json" for name in SHIPPED}
     for one in found:
-        assert one.folder.is_relative_to(data.shipped) and one.report["worst_case"]["n"] > 0
+        assert one.folder.is_relative_to(data.shipped) and one.report.worst_case.n > 0
         report = evaluations.report(one.folder)
-        assert report is not None and report["planned"] == [attack["name"] for attack in one.report["attacks"]]
+        assert report is not None and report.planned == tuple(attack.name for attack in one.report.attacks)
         files = evaluations.files(one.folder)
-        assert f"{one.report['worst_case']['accuracy']:.1%}" in files.html.read_text("utf-8")
+        assert f"{one.report.worst_case.accuracy:.1%}" in files.html.read_text("utf-8")
         assert files.markdown.is_file() and json.loads(files.json.read_bytes())["samples"] == []
     compared = evaluations.compare([one.folder for one in found[:2]])
-    worst = [figures[0]["n"] for name, figures in compared.figures.items() if "worst" in name]
-    assert worst[:1] == [found[0].report["worst_case"]["n"]]
+    worst = [figures[0].n for name, figures in compared.figures.items() if "worst" in name]
+    assert worst[:1] == [found[0].report.worst_case.n]
 
 
 def test_several_reports_of_a_model_are_told_apart_and_renewed(data, tmp_path):
@@ -67,7 +67,7 @@ def test_several_reports_of_a_model_are_told_apart_and_renewed(data, tmp_path):
     before = copy.stat().st_mtime_ns
     shipped_reports([model], data.shipped, INSIDE)
     assert copy.stat().st_mtime_ns == before, "what is there is not written again"
-    (model.folder / "evaluation.json").write_text(a_report(data={"source": "drawings and more"}))
+    (model.folder / "evaluation.json").write_text(a_report("drawings and more"))
     assert "Mine on drawings and more" in [one.title for one in shipped_reports([model], data.shipped, INSIDE)]
     assert json.loads(copy.read_text())["data"]["source"] == "drawings and more"
 

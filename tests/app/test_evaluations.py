@@ -95,11 +95,12 @@ def test_a_job_reports_as_it_goes_and_is_read_and_rendered(known, shop, data):
     assert done.status is JobStatus.DONE, done.error
     folder = Path(done.folder)
     report = known.report(folder)
-    assert report is not None and report["complete"] and report["data"]["n"] == 6
-    assert report["planned"] == [attack["name"] for attack in report["attacks"]]
-    assert done.result["worst_case"] == report["worst_case"] and "per_image" not in done.result
+    assert report is not None and report.report.complete and report.report.data.n == 6
+    assert report.planned == tuple(attack.name for attack in report.report.attacks)
+    assert done.result["worst_case"] == report.report.worst_case.to_json() and "per_image" not in done.result
+    assert "indices" not in done.result["data"] and done.result["schema"] == 2
     assert "indices" not in done.result["data"]
-    assert known.compare([folder, folder]).figures["clean"][0]["n"] == 6
+    assert known.compare([folder, folder]).figures["clean"][0].n == 6
     with pytest.raises(StudioError):
         known.compare([folder])
     pytest.importorskip("matplotlib")
@@ -117,13 +118,13 @@ def test_what_a_stopped_evaluation_found_is_gone_on_with(known, shop, data, monk
         patch.setattr("app.work.evaluate_job", stopping)
         first = jobs.wait(jobs.submit(JobRequest("evaluate", known.params(ORDER))), 60.0)
     report = known.report(Path(first.folder))
-    assert report is not None and not report["complete"]
+    assert report is not None and not report.report.complete
     params = known.continued(first.id, first.params, ("quick",))
     assert params["continues"] == first.id
     with JobService(data.root, make_handlers(shop)) as jobs:
         second = jobs.wait(jobs.submit(JobRequest("evaluate", params)), 60.0)
     done = known.report(Path(second.folder))
-    assert done is not None and done["complete"], second.error
+    assert done is not None and done.report.complete, second.error
     with pytest.raises(StudioError, match="all done"):
         known.continued(second.id, second.params, ("quick",))
     assert known.continued(second.id, second.params, ("square",))["config"]["suites"] == ["quick", "square"]

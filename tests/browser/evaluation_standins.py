@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.evaluation_order import Cost, DataChoice, EvaluationOrder, ReportFiles, ShippedReport, SuiteChoice
+from app.evaluation_order import Cost, DataChoice, EvaluationOrder, KnownReport, ReportFiles, ShippedReport, SuiteChoice
 from app.jobs.context import JobContext
 from generator.errors import StudioError
 from generator.progress import Progress
+from robust_model.evaluation.reading import read_report
+from robust_model.evaluation.schema import EvaluationReport
+from robust_model.evaluation.values import Proportion
+from tests.reports import attack_report, plain_report
 
 BATCHES = 12
 BATCH_SECONDS = 0.2
@@ -43,6 +47,11 @@ def interval(correct: int, total: int) -> tuple[float, float]:
 def proportion(correct: int, total: int) -> dict[str, Any]:
     low, high = interval(correct, total)
     return {"accuracy": correct / total, "correct": correct, "n": total, "ci95": [low, high]}
+
+
+def attack_entry(name: str, figure: dict[str, Any]) -> dict[str, Any]:
+    """What an attack left, as a report has it."""
+    return {**attack_report(name, 0, 1, config={}), **figure}
 
 
 class StandInEvaluations:
@@ -79,22 +88,24 @@ class StandInEvaluations:
     def shipped(self) -> Sequence[ShippedReport]:
         return ()
 
-    def report(self, folder: Path) -> Mapping[str, Any] | None:
-        path = folder / "report.json"
-        return json.loads(path.read_text()) if path.is_file() else None
+    def report(self, folder: Path) -> KnownReport | None:
+        path, planned = folder / "report.json", folder / "planned.json"
+        if not path.is_file():
+            return None
+        return KnownReport(read_report(path), tuple(json.loads(planned.read_text()) if planned.is_file() else ()))
 
     def files(self, folder: Path) -> ReportFiles:
-        report = self.report(folder)
-        if report is None:
+        known = self.report(folder)
+        if known is None:
             raise StudioError("There is no report yet.")
         html, markdown = folder / "report.html", folder / "report.md"
-        title = f"Report on {report['config']['model']}"
+        title = f"Report on {known.report.config.model}"
         html.write_text(f"<!doctype html><meta charset=utf-8><title>{title}</title><h1>{title}</h1>")
         markdown.write_text(f"# {title}\n")
         return ReportFiles(folder / "report.json", html, markdown)
 
     def compare(self, folders: Sequence[Path]) -> "StandInComparison":
-        return compare([report for folder in folders if (report := self.report(folder)) is not None])
+        return compare([known.report for folder in folders if (known := self.report(folder)) is not None])
 
 
 @dataclass(frozen=True)
@@ -112,17 +123,17 @@ class StandInComparison:
 
     names: tuple[str, ...]
     settings: tuple[str, ...]
-    figures: Mapping[str, tuple[Mapping[str, Any] | None, ...]]
+    figures: Mapping[str, tuple[Proportion | None, ...]]
     differences: tuple[StandInDifference, ...]
     warnings: tuple[str, ...] = ("These are stand-ins.",)
 
 
-def compare(reports: Sequence[Mapping[str, Any]]) -> StandInComparison:
-    names = tuple(f"{report['config']['model']} ({place})" for place, report in enumerate(reports, start=1))
+def compare(reports: Sequence[EvaluationReport]) -> StandInComparison:
+    names = tuple(f"{report.config.model} ({place})" for place, report in enumerate(reports, start=1))
     return StandInComparison(
         names,
-        tuple(report["data"]["source"] for report in reports),
-        {name: tuple(report[name] for report in reports) for name in ("clean", "worst_case")},
+        tuple(report.data.source for report in reports),
+        {name: tuple(getattr(report, name) for report in reports) for name in ("clean", "worst_case")},
         (StandInDifference("worst_case", names[0], names[1], 1.5, "not significant"),),
     )
 
@@ -144,18 +155,11 @@ def evaluate(context: JobContext) -> dict[str, Any]:
         wait(context, LONG_BATCH_SECONDS if "thorough" in config["suites"] and done > 1 else BATCH_SECONDS)
         counted = max(1, n * done // BATCHES)
         right = [proportion(counted * 3 // (place + 4), counted) for place in range(len(attacks))]
-        report = {
-            "schema": 2,
-            "complete": done == BATCHES,
-            "config": config,
-            "data": {"source": config["data"], "n": n},
-            "clean": proportion(n * 4 // 5, n),
-            "attacks": [{"name": name, **figure} for name, figure in zip(attacks, right, strict=True)],
-            "worst_case": right[-1],
-            "findings": [],
-            "warnings": [],
-            "planned": attacks,
-        }
+        report = plain_report(n, complete=done == BATCHES, clean=proportion(n * 4 // 5, n), worst_case=right[-1])
+        report["config"] |= config
+        report["data"] |= {"source": config["data"]}
+        report["attacks"] = [attack_entry(name, figure) for name, figure in zip(attacks, right, strict=True)]
+        (context.dir / "planned.json").write_text(json.dumps(attacks))
         draft = context.dir / "report.draft"
         draft.write_text(json.dumps(report))
         draft.replace(context.dir / "report.json")

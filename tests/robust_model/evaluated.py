@@ -1,14 +1,20 @@
 """Small models that can be evaluated, whose answers are known."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from robust_model.data import LabelledImages
+from generator.progress import Progress, silent
+from robust_model.data import LabelledImages, LabelledSet
+from robust_model.evaluation import engine
+from robust_model.evaluation.config import EvalConfig
 from robust_model.noise import Noise, SilentNoise
 from robust_model.plain import PlainConfig
 from robust_model.stack import MultiResolutionStack, StackConfig
+from robust_model.subjects import EvaluatedModel
 from tests.robust_model.defences import Linear, standing
 
 EPS = 0.1
@@ -91,3 +97,17 @@ def timeless(report: dict[str, Any]) -> dict[str, Any]:
         return [plain(item) for item in value] if isinstance(value, list) else value
 
     return plain(report)  # type: ignore[no-any-return]
+
+
+def evaluate_model(
+    config: EvalConfig,
+    model: EvaluatedModel,
+    folder: Path | None = None,
+    *,
+    data: LabelledSet | None = None,
+    on_progress: Callable[[Progress], None] = silent,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """The report as it is written: plain JSON."""
+    report = engine.evaluate_model(config, model, folder, data=data, on_progress=on_progress, should_stop=should_stop)
+    return report.to_json()

@@ -12,8 +12,8 @@ from robust_model.analyses.defences import InOrder
 from robust_model.class_match import by_name, match_classes, numbered, places_of
 from robust_model.data import LabelledImages, class_folder
 from robust_model.evaluation.config import EvalConfig
-from robust_model.evaluation.engine import evaluate_model
 from robust_model.plain import PlainConfig, PlainDefence
+from tests.robust_model.evaluated import evaluate_model
 
 COLOURS = ("red", "green", "blue")
 

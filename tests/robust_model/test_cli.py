@@ -18,6 +18,7 @@ from robust_model import cli
 from robust_model.attacks import run_attack
 from robust_model.crossmax import AGGREGATORS, crossmax
 from robust_model.data import synthetic
+from robust_model.evaluation.schema import EvaluationReport
 from robust_model.jobs import evaluate_job
 from robust_model.presets import PRESETS
 from robust_model.provenance import command_line
@@ -75,8 +76,8 @@ def test_evaluate_saves_the_report_and_renews_the_card(model_folder: Path, capsy
 def test_a_report_that_was_stopped_replaces_no_whole_one(
     model_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stopped(*args: Any, **options: Any) -> dict[str, Any]:
-        return {**evaluate_job(*args, **options), "complete": False}
+    def stopped(*args: Any, **options: Any) -> EvaluationReport:
+        return evaluate_job(*args, **options).model_copy(update={"complete": False})
 
     words = ["evaluate", str(model_folder), *DATA, "-n", "8", "--steps", "2", "--restarts", "1", "--save"]
     assert main(words) == 0

@@ -13,9 +13,9 @@ from generator.recipe_objective import demand_gradients
 from robust_model.attacks import PgdConfig
 from robust_model.data import LabelledImages
 from robust_model.evaluation.config import EvalConfig, evaluation_data, shape_of_images
-from robust_model.evaluation.engine import evaluate_model
 from robust_model.plain import PlainConfig, PlainDefence
 from robust_model.subjects import load_subject
+from tests.robust_model.evaluated import evaluate_model
 from tests.robust_model.test_class_match import greys
 
 MODULE = '''

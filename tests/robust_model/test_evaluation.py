@@ -17,10 +17,11 @@ from robust_model.data import LabelledImages
 from robust_model.evaluation.accounting import by_draws, majority
 from robust_model.evaluation.config import EvalConfig, choose
 from robust_model.evaluation.cost import estimate
-from robust_model.evaluation.engine import evaluate_model
+from robust_model.evaluation.diagnostics import diagnose
 from robust_model.evaluation.suites import SUITES, Budget, suite_attacks
+from robust_model.noise import SilentNoise
 from robust_model.plain import PlainConfig, PlainDefence
-from tests.robust_model.evaluated import EPS, Coin, Known, chances, images
+from tests.robust_model.evaluated import EPS, Coin, Known, chances, evaluate_model, images
 
 ATTACKS = (
     PgdConfig(source="mean", eps=EPS, steps=10, restarts=1),
@@ -60,8 +61,9 @@ def test_every_pass_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
         return plain(pixels)
 
     monkeypatch.setattr(model, "readouts", counted)
-    monkeypatch.setattr("robust_model.evaluation.engine.diagnose", lambda *_args, **_options: {"n": 0})
-    monkeypatch.setattr("robust_model.evaluation.report.findings", lambda _report: [])
+    none, rng = images().images[:0] / 255, torch.Generator()
+    nothing = diagnose(Known(), none, images().labels[:0], eps=EPS, noise=SilentNoise(), rng=rng)
+    monkeypatch.setattr("robust_model.evaluation.engine.diagnose", lambda *_args, **_options: nothing)
     report = evaluate_model(CONFIG, model, data=images())
     assert report["passes"]["forward"] == seen
     by_attack = [PassCount(**attack["passes"]) for attack in report["attacks"]]
@@ -320,8 +322,8 @@ def test_votes_by_hand() -> None:
     found = torch.tensor([[2, 0, 1], [2, 1, 0], [1, 1, 0], [0, 0, 1]])
     assert majority(found).tolist() == [2, 0, 0], "of equally many votes the lowest class wins"
     counted = by_draws(torch.tensor([[True, True], [True, False], [False, True], [False, False]]))
-    assert counted["one_draw"]["correct"] == 2 and counted["every_draw"]["correct"] == 1
-    assert counted["mean"] == 0.5 and counted["draws"] == 2
+    assert counted.one_draw.correct == 2 and counted.every_draw.correct == 1
+    assert counted.mean == 0.5 and counted.draws == 2
 
 
 @pytest.mark.parametrize("name", SUITES)

@@ -17,9 +17,8 @@ from robust_model.attacks import ApgdConfig, PgdConfig
 from robust_model.checkpoint import load_tensors
 from robust_model.data import to_float
 from robust_model.evaluation.config import EvalConfig
-from robust_model.evaluation.engine import evaluate_model
 from robust_model.evaluation.plan import extend
-from tests.robust_model.evaluated import EPS, Known, images, timeless
+from tests.robust_model.evaluated import EPS, Known, evaluate_model, images, timeless
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MEAN = PgdConfig(source="mean", eps=EPS, steps=4, restarts=2)

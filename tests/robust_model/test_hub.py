@@ -13,18 +13,19 @@ from generator.text_files import write_bytes
 from robust_model.card import write_card
 from robust_model.checkpoint import save_tensors
 from robust_model.ensemble import ModelConfig, SelfEnsemble
+from robust_model.evaluation.reading import as_report
 from robust_model.hub import fetch, front_matter, without_front_matter
 from robust_model.registry import ExportedModel, describe, load_model
 from robust_model.subjects import load_subject
+from tests.reports import figure, plain_report
 
 MODEL = ModelConfig(class_names=("a", "b"), widths=(4, 8), blocks=(1, 1))
-FIGURE = {"accuracy": 0.75, "n": 8, "correct": 6, "ci95": [0.4, 0.9]}
-REPORT = {
-    "config": {"data": "folder:cifar10", "eps": 8 / 255},
-    "data": {"source": "folder:cifar10/test"},
-    "clean": FIGURE,
-    "worst_case": {**FIGURE, "accuracy": 0.5},
-}
+REPORT = plain_report(
+    4,
+    data={"source": "folder:cifar10/test", "n": 4, "indices": [0, 1, 2, 3], "class_names": ["a", "b"]},
+    clean=figure(3, 4),
+    worst_case=figure(2, 4),
+)
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_an_exported_folder_is_a_repository(repository: Path) -> None:
 
 
 def test_what_was_measured_is_in_the_index(tmp_path: Path) -> None:
-    (tmp_path / "README.md").write_text(front_matter("T", "mit", {"data": "cifar100"}, [REPORT]) + "# T\n")
+    (tmp_path / "README.md").write_text(front_matter("T", "mit", {"data": "cifar100"}, [as_report(REPORT)]) + "# T\n")
     results = huggingface_hub.ModelCard.load(tmp_path / "README.md").data.eval_results
     assert [(r.metric_value, r.dataset_type) for r in results] == [(0.75, "uoft-cs/cifar10"), (0.5, "uoft-cs/cifar10")]
     assert results[1].metric_name.startswith("robust accuracy, L-inf 8/255")

@@ -9,10 +9,12 @@ from torch import Tensor, nn
 
 from robust_model.attacks import Defence, PgdConfig, SquareConfig, run_attack
 from robust_model.evaluation.accounting import answers, majority, proportion
-from robust_model.evaluation.masking import SIGNS, Finding, findings, verdict
+from robust_model.evaluation.masking import SIGNS, findings, verdict
+from robust_model.evaluation.reading import as_report
 from robust_model.evaluation.significance import fisher, fisher_greater, mcnemar, mcnemar_greater
 from robust_model.evaluation.sweep import Ladder, SweepConfig, examine
 from robust_model.noise import FreshNoise, Noise, SilentNoise
+from tests.reports import PASSES, attack_report, figure, plain_report
 from tests.robust_model.masks import EPS, SIZE, pictures, small_network
 
 COUNT = 24
@@ -142,21 +144,24 @@ def evaluated(defence: Defence) -> dict[str, Any]:
         *_, last = run_attack(defence, images, labels, config, rng=rng, noise=noise, judge=stands)
         standing[config.name] = clean & ~last.broken
     worst = torch.stack(list(standing.values())).all(0)
-    report = {
-        "schema": 2,
-        "defence": {"noise": "fresh" if defence.random else "off", "draws": draws},
-        "clean": proportion(clean),
-        "clean_by_readout": dict.fromkeys(defence.readout_names, proportion(clean)),
-        "attacks": [
-            {"name": c.name, "config": c.model_dump(mode="json"), **proportion(standing[c.name])} for c in every
-        ],
-        "worst_case": proportion(worst),
-        "per_image": {
-            "clean": clean.tolist(),
-            "counted": [True] * COUNT,
-            "standing": {name: mask.tolist() for name, mask in standing.items()},
+    rows = {"clean": clean.tolist(), "counted": [True] * COUNT, "label": [0] * COUNT}
+    report = plain_report(
+        COUNT,
+        defence={
+            "aggregator": "",
+            "voters": len(defence.readout_names),
+            "noise": "fresh" if defence.random else "off",
+            "draws": draws,
         },
-    }
+        clean=proportion(clean).to_json(),
+        clean_by_readout=dict.fromkeys(defence.readout_names, proportion(clean).to_json()),
+        attacks=[
+            attack_report(c.name, int(standing[c.name].sum()), COUNT, config=c.model_dump(mode="json"), attacked=None)
+            for c in every
+        ],
+        worst_case=proportion(worst).to_json(),
+        per_image={**rows, "standing": {name: mask.tolist() for name, mask in standing.items()}},
+    )
     sweep = SweepConfig(
         attack=PgdConfig(loss="margin", eps=EPS, steps=10, restarts=1),
         sources=("defence",),
@@ -164,7 +169,8 @@ def evaluated(defence: Defence) -> dict[str, Any]:
         steps=(5, 10, 20),
         eot=(1, 2),
     )
-    return examine(report, lambda: Ladder(defence, images, labels, clean, stands, noise, rng), sweep)
+    ladder = lambda: Ladder(defence, images, labels, clean, stands, noise, rng)  # noqa: E731
+    return examine(as_report(report), ladder, sweep).to_json()
 
 
 def found(report: dict[str, Any]) -> set[str]:
@@ -174,29 +180,31 @@ def found(report: dict[str, Any]) -> set[str]:
 def paper(standing: dict[str, list[int]], configs: dict[str, dict[str, Any]], n: int = 50) -> dict[str, Any]:
     """A report on n images, all right when clean; `standing` names those (by number) that each attack leaves."""
     rows = {name: [i in left for i in range(n)] for name, left in standing.items()}
-    attacks = [
-        {"name": name, "config": {"kind": "pgd", **configs[name]}, **configs[name].get("entry", {})}
-        for name in standing
-    ]
+    attacks = []
+    for name, left in standing.items():
+        config = {key: value for key, value in configs[name].items() if key != "entry"}
+        attacks.append(attack_report(name, len(left), n, config=config, **configs[name].get("entry", {})))
     worst = sum(all(column) for column in zip(*rows.values(), strict=True)) if rows else n
-    return {
-        "schema": 2,
-        "defence": {"aggregator": "crossmax-median", "voters": 3, "noise": "off", "draws": 1},
-        "clean_by_readout": {"one": {}, "two": {}, "three": {}},
-        "attacks": attacks,
-        "worst_case": {"n": n, "correct": worst},
-        "per_image": {"clean": [True] * n, "counted": [True] * n, "standing": rows},
-    }
+    return plain_report(
+        n,
+        defence={"aggregator": "crossmax-median", "voters": 3, "noise": "off", "draws": 1},
+        clean_by_readout=dict.fromkeys(("one", "two", "three"), figure(n, n)),
+        attacks=attacks,
+        worst_case=figure(worst, n),
+        per_image={"label": [0] * n, "clean": [True] * n, "counted": [True] * n, "standing": rows},
+    )
 
 
-def by_sign(report: dict[str, Any]) -> dict[str, Finding]:
-    return {finding["sign"]: finding for finding in findings(report)}
+def by_sign(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {finding.sign: finding.to_json() for finding in findings(as_report(report))}
 
 
 def curve(axis: str, *points: tuple[float, int], source: str = "defence") -> dict[str, Any]:
     """A sweep or a convergence of one curve, on 100 images: (value, how many are right)."""
-    rows = [{"value": value, "correct": right, "accuracy": right / 100, "n": 100} for value, right in points]
-    return {"clean_correct": 90, "curves": [{"name": "c", "axis": axis, "config": {"source": source}, "points": rows}]}
+    rows = [{"value": value, **figure(right, 100)} for value, right in points]
+    config = PgdConfig(source=source).model_dump(mode="json")
+    one = {"name": "c", "axis": axis, "config": config, "points": rows, "broken_at": []}
+    return {"complete": True, "n": 100, "clean_correct": 90, "curves": [one], "passes": PASSES, "seconds": 1.0}
 
 
 def test_an_undefended_network_falls_to_zero_and_shows_no_sign(network: nn.Module) -> None:
@@ -205,7 +213,7 @@ def test_an_undefended_network_falls_to_zero_and_shows_no_sign(network: nn.Modul
     assert report["worst_case"]["correct"] == 0
     assert report["sweep"]["curves"][0]["points"][-1]["correct"] == 0
     assert found(report) == set(), report["findings"]
-    assert verdict(report).startswith("No sign of gradient masking in 8 tests")
+    assert verdict(as_report(report)).startswith("No sign of gradient masking in 8 tests")
 
 
 def test_honest_noise_shows_no_sign_of_frozen_noise(network: nn.Module) -> None:
@@ -218,7 +226,7 @@ def test_a_planted_mask_is_caught_and_named(network: nn.Module, sign: str) -> No
     report = evaluated(MASKS[sign](network))
     assert report["clean"]["accuracy"] > 0.9
     assert sign in found(report), report["findings"]
-    assert sign in verdict(report)
+    assert sign in verdict(as_report(report))
     others = found(report) & {"zero gradient", "saturated loss", "frozen noise"} - {sign}
     assert not others, "another mask was named"
     if sign != "frozen noise":  # whose fresh noise would take more queries
@@ -260,7 +268,7 @@ def test_what_is_no_transfer_is_not_taken_for_one() -> None:
     frozen = {"source": "defence", "noise_over_steps": "frozen"}
     assert by_sign(paper(left, {"direct": DIRECT, "other": frozen}))["transfer beats direct"]["verdict"] == "found"
     one = paper(left, {"direct": DIRECT, "other": OTHER})
-    one["clean_by_readout"] = {"output": {}}  # the mean of one predictor is the predictor
+    one["clean_by_readout"] = {"output": figure(50, 50)}  # the mean of one predictor is the predictor
     assert by_sign(one)["transfer beats direct"]["verdict"] == "not tested"
 
 
@@ -330,10 +338,15 @@ def test_autoattack_and_the_worst_case_are_compared_on_the_same_images() -> None
     assert sign["verdict"] == "not found"
 
 
-def look(**counts: int) -> dict[str, int]:
-    return {"zero_gradient": 0, "saturated_loss": 0, "stepped": 40, "uphill": 40, "faced": 40, "n": 40, **counts} | {
-        "two_faced": counts.get("two_faced", 0)
-    }
+def look(**counts: int) -> dict[str, Any]:
+    seen = {"n": 40, "zero_gradient": 0, "saturated_loss": 0, "stepped": 40, "uphill": 40, "faced": 40, "two_faced": 0}
+    return {**seen, **counts, "passes": PASSES}
+
+
+WHOLE = {"step": 0.007, "random": False, "draws": 1, "median_margin": 1.0} | {
+    "answers_vary": False,
+    "gradients_vary": False,
+}
 
 
 @pytest.mark.parametrize(
@@ -349,12 +362,11 @@ def look(**counts: int) -> dict[str, int]:
 def test_a_gradient_is_judged_wherever_it_was_looked_at(place: str, sign: str, counts: dict[str, int]) -> None:
     """H1: at the clean image, at random points of the ball, and where an attack ended."""
     seen = {name: look(**(counts if name == place else {})) for name in ("clean", "ball", "ends")}
-    whole = {"step": 0.007, "random": False, "median_margin": 1.0, "answers_vary": False, "gradients_vary": False}
 
     def report(left: int) -> dict[str, Any]:
         configs = {"direct": {**DIRECT, "entry": {"ends": seen["ends"], "attacked": 50, "zero_gradients": 0}}}
         return paper({"direct": list(range(left))}, configs) | {
-            "diagnostics": {**seen["clean"], **whole, "ball": seen["ball"]}
+            "diagnostics": {**seen["clean"], **WHOLE, "ball": seen["ball"]}
         }
 
     found = by_sign(report(40))
@@ -368,7 +380,6 @@ def test_a_gradient_is_judged_wherever_it_was_looked_at(place: str, sign: str, c
 
 def test_first_gradients_that_are_zero_are_judged() -> None:
     """H1: attacks count images whose first gradient is zero; the count is in the report, and a sign."""
-    whole = {"step": 0.007, "random": False, "median_margin": 1.0, "answers_vary": False, "gradients_vary": False}
 
     def verdicts(margin_zero: int, entropy_zero: int) -> set[str]:
         configs = {
@@ -376,7 +387,8 @@ def test_first_gradients_that_are_zero_are_judged() -> None:
             "b": {**DIRECT, "loss": "ce", "entry": {"attacked": 50, "zero_gradients": entropy_zero}},
         }
         report = paper({"a": list(range(40)), "b": list(range(40))}, configs)
-        return found({"findings": findings(report | {"diagnostics": {**look(), **whole}})})
+        every = by_sign(report | {"diagnostics": {**look(), **WHOLE}})
+        return found({"findings": list(every.values())})
 
     assert verdicts(0, 0) == set()
     assert verdicts(20, 20) == {"zero gradient"}
@@ -388,7 +400,7 @@ def test_nothing_is_concluded_from_nothing() -> None:
     every = by_sign(report)
     assert set(every) == set(SIGNS)
     assert {finding["verdict"] for finding in every.values()} == {"not tested"}
-    assert verdict(report).startswith("Gradient masking was not tested.")
+    assert verdict(as_report(report)).startswith("Gradient masking was not tested.")
 
 
 def test_exact_tests_by_hand() -> None:

@@ -14,9 +14,9 @@ from torch import nn
 from robust_model.attacks import PgdConfig, run_attack
 from robust_model.data import to_float
 from robust_model.evaluation.config import EvalConfig
-from robust_model.evaluation.engine import evaluate_model
 from robust_model.evaluation.units import Referee, noise_from
 from robust_model.plain import PlainConfig, PlainDefence
+from tests.robust_model.evaluated import evaluate_model
 from tests.robust_model.masks import EPS, MASKS, NAMES, SIZE, Known, Open, saved
 
 SLOW = bool(os.environ.get("CROSSMAX_STUDIO_SLOW_TESTS"))

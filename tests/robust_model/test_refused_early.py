@@ -23,7 +23,6 @@ from robust_model.data import LabelledImages, load_data
 from robust_model.ensemble import Ensemble, EnsembleConfig, ModelConfig, SelfEnsemble
 from robust_model.evaluation.config import EvalConfig
 from robust_model.evaluation.cost import estimate
-from robust_model.evaluation.engine import evaluate_model
 from robust_model.jobs import validated
 from robust_model.plain import PlainConfig, PlainDefence
 from robust_model.registry import ExportedModel, describe, find_model, list_models
@@ -32,6 +31,7 @@ from robust_model.subjects import load_subject
 from robust_model.teaching import soft_labels
 from robust_model.train_config import TrainConfig
 from robust_model.training import Run
+from tests.robust_model.evaluated import evaluate_model
 
 CLASSES = ("a", "b", "c")
 

@@ -15,13 +15,13 @@ from robust_model.checkpoint import save_tensors
 from robust_model.data import LabelledImages
 from robust_model.ensemble import ModelConfig, SelfEnsemble
 from robust_model.evaluation.config import EvalConfig
-from robust_model.evaluation.engine import evaluate_model
+from robust_model.evaluation.reading import as_report
 from robust_model.noise import FreshNoise, FrozenNoise, SilentNoise
 from robust_model.plain import PlainConfig, PlainDefence
 from robust_model.registry import ExportedModel
 from robust_model.reports import render_html
 from robust_model.subjects import load_subject
-from tests.robust_model.evaluated import timeless
+from tests.robust_model.evaluated import evaluate_model, timeless
 
 
 class Grey(nn.Module):
@@ -123,7 +123,7 @@ def test_a_plain_network_of_which_nothing_is_left_has_a_report(labels: list[int]
     defence = PlainDefence(Proud(), PlainConfig(name="proud", class_names=("dark", "light"))).probed()
     report = evaluate_model(config, defence, data=data)
     assert report["complete"] and report["clean"]["correct"] == right and report["worst_case"]["accuracy"] == 0
-    assert "<html" in render_html(report)
+    assert "<html" in render_html(as_report(report))
 
 
 def test_settings_that_a_plain_network_lacks_are_refused() -> None:

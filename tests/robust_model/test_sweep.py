@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from robust_model.attacks import PgdConfig
 from robust_model.evaluation.diagnostics import diagnose
+from robust_model.evaluation.schema import Diagnostics
 from robust_model.evaluation.sweep import Ladder, SweepConfig, convergence, epsilon_sweep
 from robust_model.noise import Noise, SilentNoise
 
@@ -59,25 +60,25 @@ def ladder(model: Linear, **options: object) -> Ladder:
 
 def test_the_sweep_finds_each_images_own_budget_and_ends_at_zero() -> None:
     found = epsilon_sweep(ladder(Linear()), CONFIG.model_copy(update={"eps": (*EPS, 0.4)}))
-    (curve,) = found["curves"]
-    assert [(p["value"], p["correct"]) for p in curve["points"]] == [(0, 4), (0.02, 3), (0.06, 1), (0.1, 1), (0.2, 0)]
-    assert curve["broken_at"] == [0.02, 0.06, 0.06, 0.2, -1]
-    assert found["complete"] and found["n"] == 5 and found["clean_correct"] == 4
+    (curve,) = found.curves
+    assert [(p.value, p.correct) for p in curve.points] == [(0, 4), (0.02, 3), (0.06, 1), (0.1, 1), (0.2, 0)]
+    assert curve.broken_at == (0.02, 0.06, 0.06, 0.2, -1)
+    assert found.complete and found.n == 5 and found.clean_correct == 4
 
 
 def test_broken_images_carry_over_and_cost_nothing_more() -> None:
     short, whole = (epsilon_sweep(ladder(Linear()), CONFIG.model_copy(update={"eps": e})) for e in (EPS[:2], EPS[:3]))
     # Only one image is left for the third budget: 9 gradients at most.
-    assert 0 < whole["passes"]["backward"] - short["passes"]["backward"] <= 9
+    assert 0 < whole.passes.backward - short.passes.backward <= 9
 
 
 def test_convergence_varies_the_steps_at_the_attacks_own_budget() -> None:
     found = convergence(ladder(Linear()), CONFIG)
-    (curve,) = found["curves"]  # a deterministic defence has no curve over EOT
-    assert curve["axis"] == "steps"
-    assert [p["value"] for p in curve["points"]] == [1, 8]
-    assert curve["points"][-1]["correct"] == 1
-    assert curve["config"]["eps"] == 0.06
+    (curve,) = found.curves  # a deterministic defence has no curve over EOT
+    assert curve.axis == "steps"
+    assert [p.value for p in curve.points] == [1, 8]
+    assert curve.points[-1].correct == 1
+    assert curve.config.eps == 0.06
 
 
 def test_progress_rises_to_its_end() -> None:
@@ -98,10 +99,10 @@ def test_a_stop_keeps_the_finished_values() -> None:
         return asked > 30
 
     found = epsilon_sweep(ladder(Linear(), should_stop=stop), CONFIG)
-    assert not found["complete"]
-    (curve,) = found["curves"]
-    assert 1 <= len(curve["points"]) < len(EPS) + 1
-    assert len(curve["points"]) - 1 == len({b for b in curve["broken_at"] if b not in (None, -1)})
+    assert not found.complete
+    (curve,) = found.curves
+    assert 1 <= len(curve.points) < len(EPS) + 1
+    assert len(curve.points) - 1 == len({b for b in curve.broken_at if b not in (None, -1)})
 
 
 @pytest.mark.parametrize("change", [{"eps": ()}, {"eps": (0.2, 0.1)}, {"steps": (3, 3)}, {"more": 1}])
@@ -110,7 +111,7 @@ def test_values_must_rise(change: dict[str, object]) -> None:
         SweepConfig(**change)  # type: ignore[arg-type]
 
 
-def diagnosed(model: Linear) -> dict[str, object]:
+def diagnosed(model: Linear) -> Diagnostics:
     x, y = images()
     rng = torch.Generator().manual_seed(0)
     return diagnose(model, x[:4], y[:4], eps=0.02, batch=3, noise=SilentNoise(), rng=rng)
@@ -126,7 +127,7 @@ def test_a_linear_classifier_has_nothing_to_hide() -> None:
         "faced": 4,
         "two_faced": 0,
     }
-    assert diagnosed(Linear()) == {
+    assert diagnosed(Linear()).to_json() == {
         **seen,
         "random": False,
         "draws": 1,
@@ -167,14 +168,14 @@ class Restless(Linear):
 
 def test_what_is_wrong_with_a_gradient_is_counted() -> None:
     cut = diagnosed(Cut())
-    assert (cut["zero_gradient"], cut["stepped"], cut["gradients_vary"]) == (4, 0, None)
-    assert diagnosed(Backwards())["uphill"] == 0
+    assert (cut.zero_gradient, cut.stepped, cut.gradients_vary) == (4, 0, None)
+    assert diagnosed(Backwards()).uphill == 0
     restless = diagnosed(Restless())
-    assert restless["answers_vary"] and restless["gradients_vary"] and not restless["random"]
+    assert restless.answers_vary and restless.gradients_vary and not restless.random
 
 
 def test_nothing_can_be_said_of_no_images() -> None:
     x, y = images()
     rng = torch.Generator().manual_seed(0)
     found = diagnose(Linear(), x[:0], y[:0], eps=0.1, noise=SilentNoise(), rng=rng)
-    assert found["n"] == 0 and found["median_margin"] is None and found["answers_vary"] is None
+    assert found.n == 0 and found.median_margin is None and found.answers_vary is None
