@@ -1,11 +1,11 @@
 """The paper's analyses as commands: `python -m robust_model analyse KIND MODEL` measures, tabulates and plots.
 
 An analysis is one entry of `ANALYSES`: what it is told, how it measures, and how its report becomes a table and a
-figure. `base` has that type; `report` goes from the material to the files, `plotting` has the look of all figures,
+figure. `base` has that type and that of the report; `report` goes from the material to the files, `plotting` has the look of all figures,
 `cli` the command. `bench` attacks a defence through one read-out and judges by all, `under_attack` does so for several,
 and `defences` are made of others.
 
-To add one: a module with an `Analysis`, and a line in `ANALYSES`.
+To add one: a module with an `Analysis` and the values of its result, and a line in `ANALYSES`.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ from robust_model.analyses.transfer import TRANSFER
 
 __all__ = ["ANALYSES", "Analysis", "Material", "Measured", "Monitor", "Stopped", "Table"]
 
-ANALYSES: dict[str, Analysis[Any]] = {
+ANALYSES: dict[str, Analysis[Any, Any]] = {
     "layers": LAYERS,
     "transfer": TRANSFER,
     "crossmax": CROSSMAX,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,6 +11,7 @@ from generator.arguments import MOST_SEED
 from generator.progress import Progress, silent
 from robust_model.attacks import Defence, PassCount
 from robust_model.data import LabelledImages
+from robust_model.evaluation.values import Count, Flag, Passes, Reported, Seconds
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -151,36 +152,71 @@ class Table:
         )
 
 
+Config = TypeVar("Config", bound=AnalysisConfig)
+Result = TypeVar("Result", bound=Reported)
+
+
+class AnalysedModel(Reported):
+    """A model that was analysed."""
+
+    name: str = Field(description="Its name.")
+    revision: str = Field(description="That of its weights; empty where it has none.")
+
+
+class AnalysedData(Reported):
+    """Which images the result speaks of: after a stop, the first ones of those that were asked for."""
+
+    source: str = Field(description="The data set and its split.")
+    n: Count = Field(description="How many images.")
+    asked: Count = Field(description="How many were asked for.")
+    indices: tuple[Count, ...] = Field(description="Their places in the split.")
+
+
+class AnalysisReport(Reported, Generic[Config, Result]):
+    """What every analysis reports, each with a configuration and a result of its own."""
+
+    version: Literal[1] = Field(alias="schema", description="The version of this format.")
+    kind: str = Field(description="The analysis, by its name in `ANALYSES`.")
+    title: str = Field(description="What it is called.")
+    complete: Flag = Field(description="False if it was stopped early.")
+    command: str = Field(description="The command that makes this report again; empty where there was none.")
+    config: Config = Field(description="The configuration, whole; folders shortened to what they hold.")
+    models: tuple[AnalysedModel, ...] = Field(description="The models, in the order of the configuration.")
+    data: AnalysedData | None = Field(description="The images; null of an analysis that has none.")
+    result: Result = Field(description="What was found.")
+    notes: tuple[str, ...] = Field(description="What the numbers mean, and over what they are counted.")
+    pictures: tuple[str, ...] = Field(description="Pictures beside the report, by file name.")
+    passes: Passes = Field(description="What it took.")
+    seconds: Seconds = Field(description="The time that it took.")
+    versions: dict[str, str] = Field(description="Versions of the programs, by name.")
+    device: str = Field(description="What it was computed on.")
+
+
 @dataclass(frozen=True)
-class Measured:
-    """What an analysis has found: JSON, what its words mean, and pictures (8-bit RGB) by name.
+class Measured(Generic[Result]):
+    """What an analysis has found, what its words mean, and pictures (8-bit RGB) by name.
 
     `notes` are the definitions and denominators without which the numbers say nothing.
     """
 
-    result: dict[str, Any]
+    result: Result
     notes: tuple[str, ...] = ()
     pictures: Mapping[str, Image.Image] = field(default_factory=dict)
 
 
-Config = TypeVar("Config", bound=AnalysisConfig)
-Measure = Callable[[Config, Material, Monitor], Measured]
-Draw = Callable[[dict[str, Any], Mapping[str, Image.Image]], "Figure"]
-Tabulate = Callable[[dict[str, Any]], Table]
-
-
 @dataclass(frozen=True)
-class Analysis(Generic[Config]):
-    """One kind of analysis.
+class Analysis(Generic[Config, Result]):
+    """One kind of analysis, with the type of its configuration and of its result.
 
     `measure` does the work; when the monitor says so it ends early with what is finished, or raises `Stopped` if
-    nothing is. `draw` makes the figure of a report (see `report.assemble`) and `tabulate` its table: both read only
-    the report's JSON and the pictures.
+    nothing is. `draw` makes the figure of a report and `tabulate` its table: both read only the report and
+    the pictures.
     """
 
     title: str
     description: str
     config: type[Config]
-    measure: Measure[Config]
-    draw: Draw
-    tabulate: Tabulate
+    result: type[Result]
+    measure: "Callable[[Config, Material, Monitor], Measured[Result]]"
+    draw: "Callable[[AnalysisReport[Config, Result], Mapping[str, Image.Image]], Figure]"
+    tabulate: "Callable[[AnalysisReport[Config, Result]], Table]"

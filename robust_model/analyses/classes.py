@@ -8,14 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from generator.image import quantise, to_pil
 from generator.presets import DEFAULT_PRESET, from_preset
 from generator.protocols import Classifier
 from generator.synthesis import synthesise
 from robust_model.analyses import plotting
-from robust_model.analyses.base import Analysis, AnalysisConfig, Material, Measured, Monitor, Stopped, Table
+from robust_model.analyses.base import (
+    Analysis,
+    AnalysisConfig,
+    AnalysisReport,
+    Material,
+    Measured,
+    Monitor,
+    Stopped,
+    Table,
+)
+from robust_model.evaluation.values import Positive, Reported, Share
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,7 +50,26 @@ class ClassesConfig(AnalysisConfig):
     steps: int = Field(0, ge=0, le=100_000)
 
 
-def measure(config: ClassesConfig, material: Material, monitor: Monitor) -> Measured:
+class DrawnClass(Reported):
+    """The pictures of one class."""
+
+    title: str = Field(alias="class", description="The class.")
+    probability: Share = Field(description="What the model gives it on these pictures, saved with 8 bits: the mean.")
+    pictures: tuple[str, ...] = Field(description="Their files.")
+
+
+class ClassesResult(Reported):
+    """What the model believes its classes look like."""
+
+    classes: Positive = Field(description="How many classes there are.")
+    drawn: tuple[DrawnClass, ...] = Field(description="Those that were drawn.")
+    recipe: dict[str, JsonValue] = Field(description="The generator's recipe, but for the class.")
+
+
+Report = AnalysisReport[ClassesConfig, ClassesResult]
+
+
+def measure(config: ClassesConfig, material: Material, monitor: Monitor) -> Measured[ClassesResult]:
     """Draw every class; a stop keeps those that are finished."""
     (name, model), *_ = material.models
     assert isinstance(model, Classifier)  # every network of ours is: what is loaded is a torch module
@@ -52,7 +81,7 @@ def measure(config: ClassesConfig, material: Material, monitor: Monitor) -> Meas
         for c in model.class_names
     ]
     monitor.begin(sum(recipe.steps for recipe in recipes))
-    drawn: list[dict[str, Any]] = []
+    drawn: list[DrawnClass] = []
     pictures: dict[str, Image.Image] = {}
     try:
         for number, (title, recipe) in enumerate(zip(model.class_names, recipes, strict=True)):
@@ -64,40 +93,40 @@ def measure(config: ClassesConfig, material: Material, monitor: Monitor) -> Meas
                 probability = model(images).softmax(1)[:, number].mean()
             files = [f"class-{number:03d}-{i + 1}.png" for i in range(len(images))]
             pictures |= zip(files, to_pil(images), strict=True)
-            drawn.append({"class": title, "probability": float(probability), "pictures": files})
+            drawn.append(
+                DrawnClass.model_validate({"class": title, "probability": float(probability), "pictures": files})
+            )
     except Stopped:
         if not drawn:
             raise
         monitor.complete = False
-    result = {
-        "classes": len(recipes),
-        "drawn": drawn,
-        "recipe": recipes[0].model_dump(mode="json", exclude={"classes"}),
-    }
+    result = ClassesResult(
+        classes=len(recipes),
+        drawn=tuple(drawn),
+        recipe=recipes[0].model_dump(mode="json", exclude={"classes"}),
+    )
     return Measured(result, NOTES, pictures)
 
 
-def tabulate(report: dict[str, Any]) -> Table:
+def tabulate(report: Report) -> Table:
     """A row per class."""
-    rows = (
-        (c["class"], plotting.percent(c["probability"]), ", ".join(c["pictures"])) for c in report["result"]["drawn"]
-    )
+    rows = ((c.title, plotting.percent(c.probability), ", ".join(c.pictures)) for c in report.result.drawn)
     return Table(("class", "probability", "pictures"), tuple(rows))
 
 
-def draw(report: dict[str, Any], pictures: Mapping[str, Image.Image]) -> "Figure":
+def draw(report: Report, pictures: Mapping[str, Image.Image]) -> "Figure":
     """The sheet: the classes in the model's order, the pictures of one below each other."""
-    drawn = report["result"]["drawn"]
+    drawn = report.result.drawn
     columns = min(COLUMNS, len(drawn))
-    each = len(drawn[0]["pictures"])
+    each = len(drawn[0].pictures)
     rows = -(-len(drawn) // columns)
     height = each + 0.5  # of one row: its pictures, and the name above them
     sheet = plotting.Sheet(columns, rows * height, unit=1.1)
     for number, entry in enumerate(drawn):
         x, y = number % columns, number // columns * height
-        sheet.text(x + 0.48, y + 0.24, entry["class"], size=8.5, anchor="center")
-        sheet.text(x + 0.48, y + 0.4, f"{entry['probability']:.0%}", size=7, anchor="center", colour=plotting.GREY)
-        for i, picture in enumerate(entry["pictures"]):
+        sheet.text(x + 0.48, y + 0.24, entry.title, size=8.5, anchor="center")
+        sheet.text(x + 0.48, y + 0.4, f"{entry.probability:.0%}", size=7, anchor="center", colour=plotting.GREY)
+        for i, picture in enumerate(entry.pictures):
             sheet.picture(pictures[picture], x, y + 0.48 + i, 0.96)
     return sheet.finish("What the model believes its classes look like", report)
 
@@ -106,6 +135,7 @@ CLASSES = Analysis(
     "Class images",
     "what the model believes its classes look like: all of them on one sheet",
     ClassesConfig,
+    ClassesResult,
     measure,
     draw,
     tabulate,

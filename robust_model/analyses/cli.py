@@ -142,20 +142,18 @@ def run(args: argparse.Namespace, argv: list[str], foreground: Foreground) -> in
     config, material = load_material(config, device)
     found: list[Found] = []
 
-    def work(context: JobContext) -> dict[str, Any]:
+    def work(context: JobContext) -> dict[str, bool]:
         try:
             found.append(analyse_job(context, args.kind, config, material, command=command_line("robust_model", argv)))
         except Stopped:
             return {"complete": False}
-        return {"complete": found[0].report["complete"]}
+        return {"complete": found[0].report.complete}
 
     outcome = foreground.run("analyse", device, work)
     if outcome is None or not found:
         print("Stopped before anything was finished; nothing was kept.", file=sys.stderr)
         return EXIT_INTERRUPTED
-    folder = args.out or Path("runs") / "analyses" / f"{args.kind}-{found[0].report['models'][0]['name']}".replace(
-        ":", "-"
-    )
+    folder = args.out or Path("runs") / "analyses" / f"{args.kind}-{found[0].report.models[0].name}".replace(":", "-")
     files = write(found[0], folder)
     print(found[0].text())
     print(f"Written: {', '.join(str(file) for file in files)}", file=sys.stderr)

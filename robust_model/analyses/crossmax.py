@@ -7,7 +7,7 @@ the mean of the same networks 2.2 %. For that protocol choose 6/255, 100 steps a
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from generator.errors import StudioError
 from robust_model.analyses import plotting
-from robust_model.analyses.base import Analysis, BudgetConfig, Material, Measured, Monitor, Table
+from robust_model.analyses.base import Analysis, AnalysisReport, BudgetConfig, Material, Measured, Monitor, Table
 from robust_model.analyses.bench import (
     ANSWER,
     TITLES,
@@ -30,6 +30,7 @@ from robust_model.analyses.defences import ReadAs, Together
 from robust_model.analyses.under_attack import pgd
 from robust_model.attacks import Defence, PgdConfig
 from robust_model.evaluation.accounting import proportion
+from robust_model.evaluation.values import Flag, Positive, Proportion, Reported
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,6 +63,24 @@ class CrossmaxConfig(BudgetConfig):
         return (self.model, *self.others)
 
 
+class AnswerRow(Reported):
+    """One answer, and what is left of it under each attack."""
+
+    title: str = Field(description="Whose answer it is.")
+    accuracy: dict[str, Proportion] = Field(description="Clean, by the attack, and the worst of these.")
+
+
+class CrossmaxResult(Reported):
+    """The networks alone, their mean, and CrossMax."""
+
+    networks: Positive = Field(description="How many networks (or predictors) there are.")
+    independent: Flag = Field(description="Whether they are networks of their own.")
+    rows: tuple[AnswerRow, ...] = Field(description="One for each answer.")
+
+
+Report = AnalysisReport[CrossmaxConfig, CrossmaxResult]
+
+
 @dataclass(frozen=True)
 class _Row:
     """One answer, and the read-outs it is attacked through (by the name of the attack in the result)."""
@@ -71,7 +90,7 @@ class _Row:
     attacks: dict[str, ReadOut]
 
 
-def measure(config: CrossmaxConfig, material: Material, monitor: Monitor) -> Measured:
+def measure(config: CrossmaxConfig, material: Material, monitor: Monitor) -> Measured[CrossmaxResult]:
     """Attack every network alone, the mean, and CrossMax: directly, and the two combinations through each other."""
     rows = _rows(config, material)
     plans = [{name: _attack(config, row.defence, r) for name, r in row.attacks.items()} for row in rows]
@@ -85,20 +104,20 @@ def measure(config: CrossmaxConfig, material: Material, monitor: Monitor) -> Mea
         ]
 
     batches = over_batches(material, config.batch, work, monitor)
-    result = {
-        "networks": len(rows) - 2,
-        "independent": len(material.models) > 1,
-        "rows": [
-            {
-                "title": row.title,
-                "accuracy": {
-                    name: proportion(torch.cat([found[number][name] for found in batches])).to_json()
+    result = CrossmaxResult(
+        networks=len(rows) - 2,
+        independent=len(material.models) > 1,
+        rows=tuple(
+            AnswerRow(
+                title=row.title,
+                accuracy={
+                    name: proportion(torch.cat([found[number][name] for found in batches]))
                     for name in batches[0][number]
                 },
-            }
+            )
             for number, row in enumerate(rows)
-        ],
-    }
+        ),
+    )
     return Measured(result, NOTES)
 
 
@@ -149,24 +168,24 @@ def _standing(
     return {name: mask.cpu() for name, mask in standing.items()}
 
 
-def tabulate(report: dict[str, Any]) -> Table:
+def tabulate(report: Report) -> Table:
     """A row per answer; a column per way to attack it."""
     columns = _columns(report)
     rows = [
-        (row["title"], *(plotting.with_interval(row["accuracy"][c]) if c in row["accuracy"] else "" for c in columns))
-        for row in report["result"]["rows"]
+        (row.title, *(plotting.with_interval(row.accuracy[c]) if c in row.accuracy else "" for c in columns))
+        for row in report.result.rows
     ]
     return Table(("answer of", *columns), tuple(rows))
 
 
-def _columns(report: dict[str, Any]) -> list[str]:
-    found = [name for row in report["result"]["rows"] for name in row["accuracy"]]
+def _columns(report: Report) -> list[str]:
+    found = [name for row in report.result.rows for name in row.accuracy]
     return [*dict.fromkeys(name for name in found if name != WORST), WORST]
 
 
-def draw(report: dict[str, Any], _pictures: Mapping[str, Image.Image]) -> "Figure":
+def draw(report: Report, _pictures: Mapping[str, Image.Image]) -> "Figure":
     """A line of points for every answer: clean on the right, what an attack leaves of it further left."""
-    rows = report["result"]["rows"]
+    rows = report.result.rows
     figure = plotting.figure(7.4, 0.52 * len(rows) + 1.9)
     axes = figure.add_subplot()
     looks = dict(zip(_columns(report), plotting.LOOKS, strict=False))
@@ -174,17 +193,17 @@ def draw(report: dict[str, Any], _pictures: Mapping[str, Image.Image]) -> "Figur
     for name, look in looks.items():
         found = [
             (
-                height - SPACING * (list(row["accuracy"]).index(name) - (len(row["accuracy"]) - 1) / 2),
-                row["accuracy"][name],
+                height - SPACING * (list(row.accuracy).index(name) - (len(row.accuracy) - 1) / 2),
+                row.accuracy[name],
             )
             for height, row in zip(heights, rows, strict=True)
-            if name in row["accuracy"]
+            if name in row.accuracy
         ]
         middle, errors = plotting.intervals([figures for _height, figures in found])
         plotting.points(axes, middle, [height for height, _figures in found], errors, look, name, sideways=True)
     plotting.percent_axis(axes, "accuracy", along="x")
     axes.axhline((heights[-3] + heights[-2]) / 2, color=plotting.LIGHT, linewidth=1)
-    axes.set_yticks(heights, [row["title"] for row in rows])
+    axes.set_yticks(heights, [row.title for row in rows])
     axes.tick_params(axis="y", length=0)
     axes.spines.left.set_visible(False)
     axes.set_ylim(heights[-1] - 0.6, 0.6)
@@ -198,6 +217,7 @@ CROSSMAX = Analysis(
     "independent networks (or one network's predictors) alone, averaged, and by CrossMax: attacked directly and "
     "through each other",
     CrossmaxConfig,
+    CrossmaxResult,
     measure,
     draw,
     tabulate,

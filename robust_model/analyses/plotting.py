@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from PIL import Image
 
+from robust_model.analyses.base import AnalysisReport, AttackedConfig, BudgetConfig, Config, Result
+from robust_model.evaluation.values import Proportion
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -94,17 +97,17 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{share:.1%}"
 
 
-def with_interval(figures: dict[str, Any]) -> str:
-    """An accuracy with its interval, of those that `proportion` makes."""
-    low, high = figures["ci95"]
-    return f"{figures['accuracy']:.1%} ({low:.1%} to {high:.1%})"
+def with_interval(figure: Proportion) -> str:
+    """An accuracy with its interval."""
+    low, high = figure.ci95
+    return f"{figure.accuracy:.1%} ({low:.1%} to {high:.1%})"
 
 
-def intervals(figures: Sequence[dict[str, Any]]) -> tuple[list[float], list[list[float]]]:
+def intervals(figures: Sequence[Proportion]) -> tuple[list[float], list[list[float]]]:
     """Accuracies in percent, and how far their intervals reach below and above, as `errorbar` takes them."""
-    heights = [100 * f["accuracy"] for f in figures]
-    below = [max(0.0, h - 100 * f["ci95"][0]) for h, f in zip(heights, figures, strict=True)]
-    above = [max(0.0, 100 * f["ci95"][1] - h) for h, f in zip(heights, figures, strict=True)]
+    heights = [100 * f.accuracy for f in figures]
+    below = [max(0.0, h - 100 * f.ci95[0]) for h, f in zip(heights, figures, strict=True)]
+    above = [max(0.0, 100 * f.ci95[1] - h) for h, f in zip(heights, figures, strict=True)]
     return heights, [below, above]
 
 
@@ -218,29 +221,29 @@ class Sheet:
         """Words on the line y."""
         self.axes.text(x, y, text, fontsize=size, ha=anchor, va="baseline", color=colour, fontweight=weight)
 
-    def finish(self, title: str, report: dict[str, Any]) -> "Figure":
+    def finish(self, title: str, report: AnalysisReport[Config, Result]) -> "Figure":
         """The page with its headline."""
         headline(self.figure, title, report)
         return self.figure
 
 
-def headline(drawn: "Figure", title: str, report: dict[str, Any]) -> None:
+def headline(drawn: "Figure", title: str, report: AnalysisReport[Config, Result]) -> None:
     """The title on the left, and below it what was measured on what."""
     height = drawn.get_figheight()
     drawn.text(0.012, 1 - 0.08 / height, title, ha="left", va="top", fontsize=12, fontweight="bold")
     drawn.text(0.012, 1 - 0.33 / height, context(report), ha="left", va="top", fontsize=8.5, color=GREY)
 
 
-def context(report: dict[str, Any]) -> str:
+def context(report: AnalysisReport[Config, Result]) -> str:
     """One line on what was measured: models, data, number of images, budget."""
-    config, data = report["config"], report["data"]
-    parts = [", ".join(model["name"] for model in report["models"])]
+    config, data = report.config, report.data
+    parts = [", ".join(model.name for model in report.models)]
     if data is not None:
-        parts.append(f"{data['source']}, n = {data['n']}")
-    if "eps" in config:
-        parts.append(f"L-inf {255 * config['eps']:.3g}/255")
-    if "loss" in config:
-        parts.append(f"PGD on the {config['loss']} loss, {config['steps']} steps")
-    if not report["complete"]:
+        parts.append(f"{data.source}, n = {data.n}")
+    if isinstance(config, BudgetConfig):
+        parts.append(f"L-inf {255 * config.eps:.3g}/255")
+    if isinstance(config, AttackedConfig):
+        parts.append(f"PGD on the {config.loss} loss, {config.steps} steps")
+    if not report.complete:
         parts.append("stopped early")
     return "  ·  ".join(parts)

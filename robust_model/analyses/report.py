@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from PIL import Image
@@ -17,9 +17,20 @@ from generator.image import save_png
 from generator.protocols import JobContext
 from generator.text_files import write_bytes
 from robust_model.analyses import ANALYSES, plotting
-from robust_model.analyses.base import AnalysisConfig, Material, Monitor, Table
+from robust_model.analyses.base import (
+    AnalysedData,
+    AnalysedModel,
+    AnalysisConfig,
+    AnalysisReport,
+    Config,
+    Material,
+    Monitor,
+    Result,
+    Table,
+)
+from robust_model.evaluation.values import Passes
 
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
 """Version of the report that every analysis writes."""
 
 _PAGE = """<!DOCTYPE html>
@@ -69,66 +80,67 @@ pre {{ padding: 0.75rem; overflow-x: auto; }}
 
 @dataclass(frozen=True)
 class Found:
-    """A finished analysis: its report (JSON) and its pictures by file name."""
+    """A finished analysis: its report and its pictures by file name."""
 
-    report: dict[str, Any]
+    report: AnalysisReport[Any, Any]
     pictures: Mapping[str, Image.Image]
 
     def text(self) -> str:
         """The report for the terminal: what was measured, the table, and what it means."""
-        kept = [] if self.report["complete"] else ["Stopped early: only what was finished is counted."]
-        lines = [plotting.context(self.report), "", table_of(self.report).text(), "", *self.report["notes"], *kept]
+        kept = [] if self.report.complete else ["Stopped early: only what was finished is counted."]
+        lines = [plotting.context(self.report), "", table_of(self.report).text(), "", *self.report.notes, *kept]
         return "\n".join(lines)
 
 
 def analyse_job(
     context: JobContext, kind: str, config: AnalysisConfig, material: Material, *, command: str = ""
 ) -> Found:
-    """Run the analysis `kind`, and return what it found: "complete" in its report says whether it was stopped early.
+    """Run the analysis `kind`, and return what it found: `complete` in its report says whether it was stopped early.
 
     Raises `Stopped` if it was stopped before anything was finished. `command` is what makes the report again.
     """
     monitor = Monitor(context.progress, lambda: context.stop_requested)
     analysis, started = ANALYSES[kind], time.monotonic()
     measured = analysis.measure(config, material, monitor)
-    report = {
-        "schema": SCHEMA,
-        "kind": kind,
-        "title": analysis.title,
-        "complete": monitor.complete,
-        "command": command,
-        "config": _settings(config, material),
-        "models": [{"name": name, "revision": material.revisions.get(name, "")} for name, _model in material.models],
-        "data": _data(material, monitor),
-        "result": measured.result,
-        "notes": list(measured.notes),
-        "pictures": list(measured.pictures),
-        "passes": monitor.passes._asdict(),
-        "seconds": round(time.monotonic() - started, 1),
-        "versions": {
+    names = [name for name, _model in material.models]
+    report = AnalysisReport[analysis.config, analysis.result](  # type: ignore[name-defined]  # known when it runs
+        schema=SCHEMA,
+        kind=kind,
+        title=analysis.title,
+        complete=monitor.complete,
+        command=command,
+        config=_settings(config, material),
+        models=tuple(AnalysedModel(name=name, revision=material.revisions.get(name, "")) for name in names),
+        data=_data(material, monitor),
+        result=measured.result,
+        notes=measured.notes,
+        pictures=tuple(measured.pictures),
+        passes=Passes.of(monitor.passes),
+        seconds=round(time.monotonic() - started, 1),
+        versions={
             "torch": torch.__version__,
             "python": platform.python_version(),
             "matplotlib": version("matplotlib"),
         },
-        "device": material.device,
-    }
+        device=material.device,
+    )
     return Found(report, measured.pictures)
 
 
-def table_of(report: dict[str, Any]) -> Table:
+def table_of(report: AnalysisReport[Config, Result]) -> Table:
     """The report's table."""
-    return ANALYSES[report["kind"]].tabulate(report)
+    return ANALYSES[report.kind].tabulate(report)
 
 
 def write(found: Found, folder: Path) -> list[Path]:
     """Write the report, its figure, its page and its pictures into `folder`; returns the files, the page first."""
-    report, kind = found.report, found.report["kind"]
+    report, kind = found.report, found.report.kind
     with plotting.styled():
         figure = ANALYSES[kind].draw(report, found.pictures)
         svg, png = (plotting.render(figure, form) for form in ("svg", "png"))
     contents = {
         "html": page(report, svg.decode()).encode(),
-        "json": json.dumps(report, indent=1).encode(),
+        "json": json.dumps(report.to_json(), indent=1).encode(),
         "svg": svg,
         "png": png,
     }
@@ -142,22 +154,22 @@ def write(found: Found, folder: Path) -> list[Path]:
     return files
 
 
-def page(report: dict[str, Any], svg: str) -> str:
+def page(report: AnalysisReport[Config, Result], svg: str) -> str:
     """The report as one self-contained HTML page, with its figure as inline SVG."""
-    passes = report["passes"]
-    models = ", ".join(f"{m['name']} (revision {m['revision'] or 'unknown'})" for m in report["models"])
-    versions = ", ".join(f"{name} {number}" for name, number in report["versions"].items())
-    facts = f"{models}; seed {report['config']['seed']}; {passes['forward']:,} forward and {passes['backward']:,} "
-    facts += f"backward passes of one image in {report['seconds']:,} s on {report['device']}; {versions}."
+    passes = report.passes
+    models = ", ".join(f"{m.name} (revision {m.revision or 'unknown'})" for m in report.models)
+    versions = ", ".join(f"{name} {number}" for name, number in report.versions.items())
+    facts = f"{models}; seed {report.config.seed}; {passes.forward:,} forward and {passes.backward:,} "
+    facts += f"backward passes of one image in {report.seconds:,} s on {report.device}; {versions}."
     return _PAGE.format(
-        title=html.escape(report["title"]),
+        title=html.escape(report.title),
         context=html.escape(plotting.context(report)),
         svg=svg[svg.index("<svg") :],
         table=_table(table_of(report)),
-        notes="\n".join(f"<li>{html.escape(note)}</li>" for note in report["notes"]),
-        command=html.escape(report["command"]),
+        notes="\n".join(f"<li>{html.escape(note)}</li>" for note in report.notes),
+        command=html.escape(report.command),
         facts=html.escape(facts),
-        config=html.escape(json.dumps(report["config"], indent=2)),
+        config=html.escape(json.dumps(report.config.model_dump(mode="json"), indent=2)),
     )
 
 
@@ -168,18 +180,20 @@ def _table(table: Table) -> str:
     return "\n".join(["<table>", row(table.header, "th"), *(row(cells, "td") for cells in table.rows), "</table>"])
 
 
-def _settings(config: AnalysisConfig, material: Material) -> dict[str, Any]:
+def _settings(config: Config, material: Material) -> Config:
     """The configuration; folders on this machine are not part of the result, but what they hold is."""
     names = [name for name, _model in material.models]
-    settings = config.model_dump(mode="json") | {"model": names[0]}
-    if "others" in settings:
-        settings["others"] = names[1:]
-    return settings if material.data is None else settings | {"data": material.data.source}
+    changes: dict[str, object] = {"model": names[0]}
+    if "others" in type(config).model_fields:
+        changes["others"] = tuple(names[1:])
+    if material.data is not None:
+        changes["data"] = material.data.source
+    return config.model_copy(update=changes)
 
 
-def _data(material: Material, monitor: Monitor) -> dict[str, Any] | None:
+def _data(material: Material, monitor: Monitor) -> AnalysedData | None:
     """Which images the result speaks of: after a stop, the first ones of those that were asked for."""
     if material.data is None:
         return None
-    indices = list(material.indices[: monitor.images])
-    return {"source": material.data.source, "n": len(indices), "asked": len(material.data), "indices": indices}
+    indices = tuple(material.indices[: monitor.images])
+    return AnalysedData(source=material.data.source, n=len(indices), asked=len(material.data), indices=indices)

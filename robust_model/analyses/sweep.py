@@ -6,7 +6,7 @@ are masked (Carlini et al. 2019, arXiv 1902.06705, section 4.8).
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
@@ -14,13 +14,14 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 from robust_model.analyses import plotting
-from robust_model.analyses.base import Analysis, AttackedConfig, Material, Measured, Monitor, Table
+from robust_model.analyses.base import Analysis, AnalysisReport, AttackedConfig, Material, Measured, Monitor, Table
 from robust_model.analyses.bench import ANSWER, TITLES, Workbench, over_batches
 from robust_model.attacks import PgdConfig, source_of
 from robust_model.evaluation.accounting import proportion
 from robust_model.evaluation.plan import generator_of
 from robust_model.evaluation.schema import Curve, CurvePoint
 from robust_model.evaluation.sweep import Ladder, SweepConfig, epsilon_sweep
+from robust_model.evaluation.values import Distance, Number, Positive, Proportion, Reported
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,7 +53,29 @@ class EpsilonConfig(AttackedConfig):
         return budgets
 
 
-def measure(config: EpsilonConfig, material: Material, monitor: Monitor) -> Measured:
+class _At(Reported):
+    eps: Distance = Field(description="The L-inf budget.")
+
+
+class BudgetPoint(Proportion, _At):
+    """The accuracy with one budget."""
+
+
+class EpsilonResult(Reported):
+    """Accuracy against the budget."""
+
+    classes: Positive = Field(description="How many classes there are.")
+    curves: dict[str, tuple[BudgetPoint, ...]] = Field(description="By the attacked source, and the worst of all.")
+    zero_at: Distance | None = Field(description="The smallest budget that leaves nothing; null where none does.")
+    broken_at: dict[str, tuple[Number | None, ...]] = Field(
+        description="By source, for each image: the first budget that broke it; null: none did; -1: wrong when clean."
+    )
+
+
+Report = AnalysisReport[EpsilonConfig, EpsilonResult]
+
+
+def measure(config: EpsilonConfig, material: Material, monitor: Monitor) -> Measured[EpsilonResult]:
     """Sweep epsilon for every source until nothing stands."""
     (_, defence), *_ = material.models
     bench = Workbench(defence, config, material, monitor)
@@ -99,19 +122,19 @@ def measure(config: EpsilonConfig, material: Material, monitor: Monitor) -> Meas
     worst = worst_case(found, [0.0, *config.budgets], _reach(swept.curves))
     if len(curves) > 1:
         curves[WORST] = worst
-    zero = next((p["eps"] for p in worst if p["correct"] == 0), None)
-    result = {
-        "classes": len(defence.class_names),
-        "curves": curves,
-        "zero_at": zero,
-        "broken_at": {s: list(c.broken_at) for s, c in zip(sources, swept.curves, strict=False)},
-    }
+    zero = next((p.eps for p in worst if p.correct == 0), None)
+    result = EpsilonResult(
+        classes=len(defence.class_names),
+        curves=curves,
+        zero_at=zero,
+        broken_at={s: c.broken_at for s, c in zip(sources, swept.curves, strict=False)},
+    )
     verdict = MASKED if zero is None else f"Accuracy reaches zero at {255 * zero:.3g}/255."
     return Measured(result, (*((verdict,) if monitor.complete else ()), *NOTES))
 
 
-def _points(points: Sequence[CurvePoint]) -> list[dict[str, Any]]:
-    return [{"eps": p.value, **p.parts(), "ci95": list(p.ci95)} for p in points]
+def _points(points: Sequence[CurvePoint]) -> tuple[BudgetPoint, ...]:
+    return tuple(BudgetPoint(eps=p.value, **p.parts()) for p in points)
 
 
 def _reach(curves: Sequence[Curve]) -> float:
@@ -120,37 +143,37 @@ def _reach(curves: Sequence[Curve]) -> float:
     return min(math.inf if end.correct == 0 else float(end.value) for end in ends)
 
 
-def worst_case(broken_at: Sequence[Sequence[float]], budgets: Sequence[float], reach: float) -> list[dict[str, Any]]:
+def worst_case(broken_at: Sequence[Sequence[float]], budgets: Sequence[float], reach: float) -> tuple[BudgetPoint, ...]:
     """Accuracy at each of the `budgets` up to `reach`, per image over all sources, until nothing stands.
 
     `broken_at` [sources][images]: the smallest budget that breaks the image (infinite if none, negative if it is
     wrong when clean).
     """
     first = torch.tensor(broken_at, dtype=torch.float64).amin(0)
-    points: list[dict[str, Any]] = []
+    points: list[BudgetPoint] = []
     for eps in budgets:
-        if eps > reach or (points and points[-1]["correct"] == 0):
+        if eps > reach or (points and points[-1].correct == 0):
             break
-        points.append({"eps": eps, **proportion(first > eps).to_json()})
-    return points
+        points.append(BudgetPoint(eps=eps, **proportion(first > eps).parts()))
+    return tuple(points)
 
 
-def tabulate(report: dict[str, Any]) -> Table:
+def tabulate(report: Report) -> Table:
     """A row per budget, a column per curve."""
-    curves = report["result"]["curves"]
-    budgets = sorted({p["eps"] for points in curves.values() for p in points})
-    by_eps = [{p["eps"]: plotting.with_interval(p) for p in points} for points in curves.values()]
+    curves = report.result.curves
+    budgets = sorted({p.eps for points in curves.values() for p in points})
+    by_eps = [{p.eps: plotting.with_interval(p) for p in points} for points in curves.values()]
     rows = ((f"{255 * eps:.3g}/255", *(column.get(eps, "") for column in by_eps)) for eps in budgets)
     return Table(("L-inf budget", *curves), tuple(rows))
 
 
-def draw(report: dict[str, Any], _pictures: Mapping[str, Image.Image]) -> "Figure":
+def draw(report: Report, _pictures: Mapping[str, Image.Image]) -> "Figure":
     """Accuracy over the budget, on a scale that doubles from 1/255 on."""
-    result = report["result"]
+    result = report.result
     figure = plotting.figure(6.4, 3.9)
     axes = figure.add_subplot()
-    for (name, points), look in zip(result["curves"].items(), plotting.LOOKS[1:], strict=False):
-        eps = [255 * p["eps"] for p in points]
+    for (name, points), look in zip(result.curves.items(), plotting.LOOKS[1:], strict=False):
+        eps = [255 * p.eps for p in points]
         heights, (below, above) = plotting.intervals(points)
         low = [h - e for h, e in zip(heights, below, strict=True)]
         high = [h + e for h, e in zip(heights, above, strict=True)]
@@ -162,14 +185,14 @@ def draw(report: dict[str, Any], _pictures: Mapping[str, Image.Image]) -> "Figur
         )
         axes.fill_between(eps, low, high, color=look.colour, alpha=0.13, linewidth=0)
     axes.set_xscale("symlog", base=2, linthresh=1, linscale=0.7)
-    ticks = [0, *(255 * e for e in report["config"]["budgets"])]
-    last = max(255 * p["eps"] for points in result["curves"].values() for p in points)
+    ticks = [0, *(255 * e for e in report.config.budgets)]
+    last = max(255 * p.eps for points in result.curves.values() for p in points)
     shown = [t for t in ticks if t <= max(last, 1)]
     axes.set_xticks(shown, [f"{t:.3g}" for t in shown])
     axes.set_xticks([], minor=True)
     axes.set_xlabel("L-inf budget, of 255 levels")
     plotting.percent_axis(axes, "accuracy")
-    plotting.chance(axes, result["classes"])
+    plotting.chance(axes, result.classes)
     plotting.legend(axes)
     plotting.headline(figure, "Accuracy against the budget", report)
     return figure
@@ -179,6 +202,7 @@ SWEEP = Analysis(
     "Epsilon sweep",
     "accuracy against the attack's budget, until nothing stands",
     EpsilonConfig,
+    EpsilonResult,
     measure,
     draw,
     tabulate,

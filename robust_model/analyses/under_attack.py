@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from robust_model.analyses.base import BudgetConfig, Material, Monitor
 from robust_model.analyses.bench import ReadOut, Workbench, over_batches
 from robust_model.attacks import Defence, PgdConfig
+from robust_model.evaluation.values import Count, Reported
 
 FINAL_ITERATES = (
     "Attacks run for their whole number of steps from one random start and are judged by their final iterate, the "
@@ -16,6 +18,17 @@ FINAL_ITERATES = (
     "attacked read-out just fails has barely crossed its boundary, and the others would seem sturdier than they are. "
     "So these are no worst cases over an attack's path; `evaluate` measures those."
 )
+
+
+Rows = tuple[tuple[Count, ...], ...]
+
+
+class AnswersPerImage(Reported):
+    """The class that each read-out names, image by image."""
+
+    label: tuple[Count, ...] = Field(description="The true class.")
+    clean: Rows = Field(description="For each image, by read-out: what is named when it is clean.")
+    attacked: dict[str, Rows] = Field(description="By the attacked read-out: the same after the attack.")
 
 
 @dataclass(frozen=True)
@@ -83,10 +96,10 @@ def under_attack(
     return Answers(torch.cat(labels), torch.cat(clean), torch.cat(attacked, dim=1))
 
 
-def per_image(answers: Answers, sources: Sequence[ReadOut]) -> dict[str, object]:
-    """The answers, image by image, as plain JSON types: [n][R] for clean images and for each source."""
-    return {
-        "label": answers.labels.tolist(),
-        "clean": answers.clean.tolist(),
-        "attacked": {s.title: found.tolist() for s, found in zip(sources, answers.attacked, strict=True)},
-    }
+def per_image(answers: Answers, sources: Sequence[ReadOut]) -> AnswersPerImage:
+    """The answers, image by image: [n][R] for clean images and for each source."""
+    return AnswersPerImage(
+        label=answers.labels.tolist(),
+        clean=answers.clean.tolist(),
+        attacked={s.title: found.tolist() for s, found in zip(sources, answers.attacked, strict=True)},
+    )

@@ -1,17 +1,20 @@
 """The analyses against linear defences, whose exact answers under attack are known on paper."""
 
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import pytest
 import torch
+from PIL import Image
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from generator.errors import StudioError
 from generator.image import to_tensor
 from generator.progress import Progress
 from robust_model.analyses import ANALYSES, Material, Monitor, Stopped, plotting
+from robust_model.analyses.base import AnalysisReport
 from robust_model.analyses.bench import ReadOut, choose_crossmax, combinations, predictors
 from robust_model.analyses.crossmax import WORST
 from robust_model.analyses.defences import ReadAs, Together
@@ -96,10 +99,20 @@ def material(defence: Defence | dict[str, Defence], data: LabelledImages | None)
     return Material(tuple(models.items()), {}, "cpu", data, range(10, 10 + len(data)) if data else ())
 
 
-def found(kind: str, subject: Material, context: Context | None = None, **settings: Any) -> Any:
+class Analysed(NamedTuple):
+    """What was found: the report as it is written, as values, the pictures and the words."""
+
+    report: dict[str, Any]
+    values: AnalysisReport[Any, Any]
+    pictures: Mapping[str, Image.Image]
+    text: str
+
+
+def found(kind: str, subject: Material, context: Context | None = None, **settings: Any) -> Analysed:
     first = subject.models[0][0]
     config = ANALYSES[kind].config(model=first, **settings)
-    return analyse_job(context or Context(), kind, config, subject)
+    made = analyse_job(context or Context(), kind, config, subject)
+    return Analysed(made.report.to_json(), made.report, made.pictures, made.text())
 
 
 WATCHED = images_of([watched(0.03, 0.25), watched(0.08, 0.25), watched(-0.05, 0.25), watched(0.25, 0.19)])
@@ -129,12 +142,12 @@ def test_transfer_takes_the_last_iterates_and_not_the_first_success() -> None:
 
 def test_nothing_right_when_clean_has_no_rate() -> None:
     data = images_of([watched(-0.1, 0.3)] * 2)
-    report = found("transfer", material(Watchers(), data), eps=EPS, steps=2).report
-    cell = report["result"]["success"][0][0]
+    made = found("transfer", material(Watchers(), data), eps=EPS, steps=2)
+    cell = made.report["result"]["success"][0][0]
     assert cell == {"rate": None, "broken": 0, "n": 0, "ci95": [0.0, 1.0]}
-    assert table_of(report).rows[0][1] == "–"
+    assert table_of(made.values).rows[0][1] == "–"
     with plotting.styled():
-        plotting.render(ANALYSES["transfer"].draw(report, {}), "png")
+        plotting.render(ANALYSES["transfer"].draw(made.values, {}), "png")
 
 
 def test_layers_counts_what_is_known() -> None:
@@ -215,8 +228,8 @@ def test_a_mask_keeps_the_direct_curve_up_and_not_the_worst_case() -> None:
 def test_worst_case_over_sources_by_hand() -> None:
     broken_at = [[0.1, 0.2, float("inf"), -1.0], [0.2, 0.1, 0.4, -1.0]]
     points = worst_case(broken_at, [0.0, 0.1, 0.2, 0.4, 0.8], reach=float("inf"))
-    assert [(p["eps"], p["correct"]) for p in points] == [(0.0, 3), (0.1, 1), (0.2, 1), (0.4, 0)]
-    assert [p["eps"] for p in worst_case(broken_at, [0.0, 0.1, 0.2], reach=0.1)] == [0.0, 0.1]
+    assert [(p.eps, p.correct) for p in points] == [(0.0, 3), (0.1, 1), (0.2, 1), (0.4, 0)]
+    assert [p.eps for p in worst_case(broken_at, [0.0, 0.1, 0.2], reach=0.1)] == [0.0, 0.1]
 
 
 def test_the_gallery_shows_pictures_that_fool_the_model_within_the_budget() -> None:
@@ -242,7 +255,7 @@ def test_a_gallery_without_a_success_says_so() -> None:
     gallery = found("gallery", material(Linear(), images_of([standing(0.7)])), eps=0.01, steps=3)
     assert gallery.report["result"]["examples"] == [] and gallery.pictures == {}
     with plotting.styled():
-        assert b"<svg" in plotting.render(ANALYSES["gallery"].draw(gallery.report, {}), "svg")
+        assert b"<svg" in plotting.render(ANALYSES["gallery"].draw(gallery.values, {}), "svg")
 
 
 TINY = ModelConfig(
@@ -278,8 +291,16 @@ def test_every_analysis_meets_its_contract(kind: str) -> None:
     data = pictures(6) if kind != "classes" else None
     context = Context()
     first, second = (found(kind, material(tiny(), data), c, **QUICK[kind]) for c in (context, None))
-    report = json.loads(json.dumps(first.report))
-    assert report["complete"] and report["result"] == json.loads(json.dumps(second.report))["result"]
+    assert json.loads(json.dumps(first.report)) == first.report
+    assert first.report["complete"] and first.report["result"] == second.report["result"]
+    analysis = ANALYSES[kind]
+    report = AnalysisReport[analysis.config, analysis.result].model_validate(first.report)  # type: ignore[name-defined]
+    assert report == first.values and report.to_json() == first.report
+    for name in first.report["result"]:
+        broken = {**first.report, "result": {k: v for k, v in first.report["result"].items() if k != name}}
+        with pytest.raises(ValidationError, match=name):
+            type(report).model_validate(broken)
+    assert all(field.description for part in (type(report), analysis.result) for field in part.model_fields.values())
     done = [d for d, _total in context.seen]
     assert done == sorted(done) and all(d <= total for d, total in context.seen)
     assert context.seen[-1][0] == context.seen[-1][1] or kind == "gallery", "enough examples may be found early"
@@ -292,7 +313,7 @@ def test_every_analysis_meets_its_contract(kind: str) -> None:
     assert text.count("<svg") == 1 and "http" not in text.replace("http://www.w3.org", "").replace(
         "http://purl.org", ""
     )
-    assert first.text().count("\n") > len(table.rows)
+    assert first.text.count("\n") > len(table.rows)
 
 
 @pytest.mark.parametrize("kind", ["layers", "crossmax"])
@@ -326,7 +347,7 @@ def test_a_stopped_sweep_keeps_the_budgets_that_are_done() -> None:
 
 
 def test_equal_figures_are_equal_files() -> None:
-    report = found("layers", material(Watchers(), WATCHED), eps=EPS, steps=1).report
+    report = found("layers", material(Watchers(), WATCHED), eps=EPS, steps=1).values
     with plotting.styled():
         for form in ("svg", "png"):
             first, second = (plotting.render(ANALYSES["layers"].draw(report, {}), form) for _ in range(2))
