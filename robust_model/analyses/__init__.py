@@ -1,9 +1,9 @@
 """The paper's analyses as commands: `python -m robust_model analyse KIND MODEL` measures, tabulates and plots.
 
 An analysis is one entry of `ANALYSES`: what it is told, how it measures, and how its report becomes a table and a
-figure. `base` has that type and that of the report; `report` goes from the material to the files, `plotting` has the look of all figures,
-`cli` the command. `bench` attacks a defence through one read-out and judges by all, `under_attack` does so for several,
-and `defences` are made of others.
+figure. `base` has that type and that of the report; `report` goes from the material to the files, `plotting` has the
+look of all figures, `cli` the command. `bench` attacks a defence through one read-out and judges by all, `under_attack`
+does so for several, and `defences` are made of others.
 
 To add one: a module with an `Analysis` and the values of its result, and a line in `ANALYSES`.
 """
