@@ -101,7 +101,7 @@ def train(context: JobContext) -> dict[str, Any]:
         raise StudioError(f"A job starts from nothing; to start from other weights, use {command} train.")
     context.progress(Progress(0, 0, "Loading the data"))
     run = Run(config, context.dir / "run", device=context.device)
-    result = {"run": "run", **train_job(context, run), "config": config.model_dump(mode="json")}
+    result = {"run": "run", **train_job(context, run)._asdict(), "config": config.model_dump(mode="json")}
     write_result(context, result)
     return result
 

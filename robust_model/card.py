@@ -2,9 +2,9 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import torch
+from pydantic import JsonValue
 
 from generator.errors import StudioError
 from generator.text_files import read_json, read_text, write_bytes
@@ -84,9 +84,9 @@ def export(
     return out
 
 
-def _recipe(config: TrainConfig) -> dict[str, Any]:
+def _recipe(config: TrainConfig) -> dict[str, JsonValue]:
     """What a run was told, but for its network. Folders are shortened to their names: they say which data it was."""
-    recipe: dict[str, Any] = without_places(config.model_dump(mode="json", exclude={"model"}))
+    recipe: dict[str, JsonValue] = without_places(config.model_dump(mode="json", exclude={"model"}))
     return recipe
 
 

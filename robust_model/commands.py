@@ -70,13 +70,14 @@ def train_in_foreground(run: TrainingRun, device: str, foreground: Foreground, *
 
     say(f"Training in '{run.folder}' on {device}: step {run.step} of {run.steps}.")
 
-    def work(context: JobContext) -> dict[str, Any]:
-        return train_job(
+    def work(context: JobContext) -> dict[str, object]:
+        trained = train_job(
             context,
             run,
             checkpoint_every_s=checkpoint_every_s,
             on_epoch=lambda epoch: foreground.say(", ".join(map(_told, epoch.items()))) if leads else None,
         )
+        return trained._asdict()
 
     result = foreground.run("train", device, work, quiet=not leads)
     if result is None:
@@ -90,6 +91,6 @@ def train_in_foreground(run: TrainingRun, device: str, foreground: Foreground, *
     return EXIT_INTERRUPTED
 
 
-def _told(fact: tuple[str, Any]) -> str:
+def _told(fact: tuple[str, float | str]) -> str:
     name, value = fact
     return f"{name} {value}" if isinstance(value, str) else f"{name} {value:.4g}"

@@ -6,7 +6,6 @@ An exported folder has the hub's layout as it is (`config.json`, `model.safetens
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from generator.errors import StudioError
 from robust_model.evaluation.schema import EvaluationReport
@@ -53,7 +52,7 @@ def fetch(name: str) -> Path:
     return Path(folder)
 
 
-def front_matter(title: str, licence: str, training: Mapping[str, Any], reports: Sequence[EvaluationReport]) -> str:
+def front_matter(title: str, licence: str, training: Mapping[str, object], reports: Sequence[EvaluationReport]) -> str:
     """The YAML that the hub reads a card's facts from, between its two lines of hyphens.
 
     `reports` are evaluations; of each the clean accuracy and the worst case over its attacks are listed.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,7 +14,7 @@ from robust_model.data import LabelledSet
 from robust_model.evaluation.config import EvalConfig
 from robust_model.evaluation.engine import evaluate_model
 from robust_model.evaluation.schema import EvaluationReport
-from robust_model.run import TrainingRun, TrainProgress
+from robust_model.run import EpochLine, TrainingRun, TrainProgress
 from robust_model.subjects import EvaluatedModel
 
 CHECKPOINT_SECONDS = 120.0
@@ -64,26 +64,36 @@ def evaluate_job(
     )
 
 
+class Trained(NamedTuple):
+    """How far a run is, whether it is `complete`, and the lines of the epochs that ended meanwhile."""
+
+    complete: bool
+    step: int
+    steps: int
+    epochs: list[EpochLine]
+
+
 def train_job(
     context: JobContext,
     run: TrainingRun,
     *,
     checkpoint_every_s: float = CHECKPOINT_SECONDS,
-    on_epoch: Callable[[dict[str, Any]], None] = lambda _epoch: None,
-) -> dict[str, Any]:
+    on_epoch: Callable[[EpochLine], None] = lambda _epoch: None,
+) -> Trained:
     """Train to the end, or until the job is stopped; return how far the run is, and this job's epochs."""
-    epochs: list[dict[str, Any]] = []
+    epochs: list[EpochLine] = []
 
     def report(progress: TrainProgress) -> None:
         losses = {"loss": progress.loss}
         if progress.epoch is not None:
             epochs.append(progress.epoch)
             on_epoch(progress.epoch)
-            losses |= {name: value for name, value in progress.epoch.items() if name.startswith("holdout")}
+            held_out = {name: value for name, value in progress.epoch.items() if name.startswith("holdout")}
+            losses |= {name: value for name, value in held_out.items() if not isinstance(value, str)}
         rate = max(0.0, progress.learning_rate)  # that of the next step, which after the last one is none
         context.progress(Progress(progress.step, progress.steps, f"Learning rate {rate:.3g}", losses=losses))
 
     # A resumed run does not begin at 0: said before its first step, that is not mistaken for speed.
     context.progress(Progress(run.step, run.steps, "Training"))
     complete = run.run(report, lambda: context.stop_requested, checkpoint_every_s=checkpoint_every_s)
-    return {"complete": complete, "step": run.step, "steps": run.steps, "epochs": epochs}
+    return Trained(complete, run.step, run.steps, epochs)

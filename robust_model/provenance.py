@@ -5,8 +5,9 @@ import platform
 import re
 import shlex
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from pydantic import BaseModel
@@ -23,18 +24,36 @@ _LEAD = re.compile(r"((?:[^/]*[:=])?)(.*)", re.DOTALL)
 """What stands before a path in a word, as in `folder:` or `pretrained_file=`, and the path."""
 
 
+class Circumstances(TypedDict):
+    """By which command, code, versions and machine something was made."""
+
+    command: str
+    commit: str
+    versions: str
+    machine: str
+
+
+class Parent(TypedDict):
+    """A model that another began with or was taught by; its own `provenance` is empty where nothing is known."""
+
+    role: str
+    name: str
+    revision: str
+    provenance: Mapping[str, object]
+
+
 def record_provenance(run: TrainingRun, command: str, device: str, data: str) -> None:
     """Write down where a run comes from (`provenance.json`), and what was changed when it was resumed."""
     if not run.world.leads:
         return
     path = run.folder / "provenance.json"
     if not path.exists():
-        facts = {**circumstances(command, device), "data": data}
+        facts: dict[str, object] = {**circumstances(command, device), "data": data}
         if parents := _parents(run.config):
             facts["parents"] = parents
     elif run.changed:
-        facts = read_json(path)
-        facts["changes"] = [*facts.get("changes", []), {"step": run.step, "command": command}]
+        kept = read_json(path)
+        facts = {**kept, "changes": [*kept.get("changes", []), {"step": run.step, "command": command}]}
     else:
         return
     write_bytes(path, json.dumps(facts, indent=2).encode())
@@ -42,7 +61,7 @@ def record_provenance(run: TrainingRun, command: str, device: str, data: str) ->
         run.save()  # from here on the checkpoint agrees, and the change is not recorded again
 
 
-def circumstances(command: str, device: str) -> dict[str, Any]:
+def circumstances(command: str, device: str) -> Circumstances:
     """By which command, code, versions and machine something is made, here and now."""
     together = f"{current().size} processes of " if current().size > 1 else ""
     return {
@@ -53,7 +72,7 @@ def circumstances(command: str, device: str) -> dict[str, Any]:
     }
 
 
-def provenance_lines(facts: dict[str, Any]) -> list[str]:
+def provenance_lines(facts: Mapping[str, Any]) -> list[str]:
     """What a card says of a model's provenance, as a list in Markdown; nothing where nothing is known.
 
     What was made of other models, began with their weights or was taught by them ("parents") is followed by their
@@ -74,27 +93,27 @@ def provenance_lines(facts: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _parents(config: BaseModel) -> list[dict[str, Any]]:
+def _parents(config: BaseModel) -> list[Parent]:
     """The models that a run (or any phase of it) starts from and is taught by, as its configuration names them."""
     found = []
     for phase in getattr(config, "phases", {"": config}).values():
         start, file = getattr(phase, "start_from", ""), getattr(phase, "pretrained_file", "")
         if start and not start.startswith("phase:"):
-            found.append({"role": "Started from", **_parent(Path(start))})
+            found.append(_parent("Started from", Path(start)))
         if file and not start:
-            found.append({"role": "Pretrained weights", **_parent(Path(file))})
-        found += [{"role": "Taught by", **_teacher(teacher)} for teacher in getattr(phase, "teachers", ())]
+            found.append(_parent("Pretrained weights", Path(file)))
+        found += [_teacher(teacher) for teacher in getattr(phase, "teachers", ())]
     # Phases that were taught by the same one say so once.
     return [parent for place, parent in enumerate(found) if parent not in found[:place]]
 
 
-def _teacher(name: str) -> dict[str, Any]:
+def _teacher(name: str) -> Parent:
     if name not in PACKAGED:
-        return _parent(Path(name))
-    return {"name": name, "revision": PACKAGED[name].revision, "provenance": {}}
+        return _parent("Taught by", Path(name))
+    return {"role": "Taught by", "name": name, "revision": PACKAGED[name].revision, "provenance": {}}
 
 
-def _parent(place: Path) -> dict[str, Any]:
+def _parent(role: str, place: Path) -> Parent:
     """A run, an exported model or a file of weights: its name, their digest, and where it comes from itself."""
     folder, weights = (place, weights_in(last_phase(place))) if place.is_dir() else (place.parent, place)
     if not weights.exists():
@@ -108,7 +127,7 @@ def _parent(place: Path) -> dict[str, Any]:
     elif described is not None:
         facts = read_json(described).get("provenance", {})
     name = place.name if described is None else folder.name
-    return {"name": name, "revision": file_digest(weights), "provenance": facts}
+    return {"role": role, "name": name, "revision": file_digest(weights), "provenance": facts}
 
 
 def without_places(recipe: Any) -> Any:

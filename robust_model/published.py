@@ -95,7 +95,7 @@ def fetch_published(names: Sequence[str], device: str, foreground: Foreground) -
     """Fetch the weights of those of the names that are published and not here, with progress. Raises StudioError."""
     missing = [found for name in names if is_published(name) and not (found := find_published(name)).here]
 
-    def work(context: JobContext) -> dict[str, Any]:
+    def work(context: JobContext) -> dict[str, object]:
         for found in missing:
             found.fetch(context)
         return {}

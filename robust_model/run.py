@@ -10,10 +10,10 @@ import json
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import torch
 from pydantic import BaseModel, ValidationError
@@ -36,6 +36,10 @@ from robust_model.train_parts import one_cycle
 Config = TypeVar("Config", bound=BaseModel)
 
 
+EpochLine: TypeAlias = dict[str, float | str]
+"""What the log says of one epoch: losses and accuracies by name, and of a run of several phases which it was."""
+
+
 @dataclass(frozen=True)
 class TrainProgress:
     """Where a run is: `step` of `steps` done, the last loss, the next learning rate and the seconds left.
@@ -48,7 +52,7 @@ class TrainProgress:
     loss: float
     learning_rate: float
     eta_s: float
-    epoch: dict[str, Any] | None = None
+    epoch: EpochLine | None = None
 
 
 class TrainingRun(Protocol):
@@ -281,17 +285,17 @@ class ResumableRun(ABC, Generic[Config]):
         self.world.wait()  # what is written is there for all, and for what comes next
         return self.step >= self.steps
 
-    def _end_epoch(self) -> dict[str, Any]:
+    def _end_epoch(self) -> EpochLine:
         """Measure and log the epoch that ends here (the first process does), and begin the next."""
         total, count = self.epoch_loss
-        epoch: dict[str, Any] = {"epoch": self.step / self.steps_per_epoch, "loss": total / count}
+        epoch = {"epoch": self.step / self.steps_per_epoch, "loss": total / count}
         if self.world.leads:
             epoch |= self.measure()
             self._log(epoch)  # before the checkpoint: a run killed between the two writes the line again
         self.epoch_loss = (0.0, 0)
-        return epoch
+        return dict(epoch)
 
-    def _log(self, epoch: dict[str, Any]) -> None:
+    def _log(self, epoch: Mapping[str, float]) -> None:
         """Rewrite the log with this epoch's line: a resumed run may repeat an epoch that is already there."""
         path = self.folder / "log.jsonl"
         lines = [json.loads(line) for line in read_text(path).splitlines()] if path.exists() else []

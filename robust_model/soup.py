@@ -13,7 +13,7 @@ what its members cost together, and takes any that know the same classes. It is 
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from torch import Tensor
 
@@ -70,7 +70,7 @@ def average(
         model = SelfEnsemble(config)
         load_weights(model, tensors, "the average")
         config = config.model_copy(update={"temperature": _temperature(model.eval(), calibrate)})
-    parents = [
+    parents: list[_Parent] = [
         {"name": info.name, "revision": info.revision, "weight": share}
         for info, share in zip(models, contributions, strict=True)
     ]
@@ -116,7 +116,7 @@ def export_ensemble(
         raise StudioError("One of these is an ensemble itself: an ensemble is made of self-ensembles.")
     config = validated(EnsembleConfig, settings)
     load_weights(Ensemble.of(config), tensors, "the members")  # refuses now what could never be loaded
-    parents = [{"name": info.name, "revision": info.revision} for info in models]
+    parents: list[_Parent] = [{"name": info.name, "revision": info.revision} for info in models]
     return _write(
         out,
         tensors,
@@ -132,6 +132,14 @@ def export_ensemble(
     )
 
 
+class _Parent(TypedDict):
+    """A model of which another was made."""
+
+    name: str
+    revision: str
+    weight: NotRequired[float]
+
+
 def _write(out: Path, tensors: dict[str, Tensor], exported: ExportedModel, dtype: str) -> Path:
     kind = DTYPES[dtype]
     stored = {n: t.to(kind) if t.is_floating_point() else t for n, t in tensors.items()}
@@ -141,7 +149,7 @@ def _write(out: Path, tensors: dict[str, Tensor], exported: ExportedModel, dtype
     return out
 
 
-def _with(parents: Sequence[dict[str, Any]], field: str, exported: Sequence[ExportedModel]) -> list[dict[str, Any]]:
+def _with(parents: Sequence[_Parent], field: str, exported: Sequence[ExportedModel]) -> list[dict[str, object]]:
     return [{**parent, field: getattr(e, field)} for parent, e in zip(parents, exported, strict=True)]
 
 
@@ -162,6 +170,6 @@ def _demand_alike(first: ModelInfo, kept: ExportedModel, info: ModelInfo, other:
 
 
 def _temperature(model: SelfEnsemble, folder: Path) -> float:
-    settings: dict[str, Any] = read_settings(folder / "config.json")
+    settings = read_settings(folder / "config.json")
     held_out = Run(validated(TrainConfig, settings), folder).held_out
     return round(fit_temperature(answers(model, held_out), held_out.labels), 4)
