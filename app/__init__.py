@@ -22,7 +22,8 @@ A click on its way to a result::
 4. **Showing.** Handlers write JSON and PNG into the job's folder (`findings`, result.json); `ui` makes markup of them.
 5. **Keeping order.** `upkeep` lets old results and pictures go; `visitor` tells addresses apart.
 
-`measurements`, `vocabulary` and `units` answer the page's questions about models and pictures without a job.
+`model_list`, `measurements`, `vocabulary` and `units` answer the page's questions about models and pictures without a
+job.
 
 Gradio is imported by this package alone. What a browser sends names models of the lists and digests of uploads, never a
 path.

@@ -2,16 +2,16 @@
 
 import argparse
 import contextlib
+import functools
 import logging
 import os
 import signal
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from types import FrameType
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 from app import __version__
 from app.web.hosts import Hosts, check_port
@@ -23,15 +23,11 @@ from generator.shipped import ASSETS
 if TYPE_CHECKING:
     from app.jobs.service import JobService
     from app.timings import Timings
-    from generator.encoders.pool import EncoderPool
-    from robust_model.registry import ModelPool
+    from generator.catalogue.catalogue import Catalogue
 
-MODEL_LIST_SECONDS = 5.0
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy")
 CLOSING_SECONDS = 3.0
 """How long running jobs have to keep what they made: whoever ends a program waits for about ten seconds at most."""
-
-T = TypeVar("T")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -145,18 +141,15 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
     from app.layers import SavedLayers
     from app.limits import Limits
     from app.measurements import Measurements
+    from app.model_list import ModelList
     from app.pictures import Workshop
     from app.speeds import Speeds
     from app.timings import Timings
     from app.units import UnitLayers
     from app.upkeep import Upkeep, clear_queue
-    from app.vocabulary import EncoderList
     from app.work import make_handlers
-    from generator.encoders.info import EncoderInfo
-    from generator.encoders.pool import EncoderPool
     from generator.vlm.settings import FILE_NAME, VlmSettings, read_settings
-    from robust_model.published import is_published
-    from robust_model.registry import ModelInfo, ModelPool, describe_published
+    from robust_model.zoo import open_catalogue
 
     device, note = choose_device(arguments.device, torch.cuda.is_available())
     limits = Limits().here(local=hosts.local)
@@ -173,15 +166,15 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
     from app.ui.media import Media, load_secret
     from app.ui.services import Studio
 
-    pool = ModelPool(folders=(data.models,))
-    encoders = EncoderPool((data.models,), cache_dir=data.downloads, only_listed=True)
+    catalogue = open_catalogue((data.models,), data.downloads, strangers=True)
+    models = ModelList(catalogue)
 
     def read_vlm() -> VlmSettings | None:
         return read_settings(data.root / FILE_NAME)
 
-    shop = Workshop(pool, encoders, data, Timings(data.timings), read_vlm)
+    shop = Workshop(catalogue, data, Timings(data.timings), read_vlm)
     examples, photos = ASSETS / "examples", ASSETS / "photos"
-    listing = _Remembered[list[ModelInfo]](pool.list)
+    listing = functools.partial(models.list, "classifier")
     service = JobService(
         data.root,
         make_handlers(shop),
@@ -196,11 +189,12 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
             logging.getLogger("crossmax").warning("%s", problem)
         studio = Studio(
             jobs=jobs,
-            list_models=listing,
-            encoders=EncoderList(_Remembered[list[EncoderInfo]](encoders.list), (ASSETS, data.models)),
-            measurements=Measurements(shop.timings, pool, listing, device),
+            models=models,
+            measurements=Measurements(shop.timings, catalogue, listing, device),
             layers=SavedLayers(),
-            evaluations=Evaluations(pool, listing, data, EvaluationData(data, examples), Speeds(data.speeds), device),
+            evaluations=Evaluations(
+                catalogue, listing, data, EvaluationData(data, examples), Speeds(data.speeds), device
+            ),
             media=Media({"data": data.root, "examples": examples, "photos": photos}, load_secret(data.root / "secret")),
             uploads=data.uploads,
             examples=examples,
@@ -209,8 +203,7 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
             device_note=note,
             version=__version__,
             vlm=lambda: read_offer(read_vlm),
-            published=lambda name: describe_published(name) if is_published(name) else None,
-            unit_layers=UnitLayers(pool, device),
+            unit_layers=UnitLayers(catalogue, device),
         )
         served = serve(
             build_app(studio),
@@ -222,7 +215,7 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
             open_browser=not arguments.no_browser,
         )
         threading.Thread(
-            target=_prepare, args=(jobs, pool, encoders, shop.timings, device), name="warm up", daemon=True
+            target=_prepare, args=(jobs, catalogue, shop.timings, device), name="warm up", daemon=True
         ).start()
         print(f"CrossMax Studio: {served.address}  (running on {device}: {note} Press Ctrl-C to end.)", flush=True)
         if not served.local:
@@ -242,18 +235,18 @@ def _on_a_network(addresses: Sequence[str]) -> str:
     )
 
 
-def _prepare(jobs: "JobService", pool: "ModelPool", encoders: "EncoderPool", timings: "Timings", device: str) -> None:
+def _prepare(jobs: "JobService", catalogue: "Catalogue", timings: "Timings", device: str) -> None:
     """Warm up; then find out what work takes here, part by part, as long as nobody's job is running."""
     from app.calibration import calibrate
 
-    _warm_up(encoders, device)
+    _warm_up(catalogue, device)
     try:
-        calibrate(timings, pool, encoders, device, lambda: any(not job.status.finished for job in jobs.list()))
+        calibrate(timings, catalogue, device, lambda: any(not job.status.finished for job in jobs.list()))
     except OSError as error:  # estimates are then as on an ordinary machine
         logging.getLogger("crossmax").warning("what work takes here cannot be kept: %s", error)
 
 
-def _warm_up(encoders: "EncoderPool", device: str) -> None:
+def _warm_up(catalogue: "Catalogue", device: str) -> None:
     """Load the model that came with the program, and take two steps with it.
 
     So the first picture waits for neither: PyTorch prepares kernels for shapes it has not met, which takes seconds.
@@ -261,32 +254,16 @@ def _warm_up(encoders: "EncoderPool", device: str) -> None:
     from generator.presets import DEFAULT_PRESET, from_preset
     from generator.synthesis import synthesise
 
-    first = next((info.name for info in encoders.list() if info.origin == "shipped" and info.ready), None)
+    first = next((info.name for info in catalogue.list("encoder") if info.origin == "shipped" and info.ready), None)
     if first is None:
         return
     try:
-        model = encoders.get(first, device)
+        model = catalogue.load(first, device, kind="encoder")
         recipe = from_preset("text", DEFAULT_PRESET["text"], prompt="a picture", models=(first,), steps=2)
         for step in synthesise(recipe, {first: model}, device=device).steps:
             step.image()
     except StudioError as error:  # whoever asks for it is told
         logging.getLogger("crossmax").warning("%s", error)
-
-
-class _Remembered(Generic[T]):
-    """Calls a function again only after a few seconds: listing models reads their weights to name them."""
-
-    def __init__(self, function: Callable[[], T]) -> None:
-        self._function = function
-        self._lock = threading.Lock()
-        self._value: tuple[float, T] | None = None
-
-    def __call__(self) -> T:
-        with self._lock:
-            now = time.monotonic()
-            if self._value is None or now - self._value[0] > MODEL_LIST_SECONDS:
-                self._value = (now, self._function())
-            return self._value[1]
 
 
 def _wait_for_the_end() -> None:

@@ -5,9 +5,8 @@ import time
 from collections.abc import Callable
 
 from app.timings import Timings
-from generator.encoders.pool import EncoderPool
+from generator.catalogue.catalogue import Catalogue
 from generator.errors import StudioError
-from robust_model.registry import ModelPool
 
 logger = logging.getLogger(__name__)
 
@@ -17,13 +16,12 @@ WAIT_SECONDS = 0.5
 
 def calibrate(
     timings: Timings,
-    classifiers: ModelPool,
-    encoders: EncoderPool,
+    catalogue: Catalogue,
     device: str,
     is_busy: Callable[[], bool],
     wait: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Time the units of work, and the models that came with the program, part by part.
+    """Time the units of work, and the encoders that came with the program, part by part.
 
     Nothing is measured while somebody's job waits or runs: it would slow that down, and be wrong. Other models are
     learnt from the first job that uses them.
@@ -38,10 +36,9 @@ def calibrate(
 
     idle()
     timings.measure(device)
-    for pool in (encoders, classifiers):
-        for name in [info.name for info in pool.list() if info.ready and info.origin == SHIPPED]:
-            idle()
-            try:
-                timings.measure_network(name, pool.get(name, device), device)
-            except StudioError:  # whoever asks for it is told
-                logger.warning("the model %s cannot be timed", name, exc_info=True)
+    for name in [info.name for info in catalogue.list("encoder") if info.ready and info.origin == SHIPPED]:
+        idle()
+        try:
+            timings.measure_network(name, catalogue.load(name, device, kind="encoder"), device)
+        except StudioError:  # whoever asks for it is told
+            logger.warning("the model %s cannot be timed", name, exc_info=True)

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor
 
-from generator.encoders.pool import EncoderPool
+from generator.catalogue.catalogue import Catalogue
 from generator.errors import StudioError
 from generator.explorer.names import Names
 from generator.explorer.report import Report
@@ -138,11 +138,11 @@ class Describer:
 
     Attributes:
         read: returns the settings; asked for every job, so that no key is kept.
-        encoders: the models that may compare texts.
+        catalogue: has the models that may compare texts.
     """
 
     read: ReadSettings
-    encoders: EncoderPool
+    catalogue: Catalogue
 
     def describe(
         self,
@@ -186,7 +186,9 @@ class Describer:
         if not name:
             return None
         context.progress(Progress(0, 0, f"Asking: loading {name}, which compares texts", unit="items"))
-        return self.encoders.get(name, context.device, context)
+        encoder = self.catalogue.load(name, context.device, context, kind="encoder")
+        assert isinstance(encoder, Encoder)  # what the catalogue was asked for
+        return encoder
 
 
 def read_descriptions(folder: Path) -> Mapping[str, Any]:

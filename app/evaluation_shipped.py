@@ -9,11 +9,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from app.evaluation_order import ShippedReport
+from generator.catalogue.entry import ModelInfo
 from generator.read_once import read_once
 from generator.text_files import replace_whole
 from robust_model.evaluation.reading import read_report
 from robust_model.evaluation.schema import EvaluationReport
-from robust_model.registry import ModelInfo
 
 PREFIX = "shipped:"
 _STEM = "evaluation"
@@ -33,7 +33,7 @@ def shipped_reports(models: Iterable[ModelInfo], place: Path, inside: Path) -> S
     """
     found = []
     for model in models:
-        for path in sorted(model.folder.glob(f"{_STEM}*.json")):
+        for path in [] if model.folder is None else sorted(model.folder.glob(f"{_STEM}*.json")):
             report = _read(path) if path.exists() else None
             if report is None:
                 continue

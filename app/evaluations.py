@@ -16,6 +16,8 @@ from app.evaluation_data import EvaluationData
 from app.evaluation_order import Cost, DataChoice, EvaluationOrder, KnownReport, ReportFiles, ShippedReport, SuiteChoice
 from app.evaluation_shipped import shipped_reports
 from app.speeds import Speeds
+from generator.catalogue.catalogue import Catalogue
+from generator.catalogue.entry import ModelInfo
 from generator.errors import StudioError
 from generator.intervals import wilson
 from generator.read_once import read_once
@@ -26,8 +28,9 @@ from robust_model.evaluation.engine import configured
 from robust_model.evaluation.reading import read_report
 from robust_model.evaluation.suites import SUITES
 from robust_model.jobs import validated
-from robust_model.registry import ModelInfo, ModelPool
+from robust_model.registry import KIND
 from robust_model.reports import Comparison, compare, render_html, render_markdown
+from robust_model.subjects import evaluated
 
 FOLDER = "evaluation"
 REPORT = "report.json"
@@ -43,15 +46,15 @@ class Evaluations:
     """What the page asks about evaluations.
 
     Attributes:
-        pool: the models.
-        list_models: their list.
+        catalogue: the models.
+        list_models: the list of classifiers.
         data_dir: where the jobs are.
         images: the data.
         speeds: how long passes take.
         device: where models run.
     """
 
-    pool: ModelPool
+    catalogue: Catalogue
     list_models: Callable[[], Sequence[ModelInfo]]
     data_dir: DataDir
     images: EvaluationData
@@ -74,10 +77,10 @@ class Evaluations:
         self, model: str, chosen: Sequence[str], count: int, eps: float
     ) -> tuple[Mapping[str, Cost], Cost | None]:
         """What each suite costs at most, and those that are chosen together: an attack they share is run once."""
-        info = self.pool.find(model)
+        info = self.catalogue.find(model, KIND)
         if info.origin == "download" and not info.ready:
             raise StudioError(f"What evaluating '{model}' costs is known once it is here. {info.why_not}")
-        subject = self.pool.get(model, self.device)
+        subject = evaluated(self.catalogue.load(model, self.device, kind=KIND), model)
         forward, backward = self.speeds.of(f"{model} {info.revision}", subject, self.device)
 
         def cost(suites: tuple[str, ...]) -> Cost:
@@ -158,7 +161,7 @@ class Evaluations:
 
     def _class_names(self, model: str) -> tuple[str, ...]:
         try:
-            return self.pool.find(model).class_names
+            return self.catalogue.find(model, KIND).class_names
         except StudioError:  # what is wrong with the model is said beside its name
             return ()
 

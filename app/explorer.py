@@ -12,8 +12,8 @@ The findings (see `app.findings`), each there as soon as it is known:
     heat, lines, saliency, views, video   see `app.explorer_pictures`
     complete    whether all of this is there
 
-Parameters come from a browser: victims are taken from the lists of models and from what is published (see
-`robust_model.published`), labels from the built-in lists.
+Parameters come from a browser: victims are taken from what the catalogue has for strangers (see
+`robust_model.zoo`), labels from the built-in lists.
 """
 
 import logging
@@ -28,7 +28,7 @@ from app.estimates import Extras
 from app.explorer_pictures import AnyVictim, Frames, Subject, draw_all
 from app.findings import write_findings
 from app.jobs import JobContext
-from generator.encoders.pool import EncoderPool
+from generator.catalogue.catalogue import Catalogue
 from generator.errors import StudioError
 from generator.explorer.aims import question_of
 from generator.explorer.attacking import surrogate_classes
@@ -45,8 +45,6 @@ from generator.explorer.victims import unknown_note, victim_of
 from generator.progress import Progress
 from generator.recipe import Recipe
 from generator.synthesis import Model
-from robust_model.published import is_published
-from robust_model.registry import ModelInfo, ModelPool
 
 logger = logging.getLogger(__name__)
 
@@ -115,21 +113,7 @@ class Attacked:
     frames: Frames
 
 
-@dataclass(frozen=True, eq=False)
-class Shelf:
-    """Where models come from: the lists and what is published, and nothing else."""
-
-    classifiers: ModelPool
-    encoders: EncoderPool
-
-    def get(self, name: str, infos: Mapping[str, ModelInfo], context: JobContext) -> Model:
-        """A listed or published model. StudioError if there is none of that name, or it cannot be loaded."""
-        if name in infos or is_published(name):
-            return self.classifiers.get(self.classifiers.find(name).name, context.device, context)
-        return self.encoders.get(name, context.device, context)
-
-
-def explore(context: JobContext, shelf: Shelf, wish: Wish, attacked: Attacked) -> Report:
+def explore(context: JobContext, catalogue: Catalogue, wish: Wish, attacked: Attacked) -> Report:
     """Find out what the wish asks for, and keep it in the job's folder as it comes. Asked to stop, keep what there is.
 
     Returns the report of its tables, which is saved in the folder.
@@ -154,7 +138,7 @@ def explore(context: JobContext, shelf: Shelf, wish: Wish, attacked: Attacked) -
 
     tables = _Tables(context, case, findings)
     victims: list[AnyVictim] = []
-    for entry, victim in load_victims(context, shelf, wish, labels, attacked.models):
+    for entry, victim in load_victims(context, catalogue, wish, labels, attacked.models):
         findings["victims"].append(entry)
         if victim is not None:
             victims.append(victim)
@@ -189,17 +173,16 @@ def _case(attacked: Attacked, label: str) -> Case:
 
 
 def load_victims(
-    context: JobContext, shelf: Shelf, wish: Wish, labels: LabelList, models: Mapping[str, Model]
+    context: JobContext, catalogue: Catalogue, wish: Wish, labels: LabelList, models: Mapping[str, Model]
 ) -> Iterator[tuple[dict[str, Any], AnyVictim | None]]:
     """The victims, the `models` that are attacked with first; one that cannot be loaded comes with the reason."""
-    infos = {info.name: info for info in shelf.classifiers.list()}
     for name in dict.fromkeys([*models, *wish.victims]):
         if context.stop_requested:
             return
         context.progress(Progress(0, 0, f"Measuring: {name}", unit="items"))
         entry = {"name": name, "model": name, "kind": "", "attacked": name in models, "labels": 0, "note": ""}
         try:
-            model = models[name] if name in models else shelf.get(name, infos, context)
+            model = models[name] if name in models else catalogue.load(name, context.device, context)
             victim = victim_of(name, model, labels, context.device)
         except StudioError as error:  # one that is damaged is no reason to say nothing about the others
             logger.warning("the model %s cannot be tested on", name, exc_info=True)

@@ -28,7 +28,7 @@ from torch import Tensor
 
 from app.describing import Describer, describe_wish, read_descriptions
 from app.evaluations import take_over
-from app.explorer import Shelf, Wish, load_victims
+from app.explorer import Wish, load_victims
 from app.findings import write_findings
 from app.jobs import JobContext
 from app.pictures import Workshop, load_models, recipe_of, switch, write_result
@@ -106,9 +106,8 @@ def attack_folder(context: JobContext, shop: Workshop) -> dict[str, Any]:
     photos, left_out = _bring(order, shop, context.owner, folder / PHOTOS)
     target = _target(context, shop)
     context.progress(Progress(0, 0, "Loading the models", unit="items"))
-    infos = {info.name: info for info in shop.classifiers.list()}
     try:
-        models, revisions = load_models(recipe, infos, shop, context)
+        models, revisions = load_models(recipe, shop, context)
     except StudioError as error:
         if not context.stop_requested:
             raise
@@ -117,9 +116,8 @@ def attack_folder(context: JobContext, shop: Workshop) -> dict[str, Any]:
     attacks = _attacks(made, models, alone=order.alone)
     survivals = find_survivals(wish.survivals)
     found = _Found(context, attacks, len(photos), {key: survival.description for key, survival in survivals.items()})
-    shelf = Shelf(shop.classifiers, shop.encoders)
     victims: list[Victim] = []
-    for entry, victim in load_victims(context, shelf, wish, labels, models):
+    for entry, victim in load_victims(context, shop.catalogue, wish, labels, models):
         found.add_victim(entry)
         victims += [] if victim is None else [victim]
     notes = tuple(note for victim in victims if (note := unknown_note(victim)))
@@ -135,7 +133,7 @@ def attack_folder(context: JobContext, shop: Workshop) -> dict[str, Any]:
     complete = not report.stopped
     if asked is not None and not context.stop_requested:
         targets = {} if target is None else {name: target for name, own in attacks.items() if own.target}
-        describer = Describer(shop.read_vlm, shop.encoders)
+        describer = Describer(shop.read_vlm, shop.catalogue)
         why = describer.describe(context, asked, report.cases, folder, targets=targets, report=report)
         result |= {"descriptions_error": why} if why else {}
         complete = complete and not why and bool(read_descriptions(folder).get("complete"))

@@ -13,11 +13,12 @@ from app.onlookers import ask
 from app.pictures import extras_of
 from app.spectra import spectrum_of
 from app.timings import Timings
+from generator.catalogue.catalogue import Catalogue
+from generator.catalogue.entry import ModelInfo
 from generator.errors import StudioError
 from generator.operators import Size
 from generator.recipe import Recipe
 from robust_model.jobs import validated
-from robust_model.registry import ModelInfo, ModelPool
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,13 @@ class Measurements:
 
     Attributes:
         timings: what pictures took.
-        classifiers: the models that are asked.
-        list_models: their list.
+        catalogue: the models that are asked.
+        list_models: the list of classifiers.
         device: where all of it happens.
     """
 
     timings: Timings
-    classifiers: ModelPool
+    catalogue: Catalogue
     list_models: Callable[[], Sequence[ModelInfo]]
     device: str
 
@@ -56,7 +57,7 @@ class Measurements:
 
     def opinions(self, picture: Path) -> Mapping[str, Any]:
         """What the ready classifiers say about a picture, by their names."""
-        return ask(picture, self.classifiers, self.device)
+        return ask(picture, self.catalogue, self.device)
 
     def spectrum(self, picture: Path) -> Mapping[str, Any]:
         """How the detail of a picture is spread over scales. StudioError for one that is too small."""

@@ -22,16 +22,17 @@ from app.changes import save_changes
 from app.data_dir import DataDir
 from app.describing import Describer, DescribeWish, describe_wish
 from app.estimates import Extras
-from app.explorer import PHOTO, Attacked, Shelf, Wish, explore
+from app.explorer import PHOTO, Attacked, Wish, explore
 from app.explorer_pictures import Frames
 from app.findings import read_findings
 from app.jobs import JobContext
 from app.jobs.model import as_json
 from app.layers import save_layers
-from app.onlookers import ClassList, add_opinions, load_onlookers, names_of_onlookers
+from app.onlookers import add_opinions, load_onlookers, names_of_onlookers
 from app.timings import Stopwatch, Timings
 from generator.animation import save_video
-from generator.encoders.pool import EncoderPool
+from generator.catalogue.catalogue import Catalogue
+from generator.catalogue.entry import Kind, ModelInfo
 from generator.errors import StudioError
 from generator.explorer.outcome import Question
 from generator.explorer.report import Report
@@ -47,8 +48,6 @@ from generator.synthesis import Model, Synthesis
 from generator.text_files import read_json, replace_whole
 from generator.vlm.asking import ReadSettings, no_settings
 from robust_model.jobs import validated
-from robust_model.published import is_published
-from robust_model.registry import ModelInfo, ModelPool
 
 logger = logging.getLogger(__name__)
 
@@ -72,14 +71,13 @@ class Workshop:
     """What the jobs work with.
 
     Attributes:
-        classifiers, encoders: the models.
+        catalogue: the models.
         data: the uploads.
         timings: where what jobs took is kept.
         read_vlm: returns the settings of the vision-language model that may be asked.
     """
 
-    classifiers: ModelPool
-    encoders: EncoderPool
+    catalogue: Catalogue
     data: DataDir
     timings: Timings
     read_vlm: ReadSettings = no_settings
@@ -96,9 +94,9 @@ def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, A
     pictures = _pictures(context, task, shop.data)
     asked = describe_wish(context.params) if wish is not None else None
     context.progress(Progress(0, recipe.steps, "Loading the models"))
-    infos = {info.name: info for info in shop.classifiers.list()}
+    infos = {info.name: info for info in shop.catalogue.list("classifier")}
     try:
-        models, revisions = load_models(recipe, infos, shop, context)
+        models, revisions = load_models(recipe, shop, context)
     except StudioError as error:
         if not context.stop_requested:
             raise
@@ -144,7 +142,7 @@ def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, A
     if task == "text":
         record |= _text_extras(record, recipe, context)
     elif not _in_a_hurry(context, recipe, photo):
-        onlookers = load_onlookers(infos, models, shop.classifiers, context.device)
+        onlookers = load_onlookers(infos, models, shop.catalogue, context.device)
         add_opinions(record, onlookers, context, pictures.source)
     if task == "attack" and pictures.source is not None and not _in_a_hurry(context, recipe, photo):
         shown = save_changes(context.dir, outputs.images, pictures.source, finished[0] if finished else None)
@@ -175,7 +173,7 @@ def _in_a_hurry(context: JobContext, recipe: Recipe, photo: Size | None) -> bool
     return context.stop_requested and recipe.images * math.prod(photo or recipe.size) > HURRY_PIXELS
 
 
-def extras_of(recipe: Recipe, wish: Wish | None, infos: Mapping[str, ClassList]) -> Extras:
+def extras_of(recipe: Recipe, wish: Wish | None, infos: Mapping[str, ModelInfo]) -> Extras:
     """What will be found out about pictures once they are there."""
     onlookers = () if recipe.task == "text" else names_of_onlookers(infos, recipe.models)
     return Extras(onlookers=onlookers) if wish is None else replace(wish.extras(), onlookers=onlookers)
@@ -240,21 +238,14 @@ def _file_of(name: str) -> str:
     return f"{name}.png"
 
 
-def load_models(
-    recipe: Recipe, infos: Mapping[str, ModelInfo], shop: Workshop, context: JobContext
-) -> tuple[dict[str, Model], tuple[str, ...]]:
-    """The recipe's models by name, and their revisions. All but classes may have encoders, which may be fetched."""
+def load_models(recipe: Recipe, shop: Workshop, context: JobContext) -> tuple[dict[str, Model], tuple[str, ...]]:
+    """The recipe's models by name, and their revisions. All but classes may have encoders; some may be fetched."""
+    kind: Kind | None = "classifier" if recipe.task == "class" else None
     models: dict[str, Model] = {}
     revisions: list[str] = []
     for name in recipe.models:
-        if recipe.task != "class" and name not in infos and not is_published(name):
-            encoder = shop.encoders.get(name, context.device, context)
-            models[name] = encoder
-            revisions.append(encoder.revision)
-        else:
-            listed = shop.classifiers.find(name).name
-            models[name] = shop.classifiers.get(listed, context.device, context)
-            revisions.append(shop.classifiers.find(listed).revision)  # it may have been fetched just now
+        models[name] = shop.catalogue.load(name, context.device, context, kind=kind)
+        revisions.append(shop.catalogue.find(name, kind).revision)  # it may have been fetched just now
     return models, tuple(revisions)
 
 
@@ -315,7 +306,7 @@ def _explore(
     """
     steps = attacked.recipe.steps
     try:
-        return explore(context, Shelf(shop.classifiers, shop.encoders), wish, attacked), {}
+        return explore(context, shop.catalogue, wish, attacked), {}
     except StudioError as error:
         return None, {"findings_error": str(error)}
     except OSError:
@@ -340,7 +331,7 @@ def _describe(
     case = Case(PHOTO, "+".join(recipe.models), attacked.source, attacked.picture, question)
     targets = {} if pictures.target is None else {case.attack: pictures.target}
     try:
-        why = Describer(shop.read_vlm, shop.encoders).describe(
+        why = Describer(shop.read_vlm, shop.catalogue).describe(
             context, wish, [case], context.dir, targets=targets, report=report
         )
     finally:

@@ -1,10 +1,8 @@
-"""The models that read prompts, as the page sees them, and what those with a vocabulary of their own can draw."""
+"""What models that read prompts, and have a vocabulary of their own, can draw."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator.encoders.info import EncoderInfo
 from generator.encoders.vocabulary import VOCABULARY_NAME
 from generator.text_files import read_json
 
@@ -25,39 +23,13 @@ class Vocabulary:
     colours: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class EncoderList:
-    """The models that read prompts.
-
-    Attributes:
-        infos: lists them.
-        roots: folders whose folders are models, the shipped ones first.
-    """
-
-    infos: Callable[[], Sequence[EncoderInfo]]
-    roots: Sequence[Path]
-
-    def list(self) -> Sequence[EncoderInfo]:
-        """All that can be chosen, those that came with the program first."""
-        return self.infos()
-
-    def vocabulary(self, model: str) -> Vocabulary | None:
-        """What a model with a vocabulary of its own knows; None for others."""
-        return find_vocabulary(model, self.roots)
-
-
-def find_vocabulary(name: str, roots: Sequence[Path]) -> Vocabulary | None:
-    """The vocabulary of the model in the folder `name` of the first root that has one; None without any.
+def vocabulary_in(folder: Path) -> Vocabulary | None:
+    """The vocabulary of the model in a folder; None without any.
 
     One that is damaged counts as none: it is only shown, and the model says itself what it does not know.
     """
-    if name != Path(name).name:  # a name on the network, or a path
-        return None
-    for root in roots:
-        path = root / name / VOCABULARY_NAME
-        if path.is_file():
-            return _read(path)
-    return None
+    path = folder / VOCABULARY_NAME
+    return _read(path) if path.is_file() else None
 
 
 def _read(path: Path) -> Vocabulary | None:

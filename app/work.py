@@ -36,6 +36,8 @@ from generator.program import called
 from generator.progress import Progress
 from robust_model.evaluation.config import EvalConfig
 from robust_model.jobs import evaluate_job, train_job, validated
+from robust_model.registry import KIND
+from robust_model.subjects import evaluated
 from robust_model.training import Run, TrainConfig
 
 
@@ -80,9 +82,9 @@ def evaluate(context: JobContext, shop: Workshop) -> dict[str, Any]:
     The folder `evaluation` holds what is known at any time, and what a later job goes on from.
     """
     config = validated(EvalConfig, context.params.get("config"))
-    listed = shop.classifiers.find(config.model)
+    shop.catalogue.find(config.model, KIND)  # refused before anything is said
     context.progress(Progress(0, 0, "Loading the model and the data"))
-    model = shop.classifiers.get(listed.name, context.device, context)
+    model = evaluated(shop.catalogue.load(config.model, context.device, context, kind=KIND), config.model)
     side = model.config.image_size
     data = load_images(shop.data, config.data, context.params.get("images"), model.class_names, side, context.owner)
     folder = context.dir / FOLDER

@@ -30,7 +30,7 @@ from generator.program import Parser
 from robust_model.attacks import AnyAttack, ApgdConfig, AutoAttackConfig, Defence, PassCount, run_attack
 from robust_model.data import load_data, to_float
 from robust_model.noise import Noise, SilentNoise
-from robust_model.registry import load_model
+from robust_model.subjects import load_subject
 
 OURS, THEIRS = "ours", "package"
 LEVELS = 255
@@ -213,7 +213,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
-    model = load_model(options.model, options.device).with_noise("off")
+    model = load_subject(options.model, options.device).model.with_noise("off")
     images, labels, drawn = prepare(model, options.data, options.n, options.seed, options.device)
     described = machine()
     print(f"{options.model}, {options.data}: {len(labels)} of {drawn} images are right when clean, {options.device}")

@@ -45,7 +45,7 @@ from generator.protocols import Classifier
 from generator.recipe import Recipe
 from generator.synthesis import as_saved, stream
 from generator.text_files import read_json, write_text
-from robust_model.registry import load_classifier
+from robust_model.subjects import load_subject
 
 GOALS = ("targeted", "untargeted")
 SIDE = 320
@@ -322,7 +322,7 @@ def main() -> None:
     """Measure, print a table, and write the figures."""
     options = parse()
     models = {
-        name: load_classifier(name, options.device) for name in dict.fromkeys([*options.models, *options.onlookers])
+        name: load_subject(name, options.device).model for name in dict.fromkeys([*options.models, *options.onlookers])
     }
     printed, figures = run(options, models, lambda message: print(message, file=sys.stderr, flush=True))
     print(printed)

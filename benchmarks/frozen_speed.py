@@ -16,7 +16,7 @@ from benchmarks._harness import alternate, machine, run_benchmark, summary, tabl
 from generator.places import result_file
 from generator.program import Parser
 from robust_model.ensemble import Ensemble, SelfEnsemble
-from robust_model.registry import load_model
+from robust_model.subjects import load_subject
 
 Model = SelfEnsemble | Ensemble
 
@@ -51,7 +51,7 @@ def main() -> int:
     )
     parser.add_argument("--json", type=result_file, help="write the figures here as well")
     options = parser.parse_args()
-    model = load_model(options.model, options.device)
+    model = load_subject(options.model, options.device).model
     frozen, side = model.frozen(), model.config.image_size
     rng = torch.Generator().manual_seed(0)
     images = torch.rand(options.batch, 3, side, side, generator=rng).to(options.device)

@@ -27,7 +27,7 @@ from generator.program import Parser
 from generator.synonyms import imagenet_wordnet_ids
 from generator.text_files import reason, shown
 from robust_model.data import centre_square
-from robust_model.registry import load_classifier
+from robust_model.subjects import load_subject
 
 BATCH = 50
 """Photos that go through a model at once."""
@@ -59,7 +59,7 @@ def seen(file: Path, side: int) -> Tensor:
 @torch.no_grad()
 def measure(name: str, photos: list[tuple[Path, int]]) -> dict[str, Any]:
     """How often the model `name` puts the right class first, and among five."""
-    model = load_classifier(name)
+    model = load_subject(name).model
     side = model.config.image_size
     first = among_five = 0
     for start in range(0, len(photos), BATCH):

@@ -39,8 +39,8 @@ from benchmarks._judging import (
 )
 from generator.animation import contact_sheet
 from generator.arguments import MOST_SEED, whole
+from generator.catalogue.catalogue import Catalogue
 from generator.devices import choose_device
-from generator.encoders.pool import EncoderPool
 from generator.errors import StudioError
 from generator.guidance import unknown_words
 from generator.image import load_image, save_png, to_tensor
@@ -55,7 +55,8 @@ from generator.synthesis import Model
 from generator.text_files import write_text
 from robust_model.class_match import listed
 from robust_model.kinds import right_places
-from robust_model.registry import list_models, load_classifier
+from robust_model.registry import KIND
+from robust_model.zoo import open_catalogue
 
 SIDES = (64, 160)
 """The sides in pixels that photos are shrunk to."""
@@ -257,14 +258,14 @@ def parser() -> Parser:
     return made
 
 
-def draw_and_judge(context: JobContext, options: argparse.Namespace, encoders: EncoderPool) -> dict[str, Any]:
+def draw_and_judge(context: JobContext, options: argparse.Namespace, catalogue: Catalogue) -> dict[str, Any]:
     """Draw what is not there yet, and ask the judges. StudioError for what does not fit, before anything is drawn."""
     loaded = {}
     for name in dict.fromkeys(part for drawer in options.drawers for part in drawer.split("+")):
         context.progress(Progress(0, 0, f"Loading {name}", unit="items"))
-        loaded[name] = load(name, context, encoders)
-    judges = [Judge(name, classifier(name, context)) for name in (*options.judges, *options.unrelated)]
-    known = {info.name: info.revision for info in (*list_models(), *encoders.list())}
+        loaded[name] = catalogue.load(name, context.device, context, typed=True)
+    judges = [Judge(name, classifier(name, context, catalogue)) for name in (*options.judges, *options.unrelated)]
+    known = {info.name: info.revision for info in catalogue.known()}
     drawn = []
     for drawer in dict.fromkeys(options.drawers):
         models = {name: loaded[name] for name in drawer.split("+")}
@@ -282,16 +283,11 @@ def draw_and_judge(context: JobContext, options: argparse.Namespace, encoders: E
     }
 
 
-def load(name: str, context: JobContext, encoders: EncoderPool) -> Model:
-    """A model that draws: a classifier of the list, or a CLIP model."""
-    if name in {info.name for info in list_models()}:
-        return load_classifier(name, context.device)
-    return encoders.get(name, context.device, context)
-
-
-def classifier(name: str, context: JobContext) -> Classifier:
+def classifier(name: str, context: JobContext, catalogue: Catalogue) -> Classifier:
     """A model that judges."""
-    return load_classifier(name, context.device)
+    model = catalogue.load(name, context.device, context, kind=KIND, typed=True)
+    assert isinstance(model, Classifier)  # what was asked for
+    return model
 
 
 def main() -> int:
@@ -305,9 +301,9 @@ def main() -> int:
     for name in options.presets:
         preset_of("class", name), preset_of("text", name)
     data = choose_data_dir()
-    encoders = EncoderPool((data.models,), cache_dir=data.downloads)
+    catalogue = open_catalogue((data.models,), data.downloads)
     found = Terminal().run(
-        "recognised", choose_device(options.device), lambda context: draw_and_judge(context, options, encoders)
+        "recognised", choose_device(options.device), lambda context: draw_and_judge(context, options, catalogue)
     )
     if found is None:
         return 130

@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 
 from benchmarks._harness import machine, run_benchmark, table, write_json
-from generator.encoders.pool import EncoderPool
 from generator.image import to_pil
 from generator.loop import Step
 from generator.places import result_file
@@ -24,6 +23,7 @@ from generator.presets import from_preset, presets_of
 from generator.production import output_paths, produce
 from generator.program import Parser
 from generator.synthesis import Model
+from robust_model.zoo import open_catalogue
 
 PROMPT = "a goldfish"
 
@@ -62,7 +62,9 @@ def main() -> None:
     cases = [(preset, 1) for preset in options.presets] + [(preset, options.gallery) for preset in options.presets[:2]]
     rows, figures = [["preset, pictures", "first preview", "saved"]], {}
     with tempfile.TemporaryDirectory() as scratch:
-        models: dict[str, Model] = {options.model: EncoderPool(cache_dir=Path(scratch)).get(options.model)}
+        models: dict[str, Model] = {
+            options.model: open_catalogue(downloads=Path(scratch)).load(options.model, kind="encoder", typed=True)
+        }
         wait(options.presets[0], 1, models, Path(scratch))  # unmeasured: the first run of a process loads libraries
         for preset, images in cases:
             runs = [wait(preset, images, models, Path(scratch)) for _ in range(options.repeats if images == 1 else 1)]

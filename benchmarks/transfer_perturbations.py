@@ -22,8 +22,6 @@ import torch
 
 from app.data_dir import choose_data_dir
 from benchmarks._harness import machine, run_benchmark, table, write_json
-from generator.__main__ import Models
-from generator.encoders.pool import EncoderPool
 from generator.explorer.labels import captions, cifar10
 from generator.explorer.outcome import Question
 from generator.explorer.photos import find_photos
@@ -39,6 +37,7 @@ from generator.prompts import parse_prompts
 from generator.protocols import Encoder
 from generator.recipe import Recipe
 from generator.synthesis import Model
+from robust_model.zoo import open_catalogue
 
 
 def methods(steps: int) -> dict[str, dict[str, Any]]:
@@ -216,8 +215,10 @@ def main() -> None:
     """Measure, print a table, and write the figures if asked to."""
     options = parse()
     data = choose_data_dir()
-    pool, context = Models(EncoderPool((data.models,), cache_dir=data.downloads)), Quiet(options.device)
-    loaded = {name: pool.load(name, options.device, context) for name in (*options.surrogates, *options.victims)}
+    models, context = open_catalogue((data.models,), data.downloads), Quiet(options.device)
+    loaded = {
+        name: models.load(name, options.device, context, typed=True) for name in (*options.surrogates, *options.victims)
+    }
     printed, figures = run(options, loaded)
     print(printed)
     if options.json:

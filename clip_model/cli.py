@@ -24,12 +24,12 @@ from generator.intervals import wilson
 from generator.places import result_folder, user_path, writable_folder
 from generator.program import Parser, answered, called
 from generator.protocols import Foreground
-from generator.shipped import ASSETS
 from generator.text_files import read_object, write_bytes
 from robust_model.commands import MOST_SECONDS, change_setting, read_settings, train_in_foreground
 from robust_model.data import load_data
 from robust_model.jobs import CHECKPOINT_SECONDS, validated
 from robust_model.provenance import command_line, record_provenance
+from robust_model.zoo import OpenModels, open_catalogue
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -108,8 +108,8 @@ def _train(args: argparse.Namespace, argv: list[str], foreground: Foreground) ->
     return train_in_foreground(run, device, foreground, checkpoint_every_s=args.checkpoint_every)
 
 
-def _evaluate(args: argparse.Namespace, argv: list[str]) -> int:
-    folder = _folder(args.model)
+def _evaluate(args: argparse.Namespace, argv: list[str], open_models: OpenModels) -> int:
+    folder = _folder(args.model, open_models)
     if args.save:
         writable_folder(folder, "model's folder")
     model = load_exported(folder)
@@ -136,22 +136,28 @@ def _evaluate(args: argparse.Namespace, argv: list[str]) -> int:
     return 0
 
 
-def _folder(model: Path) -> Path:
-    """The folder of an exported model, given as such or as the name of a shipped one."""
-    return model if model.exists() or not (ASSETS / model).is_dir() else ASSETS / model
+def _folder(model: Path, open_models: OpenModels) -> Path:
+    """The folder of an exported model, given as such or as the name of one in the catalogue."""
+    if model.exists():
+        return model
+    listed = (info.folder for info in open_models().list("encoder") if info.name == str(model))
+    return next(filter(None, listed), model)
 
 
 def _first(total: int, count: int) -> Tensor:
     return torch.randperm(total, generator=torch.Generator().manual_seed(0))[:count]
 
 
-def main(argv: Sequence[str], *, foreground: Foreground) -> int:
-    """Run one command and return the exit code; `foreground` runs what takes a while."""
+def main(argv: Sequence[str], *, foreground: Foreground, open_models: OpenModels = open_catalogue) -> int:
+    """Run one command and return the exit code; `foreground` runs what takes a while.
+
+    `open_models` is asked for the catalogue where a model is named.
+    """
     words = list(argv)
-    return answered(lambda: _run(_parser().parse_args(words), words, foreground), label="error: ")
+    return answered(lambda: _run(_parser().parse_args(words), words, foreground, open_models), label="error: ")
 
 
-def _run(args: argparse.Namespace, words: list[str], foreground: Foreground) -> int:
+def _run(args: argparse.Namespace, words: list[str], foreground: Foreground, open_models: OpenModels) -> int:
     match args.command:
         case "train":
             return _train(args, words, foreground)
@@ -159,12 +165,13 @@ def _run(args: argparse.Namespace, words: list[str], foreground: Foreground) -> 
             print(export(args.run, args.out))
         case "average":
             command = command_line("clip_model", words)
-            folders = list(map(_folder, args.models))
+            folders = [_folder(model, open_models) for model in args.models]
             images = training_images(args.tiny_imagenet, args.cifar10) if args.tiny_imagenet else None
             print(average(folders, args.out, weights=args.weights, images=images, command=command))
         case "evaluate":
-            return _evaluate(args, words)
+            return _evaluate(args, words, open_models)
         case "card":
-            writable_folder(_folder(args.model), "model's folder")
-            write_card(_folder(args.model))
+            folder = _folder(args.model, open_models)
+            writable_folder(folder, "model's folder")
+            write_card(folder)
     return 0

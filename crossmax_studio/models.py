@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from generator.catalogue.entry import Kind
+from generator.catalogue.names import spelled
 from generator.class_names import class_place
 from generator.devices import choose_device
 from generator.errors import StudioError
@@ -104,16 +106,18 @@ def defence(loaded: Loaded) -> EvaluatedModel:
     return loaded.model
 
 
-def load_named(name: str, device: str, context: Context) -> tuple[Classifier | Encoder, str]:
-    """The model that the command line means by a name, on a device, and the revision of its weights ("": none)."""
+def load_named(name: str, device: str, context: Context, kind: Kind) -> tuple[Classifier | Encoder, str]:
+    """The model that the command line means by a name, on a device, and the revision of its weights ("": none).
+
+    `kind` is what is meant where the name alone does not say.
+    """
     from app.data_dir import choose_data_dir
-    from generator.__main__ import Models  # what the command line loads models by
-    from generator.encoders.pool import EncoderPool
+    from robust_model.zoo import open_catalogue  # what the command line loads models by
 
     data = choose_data_dir()
-    models = Models(EncoderPool((data.models,), cache_dir=data.downloads))
-    model = models.load(name, device, context)
-    return model, next((info.revision for info in models.list() if info.name == name), "")
+    models = open_catalogue((data.models,), data.downloads)
+    meant = spelled(name, kind)
+    return models.load(meant, device, context, typed=True), models.find(meant, typed=True).revision
 
 
 def place_of(module: nn.Module) -> str:
@@ -128,7 +132,7 @@ def _kind(found: object) -> str:
 
 def _by_name(name: str, context: Context) -> Loaded:
     device = choose_device(context.device)
-    model, revision = load_named(name, device, context)
+    model, revision = load_named(name, device, context, "classifier")
     if isinstance(model, Encoder):
         raise StudioError(f"The model '{name}' compares pictures with texts and knows no classes: choose a classifier.")
     return Loaded(name, model, device, revision)

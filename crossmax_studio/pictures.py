@@ -118,7 +118,7 @@ def text_image(
     """
     context = Context(device, on_progress, should_stop)
     place = choose_device(device)
-    encoder, revision = load_named(model, place, context)
+    encoder, revision = load_named(model, place, context, "encoder")
     known = {"models": (model,), "revisions": (revision,) if revision else ()}
     given = {**known, "prompt": prompt, "seed": seed, **fields}
     return _drawn("text", preset, given, {model: encoder}, place, context)

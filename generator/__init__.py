@@ -24,10 +24,10 @@ The way of a picture, from what was asked for to the file::
    the saved files (`measuring`). `layers`, `contributions`, `spectrum`, `animation` and `exports` are for looking at
    them.
 
-Around it: `encoders` (CLIP models from open_clip), `explorer` (attacks on many photos, and which models fall),
-`vlm` (vision-language models behind an endpoint as victims), `units` (pictures of channels), `gallery` and `series`
-(a folder of pictures); the command line is `cli`, `cli_making` and `arguments`, run by `__main__`; `commands` names
-the commands, and answers `--help` before anything is loaded.
+Around it: `catalogue` (all models by name), `encoders` (CLIP models from open_clip), `explorer` (attacks on many
+photos, and which models fall), `vlm` (vision-language models behind an endpoint as victims), `units` (pictures of
+channels), `gallery` and `series` (a folder of pictures); the command line is `cli`, `cli_making` and `arguments`, run
+by `__main__`; `commands` names the commands, and answers `--help` before anything is loaded.
 
 Shared by all packages: `errors.StudioError`, the base of everything a user can cause and mend; `protocols`, what is
 asked of models and of whoever runs the work (`progress`: how far it is); `text_files`, `folders` and `places` for a

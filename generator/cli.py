@@ -8,10 +8,12 @@ one throws it away).
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from generator import gallery
-from generator.cli_making import ListModels, LoadModel, ModelListing, add_recipe_switch, by_origin, make
+from generator.catalogue.entry import Kind, ModelInfo
+from generator.catalogue.names import spelled
+from generator.cli_making import ListModels, LoadModel, add_recipe_switch, by_origin, make
 from generator.commands import COMMANDS, DESCRIPTION
 from generator.explorer import cli as explorer
 from generator.places import path_text, result_file, result_folder, result_pictures
@@ -26,6 +28,9 @@ from generator.vlm.cli import ReadSettings, no_settings
 
 _NOT_FLAGS = {"text": ("task", "prompt"), "class": ("task", "norm", "eps"), "attack": ("task", "size")}
 """Fields that the command itself decides, or that mean nothing to it."""
+
+_TAKES: Mapping[str, Kind] = {"text": "encoder", "class": "classifier", "gallery": "classifier", "units": "classifier"}
+"""What models a command asks first. Attacks ask any."""
 
 
 def main(
@@ -46,6 +51,7 @@ def main(
 
     def work() -> int:
         arguments = _parser().parse_args(argv)
+        _spell_out(arguments)
         load = by_origin(arguments, load_model, load_typed or load_model)
         match arguments.command:
             case "text" | "class" | "attack":
@@ -65,6 +71,15 @@ def main(
         return 0
 
     return answered(work)
+
+
+def _spell_out(arguments: argparse.Namespace) -> None:
+    """Say which kind of model a name of the hub means, where the command takes but one."""
+    kind = _TAKES.get(arguments.command)
+    if kind is not None and hasattr(arguments, "models"):
+        arguments.models = tuple(spelled(name, kind) for name in arguments.models)
+    if kind is not None and hasattr(arguments, "model"):
+        arguments.model = spelled(arguments.model, kind)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -179,7 +194,7 @@ def _print_presets() -> None:
             print(f"{task:6}  {name:{width}}  {preset.description}")
 
 
-def _print_models(models: Sequence[ModelListing]) -> None:
+def _print_models(models: Sequence[ModelInfo]) -> None:
     width = max((len(model.name) for model in models), default=0)
     for model in models:
         print(f"{model.name:{width}}  {model.title if model.ready else model.why_not}")

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from torch import Tensor
 
 from generator.animation import save_video
+from generator.catalogue.entry import ModelInfo
 from generator.class_names import several_names
 from generator.completion import check_photo, fill_in
 from generator.devices import choose_device
@@ -40,38 +41,9 @@ _LONGEST_NAME = 60
 _MOST_BYTES = 200
 
 
-class ModelListing(Protocol):
-    """What the command line asks of an entry in the list of models."""
-
-    @property
-    def name(self) -> str:
-        """What recipes call it."""
-        ...
-
-    @property
-    def title(self) -> str:
-        """What people call it."""
-        ...
-
-    @property
-    def ready(self) -> bool:
-        """Whether it can be loaded."""
-        ...
-
-    @property
-    def why_not(self) -> str:
-        """Why it cannot, as a sentence; empty if it can."""
-        ...
-
-    @property
-    def revision(self) -> str:
-        """The start of the SHA-256 of its weights; empty if it has none."""
-        ...
-
-
 LoadModel = Callable[[str, str, JobContext], Model]
 """(name, device, context) -> the model; the context hears of downloads. StudioError if there is no such model."""
-ListModels = Callable[[], Sequence[ModelListing]]
+ListModels = Callable[[], Sequence[ModelInfo]]
 
 
 def by_origin(arguments: argparse.Namespace, named: LoadModel, typed: LoadModel) -> LoadModel:
@@ -160,7 +132,7 @@ def _photo(path: str) -> Tensor:
     return to_tensor(photo)
 
 
-def read_recipe(arguments: argparse.Namespace, task: str, models: Sequence[ModelListing], pictures: Pictures) -> Recipe:
+def read_recipe(arguments: argparse.Namespace, task: str, models: Sequence[ModelInfo], pictures: Pictures) -> Recipe:
     """Put together the picture's own recipe or the defaults, a preset, and what the flags say."""
     fields: dict[str, Any] = {}
     if arguments.origin is not None:
@@ -200,7 +172,7 @@ def read_recipe(arguments: argparse.Namespace, task: str, models: Sequence[Model
     return revised
 
 
-def with_revisions(recipe: Recipe, models: Sequence[ModelListing]) -> Recipe:
+def with_revisions(recipe: Recipe, models: Sequence[ModelInfo]) -> Recipe:
     """Return the recipe with the revisions of its models, as far as they are known."""
     by_name = {model.name: model.revision for model in models}
     revisions = tuple(by_name.get(name, "") for name in recipe.models)

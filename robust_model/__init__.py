@@ -16,10 +16,10 @@ An image on its way through the network (`Ensemble everything everywhere`, arXiv
    from other weights, `distributed` several processes.
 4. **From a run to a model.** `card.export` writes a folder with weights, config.json and a card; `soup` averages
    models or makes an ensemble of them; `calibration` fits a temperature.
-5. **Models by name.** `registry` knows what is shipped, what lies in a folder and, through `packaged`, what Python
-   packages bring; `hub`, `published` (torchvision, timm, RobustBench) and `own_network` know the rest, and
-   `subjects.load_subject` is where a name of any of these becomes a model that can be attacked and evaluated.
-   `plain` is a network of others as a defence, `contract` what such a network must do.
+5. **Models by name.** `zoo.open_catalogue` puts the catalogue of all models together (`generator.catalogue`), of the
+   encoders and of the classifiers that `sources` knows: exported ones (`registry`, `hub`), those that Python packages
+   bring (`packaged`) or libraries publish (`published`), and a user's own (`own_network`). `subjects.load_subject` is
+   one of them to be evaluated, `plain` a network of others as a defence, `contract` what such a network must do.
 6. **Evaluation.** `attacks` breaks models, `evaluation` counts what stands, `reports` says it to people, and `analyses`
    are the measurements of the paper.
 

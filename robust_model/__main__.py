@@ -2,14 +2,23 @@
 
 import sys
 
+from app.data_dir import choose_data_dir
 from app.jobs import Terminal
+from generator.catalogue.catalogue import Catalogue
 from generator.program import run_program
 from robust_model.cli import main
+from robust_model.zoo import open_catalogue
 
 
 def run() -> int:
-    """Run the command line in the foreground."""
-    return main(sys.argv[1:], foreground=Terminal())
+    """Run the command line in the foreground, with the models of this machine."""
+    return main(sys.argv[1:], foreground=Terminal(), open_models=open_models)
+
+
+def open_models() -> Catalogue:
+    """The models of this machine, those in the data directory among them."""
+    data = choose_data_dir()
+    return open_catalogue((data.models,), data.downloads)
 
 
 def program() -> int:

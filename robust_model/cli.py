@@ -29,9 +29,11 @@ from robust_model.jobs import CHECKPOINT_SECONDS, validated
 from robust_model.pipeline import PipelineConfig, change_phases, open_run
 from robust_model.presets import PRESETS
 from robust_model.provenance import command_line, record_provenance
-from robust_model.registry import find_model, list_models
+from robust_model.registry import KIND
 from robust_model.soup import average, export_ensemble
+from robust_model.sources import find_ours
 from robust_model.training import TrainConfig
+from robust_model.zoo import OpenModels, open_catalogue
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -168,28 +170,31 @@ def _train(args: argparse.Namespace, argv: list[str], foreground: Foreground) ->
         return train_in_foreground(run, device, foreground, checkpoint_every_s=args.checkpoint_every)
 
 
-def main(argv: Sequence[str], *, foreground: Foreground) -> int:
-    """Run one command and return the exit code; `foreground` runs what takes a while."""
+def main(argv: Sequence[str], *, foreground: Foreground, open_models: OpenModels = open_catalogue) -> int:
+    """Run one command and return the exit code; `foreground` runs what takes a while.
+
+    `open_models` is asked for the catalogue by commands that take models.
+    """
     words = list(argv)
-    return answered(lambda: _run(_parser().parse_args(words), words, foreground), label="error: ")
+    return answered(lambda: _run(_parser().parse_args(words), words, foreground, open_models), label="error: ")
 
 
-def _run(args: argparse.Namespace, words: list[str], foreground: Foreground) -> int:
+def _run(args: argparse.Namespace, words: list[str], foreground: Foreground, open_models: OpenModels) -> int:
     match args.command:
         case "models":
-            for info in list_models():
+            for info in open_models().list(KIND):
                 state = "ready" if info.ready else f"not ready: {info.why_not}"
                 print(f"{info.name}  [{state}]\n  {info.title}. {info.description}")
         case "train":
             return _train(args, words, foreground)
         case "evaluate":
-            return cli_evaluate.run_evaluate(args, words, foreground)
+            return cli_evaluate.run_evaluate(args, words, foreground, open_models())
         case "compare":
             return cli_evaluate.run_compare(args)
         case "model-info":
             return cli_evaluate.run_model_info(args)
         case "analyse":
-            return cli_analyse.run(args, words, foreground)
+            return cli_analyse.run(args, words, foreground, open_models())
         case "export":
             title, description = (
                 preset_texts(args.preset) if args.preset else (args.title or args.out.name, args.description)
@@ -213,6 +218,7 @@ def _run(args: argparse.Namespace, words: list[str], foreground: Foreground) -> 
                 average(
                     args.models,
                     args.out,
+                    catalogue=open_models(),
                     weights=args.weights,
                     command=command_line("robust_model", words),
                     title=args.title,
@@ -226,6 +232,7 @@ def _run(args: argparse.Namespace, words: list[str], foreground: Foreground) -> 
                 export_ensemble(
                     args.models,
                     args.out,
+                    catalogue=open_models(),
                     command=command_line("robust_model", words),
                     title=args.title,
                     description=args.description,
@@ -234,7 +241,7 @@ def _run(args: argparse.Namespace, words: list[str], foreground: Foreground) -> 
                 )
             )
         case "card":
-            folder = find_model(args.model).folder
+            folder = find_ours(args.model, open_models()).folder
             writable_folder(folder, "model's folder")
             write_card(folder)
     return 0

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from generator.arguments import number, whole_of
+from generator.catalogue.catalogue import Catalogue
+from generator.catalogue.fetching import fetch_missing
 from generator.devices import choose_device
 from generator.errors import StudioError
 from generator.places import result_file, result_folder, user_path, writable_folder
@@ -27,7 +29,7 @@ from robust_model.evaluation.suites import SUITES
 from robust_model.evaluation.values import Proportion
 from robust_model.jobs import evaluate_job, validated
 from robust_model.provenance import command_line
-from robust_model.published import fetch_published
+from robust_model.registry import KIND
 from robust_model.reports import DATASETS, compare, model_info, render_html, render_markdown
 from robust_model.subjects import Subject, load_subject
 
@@ -75,7 +77,7 @@ def _add_evaluate(commands: Commands) -> None:
     defaults = EvalConfig(model="", data="")
     evaluate.add_argument(
         "model",
-        help="a model's name, the folder of an exported one, hf-hub:ORG/NAME (one of ours on the hub), "
+        help="a model's name, the folder of an exported one, crossmax-hub:ORG/NAME (one of ours on the hub), "
         "ensemble:NAME+NAME, torchvision:NAME, timm:NAME, robustbench:NAME, or MODULE:FUNCTION (of yours, in this "
         "folder; returns a network, or (network, class names))",
     )
@@ -210,13 +212,13 @@ def configuration(args: argparse.Namespace) -> EvalConfig:
     return validated(EvalConfig, {**settings, "model": Path(args.model).name, "eps": args.eps / 255})
 
 
-def run_evaluate(args: argparse.Namespace, argv: Sequence[str], foreground: Foreground) -> int:
+def run_evaluate(args: argparse.Namespace, argv: Sequence[str], foreground: Foreground, catalogue: Catalogue) -> int:
     """Evaluate, say what came of it, and write what was asked for; returns the exit code. Raises StudioError."""
     set_threads(args.threads)
     device = choose_device(args.device)
     config = configuration(args)
-    fetch_published([args.model], device, foreground)
-    subject = load_subject(args.model, device, shape=lambda: shape_of_images(config))
+    fetch_missing(catalogue, [args.model], device, foreground, KIND)
+    subject = load_subject(args.model, device, catalogue, shape=lambda: shape_of_images(config))
     config = config.model_copy(update={"model": subject.name})
     if args.save and subject.folder is None:
         raise StudioError(f"'{subject.name}' is no exported model, with which a report could be kept: use --json FILE.")

@@ -1,4 +1,4 @@
-"""Exported models as repositories of the Hugging Face hub: the card's front matter, and models by `hf-hub:ORG/NAME`.
+"""Exported models as repositories of the Hugging Face hub: the card's front matter, and `crossmax-hub:ORG/NAME`.
 
 An exported folder has the hub's layout as it is (`config.json`, `model.safetensors`, `README.md`, as
 `PyTorchModelHubMixin.save_pretrained` writes it): upload it with `hf upload ORG/NAME FOLDER`.
@@ -7,11 +7,12 @@ An exported folder has the hub's layout as it is (`config.json`, `model.safetens
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from generator.catalogue.names import OLD_PREFIX, PREFIXES
 from generator.errors import StudioError
 from robust_model.evaluation.schema import EvaluationReport
 from robust_model.evaluation.values import Proportion
 
-PREFIX = "hf-hub:"
+PREFIX = PREFIXES["classifier"]
 FILES = ("config.json", "model.safetensors", "README.md", "evaluation*.json")
 DATASETS = {
     "cifar10": "uoft-cs/cifar10",
@@ -25,16 +26,14 @@ TAGS = ("image-classification", "adversarial-robustness", "crossmax", "multi-res
 
 
 def fetch(name: str) -> Path:
-    """The folder of the model `hf-hub:ORG/NAME[@REVISION]`, downloaded once into huggingface_hub's own cache.
+    """The folder of the model `crossmax-hub:ORG/NAME[@REVISION]`, downloaded once into huggingface_hub's own cache.
 
     Nothing in it is run: configuration, tensors and texts only. Raises StudioError with what to do.
     """
-    import huggingface_hub
     from huggingface_hub import errors
 
-    repository, _, revision = name.removeprefix(PREFIX).partition("@")
     try:
-        folder = huggingface_hub.snapshot_download(repository, revision=revision or None, allow_patterns=list(FILES))
+        return _snapshot(name, here=False)
     except errors.HFValidationError as error:
         raise StudioError(
             f"'{name}' is no name of a repository: it is {PREFIX}ORG/NAME, or ORG/NAME@REVISION."
@@ -49,7 +48,28 @@ def fetch(name: str) -> Path:
             f"'{name}' is not in the cache of huggingface_hub, and the hub cannot be reached. With a network, run this "
             "again; without one, put the repository's files into a folder and name that."
         ) from error
-    return Path(folder)
+
+
+def folder_here(name: str) -> Path | None:
+    """The folder of such a model in the cache of huggingface_hub; None if it has no such model, or a part of it."""
+    from huggingface_hub import errors
+
+    try:
+        folder = _snapshot(name, here=True)
+    except (errors.HFValidationError, errors.LocalEntryNotFoundError, OSError):
+        return None
+    return folder if (folder / "config.json").is_file() else None
+
+
+def _snapshot(name: str, *, here: bool) -> Path:
+    import huggingface_hub
+
+    repository, _, revision = name.removeprefix(PREFIX).removeprefix(OLD_PREFIX).partition("@")
+    patterns = list(FILES)
+    found = huggingface_hub.snapshot_download(
+        repository, revision=revision or None, allow_patterns=patterns, local_files_only=here
+    )
+    return Path(found)
 
 
 def front_matter(title: str, licence: str, training: Mapping[str, object], reports: Sequence[EvaluationReport]) -> str:

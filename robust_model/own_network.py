@@ -87,7 +87,7 @@ def _no_module(module: str, name: str) -> str:
         return said + f"Name the module without its ending: {name.replace('.py:', ':')}."
     return said + (
         "Run the command in the folder where it lies, or use one of ours by its name, or ensemble:NAME+NAME, "
-        "hf-hub:ORG/NAME, torchvision:NAME, timm:NAME or robustbench:NAME."
+        "crossmax-hub:ORG/NAME, torchvision:NAME, timm:NAME or robustbench:NAME."
     )
 
 

@@ -7,12 +7,13 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from generator.catalogue.entry import USUAL_SIDE
 from generator.errors import StudioError
 from robust_model.contract import ask, demand_numbers, demand_order, gives_gradient, logits_of, notes_on
 from robust_model.noise import FreshNoise, Noise
 from robust_model.stack import MultiResolutionStack, StackConfig
 
-DEFAULT_SIDE = 32
+DEFAULT_SIDE = USUAL_SIDE
 """Of the images that a network is probed with where nobody says which it takes."""
 
 

@@ -7,7 +7,7 @@ fetches its own.
 
 import importlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from generator.encoders.download import DownloadStopped
 from generator.encoders.hub import Store
 from generator.errors import StudioError
 from generator.explorer.labels import CIFAR10_CLASSES, imagenet
-from generator.protocols import Foreground, JobContext
+from generator.protocols import JobContext
 from robust_model.checkpoint import file_digest
 from robust_model.class_match import numbered
 from robust_model.plain import PlainConfig, PlainDefence
@@ -72,36 +72,12 @@ class Published:
         return defence.probed()
 
 
-def is_published(name: str) -> bool:
-    """Whether a name has the form of a published classifier's."""
-    kind, colon, _ = name.partition(":")
-    return bool(colon) and kind in LIBRARIES
-
-
 def find_published(name: str) -> Published:
     """The classifier called `name`. StudioError: there is none, or its library is missing."""
     kind, _, rest = name.partition(":")
+    if kind not in LIBRARIES:
+        raise StudioError(f"'{name[:80]}' is no published classifier: it is one of {', '.join(LIBRARIES)}, and a name.")
     return LIBRARIES[kind](rest)
-
-
-def load_published(name: str, device: str = "cpu", context: JobContext | None = None) -> PlainDefence:
-    """The classifier called `name` on `device`, fetched if need be. StudioError with what to do."""
-    found = find_published(name)
-    found.fetch(context)
-    return found.load(device)
-
-
-def fetch_published(names: Sequence[str], device: str, foreground: Foreground) -> None:
-    """Fetch the weights of those of the names that are published and not here, with progress. Raises StudioError."""
-    missing = [found for name in names if is_published(name) and not (found := find_published(name)).here]
-
-    def work(context: JobContext) -> dict[str, object]:
-        for found in missing:
-            found.fetch(context)
-        return {}
-
-    if missing and foreground.run("fetch", device, work) is None:
-        raise StudioError("The download was stopped.")
 
 
 def _refuse_download(name: str, error: Exception) -> StudioError:

@@ -17,6 +17,7 @@ from typing import NotRequired, TypedDict
 
 from torch import Tensor
 
+from generator.catalogue.catalogue import Catalogue
 from generator.errors import StudioError
 from generator.places import same_place
 from generator.text_files import write_bytes
@@ -28,7 +29,8 @@ from robust_model.commands import read_settings
 from robust_model.ensemble import Ensemble, EnsembleConfig, SelfEnsemble
 from robust_model.jobs import validated
 from robust_model.provenance import circumstances
-from robust_model.registry import ExportedModel, ModelInfo, demand_different, find_model, read_exported
+from robust_model.registry import ExportedModel, demand_different, read_exported
+from robust_model.sources import Ours, find_ours
 from robust_model.training import Run, TrainConfig, answers
 
 ANSWER_SETTINGS = {"aggregator", "voters", "mirror", "inference_noise", "temperature"}
@@ -39,6 +41,7 @@ def average(
     names: Sequence[str],
     out: Path,
     *,
+    catalogue: Catalogue | None = None,
     weights: Sequence[float] = (),
     command: str,
     title: str = "",
@@ -46,7 +49,7 @@ def average(
     dtype: str = "float16",
     calibrate: Path | None = None,
 ) -> Path:
-    """Write to the folder `out` the average of the exported models `names` (names or folders); returns it.
+    """Write to the folder `out` the average of the exported models `names` (of the catalogue, or folders); returns it.
 
     `weights` are relative (one per model, divided by their sum; equal if there are none). How predictors make the
     answer is taken from the first model, with its title and description unless others are given. With `calibrate`, the
@@ -54,7 +57,7 @@ def average(
     says made it. Raises StudioError for models of different architecture, classes, or an `out` that is one of them.
     """
     contributions = shares(weights, len(names))
-    models = [find_model(name) for name in names]
+    models = [find_ours(name, catalogue) for name in names]
     if any(same_place(info.folder, out) for info in models):
         raise StudioError(f"'{out}' is one of the models to be averaged: choose another folder for the result.")
     exported = [read_exported(info.folder) for info in models]
@@ -93,6 +96,7 @@ def export_ensemble(
     names: Sequence[str],
     out: Path,
     *,
+    catalogue: Catalogue | None = None,
     command: str,
     title: str,
     description: str = "",
@@ -104,7 +108,7 @@ def export_ensemble(
     It holds all the members' weights, and loads as one model. Raises StudioError for members that are ensembles
     themselves or know other classes, and for an aggregator that can't combine so few.
     """
-    models = [find_model(name) for name in names]
+    models = [find_ours(name, catalogue) for name in names]
     demand_different([(info.name, info.revision) for info in models])
     exported = [read_exported(info.folder) for info in models]
     tensors: dict[str, Tensor] = {}
@@ -159,7 +163,7 @@ def _licence(exported: Sequence[ExportedModel]) -> str:
     return found.pop() if len(found) == 1 else "other"
 
 
-def _demand_alike(first: ModelInfo, kept: ExportedModel, info: ModelInfo, other: ExportedModel) -> None:
+def _demand_alike(first: Ours, kept: ExportedModel, info: Ours, other: ExportedModel) -> None:
     ours, theirs = (e.model.model_dump(exclude=ANSWER_SETTINGS) for e in (kept, other))
     different = [name for name in ours if ours[name] != theirs[name]]
     if different:

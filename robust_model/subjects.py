@@ -1,25 +1,22 @@
-"""What can be evaluated: our models, ensembles of them, other people's by name, and a user's own.
+"""What can be evaluated: any classifier of the catalogue (see `robust_model.zoo`), as attacks need it."""
 
-A name is one of ours (or the folder of an exported model), or one that a package brings (`lite0`), or `KIND:REST` with
-a kind of `LOADERS` (our models on the hub among them, `hf-hub:ORG/NAME`) or of `robust_model.published` (torchvision's
-and so on), or `MODULE:FUNCTION`, a function of the user's that returns a network.
-"""
-
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
 
+from generator.catalogue.catalogue import Catalogue
+from generator.catalogue.entry import usual_shape
+from generator.catalogue.names import OLD_PREFIX
 from generator.errors import StudioError
 from generator.protocols import JobContext
+from robust_model import hub
 from robust_model.attacks import Defence
 from robust_model.ensemble import Ensemble, SelfEnsemble
-from robust_model.hub import PREFIX
-from robust_model.own_network import load_own
-from robust_model.packaged import PACKAGED
-from robust_model.plain import DEFAULT_SIDE
-from robust_model.published import is_published, load_published
-from robust_model.registry import demand_different, find_model, load_classifier, load_model
+from robust_model.plain import PlainDefence
+from robust_model.registry import KIND, LOADER
+from robust_model.sources import ENSEMBLE
+from robust_model.zoo import open_catalogue
 
 
 class Settings(Protocol):
@@ -70,56 +67,37 @@ class Subject:
 def load_subject(
     name: str,
     device: str = "cpu",
-    folders: Sequence[Path] = (),
+    catalogue: Catalogue | None = None,
     context: JobContext | None = None,
     *,
-    shape: Callable[[], tuple[int, int]] = lambda: (DEFAULT_SIDE, DEFAULT_SIDE),
+    shape: Callable[[], tuple[int, int]] = usual_shape,
 ) -> Subject:
-    """The model `name` on `device`, in eval mode, ready to be attacked; `context` is told how a download goes.
+    """The model that a user calls `name` on `device`, in eval mode, ready to be attacked.
 
-    `shape` says height and width of the images that a user's own network has to take; it is asked for no other.
-    Raises StudioError with what to do where there is no such model, a library is missing, or nothing can be downloaded.
+    `context` hears how a download goes. `shape` says height and width of the images that a user's own network has to
+    take; it is asked for no other. Without a `catalogue`, the models are those that came with the program, and what can
+    be named. Raises StudioError with what to do where there is no such model, a library is missing, or nothing can be
+    downloaded.
     """
-    kind, colon, rest = name.partition(":")
-    if not colon or (Path(name) / "config.json").exists():
-        info = find_model(name, folders)
-        folder = None if info.name in PACKAGED else info.folder  # nothing is written into a package
-        return Subject(info.name, load_classifier(name, device, folders), folder)
-    if is_published(name):
-        published = load_published(name, device, context)
-        return Subject(name, published, notes=published.notes)
-    if kind in LOADERS:
-        return Subject(_plain(name), LOADERS[kind](rest, device, folders))
-    own = load_own(kind, rest, device, shape)
-    return Subject(name, own, notes=own.notes)
+    models = open_catalogue() if catalogue is None else catalogue
+    model = evaluated(models.load(name, device, context, kind=KIND, typed=True, shape=shape), name)
+    info = models.find(name, KIND, typed=True)
+    lies_here = info.loader == LOADER and info.origin != "download"
+    folder = info.folder if lies_here else None
+    return Subject(_plain(name) if folder is None else folder.name, model, folder, tuple(getattr(model, "notes", ())))
+
+
+def evaluated(model: object, name: str) -> EvaluatedModel:
+    """The model as one that can be evaluated. StudioError for one that cannot."""
+    if not isinstance(model, SelfEnsemble | Ensemble | PlainDefence):
+        raise StudioError(f"The model '{name}' is no classifier that can be evaluated: choose another.")
+    return model
 
 
 def _plain(name: str) -> str:
     """The name without folders of this machine, which only the members of an ensemble can lie in."""
-    kind, _, rest = name.partition(":")
-    if kind != "ensemble":
+    if not name.startswith(ENSEMBLE):
         return name
-    return f"{kind}:{'+'.join(part if part.startswith(PREFIX) else Path(part).name for part in rest.split('+'))}"
-
-
-def _hub(rest: str, device: str, folders: Sequence[Path]) -> EvaluatedModel:
-    return load_model(PREFIX + rest, device, folders)
-
-
-def _ensemble(rest: str, device: str, folders: Sequence[Path]) -> EvaluatedModel:
-    members = []
-    names = rest.split("+")
-    demand_different([(name, find_model(name, folders).revision) for name in names])
-    for name in names:
-        member = load_model(name, device, folders)
-        if not isinstance(member, SelfEnsemble):
-            raise StudioError(f"'{name}' is an ensemble itself: an ensemble is made of self-ensembles.")
-        members.append(member)
-    return Ensemble(members).eval()
-
-
-LOADERS: dict[str, Callable[[str, str, Sequence[Path]], EvaluatedModel]] = {
-    "ensemble": _ensemble,
-    PREFIX.removesuffix(":"): _hub,
-}
-"""Kinds of our models by the word before the colon: each loads what comes after it."""
+    parts = name.removeprefix(ENSEMBLE).split("+")
+    prefixes = (hub.PREFIX, OLD_PREFIX)
+    return ENSEMBLE + "+".join(part if part.startswith(prefixes) else Path(part).name for part in parts)

@@ -18,7 +18,7 @@ from generator.places import result_file  # noqa: E402
 from generator.presets import from_preset, presets_of  # noqa: E402
 from generator.program import Parser, answered, run_program  # noqa: E402
 from generator.synthesis import synthesise  # noqa: E402
-from robust_model.registry import load_model  # noqa: E402
+from robust_model.zoo import open_catalogue  # noqa: E402
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def main() -> None:
         help="the picture's file (default: %(default)s)",
     )
     options = parser.parse_args()
-    model = load_model(options.model)
+    model = open_catalogue().load(options.model, kind="classifier", typed=True)
     sheet = Image.new("RGB", (options.side * len(model.class_names), options.side * options.rows))
     for column, name in enumerate(model.class_names):
         recipe = from_preset(

@@ -38,8 +38,8 @@ from robust_model.attacks import ATTACKS  # noqa: E402
 from robust_model.crossmax import AGGREGATORS  # noqa: E402
 from robust_model.model_config import ModelConfig  # noqa: E402
 from robust_model.networks import cifar_resnet  # noqa: E402
-from robust_model.packaged import PACKAGED  # noqa: E402
-from robust_model.registry import list_models, read_exported  # noqa: E402
+from robust_model.registry import LOADER, read_exported  # noqa: E402
+from robust_model.zoo import open_catalogue  # noqa: E402
 
 FILE = ROOT / "docs" / "methods.md"
 INTRODUCTION = """\
@@ -118,9 +118,9 @@ def _published() -> Iterable[Row]:
 def _classifiers() -> Iterable[Row]:
     """Those shipped: what one is built of, and the self-ensemble only where it has more than one read-out."""
     network, ensemble = cifar_resnet.__doc__, robust_model.ensemble.__doc__
-    for info in list_models():
-        if info.name in PACKAGED:
-            yield f"`{info.name}`", _cell(info.title), sources(PACKAGED[info.name].source)
+    for info in open_catalogue().list("classifier"):
+        if info.loader != LOADER or info.folder is None:
+            yield f"`{info.name}`", _cell(info.title), sources(info.paper)
         else:
             model = read_exported(info.folder).model
             plain = isinstance(model, ModelConfig) and not model.readout_depths

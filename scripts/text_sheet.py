@@ -13,12 +13,12 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from generator.animation import contact_sheet  # noqa: E402
-from generator.encoders.pool import EncoderPool  # noqa: E402
 from generator.image import save_png  # noqa: E402
 from generator.places import result_file  # noqa: E402
 from generator.presets import DEFAULT_PRESET, from_preset, presets_of  # noqa: E402
 from generator.program import Parser, answered, run_program  # noqa: E402
 from generator.synthesis import synthesise  # noqa: E402
+from robust_model.zoo import open_catalogue  # noqa: E402
 
 PROMPTS = (
     "a goldfish",
@@ -57,7 +57,7 @@ def main() -> None:
         help="the picture's file (default: %(default)s)",
     )
     options = parser.parse_args()
-    encoder = EncoderPool(cache_dir=ROOT / "runs").get(options.model)
+    encoder = open_catalogue(downloads=ROOT / "runs").load(options.model, kind="encoder", typed=True)
     pictures = []
     for prompt in options.prompts:
         recipe = from_preset("text", options.preset, prompt=prompt, models=(options.model,), seed=options.seed)

@@ -25,6 +25,7 @@ from generator import places
 from generator.places import optional_path, path_text, result_file, result_folder, user_path
 from generator.program import answered
 from robust_model.presets import PRESETS
+from robust_model.zoo import open_catalogue
 from tests.examples import TIMES
 
 ROOT = Path(__file__).parents[1]
@@ -93,7 +94,7 @@ def run_generator(argv: Sequence[str]) -> int:
 COMMANDS = [
     *leaves(generator_cli._parser(), run_generator),
     *leaves(robust_cli._parser(), lambda argv: robust_cli.main(argv, foreground=Loud())),
-    *leaves(clip_cli._parser(), lambda argv: clip_cli.main(argv, foreground=Loud())),
+    *leaves(clip_cli._parser(), lambda argv: clip_cli.main(argv, foreground=Loud(), open_models=open_catalogue)),
     *leaves(app_main._parser(), app_main.main),
 ]
 FLAGS = [(c, action) for c in COMMANDS for action in c.parser._actions if action.type in READ + WRITTEN]

@@ -14,9 +14,10 @@ from generator.image import load_image
 from generator.recipe import Recipe
 from robust_model.cli_evaluate import summary
 from robust_model.evaluation.reading import as_report
-from robust_model.registry import ASSETS, list_models, load_model
 from robust_model.reports import render_markdown
 from robust_model.reports.words import AFRESH, WHILE_ATTACKED, WORST_CASE, rule
+from robust_model.zoo import open_catalogue
+from tests.loading import load_model
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -60,7 +61,7 @@ def test_every_file_and_command_that_is_named_exists() -> None:
 
 
 def test_the_shipped_models_are_ready_small_and_have_cards_with_figures() -> None:
-    shipped = {info.name: info for info in list_models() if info.folder.parent == ASSETS}
+    shipped = {info.name: info for info in open_catalogue().list() if info.origin == "shipped"}
     cifar10 = ("crossmax-cifar10", "crossmax-plain-cifar10", "undefended-cifar10")
     known = {**dict.fromkeys(cifar10, (10, "CIFAR-10 (JPEG)")), "crossmax-tiny64": (200, "tiny-imagenet-64")}
     assert set(shipped) == set(known)

@@ -9,11 +9,12 @@ from generator.image import load_image, to_tensor
 from generator.presets import from_preset
 from generator.production import output_paths, produce
 from generator.recipe import Recipe
-from robust_model.registry import ASSETS, ModelPool
+from generator.shipped import ASSETS
+from robust_model.zoo import open_catalogue
 
 PHOTOS = tuple(sorted((ASSETS / "photos").glob("*.png")))
 PICTURES = (*PHOTOS, *sorted((ASSETS / "examples").glob("*.png")))
-POOL = ModelPool()
+MODELS = open_catalogue()
 
 
 def picture(path: Path, side: int) -> Tensor:
@@ -25,7 +26,7 @@ def picture(path: Path, side: int) -> Tensor:
 
 def test_the_first_click_fools_what_it_attacks(tmp_path: Path) -> None:
     """U1: the cat is no cat any more for EfficientNet-Lite0, on the saved file and within 8 of 255 levels."""
-    model, photo = POOL.get("lite0"), picture(PHOTOS[0], 224)
+    model, photo = MODELS.load("lite0"), picture(PHOTOS[0], 224)
     before = int(model(photo).argmax())
     assert "cat" in model.class_names[before] or "tabby" in model.class_names[before]
     recipe = from_preset("attack", models=("lite0",), classes=(), objective="leave")
@@ -40,7 +41,7 @@ def test_the_first_click_fools_what_it_attacks(tmp_path: Path) -> None:
 
 def test_lite0_is_led_to_a_class_of_ones_choice() -> None:
     """U2's kind: layers reach a class that has nothing to do with the photo."""
-    model, photo = POOL.get("lite0"), picture(PHOTOS[1], 224)
+    model, photo = MODELS.load("lite0"), picture(PHOTOS[1], 224)
     recipe = from_preset("attack", models=("lite0",), classes=("goldfish",))
     assert model.class_names[int(model(_attacked(recipe, "lite0", photo)).argmax())] == "goldfish"
     assert model.class_names[int(model(photo).argmax())] != "goldfish"
@@ -52,7 +53,7 @@ def test_a_chosen_class_is_reached_wherever_single_pixels_reach_it() -> None:
     Flat drawings hold under both: 8 of 255 levels are not enough there.
     """
     name = "undefended-cifar10"
-    model = POOL.get(name)
+    model = MODELS.load(name)
     pixels = {"perturbation": "pixel", "optimiser": "pgd", "momentum": 0.0, "learning_rate": 0.1, "balance": 0.0}
     found: dict[str, list[float]] = {"layers": [], "pixels": []}
     for number, path in enumerate(PICTURES):
@@ -69,5 +70,5 @@ def test_a_chosen_class_is_reached_wherever_single_pixels_reach_it() -> None:
 def _attacked(recipe: Recipe, name: str, photo: Tensor) -> Tensor:
     """The attacked picture as it is saved."""
     with tempfile.TemporaryDirectory() as folder:
-        made = produce(recipe, {name: POOL.get(name)}, outputs=output_paths(Path(folder) / "a.png", 1), source=photo)
+        made = produce(recipe, {name: MODELS.load(name)}, outputs=output_paths(Path(folder) / "a.png", 1), source=photo)
         return to_tensor(load_image(made.outputs.images[0]))

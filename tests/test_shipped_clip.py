@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from generator.encoders.pool import EncoderPool
 from generator.presets import from_preset
 from generator.synthesis import synthesise
-from robust_model.registry import load_model
+from robust_model.zoo import open_catalogue
+from tests.loading import load_model
 
 FOLDER = Path(__file__).resolve().parent.parent / "assets" / "tiny-clip"
 VOCABULARY = json.loads((FOLDER / "vocabulary.json").read_text(encoding="utf-8"))
@@ -20,7 +20,7 @@ THINGS = [thing["names"][0] for thing in VOCABULARY["things"]]
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory):
-    return EncoderPool(cache_dir=tmp_path_factory.mktemp("cache")).get("tiny-clip")
+    return open_catalogue(downloads=tmp_path_factory.mktemp("cache")).load("tiny-clip")
 
 
 def drawn(clip, prompt: str, **changes: object) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from generator.image import load_image, to_tensor
 from generator.presets import from_preset
 from generator.synthesis import synthesise
-from robust_model.registry import load_model
+from tests.loading import load_model
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples"
 

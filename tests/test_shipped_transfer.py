@@ -19,7 +19,8 @@ import torch
 from PIL import Image
 
 from generator.explorer.labels import TEMPLATES
-from robust_model.registry import ASSETS, load_model
+from generator.shipped import ASSETS
+from tests.loading import load_model
 
 PHOTO = ASSETS / "examples" / "ship.png"
 CLASSIFIERS = ("crossmax-cifar10", "crossmax-plain-cifar10", "undefended-cifar10")

@@ -154,7 +154,7 @@ class DescribingInput:
             return None, str(error)
 
     def _encoders(self) -> list[tuple[str, str]]:
-        infos = self.studio.encoders.list()
+        infos = self.studio.encoders()
         return [(NO_MODEL, ""), *((gallery.encoder_title(info), info.name) for info in infos)]
 
 

@@ -9,7 +9,8 @@ from app.ui import gallery, markup
 from app.ui.forms import FormError
 from app.ui.guard import Updates
 from app.ui.models import PUBLISHED, usable
-from app.ui.services import ListedModel, Studio
+from app.ui.services import Studio
+from generator.catalogue.entry import ModelInfo
 from generator.errors import StudioError
 from generator.explorer.labels import LABEL_LISTS
 from generator.explorer.survival import SAVED, SURVIVALS
@@ -82,7 +83,7 @@ class Surrogates:
         except StudioError as error:
             return markup.notice(str(error), tone="warn")
         if len(names) == 1:
-            info = self.studio.encoders.list()
+            info = self.studio.encoders()
             encoder = next((one for one in info if one.name == names[0]), None)
             return gallery.encoder_line(encoder, info) if encoder else gallery.model_line(found[0])
         words = "They are attacked together: one picture for all of them." if names else "Choose at least one."
@@ -174,25 +175,25 @@ class Testing:
         return f"{views} | {SURVIVING}" if values[self.through] else views
 
     def _ready(self) -> list[str]:
-        return [info.name for info in (*self.studio.list_models(), *self.studio.encoders.list()) if info.ready]
+        return [info.name for info in (*self.studio.classifiers(), *self.studio.encoders()) if info.ready]
 
 
 def choices(studio: Studio) -> list[tuple[str, str]]:
     """All models as a menu shows them, classifiers first."""
     classifiers = [
-        (info.title if info.ready else f"{info.title} (not ready)", info.name) for info in studio.list_models()
+        (info.title if info.ready else f"{info.title} (not ready)", info.name) for info in studio.classifiers()
     ]
-    return classifiers + [(gallery.encoder_title(info), info.name) for info in studio.encoders.list()]
+    return classifiers + [(gallery.encoder_title(info), info.name) for info in studio.encoders()]
 
 
-def find(studio: Studio, name: str) -> ListedModel | None:
+def find(studio: Studio, name: str) -> ModelInfo | None:
     """What is known of a listed or published model. StudioError may say why there is none."""
-    return next((info for info in studio.encoders.list() if info.name == name), None) or studio.classifier(name)
+    return next((info for info in studio.encoders() if info.name == name), None) or studio.classifier(name)
 
 
 def is_encoder(studio: Studio, name: str) -> bool:
     """Whether a model reads texts."""
-    return any(info.name == name for info in studio.encoders.list())
+    return any(info.name == name for info in studio.encoders())
 
 
 def check(studio: Studio, name: str) -> None:

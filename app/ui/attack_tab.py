@@ -40,7 +40,7 @@ RULE_FIELDS = ("momentum", "learning_rate", "step_schedule")
 
 def _attacked_first(studio: Studio, otherwise: str) -> str:
     """The model that is attacked at first: one for real photos where it is installed, else that of the recipe."""
-    installed = any(info.name == ATTACKED and info.ready for info in studio.list_models())
+    installed = any(info.name == ATTACKED and info.ready for info in studio.classifiers())
     return ATTACKED if installed else studio.first_model(otherwise)
 
 
@@ -183,7 +183,7 @@ class AttackTab:
             recipe = self.truth.led(recipe, values)
         recipe = recipe.with_changes(views=self.testing.views(values, recipe.views))
         if one_photo:  # of a folder, the texts are those of each photo
-            refuse_unknown_prompts(recipe, [info for info in self.studio.encoders.list() if info.name in models])
+            refuse_unknown_prompts(recipe, [info for info in self.studio.encoders() if info.name in models])
         return Order(made_again(values[self.opened], recipe), pictures)
 
     # ------------------------------------------------------------------ filling in

@@ -8,8 +8,8 @@ from app.jobs.model import JobSnapshot, JobStatus
 from app.pictures import CARD_NAME
 from app.ui import markup
 from app.ui.media import Media
-from app.ui.services import EncoderInfo, ListedModel
 from app.ui.stage import STATE_WORDS, when
+from generator.catalogue.entry import ModelInfo
 
 KINDS = ("text", "image", "attack")
 """The kinds of jobs whose results are shown."""
@@ -65,7 +65,7 @@ def _card_picture(job: JobSnapshot, media: Media) -> str:
     return f'<span class="cx-first">{shown.replace("<img ", f"""<img style="{ratio}" """, 1)}</span>'
 
 
-def models(infos: Sequence[ListedModel], encoders: Sequence[EncoderInfo] = ()) -> str:
+def models(infos: Sequence[ModelInfo], encoders: Sequence[ModelInfo] = ()) -> str:
     """What models there are, what each is and whether it is ready."""
     cards = "".join([*map(_model, infos), *map(_encoder, encoders)])
     if not cards:
@@ -75,18 +75,18 @@ def models(infos: Sequence[ListedModel], encoders: Sequence[EncoderInfo] = ()) -
     )
 
 
-def _model(info: ListedModel) -> str:
+def _model(info: ModelInfo) -> str:
     state = '<span class="cx-ready">ready</span>' if info.ready else '<span class="cx-missing">not ready</span>'
     return _card(info, state, "" if info.ready else info.why_not)
 
 
-def _encoder(info: EncoderInfo) -> str:
+def _encoder(info: ModelInfo) -> str:
     if not needs_download(info):
         return _model(info)
     return _card(info, f'<span class="cx-absent">{download_words(info)}</span>', "")
 
 
-def _card(info: ListedModel, state: str, why: str) -> str:
+def _card(info: ModelInfo, state: str, why: str) -> str:
     reason = f'<p class="cx-why">{markup.text(why)}</p>' if why else ""
     return (
         f'<article class="cx-model"><h3>{markup.text(info.title)}{state}</h3>'
@@ -94,7 +94,7 @@ def _card(info: ListedModel, state: str, why: str) -> str:
     )
 
 
-def model_line(info: ListedModel | None) -> str:
+def model_line(info: ModelInfo | None) -> str:
     """The chosen model in one paragraph under its menu."""
     if info is None:
         return markup.notice("This model is not in the list. Choose another.", tone="warn")
@@ -105,25 +105,25 @@ def model_line(info: ListedModel | None) -> str:
     return f'<p class="cx-hint">{markup.text(info.description)}</p>'
 
 
-def needs_download(info: ListedModel) -> bool:
+def needs_download(info: ModelInfo) -> bool:
     """Whether a model has to be fetched before it can be used."""
     return info.origin == "download" and not info.ready
 
 
-def download_words(info: ListedModel) -> str:
+def download_words(info: ModelInfo) -> str:
     """What fetching a model means, in a few words."""
     size = f" ({info.download_bytes / 1e6:,.0f} MB)" if info.download_bytes else ""
     return f"needs a download{size}"
 
 
-def encoder_title(info: EncoderInfo) -> str:
+def encoder_title(info: ModelInfo) -> str:
     """A model that reads prompts, as its menu shows it."""
     if needs_download(info):
         return f"{info.title}, {download_words(info)}"
     return info.title if info.ready else f"{info.title} (not ready)"
 
 
-def encoder_line(info: EncoderInfo | None, infos: Sequence[EncoderInfo]) -> str:
+def encoder_line(info: ModelInfo | None, infos: Sequence[ModelInfo]) -> str:
     """The chosen model in one paragraph under its menu, and what of all models is on this machine."""
     if info is None or not (info.ready or needs_download(info)):
         return model_line(info)

@@ -1,14 +1,15 @@
 """The menu of models, with a line on what the chosen one is and whether it is ready."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import gradio as gr
 
 from app.ui import gallery, markup
 from app.ui.forms import FormError
 from app.ui.guard import Updates
-from app.ui.services import EncoderInfo, ListedModel, ModelInfo, Studio
+from app.ui.services import Studio
+from generator.catalogue.entry import ModelInfo
 from generator.errors import StudioError
 
 PUBLISHED = (
@@ -16,10 +17,7 @@ PUBLISHED = (
 )
 
 
-Model = TypeVar("Model", bound=ListedModel)
-
-
-def usable(info: Model | None, name: str) -> Model:
+def usable(info: ModelInfo | None, name: str) -> ModelInfo:
     """The model called ``name``, listed or published, unless it is neither there nor to be had.
 
     Raises:
@@ -98,13 +96,13 @@ class ModelPicker:
         """How the menu is used: by choosing from it, and no more."""
         return {"filterable": False}
 
-    def _infos(self) -> Sequence[ListedModel]:
-        return self.studio.list_models()
+    def _infos(self) -> Sequence[ModelInfo]:
+        return self.studio.classifiers()
 
     def _line(self, model: str) -> str:
         return gallery.model_line(self._find(model))
 
-    def _find(self, model: str) -> ListedModel | None:
+    def _find(self, model: str) -> ModelInfo | None:
         return next((info for info in self._infos() if info.name == model), None)
 
     def _choices(self) -> list[tuple[str, str]]:
@@ -156,12 +154,12 @@ class EncoderPicker(ModelPicker):
         if info is None or info.ready or info.origin != "download":
             super().check(model)
 
-    def find(self, model: str) -> EncoderInfo | None:
+    def find(self, model: str) -> ModelInfo | None:
         """The list's entry of a model."""
         return next((info for info in self._infos() if info.name == model), None)
 
-    def _infos(self) -> Sequence[EncoderInfo]:
-        return self.studio.encoders.list()
+    def _infos(self) -> Sequence[ModelInfo]:
+        return self.studio.encoders()
 
     def _line(self, model: str) -> str:
         return gallery.encoder_line(self.find(model), self._infos())

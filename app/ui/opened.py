@@ -98,7 +98,7 @@ def refuse_absent_models(recipe: Recipe, studio: Studio) -> None:
     Raises:
         StudioError: which model, and why not.
     """
-    encoders = {info.name: info for info in studio.encoders.list()}
+    encoders = {info.name: info for info in studio.encoders()}
     for name in recipe.models:
         info = encoders.get(name) or studio.classifier(name)
         if info is None:
@@ -146,7 +146,7 @@ def _is_by_number(name: str, shown: Any, recipe: Recipe) -> bool:
 
 def _changed_models(recipe: Recipe, studio: Studio) -> list[str]:
     """What the models of a recipe are called whose weights here are not those that made the picture."""
-    infos = {info.name: info for info in (*studio.list_models(), *studio.encoders.list())}
+    infos = {info.name: info for info in (*studio.classifiers(), *studio.encoders())}
     return [
         infos[name].title
         for name, then in zip(recipe.models, recipe.revisions, strict=False)

@@ -46,7 +46,7 @@ class OpinionView:
     def follow(self, snapshot: JobSnapshot | None) -> Updates:
         """Offer to ask about a finished job's pictures."""
         kept = snapshot is not None and (snapshot.result or {}).get("images")
-        anyone = any(info.ready for info in self.studio.list_models())
+        anyone = any(info.ready for info in self.studio.classifiers())
         return {self.area: gr.Column(visible=bool(kept) and anyone), **self.reset()}
 
     def reset(self) -> Updates:

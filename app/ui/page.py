@@ -234,4 +234,4 @@ def build_page(studio: Studio) -> gr.Blocks:
 
 
 def _models(studio: Studio) -> str:
-    return gallery.models(studio.list_models(), studio.encoders.list())
+    return gallery.models(studio.classifiers(), studio.encoders())

@@ -15,6 +15,7 @@ from app.jobs.model import JobRequest, JobSnapshot
 from app.ui.media import Media
 from app.uploads import Uploads
 from app.vocabulary import Vocabulary
+from generator.catalogue.entry import Kind, ModelInfo, NoModelError
 from generator.errors import StudioError
 from generator.recipe import Recipe
 from generator.units.layers import Layer
@@ -31,60 +32,18 @@ class Jobs(Protocol):
     def discard(self, job_id: str, owner: str) -> Any: ...
 
 
-class ListedModel(Protocol):
-    """One line of a list of models."""
+class Models(Protocol):
+    """The models that a page may use."""
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def description(self) -> str: ...
-    @property
-    def ready(self) -> bool: ...
-    @property
-    def why_not(self) -> str: ...
-
-    @property
-    def origin(self) -> str:
-        """ "shipped" with the program, "local", or one to "download", which is fetched when it is first used."""
+    def list(self, kind: Kind, /) -> Sequence[ModelInfo]:
+        """All of a kind that can be chosen, ready or not, those that came with the program first."""
         ...
 
-    @property
-    def revision(self) -> str:
-        """The start of the SHA-256 of its weights; "" while they are not here."""
+    def find(self, name: str, /) -> ModelInfo:
+        """What is known of a model, listed or published. NoModelError if there is none, StudioError says why."""
         ...
 
-    @property
-    def download_bytes(self) -> int | None:
-        """About what there is to fetch, if that is known."""
-        ...
-
-
-class ModelInfo(ListedModel, Protocol):
-    """One line of the list of models that know classes."""
-
-    @property
-    def class_names(self) -> tuple[str, ...]: ...
-
-
-class EncoderInfo(ListedModel, Protocol):
-    """One line of the list of models that read prompts."""
-
-    @property
-    def vocabulary(self) -> tuple[str, ...]:
-        """The words it knows; () for a general vocabulary."""
-        ...
-
-
-class Encoders(Protocol):
-    """The models that read prompts."""
-
-    def list(self) -> Sequence[EncoderInfo]:
-        """All that can be chosen, those that came with the program first."""
-        ...
-
-    def vocabulary(self, model: str) -> Vocabulary | None:
+    def vocabulary(self, model: str, /) -> Vocabulary | None:
         """What a model with a vocabulary of its own knows; None for others."""
         ...
 
@@ -244,11 +203,6 @@ def no_offer() -> Offer | None:
     return None
 
 
-def nothing_published(_name: str) -> ModelInfo | None:
-    """Return None: there are the listed models alone."""
-    return None
-
-
 def no_layers(_model: str) -> Sequence[Layer]:
     """Return (): no model shows its layers."""
     return ()
@@ -260,8 +214,7 @@ class Studio:
 
     Attributes:
         jobs: runs the work.
-        list_models: the models that know classes, ready or not; asked again at every page load.
-        encoders: the models that read prompts.
+        models: see ``Models``; asked again at every page load.
         measurements: see ``Measurements``.
         layers: see ``Layers``.
         evaluations: see ``Evaluations``.
@@ -274,15 +227,12 @@ class Studio:
         version: of this program.
         vlm: what may be known of the vision-language model that this server is set up for, None without one; asked
             again at every page load. StudioError if its settings cannot be used.
-        published: a model that knows classes and is in no list, by its name, None for a name of another form;
-            StudioError if there is none of it.
         unit_layers: the layers of a model that knows classes, by its name, whose units can be drawn, in the order in
             which they run. The first question about a model loads it. StudioError if it is not here.
     """
 
     jobs: Jobs
-    list_models: Callable[[], Sequence[ModelInfo]]
-    encoders: Encoders
+    models: Models
     measurements: Measurements
     layers: Layers
     evaluations: Evaluations
@@ -293,9 +243,16 @@ class Studio:
     device_note: str
     version: str
     vlm: Callable[[], Offer | None] = no_offer
-    published: Callable[[str], ModelInfo | None] = nothing_published
     unit_layers: Callable[[str], Sequence[Layer]] = no_layers
     photos: Path | None = None
+
+    def classifiers(self) -> Sequence[ModelInfo]:
+        """The models that know classes."""
+        return self.models.list("classifier")
+
+    def encoders(self) -> Sequence[ModelInfo]:
+        """The models that read prompts."""
+        return self.models.list("encoder")
 
     def classifier(self, name: str | None) -> ModelInfo | None:
         """A model that knows classes, listed or published; None if there is none. StudioError may say why.
@@ -304,8 +261,11 @@ class Studio:
         """
         if not name:
             return None
-        listed = next((info for info in self.list_models() if info.name == name), None)
-        return listed or self.published(name)
+        try:
+            found = self.models.find(name)
+        except NoModelError:
+            return None
+        return found if found.kind == "classifier" else None
 
     def class_names(self, model: str | None) -> tuple[str, ...]:
         """The classes of a model, without loading its weights; none for one that knows none, or is not there."""
@@ -317,18 +277,18 @@ class Studio:
 
     def titles(self) -> dict[str, str]:
         """Model name -> what people call it."""
-        return {info.name: info.title for info in (*self.list_models(), *self.encoders.list())}
+        return {info.name: info.title for info in (*self.classifiers(), *self.encoders())}
 
     def first_model(self, wanted: str) -> str:
         """The wanted model if it is in the list, else the first that is ready, else the first, else the wanted one."""
-        return _first(self.list_models(), wanted)
+        return _first(self.classifiers(), wanted)
 
     def first_encoder(self, wanted: str) -> str:
         """The same for the models that read prompts."""
-        return _first(self.encoders.list(), wanted)
+        return _first(self.encoders(), wanted)
 
 
-def _first(infos: Sequence[ListedModel], wanted: str) -> str:
+def _first(infos: Sequence[ModelInfo], wanted: str) -> str:
     if any(info.name == wanted for info in infos):
         return wanted
     return next((info.name for info in (*(i for i in infos if i.ready), *infos)), wanted)

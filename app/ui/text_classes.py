@@ -76,4 +76,4 @@ class ClassInputs:
         return {self.classifiers: gr.Dropdown(choices=self._choices())}
 
     def _choices(self) -> list[tuple[str, str]]:
-        return [(info.title, info.name) for info in self.studio.list_models() if info.ready]
+        return [(info.title, info.name) for info in self.studio.classifiers() if info.ready]

@@ -12,7 +12,7 @@ from app.ui.guard import Updates
 from app.ui.models import EncoderPicker
 from app.ui.opened import made_again, open_with, refuse_absent_models, refuse_other_tasks
 from app.ui.seed import SeedInput
-from app.ui.services import EncoderInfo, Studio
+from app.ui.services import Studio
 from app.ui.text_classes import ClassInputs
 from app.ui.text_sources import LeadingPicture, StartInputs, Values, help_of
 from app.ui.vocabulary import (
@@ -23,6 +23,7 @@ from app.ui.vocabulary import (
     vocabulary_markup,
     vocabulary_of,
 )
+from generator.catalogue.entry import ModelInfo
 from generator.presets import DEFAULT_PRESET, from_preset, presets_of
 from generator.recipe import Recipe
 
@@ -239,7 +240,7 @@ class TextInputs:
         return Asked(self.preset_recipe(self.preset_name, models=(self.models.value,)))
 
     def _example(self) -> str:
-        return examples_for(self.studio.encoders.list())[0]
+        return examples_for(self.studio.encoders())[0]
 
     # ------------------------------------------------------------------ filling in
 
@@ -304,7 +305,7 @@ class TextInputs:
         """Ask again which models there are."""
         return {**self.models.refresh(self.models.value), **self.classes.refresh()}
 
-    def infos(self, names: Sequence[str]) -> list[EncoderInfo]:
+    def infos(self, names: Sequence[str]) -> list[ModelInfo]:
         """The list's entries of some models."""
         return [info for name in names if (info := self.models.find(name)) is not None]
 
@@ -312,7 +313,7 @@ class TextInputs:
         return examples_markup(examples_for(self.infos([model or self.models.value])))
 
     def _vocabulary_markup(self, model: str) -> str:
-        return vocabulary_markup(vocabulary_of(self.models.find(model), self.studio.encoders.vocabulary(model)))
+        return vocabulary_markup(vocabulary_of(self.models.find(model), self.studio.models.vocabulary(model)))
 
 
 def preset_titles() -> dict[str, str]:

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from app.ui import markup
-from app.ui.services import EncoderInfo
 from app.vocabulary import Thing, Vocabulary
+from generator.catalogue.entry import ModelInfo
 from generator.encoders.vocabulary import unknown_words
 from generator.guidance import unknown_words as words_nobody_knows
 from generator.prompts import PromptError, parse_prompts
@@ -36,7 +36,7 @@ element.addEventListener('input', event => {
 """
 
 
-def vocabulary_of(info: EncoderInfo | None, vocabulary: Vocabulary | None) -> Vocabulary | None:
+def vocabulary_of(info: ModelInfo | None, vocabulary: Vocabulary | None) -> Vocabulary | None:
     """What is shown of a model: its things and colours, else its words; None for a general vocabulary."""
     if vocabulary is not None or info is None or not info.vocabulary:
         return vocabulary
@@ -67,7 +67,7 @@ def _count(listed: Sequence[object], what: str) -> str:
     return f"{len(listed)} {what}{'s' * (len(listed) != 1)}" if listed else ""
 
 
-def examples_for(infos: Iterable[EncoderInfo]) -> tuple[str, ...]:
+def examples_for(infos: Iterable[ModelInfo]) -> tuple[str, ...]:
     """Prompts to try, of words that all of the models know."""
     known = [frozenset(word.casefold() for word in info.vocabulary) for info in infos if info.vocabulary]
     fitting = [prompt for prompt in EXAMPLES if not any(unknown_words(prompt, words) for words in known)]
@@ -83,7 +83,7 @@ def examples_markup(prompts: Sequence[str]) -> str:
     return f'<div class="cx-words-row"><span>Try</span>{buttons}</div>'
 
 
-def unknown_hint(lines: Sequence[str], infos: Iterable[EncoderInfo]) -> str:
+def unknown_hint(lines: Sequence[str], infos: Iterable[ModelInfo]) -> str:
     """What of the prompts each of the models never saw, in a sentence; empty if they know it all."""
     texts = [text for line in lines for text in _texts(line)]
     sentences = []
@@ -108,7 +108,7 @@ class KnownWords:
         return unknown_words(text, self.words) if self.words else ()
 
 
-def refuse_unknown_prompts(recipe: Recipe, infos: Iterable[EncoderInfo]) -> None:
+def refuse_unknown_prompts(recipe: Recipe, infos: Iterable[ModelInfo]) -> None:
     """Refuse a recipe with a prompt of which none of its models knows a single word: nothing would lead the picture.
 
     Raises:

@@ -7,7 +7,8 @@
 - `loading` makes the model through open_clip, `precision` chooses its numbers, `encoder.OpenClipEncoder` is what comes
   out: `generator.protocols.Encoder`, with `preprocess` (open_clip's, on tensors) and `tokens`; `vocabulary` knows the
   words that a small model has never seen. `cache` keeps embeddings that were computed before.
-- `pool.EncoderPool` is the way in: it lists what can be chosen, loads each once, and shares it.
+- `sources` puts all of it into the catalogue of models (`generator.catalogue`), which is the way in: it lists what can
+  be chosen, loads each once, and shares it.
 
 To offer another model of open_clip in the lists, add a `Downloadable` to `catalogue.DOWNLOADABLE`; by its name in full
 it can be used as it is."""

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from torch.overrides import TorchFunctionMode
 
 from generator import torchvision_cure  # noqa: F401  (before open_clip, which imports torchvision)
+from generator.catalogue.entry import OutOfMemory
 from generator.encoders.cache import EmbeddingCache
 from generator.encoders.encoder import OpenClipEncoder
 from generator.encoders.names import CONFIG_NAME, FOLDER_PREFIX
@@ -145,16 +146,6 @@ def load_encoder(
         vocabulary=local.vocabulary,
         cache=cache,
     )
-
-
-class OutOfMemory(StudioError):
-    """A model does not fit into the memory."""
-
-    def __init__(self, name: str, device: str) -> None:
-        place = "the GPU's memory" if device.startswith("cuda") else "memory"
-        super().__init__(
-            f"There is no room for the model '{name}' in {place}: choose a smaller one, or end other work."
-        )
 
 
 def _tokenizer(name: str, source: str) -> Any:

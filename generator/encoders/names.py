@@ -5,8 +5,11 @@
 | ``tiny-clip``                      | a folder of that name among the shipped or the user's models             |
 | ``ViT-B-32/openai``                | a pretrained tag of open_clip, downloaded when it is first used          |
 | ``ViT-B-32/path/to/weights.pt``    | a local checkpoint (.safetensors, .pt, .pth, .bin) of that architecture  |
-| ``hf-hub:org/name``                | a repository in open_clip's form on the Hugging Face hub                 |
+| ``clip-hub:org/name``              | a repository in open_clip's form on the Hugging Face hub                 |
 | ``local-dir:path/to/folder``       | a local folder in the same form; its plain path will do, too             |
+
+``hf-hub:org/name``, as open_clip itself writes it, is understood, too, where it cannot mean one of our classifiers on
+the hub (``crossmax-hub:org/name``): `generator.catalogue` sees to that.
 """
 
 import difflib
@@ -16,11 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generator import torchvision_cure  # noqa: F401  (before open_clip, which imports torchvision)
+from generator.catalogue.names import OLD_PREFIX, PREFIXES
 from generator.errors import StudioError
 
 CONFIG_NAME = "open_clip_config.json"
 FOLDER_PREFIX = "local-dir:"
-HUB_PREFIX = "hf-hub:"
+HUB_PREFIX = PREFIXES["encoder"]
 _SHOWN_TAGS = 6
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -81,8 +85,9 @@ def parse_name(name: str, folders: Mapping[str, Path]) -> Reference:
         return Folder(folders[name])
     if name.startswith(FOLDER_PREFIX):
         return Folder(Path(name.removeprefix(FOLDER_PREFIX)))
-    if name.startswith(HUB_PREFIX):
-        return _hub(name.removeprefix(HUB_PREFIX))
+    for prefix in (HUB_PREFIX, OLD_PREFIX):
+        if name.startswith(prefix):
+            return _hub(name.removeprefix(prefix))
     if name and _is_file(Path(name) / CONFIG_NAME):
         return Folder(Path(name))
     known = architectures()
@@ -93,7 +98,7 @@ def parse_name(name: str, folders: Mapping[str, Path]) -> Reference:
     bare = name.strip("/").replace("/", "-")
     if bare in known:
         raise StudioError(f"'{bare}' is an architecture; say which weights, too: {_choice_of_weights(bare)}.")
-    raise StudioError(f"There is no model '{_short(name)}'. {_nearest(name, folders, known)}")
+    raise StudioError(f"There is no model '{_short(name)}'. {nearest(name, folders, known)}")
 
 
 def _hub(repository: str) -> Hub:
@@ -135,7 +140,7 @@ def _choice_of_weights(architecture: str, wanted: str = "") -> str:
     return ", ".join([*named, *more, f"or the path of a checkpoint, '{architecture}/path/to/file.safetensors'"])
 
 
-def _nearest(name: str, folders: Iterable[str], known: Iterable[str]) -> str:
+def nearest(name: str, folders: Iterable[str], known: Iterable[str]) -> str:
     """A sentence with the names of folders and architectures most like the wrong one.
 
     Architectures come with the weights that it named; folders have theirs.
@@ -144,7 +149,7 @@ def _nearest(name: str, folders: Iterable[str], known: Iterable[str]) -> str:
     by_lower = {entry.lower(): entry for entry in (*known, *listed)}
     wanted, _, weights = name.lower().partition("/")
     near = difflib.get_close_matches(wanted, by_lower, n=3, cutoff=0.5)
-    forms = "'ViT-B-32/openai' (architecture/weights), 'hf-hub:org/name', or the path of a model's folder"
+    forms = "'ViT-B-32/openai' (architecture/weights), 'clip-hub:org/name', or the path of a model's folder"
     if not near:
         return f"Names have the form {forms}."
     given = f"/{_short(weights)}" if weights.strip("/") else ""

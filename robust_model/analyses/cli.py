@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from generator.arguments import number, whole_of
+from generator.catalogue.catalogue import Catalogue
+from generator.catalogue.fetching import fetch_missing
 from generator.devices import choose_device
 from generator.errors import StudioError
 from generator.places import result_folder, writable_folder
@@ -23,7 +25,7 @@ from robust_model.commands import EXIT_INTERRUPTED, add_threads, set_threads
 from robust_model.evaluation.config import EvalConfig, choose, evaluation_data, shape_of_images
 from robust_model.jobs import validated
 from robust_model.provenance import command_line
-from robust_model.published import fetch_published
+from robust_model.registry import KIND
 from robust_model.subjects import load_subject
 
 LEVELS = ("eps", "budgets")
@@ -103,16 +105,20 @@ def _as_pixels(levels: float | Sequence[float]) -> float | list[float]:
     return levels / 255 if isinstance(levels, (int, float)) else [level / 255 for level in levels]
 
 
-def load_material(config: AnalysisConfig, device: str) -> tuple[AnalysisConfig, Material]:
+def load_material(
+    config: AnalysisConfig, device: str, catalogue: Catalogue | None = None
+) -> tuple[AnalysisConfig, Material]:
     """The models (see `robust_model.subjects`) and the images that `config` speaks of. Raises StudioError.
 
     With them the configuration, in which a lone model's own CrossMax is named where no other was asked for.
     """
     if isinstance(config, DataConfig):
         wanted = EvalConfig(model=config.model, data=config.data, size=config.size)
-        subjects = [load_subject(name, device, shape=lambda: shape_of_images(wanted)) for name in config.models]
+        subjects = [
+            load_subject(name, device, catalogue, shape=lambda: shape_of_images(wanted)) for name in config.models
+        ]
     else:
-        subjects = [load_subject(name, device) for name in config.models]
+        subjects = [load_subject(name, device, catalogue) for name in config.models]
     models = {subject.name: subject.model for subject in subjects}
     revisions = {s.name: file_digest(s.folder / "model.safetensors") for s in subjects if s.folder is not None}
     if len(models) < len(subjects) or len(set(revisions.values())) < len(revisions):
@@ -133,13 +139,13 @@ def load_material(config: AnalysisConfig, device: str) -> tuple[AnalysisConfig, 
     return config, Material(tuple(placed), revisions, device, images, indices)
 
 
-def run(args: argparse.Namespace, argv: list[str], foreground: Foreground) -> int:
+def run(args: argparse.Namespace, argv: list[str], foreground: Foreground, catalogue: Catalogue) -> int:
     """Run one analysis, write its files and print its table; returns the exit code. Raises StudioError."""
     set_threads(args.threads)
     config, device = configuration(args), choose_device(args.device)
     writable_folder(args.out or Path("runs") / "analyses", "analysis' folder")
-    fetch_published(config.models, device, foreground)
-    config, material = load_material(config, device)
+    fetch_missing(catalogue, config.models, device, foreground, KIND)
+    config, material = load_material(config, device, catalogue)
     found: list[Found] = []
 
     def work(context: JobContext) -> dict[str, bool]:

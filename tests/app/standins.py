@@ -1,16 +1,16 @@
 """Tiny models in place of real ones, and what the jobs work with."""
 
-from types import SimpleNamespace
-
 import torch
 
 from app.pictures import Workshop
 from app.timings import Timings
-from generator.encoders.pool import EncoderPool
+from generator.catalogue.catalogue import Catalogue
+from generator.encoders.sources import EncoderFiles, EncoderFolders, ListedEncoders
 from generator.errors import StudioError
 from robust_model.ensemble import ModelConfig, SelfEnsemble
-from robust_model.published import is_published, load_published
-from robust_model.registry import describe_published
+from robust_model.published import LIBRARIES
+from robust_model.sources import LibraryModels
+from tests.toy_models import Toys
 
 COLOURS = ("red", "green", "blue")
 
@@ -24,44 +24,23 @@ class Colours(torch.nn.Module):
         return 20 * images.mean(dim=(2, 3))
 
 
-class Pool:
-    """A list of two models of colours, a damaged one, and a tiny real network."""
-
-    def __init__(self) -> None:
-        gratings = tuple(f"grating {index}" for index in range(4))
-        config = ModelConfig(class_names=gratings, widths=(4, 4), blocks=(1, 1), input_size=16)
-        self.models = {"colours": Colours(), "other": Colours(), "gratings": SelfEnsemble(config).eval()}
-        self.asked: list[str] = []
-
-    def find(self, name):
-        if is_published(name):
-            return describe_published(name)
-        infos = {info.name: info for info in self.list()}
-        if name not in infos:
-            raise StudioError(f"There is no model '{name}'.")
-        return infos[name]
-
-    def get(self, name, device="cpu", context=None):
-        if is_published(name):
-            return load_published(name, device, context)
-        self.asked.append(name)
-        if name == "damaged":
-            raise StudioError("Its weights are damaged.")
-        return self.models[name]
-
-    def list(self):
-        return [
-            SimpleNamespace(name=name, ready=True, origin="local", revision="0" * 15 + "1", class_names=classes)
-            for name, classes in [
-                ("colours", COLOURS),
-                ("damaged", COLOURS),
-                ("other", COLOURS),
-                ("gratings", self.models["gratings"].class_names),
-            ]
-        ]
+def toys():
+    """Two models of colours, a damaged one, and a tiny real network."""
+    gratings = tuple(f"grating {index}" for index in range(4))
+    config = ModelConfig(class_names=gratings, widths=(4, 4), blocks=(1, 1), input_size=16)
+    damaged = StudioError("Its weights are damaged.")
+    models = {
+        "colours": Colours(),
+        "damaged": damaged,
+        "other": Colours(),
+        "gratings": SelfEnsemble(config).eval(),
+    }
+    return Toys(models, class_names=COLOURS)
 
 
-def workshop(data):
-    """Two models of colours, a damaged one and a tiny network; the encoders are those in the data's models."""
-    encoders = EncoderPool((data.models,), cache_dir=data.downloads, shipped=data.root / "none", only_listed=True)
-    return Workshop(Pool(), encoders, data, Timings(data.timings))
+def workshop(data, encoders=None, classifiers=None):
+    """The toys and what is published; the encoders are those in the data's models, unless others are given."""
+    files = EncoderFiles(data.downloads)
+    own = [EncoderFolders(files, data.models, "local"), ListedEncoders(files)] if encoders is None else [encoders]
+    published = [LibraryModels(library) for library in LIBRARIES]
+    return Workshop(Catalogue([classifiers or toys(), *own, *published]), data, Timings(data.timings))

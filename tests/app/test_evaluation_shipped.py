@@ -11,7 +11,8 @@ from app.evaluation_data import EvaluationData
 from app.evaluation_shipped import shipped_reports
 from app.evaluations import FOLDER, REPORT, Evaluations
 from app.speeds import Speeds
-from robust_model.registry import ASSETS, list_models
+from generator.shipped import ASSETS
+from robust_model.zoo import open_catalogue
 from tests.reports import plain_report, sample
 
 SHIPPED = [
@@ -43,7 +44,7 @@ def a_report(source="photos", **changes):
 
 
 def test_every_report_in_assets_is_there_and_opens_as_a_page(data):
-    evaluations = known(data, list_models)
+    evaluations = known(data, lambda: open_catalogue().list("classifier"))
     found = evaluations.shipped()
     assert SHIPPED and {one.name for one in found} >= {f"shipped:{name}/evaluation.json" for name in SHIPPED}
     for one in found:

@@ -38,8 +38,8 @@ def shop(data):
 @pytest.fixture
 def known(data, shop, tmp_path):
     images = EvaluationData(data, tmp_path / "none")
-    pool = shop.classifiers
-    return Evaluations(pool, pool.list, data, images, Speeds(data.speeds), "cpu")
+    models = shop.catalogue
+    return Evaluations(models, lambda: models.list("classifier"), data, images, Speeds(data.speeds), "cpu")
 
 
 def test_an_order_becomes_a_job_s_parameters(known, data):
@@ -79,7 +79,7 @@ def test_costs_count_passes_and_shared_attacks_once(known):
 
 
 def test_a_model_is_measured_once_and_remembered(data, shop):
-    model = shop.classifiers.get("gratings")
+    model = shop.catalogue.load("gratings")
     first = Speeds(data.speeds).of("gratings 1", model, "cpu")
     assert min(first) > 0 and Speeds(data.speeds).of("gratings 1", None, "cpu") == first
     with pytest.raises(AttributeError):  # other weights are measured anew

@@ -1,10 +1,8 @@
 """What is found out about an attack in its job: tables and pictures from the saved files, as they come."""
 
-import dataclasses
 import json
 import os
 import signal
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -25,21 +23,16 @@ from generator.image import load_image, pixel_digest, save_png, to_tensor
 from generator.recipe import Recipe
 from robust_model.checkpoint import file_digest
 from robust_model.ensemble import SelfEnsemble
-from tests.app.standins import Colours, workshop
+from tests.app.standins import Colours, toys, workshop
 from tests.generator.standins import Words
 from tests.robust_model.published import TIMM, empty_hub, put_timm
+from tests.toy_models import Toys
 
 
 class NamedWords(Words):
     """The stand-in encoder with what a loaded one tells of itself."""
 
     revision = "0" * 15 + "2"
-
-
-def encoders(name, device="cpu", context=None):
-    if name != "words":
-        raise StudioError(f"There is no model '{name}'.")
-    return NamedWords()
 
 
 @pytest.fixture
@@ -51,10 +44,10 @@ def data(tmp_path):
 
 @pytest.fixture
 def handlers(data):
-    shop = dataclasses.replace(workshop(data), encoders=SimpleNamespace(get=encoders))
-    plain = shop.classifiers.models["gratings"].config
-    shop.classifiers.models["gratings"] = SelfEnsemble(plain.model_copy(update={"readout_depths": (1,)})).eval()
-    return make_handlers(shop)
+    classifiers = toys()
+    plain = classifiers.models["gratings"].config
+    classifiers.models["gratings"] = SelfEnsemble(plain.model_copy(update={"readout_depths": (1,)})).eval()
+    return make_handlers(workshop(data, Toys({"words": NamedWords()}, "encoder"), classifiers))
 
 
 @pytest.fixture
@@ -239,7 +232,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_computed(handlers, up
 def test_a_victim_that_is_in_no_list_is_named_and_nothing_else_is_loaded(handlers, upload, tmp_path):
     attack(handlers, upload, tmp_path / "out", {"victims": ["/etc/passwd"]})
     found = read_findings(tmp_path / "out")
-    assert found["victims"][1]["why_not"] == "There is no model '/etc/passwd'."
+    assert found["victims"][1]["why_not"].startswith("There is no model '/etc/passwd'. Choose from the list")
     assert [row["victim"] for row in found["rows"]] == ["colours"]
 
 

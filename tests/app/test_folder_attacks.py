@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import zipfile
-from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -23,10 +22,10 @@ from generator.image import load_image, pixel_digest
 from generator.intervals import wilson
 from generator.recipe import Recipe
 from tests.app.standins import workshop
-from tests.app.test_explorer import encoders as words
-from tests.app.test_explorer import said
+from tests.app.test_explorer import NamedWords, said
 from tests.generator.vlm.server import serving
 from tests.generator.vlm.test_describing import look
+from tests.toy_models import Toys
 
 NAMES = ("red", "green", "blue")
 SHADES = {"a.png": (150, 120, 110), "b.jpg": (100, 110, 160), "c.png": (160, 100, 100)}
@@ -60,7 +59,8 @@ def order(photos, **changes):
 
 
 def run(data, params, folder, seen=None, **shop):
-    handlers = make_handlers(dataclasses.replace(workshop(data), **shop))
+    toys = {name: shop.pop(name) for name in ("encoders",) if name in shop}
+    handlers = make_handlers(dataclasses.replace(workshop(data, **toys), **shop))
     return run_foreground(JobRequest("attack", params), handlers, folder, seen)
 
 
@@ -221,7 +221,7 @@ def test_all_pairs_are_attacked_and_told_apart(data, photos, tmp_path):
 
 def test_a_model_that_alone_cannot_be_asked_what_is_wanted_is_said(data, photos, tmp_path):
     params = order(photos[:1])
-    encoders = SimpleNamespace(get=words)
+    encoders = Toys({"words": NamedWords()}, "encoder")
     params["recipe"] |= {"models": ["colours", "words"], "prompt": "blue", "classes": [], "objective": "logit"}
     params["folder"]["alone"] = True
     with pytest.raises(StudioError, match="'colours' knows classes"):

@@ -15,12 +15,13 @@ from app.jobs import JobRequest, JobService, JobStatus, run_foreground
 from app.layers import SavedLayers, _load
 from app.onlookers import ask
 from app.work import make_handlers
+from generator.catalogue.catalogue import Catalogue
 from generator.encoders.download import DownloadStopped
 from generator.errors import StudioError
 from generator.image import load_image, pixel_digest, to_tensor
 from generator.progress import Progress
 from generator.recipe import Recipe
-from tests.app.standins import Pool, workshop
+from tests.app.standins import toys, workshop
 from tests.generator.encoders.tiny import save_model
 
 WORDS = ("a", "red", "frog", "lemon", "text")
@@ -88,7 +89,7 @@ def test_pictures_with_their_record(handlers, shop, tmp_path):
     assert result["overview"] == "overview.png" and load_image(folder / "overview.png").width > 2 * 24
     assert "video" not in result and "losses" not in result and result["size"] == [16, 24]
     made = Recipe.from_png(folder / "image-2.png")
-    assert made.prompt == "a red frog" and made.revisions == (shop.encoders.get("tiny").revision,)
+    assert made.prompt == "a red frog" and made.revisions == (shop.catalogue.find("tiny").revision,)
     for image in result["images"]:
         near = {entry["role"]: entry for entry in image["cosines"]["tiny"]}
         assert near["prompt"]["text"] == "a red frog" and near["negative"]["weight"] < 0
@@ -176,10 +177,10 @@ def test_a_damaged_checkpoint_is_a_sentence_and_the_studio_goes_on(handlers, dat
 
 
 def test_no_memory_is_advice(handlers, shop, tmp_path, monkeypatch):
-    def get(*_arguments):
+    def load(*_arguments, **_options):
         raise MemoryError
 
-    monkeypatch.setattr(shop.encoders, "get", get)
+    monkeypatch.setattr(shop.catalogue, "load", load)
     with pytest.raises(StudioError, match="smaller size"):
         run(handlers, {"recipe": recipe()}, tmp_path / "out")
 
@@ -187,13 +188,13 @@ def test_no_memory_is_advice(handlers, shop, tmp_path, monkeypatch):
 def test_a_download_reports_and_can_be_stopped(handlers, data, shop, monkeypatch):
     begun = threading.Event()
 
-    def get(_name, _device, context):
+    def load(_name, _device, context, **_options):
         while not context.stop_requested:
             context.progress(Progress(3, 10, "Downloading it", unit="bytes"))
             begun.set()
         raise DownloadStopped("The download was stopped. What has arrived is kept.")
 
-    monkeypatch.setattr(shop.encoders, "get", get)
+    monkeypatch.setattr(shop.catalogue, "load", load)
     with JobService(data.root, handlers) as service:
         job = service.submit(JobRequest("text", {"recipe": recipe()}, owner="anna"))
         assert begun.wait(30)
@@ -221,7 +222,7 @@ def test_layers_that_are_too_large_are_kept_as_bands(handlers, tmp_path, monkeyp
 def test_classifiers_can_be_asked_about_any_picture(tmp_path):
     path = tmp_path / "green.png"
     Image.new("RGB", (8, 8), (0, 255, 0)).save(path)
-    said = ask(path, Pool(), "cpu")
+    said = ask(path, Catalogue([toys()]), "cpu")
     assert said["colours"]["top"][0]["class"] == "green" and "damaged" not in said
 
 

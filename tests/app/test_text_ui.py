@@ -330,7 +330,7 @@ def test_the_place_of_an_error_keeps_its_form() -> None:
 
 
 def test_models_say_whether_they_have_to_be_fetched(studio: Any) -> None:
-    small, large = studio.encoders.list()
+    small, large = studio.encoders()
     assert gallery.encoder_title(small) == "Stand-in CLIP"
     assert gallery.encoder_title(large) == "Stand-in, large, needs a download (605 MB)"
     assert "No other model" in gallery.encoder_line(small, [small, large])

@@ -8,9 +8,11 @@ from app import timings
 from app.calibration import calibrate
 from app.estimates import Network, cost_of
 from app.timings import Stopwatch, Timings, Took
+from generator.catalogue.catalogue import Catalogue
 from generator.presets import all_presets_of, from_preset, preset_fields
 from generator.recipe import Recipe
 from tests.generator.standins import Colours, NoisyColours
+from tests.toy_models import Toys
 
 
 def recipe(**fields):
@@ -78,30 +80,13 @@ def test_the_first_step_is_left_out():
     assert watch.took() == Took(step=1.0, after=8.0)
 
 
-class Pool:
-    def __init__(self, **models):
-        self.models = models
-
-    def list(self):
-        return [_Info(name) for name in self.models]
-
-    def get(self, name, _device):
-        return self.models[name]
-
-
-class _Info:
-    ready, origin = True, "shipped"
-
-    def __init__(self, name):
-        self.name = name
-
-
 def test_the_start_measures_units_and_models_when_nobody_works(tmp_path, monkeypatch):
     """U7: measured in the background; nothing is measured while a job runs."""
     monkeypatch.setattr(timings, "_SIDE", 64)
     known = Timings(tmp_path / "timings.json")
     busy, waited = [True, True, *[False] * 9], []
-    calibrate(known, Pool(plain=Colours(), noisy=NoisyColours()), Pool(), "cpu", lambda: busy.pop(0), waited.append)
+    models = Toys({"plain": Colours(), "noisy": NoisyColours()}, "encoder", origin="shipped")
+    calibrate(known, Catalogue([models, Toys({"own": None}, "encoder")]), "cpu", lambda: busy.pop(0), waited.append)
     assert len(waited) == 2
     rates = known.rates("cpu")
     assert rates.pixel > 0 and rates.product > 0 and rates.file > 0

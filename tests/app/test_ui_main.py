@@ -2,8 +2,11 @@
 
 import pytest
 
-from app.__main__ import _Remembered, choose_device, main
+from app.__main__ import choose_device, main
+from app.model_list import SECONDS, ModelList
+from generator.catalogue.catalogue import Catalogue
 from generator.errors import StudioError
+from tests.toy_models import Toys
 
 
 def test_the_device_comes_with_a_reason() -> None:
@@ -22,6 +25,11 @@ def test_help_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_list_of_models_is_not_read_at_every_question() -> None:
-    calls: list[int] = []
-    listing = _Remembered(lambda: calls.append(1) or len(calls))
-    assert listing() == listing() == 1
+    clock = [100.0]
+    toys = Toys({"one": None})
+    models = ModelList(Catalogue([toys]), now=lambda: clock[0])
+    assert [info.name for info in models.list("classifier")] == ["one"]
+    toys.models["two"] = None
+    assert [info.name for info in models.list("classifier")] == ["one"] and not models.list("encoder")
+    clock[0] += SECONDS + 1
+    assert [info.name for info in models.list("classifier")] == ["one", "two"]

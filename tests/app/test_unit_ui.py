@@ -14,12 +14,14 @@ from app.ui.class_tab import ClassTab, title_of
 from app.ui.results import of_unit
 from app.ui.unit_choice import CLASS, UNIT, first_of, line_of
 from app.units import UnitLayers
+from generator.catalogue.catalogue import Catalogue
 from generator.errors import StudioError
 from generator.presets import from_preset
 from generator.recipe import Recipe
 from generator.units.layers import Layer
 from robust_model.plain import PlainConfig, PlainDefence
 from tests.browser.standins import MODELS, StandInMeasurements, find_layers, make_studio
+from tests.toy_models import Toys
 
 ANNA = "a" * 32
 FIRST, SECOND = (model.name for model in MODELS[:2])
@@ -154,11 +156,9 @@ def test_layers_are_described_and_one_is_chosen() -> None:
 def test_a_model_is_asked_once_and_not_before_it_is_here() -> None:
     parts = OrderedDict(stem=nn.Conv2d(3, 2, 3), end=nn.Flatten())
     network = PlainDefence(nn.Sequential(parts), PlainConfig(name="net", class_names=("a", "b"), image_size=3))
-    asked: list[str] = []
-    infos = {"here": SimpleNamespace(ready=True, revision="1"), "far": SimpleNamespace(ready=False, why_not="Get it.")}
-    pool: Any = SimpleNamespace(find=infos.__getitem__, get=lambda name, _device: asked.append(name) or network)
-    layers = UnitLayers(pool, "cpu")
+    here, far = Toys({"here": network}), Toys({"far": network}, ready=False)
+    layers = UnitLayers(Catalogue([here, far]), "cpu")
     assert [one.name for one in layers("here")] == ["stem", "end"] == [one.name for one in layers("here")]
-    assert asked == ["here"]
-    with pytest.raises(StudioError, match=r"known once it is here\. Get it\."):
+    assert here.asked == ["here"]
+    with pytest.raises(StudioError, match=r"known once it is here\."):
         layers("far")

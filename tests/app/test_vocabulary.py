@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from app.model_list import ModelList
 from app.ui.vocabulary import (
     EXAMPLES,
     examples_for,
@@ -13,7 +14,10 @@ from app.ui.vocabulary import (
     vocabulary_markup,
     vocabulary_of,
 )
-from app.vocabulary import EncoderList, Thing, Vocabulary, find_vocabulary
+from app.vocabulary import Thing, Vocabulary, vocabulary_in
+from generator.catalogue.catalogue import Catalogue
+from generator.encoders.sources import EncoderFiles, EncoderFolders
+from tests.generator.encoders.tiny import write_config
 
 EVIL = '<img src=x onerror="alert(1)">'
 
@@ -30,18 +34,21 @@ def info(*words, title="Tiny"):
 def test_things_and_colours_of_the_first_folder_that_has_the_model(tmp_path):
     write(tmp_path / "a" / "tiny", {"words": ["x"], "things": [{"names": ["frog", "anuran"], "kind": "animal"}]})
     write(tmp_path / "b" / "tiny", {"words": ["x"], "colours": ["red"]})
+    for root in "ab":
+        write_config(tmp_path / root / "tiny")
+    files = EncoderFiles(tmp_path / "cache")
     roots = (tmp_path / "none", tmp_path / "a", tmp_path / "b")
-    listed = EncoderList(lambda: [info("x")], roots)
-    assert listed.vocabulary("tiny") == Vocabulary((Thing(("frog", "anuran"), "animal"),))
-    assert find_vocabulary("tiny", roots[2:]) == Vocabulary((), ("red",))
-    assert listed.vocabulary("ViT-B-32/openai") is None and listed.vocabulary("../a/tiny") is None
-    assert [one.name for one in listed.list()] == ["tiny"]
+    models = ModelList(Catalogue([EncoderFolders(files, root, "local") for root in roots]))
+    assert models.vocabulary("tiny") == Vocabulary((Thing(("frog", "anuran"), "animal"),))
+    assert vocabulary_in(tmp_path / "b" / "tiny") == Vocabulary((), ("red",))
+    assert models.vocabulary("ViT-B-32/openai") is None and models.vocabulary("../a/tiny") is None
+    assert [one.name for one in models.list("encoder")] == ["tiny"]
 
 
 @pytest.mark.parametrize("content", ["{", "[]", {"words": ["x"]}, {"things": [7, {"names": []}, {"names": "x"}]}])
 def test_without_things_there_is_nothing_to_show(tmp_path, content):
     write(tmp_path / "tiny", content)
-    assert find_vocabulary("tiny", (tmp_path,)) is None
+    assert vocabulary_in(tmp_path / "tiny") is None
 
 
 def test_words_stand_in_where_things_are_not_listed():

@@ -11,6 +11,7 @@ from robust_model.attacks import ApgdConfig, PassCount
 from robust_model.ensemble import SelfEnsemble
 from robust_model.model_config import ModelConfig
 from robust_model.stack import StackConfig
+from robust_model.subjects import Subject
 from tests.robust_model.defences import picture, trained
 
 
@@ -69,7 +70,7 @@ def test_a_run_of_the_command(
         stack=StackConfig(size=8, resolutions=(8, 4)),
     )
     model = SelfEnsemble(config).eval().requires_grad_(False)
-    monkeypatch.setattr(apgd_passes, "load_model", lambda name, device: model)
+    monkeypatch.setattr(apgd_passes, "load_subject", lambda name, device: Subject(name, model))
     out = tmp_path / "apgd.json"
     words = ["-n", "6", "--steps", "3", "--loss", "ce", "--eps", "0", "80", "--device", "cpu", "--json", str(out)]
     apgd_passes.main(["--data", "synthetic", *words])

@@ -2,7 +2,6 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -20,11 +19,13 @@ from benchmarks._judging import (
     some,
 )
 from benchmarks.recognised import cells, draw_and_judge, markdown, preset_of, refuse_drawers, save_sheet, subjects_of
+from generator.catalogue.catalogue import Catalogue
 from generator.errors import StudioError
 from generator.explorer.labels import imagenet
 from generator.image import load_image
 from tests.generator.standins import NAMES, Colours, Words
 from tests.generator.test_gallery import Context
+from tests.toy_models import Toys
 
 
 class Says(torch.nn.Module):
@@ -98,17 +99,10 @@ def test_models_that_draw_together_have_classes_in_common() -> None:
 
 
 @pytest.fixture
-def models(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawers: dict[str, Any] = {"colours": Colours(), "words": Words(vocabulary="a red blue")}
-    judges = {"yes": Colours(), "red-says": Says("red", "blue", "tabby"), "few": Says("xyzzy", "red")}
-    monkeypatch.setattr(recognised, "load", lambda name, _context, _encoders: drawers[name])
-    monkeypatch.setattr(recognised, "classifier", lambda name, _context: judges[name])
-
-
-class NoEncoders:
-    @staticmethod
-    def list() -> list[Any]:
-        return []
+def models() -> Catalogue:
+    drawers = Toys({"colours": Colours(), "words": Words(vocabulary="a red blue")})
+    judges = Toys({"yes": Colours(), "red-says": Says("red", "blue", "tabby"), "few": Says("xyzzy", "red")})
+    return Catalogue([drawers, judges])
 
 
 def options(tmp_path: Path, *argv: str) -> argparse.Namespace:
@@ -117,12 +111,11 @@ def options(tmp_path: Path, *argv: str) -> argparse.Namespace:
     return recognised.parser().parse_args(["--out", str(tmp_path / "out"), *small, *argv])
 
 
-@pytest.mark.usefixtures("models")
-def test_it_draws_asks_and_goes_on(tmp_path: Path) -> None:
+def test_it_draws_asks_and_goes_on(tmp_path: Path, models: Catalogue) -> None:
     asked = options(tmp_path, "--models", "colours", "words", "--judges", "red-says", "--unrelated", "few")
-    first = draw_and_judge(Context(stop_at=8), asked, NoEncoders())  # type: ignore[arg-type]
+    first = draw_and_judge(Context(stop_at=8), asked, models)
     assert first["stopped"] and 0 < len(list((tmp_path / "out").rglob("*.png"))) < 10
-    found = draw_and_judge(Context(), asked, NoEncoders())  # type: ignore[arg-type]
+    found = draw_and_judge(Context(), asked, models)
     drawn = sorted(path.name for path in (tmp_path / "out/colours/balanced").glob("*.png"))
     assert drawn == [f"{name}-{seed}.png" for name in sorted(NAMES) for seed in (0, 1)]
     by_key = {(row["drawer"], row["judge"]): row for row in found["rows"]}
@@ -133,7 +126,7 @@ def test_it_draws_asks_and_goes_on(tmp_path: Path) -> None:
     assert (words["first"]["successes"], words["first"]["total"], words["unknown_to_judge"]) == (2, 2, 2)
     few = by_key["colours", "few"]
     assert (few["first"]["successes"], few["among_five"]["successes"], few["first"]["total"]) == (0, 2, 2)
-    again = draw_and_judge(Context(), asked, NoEncoders())  # type: ignore[arg-type]
+    again = draw_and_judge(Context(), asked, models)
     assert again["rows"] == found["rows"] and again["pictures"] == found["pictures"]
     rows = cells(found["rows"], found["photos"])
     assert rows[1][:4] == ["colours", "balanced", "red-says", "2 of 4 (50%, 15% to 85%)"]

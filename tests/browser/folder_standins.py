@@ -30,7 +30,7 @@ class MoreAttacks:
 
     def __init__(self, one: Handler, uploads: Uploads, read: ReadSettings) -> None:
         self._one, self._uploads = one, uploads
-        self._describer = Describer(read, encoders=None)  # type: ignore[arg-type]  # no test compares by one
+        self._describer = Describer(read, catalogue=None)  # type: ignore[arg-type]  # no test compares by one
 
     def __call__(self, context: JobContext) -> dict[str, Any]:
         if "folder" in context.params:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from app.ui.media import Media, load_secret
 from app.ui.services import Jobs, Studio
 from app.uploads import Uploads
 from app.vocabulary import Thing, Vocabulary
+from generator.catalogue.entry import Kind, ModelInfo, NoModelError
 from generator.errors import StudioError
 from generator.image import load_image, save_png
 from generator.progress import Progress
@@ -29,27 +29,20 @@ PATIENT_CLASS, PATIENT_STEP = "deer", 8
 """A picture of this class waits, after so many steps, until it is stopped or discarded: it cannot end before."""
 
 
-@dataclass(frozen=True)
-class StandInModel:
-    name: str
-    title: str
-    description: str
-    ready: bool = True
-    why_not: str = ""
-    class_names: tuple[str, ...] = CLASSES
-    origin: str = "shipped"
-    download_bytes: int | None = None
-    revision: str = ""
+def model(name: str, title: str, description: str, **facts: Any) -> ModelInfo:
+    """A model that knows classes, and ships unless the facts say else."""
+    given = {"origin": "shipped", "ready": True, "class_names": CLASSES} | facts
+    return ModelInfo(name, "classifier", title, description, **given)
 
 
 MODELS = (
-    StandInModel("crossmax-cifar10", "Stand-in, defended", "Answers at random speed and with no knowledge at all."),
-    StandInModel("undefended-cifar10", "Stand-in, undefended", "Falls for everything."),
-    StandInModel("absent", "Stand-in, absent", "Is not there.", ready=False, why_not="Its weights are missing."),
+    model("crossmax-cifar10", "Stand-in, defended", "Answers at random speed and with no knowledge at all."),
+    model("undefended-cifar10", "Stand-in, undefended", "Falls for everything."),
+    model("absent", "Stand-in, absent", "Is not there.", ready=False, why_not="Its weights are missing."),
 )
 
 
-PUBLISHED = StandInModel(
+PUBLISHED = model(
     "torchvision:net",
     "torchvision:net",
     "Knows other things.",
@@ -60,31 +53,18 @@ PUBLISHED = StandInModel(
 )
 
 
-def find_published(name: str) -> StandInModel | None:
-    """The one published model, or a sentence, or nothing for a name of another form."""
-    if name.startswith("torchvision:") and name != PUBLISHED.name:
-        raise StudioError(f"torchvision has no classifier '{name}'.")
-    return PUBLISHED if name == PUBLISHED.name else None
-
-
-@dataclass(frozen=True)
-class StandInEncoder:
-    name: str
-    title: str
-    description: str
-    origin: str
-    ready: bool = True
-    why_not: str = ""
-    download_bytes: int | None = None
-    vocabulary: tuple[str, ...] = ()
-    revision: str = ""
-
-
 THINGS = ("goldfish", "frog", "lemon", "school bus", "lighthouse")
+
+
+def encoder(name: str, title: str, description: str, origin: Any, **facts: Any) -> ModelInfo:
+    """A model that reads prompts."""
+    return ModelInfo(name, "encoder", title, description, origin, **{"ready": True, **facts})
+
+
 WORDS = ("a", "red", "green", "of", "the", "and", *(word for thing in THINGS for word in thing.split()))
 ENCODERS = (
-    StandInEncoder("tiny-clip", "Stand-in CLIP", "Knows a handful of things.", "shipped", vocabulary=WORDS),
-    StandInEncoder(
+    encoder("tiny-clip", "Stand-in CLIP", "Knows a handful of things.", "shipped", vocabulary=WORDS),
+    encoder(
         "Large/net",
         "Stand-in, large",
         "Knows everything.",
@@ -96,11 +76,19 @@ ENCODERS = (
 )
 
 
-class StandInEncoders:
-    """A small model that is there, and a large one that is not."""
+class StandInModels:
+    """Models that know classes; a small one that reads prompts, and a large one that is not there."""
 
-    def list(self) -> tuple[StandInEncoder, ...]:
-        return ENCODERS
+    def list(self, kind: Kind) -> tuple[ModelInfo, ...]:
+        return MODELS if kind == "classifier" else ENCODERS
+
+    def find(self, name: str) -> ModelInfo:
+        found = next((info for info in (*MODELS, *ENCODERS, PUBLISHED) if info.name == name), None)
+        if found is None and name.startswith("torchvision:"):
+            raise StudioError(f"torchvision has no classifier '{name}'.")
+        if found is None:
+            raise NoModelError(f"There is no model '{name}'.")
+        return found
 
     def vocabulary(self, model: str) -> Vocabulary | None:
         if model != "tiny-clip":
@@ -293,8 +281,7 @@ def make_studio(jobs: Jobs, data_dir: Path, measurements: StandInMeasurements) -
     examples = data_dir / "examples"
     return Studio(
         jobs=jobs,
-        list_models=lambda: MODELS,
-        encoders=StandInEncoders(),
+        models=StandInModels(),
         measurements=measurements,
         layers=StandInLayers(),
         evaluations=StandInEvaluations(),
@@ -304,6 +291,5 @@ def make_studio(jobs: Jobs, data_dir: Path, measurements: StandInMeasurements) -
         device="cpu",
         device_note="this is a test.",
         version="test",
-        published=find_published,
         unit_layers=find_layers,
     )

@@ -1,5 +1,6 @@
 """The commands on a miniature of the data sets, written to disk as images."""
 
+import functools
 import json
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from clip_model.concepts import CIFAR10
 from clip_model.export import load_exported
 from clip_model.model import WEIGHTS
 from robust_model.checkpoint import load_tensors
+from robust_model.zoo import open_catalogue
+from tests.generator.encoders.tiny import save_model
 
 SMALL = [
     "tower=test_resnet", "embed_dim=16", "text_width=32", "text_layers=1", "image_size=32", "small_size=32",
@@ -50,7 +53,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*words: str) -> int:
-    return main(words, foreground=Terminal())
+    return main(words, foreground=Terminal(), open_models=lambda: open_catalogue(downloads=Path("downloads")))
 
 
 def test_train_export_and_evaluate(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,10 +109,11 @@ def test_an_average_is_the_mean_and_its_card_names_both(data: Path, tmp_path: Pa
 
 
 def test_a_shipped_model_goes_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "tiny-clip").mkdir()
-    monkeypatch.setattr(cli, "ASSETS", tmp_path)
-    assert cli._folder(Path("tiny-clip")) == tmp_path / "tiny-clip"
-    assert cli._folder(tmp_path) == tmp_path and cli._folder(Path("nowhere")) == Path("nowhere")
+    save_model(tmp_path / "tiny-clip")
+    monkeypatch.chdir(tmp_path.parent)
+    models = functools.partial(open_catalogue, downloads=tmp_path / "cache", shipped=tmp_path)
+    assert cli._folder(Path("tiny-clip"), models) == tmp_path / "tiny-clip"
+    assert cli._folder(tmp_path, models) == tmp_path and cli._folder(Path("nowhere"), models) == Path("nowhere")
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,19 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("name", ["canary:make", "./here", "local-dir:here", "hf-hub:some/body", "ViT-B-32/w/x.pt"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "canary:make",
+        "./here",
+        "local-dir:here",
+        "hf-hub:some/body",
+        "clip-hub:some/body",
+        "crossmax-hub:some/body",
+        "ensemble:a+b",
+        "ViT-B-32/w/x.pt",
+    ],
+)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_what_a_picture_names_is_never_run_nor_followed(
     run: Run, canary: Path, capsys: pytest.CaptureFixture[str], command: str, name: str

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from app.jobs import Terminal
+from generator.catalogue.memory import Memory
 from generator.devices import choose_device
 from generator.errors import StudioError
 from robust_model import cli
@@ -22,8 +23,10 @@ from robust_model.evaluation.schema import EvaluationReport
 from robust_model.jobs import evaluate_job
 from robust_model.presets import PRESETS
 from robust_model.provenance import command_line
-from robust_model.registry import ModelPool, describe, find_model, list_models, load_model
+from robust_model.registry import describe
 from robust_model.training import Run, TrainConfig
+from robust_model.zoo import open_catalogue
+from tests.loading import load_model
 
 DATA = ["--data", "synthetic:256"]
 QUICK = ["--set", "epochs=1", "--set", "holdout=32"]
@@ -316,7 +319,7 @@ def test_a_broken_model_folder_is_listed_with_the_reason(model_folder: Path, tmp
     (tmp_path / "corrupt").mkdir()
     (tmp_path / "corrupt" / "config.json").write_text(config)
     (tmp_path / "corrupt" / "model.safetensors").write_bytes(b"nonsense")
-    listed = {info.name: info for info in list_models([tmp_path])}
+    listed = {info.name: info for info in open_catalogue([tmp_path]).list()}
     assert not listed["bare"].ready and "weights are missing" in listed["bare"].why_not
     assert not listed["torn"].ready and "not valid" in listed["torn"].why_not
     with pytest.raises(StudioError, match="not ready"):
@@ -334,30 +337,21 @@ def test_weights_of_another_network_are_refused(model_folder: Path, tmp_path: Pa
         load_model(str(tmp_path))
 
 
-def test_the_pool_shares_models_and_forgets_the_least_used(model_folder: Path) -> None:
-    pool = ModelPool([model_folder.parent], capacity=1)
-    first = pool.get("demo")
-    assert pool.get("demo") is first
-    pool.get("undefended-cifar10")
-    assert pool.get("demo") is not first, "a pool of one kept two models"
-    assert find_model("demo", pool.folders) in pool.list()
-    heavy = ModelPool([model_folder.parent], most_bytes=1)
-    first = heavy.get("demo")
-    assert heavy.get("demo") is first, "the one that is needed stays, however large"
-    heavy.get("undefended-cifar10")
-    assert heavy.get("demo") is not first
+def test_models_are_shared_and_the_least_used_is_forgotten(model_folder: Path) -> None:
+    catalogue = open_catalogue([model_folder.parent], memory=Memory(1))
+    first = catalogue.load("demo")
+    assert catalogue.load("demo") is first, "the one that is needed stays, however large"
+    assert catalogue.load(str(model_folder), typed=True) is first, "by whatever name"
+    catalogue.load("undefended-cifar10")
+    assert catalogue.load("demo") is not first
+    assert catalogue.find("demo") in catalogue.list()
 
 
-def test_the_pool_has_room_for_all_that_ship() -> None:
+def test_there_is_room_for_all_that_ship() -> None:
     """A model that leaves before its turn comes again would be loaded for every attack."""
-    pool = ModelPool()
-    weights = sum(
-        info.folder.joinpath("model.safetensors").stat().st_size
-        for info in pool.list()
-        if info.ready and info.folder.joinpath("model.safetensors").exists()
-    )
-    assert len(pool.list()) < pool.capacity
-    assert 2 * weights < pool.most_bytes
+    catalogue = open_catalogue()
+    weights = sum(info.size or 0 for info in catalogue.list() if info.ready)
+    assert 50e6 < 2 * weights < catalogue.memory.budget_bytes
 
 
 def test_no_cuda_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from robust_model.checkpoint import save_tensors
 from robust_model.ensemble import ModelConfig, SelfEnsemble
 from robust_model.evaluation.reading import as_report
 from robust_model.hub import fetch, front_matter, without_front_matter
-from robust_model.registry import ExportedModel, describe, load_model
+from robust_model.registry import ExportedModel, describe
 from robust_model.subjects import load_subject
 from tests.reports import figure, plain_report
 
@@ -63,14 +63,15 @@ def test_what_was_measured_is_in_the_index(tmp_path: Path) -> None:
 def test_a_model_by_its_name_on_the_hub(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def download(name: str, *, revision: str | None, allow_patterns: list[str]) -> str:
+    def download(name: str, *, revision: str | None, allow_patterns: list[str], local_files_only: bool) -> str:
         asked.append((name, revision))
         assert "model.safetensors" in allow_patterns and not any(p.endswith(".py") for p in allow_patterns)
         return str(repository)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    assert load_model("hf-hub:org/name").class_names == ("a", "b")
-    assert load_model("hf-hub:org/name@v2").class_names == ("a", "b")
+    for prefix in ("crossmax-hub", "hf-hub"):  # the old spelling, too, where a classifier is wanted
+        assert load_subject(f"{prefix}:org/name").model.class_names == ("a", "b")
+        assert load_subject(f"{prefix}:org/name@v2").model.class_names == ("a", "b")
     assert set(asked) == {("org/name", None), ("org/name", "v2")}
 
 
@@ -84,8 +85,8 @@ def test_a_model_of_the_hub_is_evaluated_and_its_copy_left_alone(
     other = repository.with_name("other")
     shutil.copytree(repository, other)
     save_tensors(other / "model.safetensors", SelfEnsemble(MODEL, seed=2).state_dict(), {})
-    several = load_subject(f"ensemble:hf-hub:org/name+{other}")
-    assert several.name == "ensemble:hf-hub:org/name+other"
+    several = load_subject(f"ensemble:crossmax-hub:org/name+{other}")
+    assert several.name == "ensemble:crossmax-hub:org/name+other"
     assert several.model.readout_names == ("member 1", "member 2")
 
 
@@ -95,7 +96,7 @@ def test_a_model_of_the_hub_is_evaluated_and_its_copy_left_alone(
         (errors.LocalEntryNotFoundError("no network"), "hub cannot be reached"),
         (ConnectionError("no route"), "hub cannot be reached"),
         (errors.OfflineModeIsEnabled("offline"), "hub cannot be reached"),
-        (errors.HFValidationError("bad"), "is no name of a repository: it is hf-hub:ORG/NAME"),
+        (errors.HFValidationError("bad"), "is no name of a repository: it is crossmax-hub:ORG/NAME"),
     ],
 )
 def test_what_goes_wrong_is_said(error: Exception, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +106,7 @@ def test_what_goes_wrong_is_said(error: Exception, words: str, monkeypatch: pyte
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
     for ask in (fetch, load_subject):
         with pytest.raises(StudioError, match=words):
-            ask("hf-hub:org/name")
+            ask("crossmax-hub:org/name")
 
 
 def test_a_damaged_repository_is_not_ready(repository: Path, tmp_path: Path) -> None:

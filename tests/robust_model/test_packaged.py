@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,8 +10,9 @@ from torch import Tensor, nn
 
 from generator.errors import StudioError
 from robust_model.packaged import PACKAGED, Packaged, take_in_order
-from robust_model.registry import ModelPool, find_model, list_models, load_classifier, load_model
+from robust_model.sources import find_ours
 from robust_model.subjects import load_subject
+from robust_model.zoo import open_catalogue
 
 # The five largest logits for `pattern`, by timm's network with the state dict's entries taken in their order, computed
 # apart from this code; ImageNet's class numbers, then values.
@@ -30,7 +32,7 @@ def pattern(side: int) -> Tensor:
 
 @pytest.mark.parametrize("name", list(PACKAGED))
 def test_the_mapping_of_weights_gives_the_recorded_logits(name: str) -> None:
-    model = load_classifier(name)
+    model: Any = open_catalogue().load(name)
     classes, values, mean = RECORDED[name]
     logits = model(pattern(PACKAGED[name].side))[0]
     top = logits.topk(5)
@@ -42,7 +44,7 @@ def test_the_mapping_of_weights_gives_the_recorded_logits(name: str) -> None:
 
 
 def test_they_are_listed_as_ready_after_what_ships_and_before_what_a_user_has() -> None:
-    infos = list_models()
+    infos = open_catalogue().list("classifier")
     names = [info.name for info in infos]
     assert names[-3:] == ["lite0", "lite1", "lite2"]
     for info in infos[-3:]:
@@ -55,13 +57,12 @@ def test_they_are_listed_as_ready_after_what_ships_and_before_what_a_user_has() 
 
 
 def test_every_way_to_a_model_takes_the_short_name(tmp_path: Path) -> None:
-    assert find_model("lite0").title == "EfficientNet-Lite0, ImageNet"
-    assert ModelPool().get("lite0") is not None
+    assert open_catalogue().find("lite0").title == "EfficientNet-Lite0, ImageNet"
     subject = load_subject("lite0")
     assert subject.name == "lite0"
     assert subject.folder is None  # nothing of ours is written into a package
     with pytest.raises(StudioError, match="no network of ours"):
-        load_model("lite0")
+        find_ours("lite0", None)
 
 
 def test_a_missing_package_is_a_sentence_with_the_command() -> None:

@@ -19,10 +19,10 @@ from robust_model.data import class_files, class_folder, class_names_of, synthet
 from robust_model.ensemble import ModelConfig, SelfEnsemble
 from robust_model.pipeline import Pipeline, PipelineConfig, change_phases, open_run, read_phases
 from robust_model.presets import PRESETS
-from robust_model.registry import load_model
 from robust_model.train_config import TrainConfig
 from robust_model.training import Run
 from robust_model.transfer import last_phase, take_weights
+from tests.loading import load_model
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NAMES = tuple(f"grating {c}" for c in range(4))

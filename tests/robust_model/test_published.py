@@ -15,15 +15,17 @@ from safetensors.torch import save
 from torch import nn
 from torchvision import models
 
+from generator.catalogue.entry import ModelInfo, NoModelError
+from generator.catalogue.fetching import fetch_missing
 from generator.encoders import hub
 from generator.encoders.download import DownloadStopped
 from generator.errors import StudioError
 from generator.explorer.labels import imagenet
 from generator.protocols import JobContext
 from robust_model.checkpoint import file_digest
-from robust_model.published import fetch_published, find_published, is_published, load_published
-from robust_model.registry import ModelPool, describe_published
+from robust_model.published import find_published
 from robust_model.subjects import load_subject
+from robust_model.zoo import open_catalogue
 from tests.generator.encoders.server import Site, serving
 from tests.generator.encoders.tiny import Recorder
 from tests.robust_model.published import TIMM, TIMM_FILE, empty_hub, put_timm, timm_weights
@@ -51,18 +53,20 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         yield served
 
 
-def test_names() -> None:
-    assert is_published(TIMM) and is_published("robustbench:cifar10/Standard") and is_published("torchvision:x")
-    for name in ("crossmax-cifar10", "hf-hub:a/b", "their:function", "timm", "ensemble:a+b", ""):
-        assert not is_published(name)
+def describe(name: str) -> ModelInfo:
+    return open_catalogue(strangers=True).find(name)
+
+
+def load(name: str) -> Any:
+    return open_catalogue(strangers=True).load(name)
 
 
 def test_what_is_known_without_weights(checkpoints: Path) -> None:
-    known = describe_published(SQUEEZENET)
+    known = describe(SQUEEZENET)
     assert not known.ready and known.origin == "download" and known.why_not.endswith("first used (5 MB).")
     assert known.class_names == imagenet().labels and known.class_names[1] == "goldfish"
     assert "1,000 classes, sees 224 x 224" in known.description and known.revision == ""
-    known = describe_published(TIMM)
+    known = describe(TIMM)
     assert not known.ready and known.class_names == imagenet().labels and known.revision == ""
     larger = find_published("timm:convnext_tiny.fb_in22k").config.class_names
     assert len(larger) == 21841 and not set(larger) <= {f"class {number}" for number in range(len(larger))}
@@ -78,9 +82,9 @@ def test_timm_loads_what_lies_here(checkpoints: Path) -> None:
     import timm
 
     path = put_timm(checkpoints, seed=3)
-    known = describe_published(TIMM)
+    known = describe(TIMM)
     assert known.ready and known.why_not == "" and known.revision == file_digest(path)
-    model = load_published(TIMM)
+    model = load(TIMM)
     network: Any = timm.create_model("test_resnet", pretrained=False)
     network.load_state_dict(timm_weights(3))
     images = torch.rand(2, 3, 160, 160, generator=torch.Generator().manual_seed(0))
@@ -97,23 +101,23 @@ def test_torchvision_loads_what_lies_here(checkpoints: Path) -> None:
     torch.save(network.state_dict(), content)
     checkpoints.mkdir(parents=True)
     (checkpoints / "squeezenet1_1-b8a52dc0.pth").write_bytes(content.getvalue())
-    assert describe_published(SQUEEZENET).ready
+    assert describe(SQUEEZENET).ready
     images = torch.rand(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     wanted = network((images - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1))
-    torch.testing.assert_close(load_published(SQUEEZENET)(images), wanted)
+    torch.testing.assert_close(load(SQUEEZENET)(images), wanted)
 
 
 def test_weights_are_fetched_once_with_progress(checkpoints: Path, site: Site) -> None:
     place = "/timm/test_resnet.r160_in1k/resolve/main/model.safetensors"
     site.files[place] = save(timm_weights())
     context = Recorder()
-    pool = ModelPool()
-    model = pool.get(TIMM, context=context)
+    catalogue = open_catalogue()
+    model = catalogue.load(TIMM, context=context)
     assert (checkpoints / TIMM_FILE).read_bytes() == site.files[place]
     assert any(f"Downloading {TIMM}" in message for _, _, message in context.reports)
-    assert pool.get(TIMM) is model and [path for path, _ in site.requests] == [place]
-    assert pool.find(TIMM).ready
+    assert catalogue.load(TIMM) is model and [path for path, _ in site.requests] == [place]
+    assert catalogue.find(TIMM).ready
 
 
 def test_torchvisions_weights_are_checked_and_a_stop_keeps_them(
@@ -148,7 +152,7 @@ def _with_url(url: str) -> Callable[[Any, str], Any]:
 def test_what_cannot_be_fetched_gets_a_sentence(checkpoints: Path) -> None:
     for name in (TIMM, SQUEEZENET):
         with pytest.raises(StudioError, match=rf"'{name}' are not here and could not be downloaded.*HF_HUB_OFFLINE"):
-            load_published(name)
+            load(name)
 
 
 def test_command_lines_fetch_with_progress(checkpoints: Path, site: Site) -> None:
@@ -169,9 +173,9 @@ def test_command_lines_fetch_with_progress(checkpoints: Path, site: Site) -> Non
     impatient = Foreground()
     impatient.thrown_away = True
     with pytest.raises(StudioError, match="stopped"):
-        fetch_published([TIMM], "cpu", impatient)
+        fetch_missing(open_catalogue(), [TIMM], "cpu", impatient)
     for _ in range(2):
-        fetch_published(["crossmax-cifar10", TIMM], "cpu", Foreground())
+        fetch_missing(open_catalogue(), ["crossmax-cifar10", TIMM], "cpu", Foreground())
     assert asked == ["fetch", "fetch"] and (checkpoints / TIMM_FILE).is_file()
 
 
@@ -205,8 +209,17 @@ def test_robustbench_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nothing_but_lists_and_what_is_published_is_found(tmp_path: Path) -> None:
-    pool = ModelPool()
-    assert pool.find("crossmax-cifar10").ready
-    for name in ("nothing", "tests.robust_model.published:put_timm", "hf-hub:some/body", str(tmp_path)):
-        with pytest.raises(StudioError, match="There is no model"):
-            pool.find(name)
+    catalogue = open_catalogue(strangers=True)
+    assert catalogue.find("crossmax-cifar10").ready
+    names = (
+        "nothing",
+        "tests.robust_model.published:put_timm",
+        "hf-hub:some/body",
+        str(tmp_path),
+        "ensemble:a+b",
+        "timm",
+    )
+    for name in names:
+        for typed in (False, True):
+            with pytest.raises(NoModelError, match="There is no model"):
+                catalogue.find(name, typed=typed)

@@ -25,12 +25,13 @@ from robust_model.evaluation.config import EvalConfig
 from robust_model.evaluation.cost import estimate
 from robust_model.jobs import validated
 from robust_model.plain import PlainConfig, PlainDefence
-from robust_model.registry import ExportedModel, describe, find_model, list_models
+from robust_model.registry import ExportedModel, describe
 from robust_model.soup import export_ensemble
 from robust_model.subjects import load_subject
 from robust_model.teaching import soft_labels
 from robust_model.train_config import TrainConfig
 from robust_model.training import Run
+from robust_model.zoo import open_catalogue
 from tests.robust_model.evaluated import evaluate_model
 
 CLASSES = ("a", "b", "c")
@@ -337,7 +338,8 @@ def damaged(root: Path) -> dict[str, str]:
 def test_one_damaged_model_ends_no_list(tmp_path: Path) -> None:
     """F6: the others are listed, and the damaged one, not ready, with the reason."""
     wrong = damaged(tmp_path)
-    infos = {info.name: info for info in list_models([tmp_path, tmp_path / "a file", tmp_path / "nowhere"])}
+    catalogue = open_catalogue([tmp_path, tmp_path / "a file", tmp_path / "nowhere"])
+    infos = {info.name: info for info in catalogue.list()}
     assert infos["good"].ready and "crossmax-cifar10" in infos
     for name in wrong:
         if name != "empty_weights":
@@ -347,9 +349,9 @@ def test_one_damaged_model_ends_no_list(tmp_path: Path) -> None:
         assert infos[name].ready, name
     assert infos["card_utf16"].card == "Card" and infos["card_latin1"].card.startswith("Caf")
     assert "weights" in infos["folder_weights"].why_not
-    assert find_model("good", [tmp_path]).name == "good"
+    assert catalogue.find("good").name == "good"
     for name in wrong:
         if name not in ("circle", "broken_link"):
             assert describe(tmp_path / name).name == name
         with pytest.raises(StudioError):
-            load_subject(name, folders=[tmp_path])
+            load_subject(name, catalogue=catalogue)

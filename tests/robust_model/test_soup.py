@@ -14,9 +14,10 @@ from robust_model.card import write_card
 from robust_model.checkpoint import load_tensors, save_tensors
 from robust_model.crossmax import AGGREGATORS
 from robust_model.ensemble import Ensemble, ModelConfig, SelfEnsemble, SilentNoise
-from robust_model.registry import ExportedModel, describe, load_model
+from robust_model.registry import ExportedModel, describe
 from robust_model.soup import average, export_ensemble
 from robust_model.training import Run, TrainConfig
+from tests.loading import load_model
 
 MODEL = ModelConfig(
     class_names=tuple(f"grating {c}" for c in range(4)), widths=(8, 16), blocks=(1, 1), readout_depths=(2,)

@@ -21,6 +21,7 @@ from robust_model.plain import PlainConfig, PlainDefence
 from robust_model.registry import ExportedModel
 from robust_model.reports import render_html
 from robust_model.subjects import load_subject
+from robust_model.zoo import open_catalogue
 from tests.robust_model.evaluated import evaluate_model, timeless
 
 
@@ -197,5 +198,8 @@ def test_our_models_and_ensembles_of_them(tmp_path: Path) -> None:
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     logits = ensemble.model.readouts(images)
     torch.testing.assert_close(logits[:, 0], subject.model.combine(subject.model.readouts(images)))
-    assert load_subject("ensemble:one+two", folders=[tmp_path]).model.readout_names == ("member 1", "member 2")
+    assert load_subject("ensemble:one+two", catalogue=open_catalogue([tmp_path])).model.readout_names == (
+        "member 1",
+        "member 2",
+    )
     assert ensemble.model.config.image_size == 32

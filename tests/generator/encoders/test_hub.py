@@ -116,7 +116,7 @@ def test_a_repository_becomes_a_folder_with_its_weights_last(site: Site, store: 
     assert {path.name for path in folder.iterdir() if path.suffix != ".lock"} == {
         *("open_clip_config.json", "README.md", "open_clip_pytorch_model.bin")
     }
-    assert store.names() == ["hf-hub:org/name"]
+    assert store.names() == ["clip-hub:org/name"]
     assert not any("tokenizer" in path for path, _ in site.requests)
 
 

@@ -11,6 +11,7 @@ from generator.errors import StudioError
     [
         ("own", Folder(Path("/models/own"))),
         ("local-dir:some/where", Folder(Path("some/where"))),
+        ("clip-hub:org-1/Some.Name_2", Hub("org-1/Some.Name_2")),
         ("hf-hub:org-1/Some.Name_2", Hub("org-1/Some.Name_2")),
         ("ViT-B-32/openai", Tagged("ViT-B-32", "openai")),
         ("ViT-B/32/openai", Tagged("ViT-B-32", "openai")),
@@ -41,8 +42,8 @@ def test_paths_of_checkpoints_and_folders(tmp_path: Path, monkeypatch: pytest.Mo
         ("tiny-klip", ["Did you mean 'tiny-clip'"]),
         ("tiny-clip/", ["no model 'tiny-clip/'", "Did you mean 'tiny-clip' or"]),  # F30: not what was written
         ("tiny-clip/openai", ["Did you mean 'tiny-clip' or"]),
-        ("", ["''", "hf-hub:org/name"]),
-        ("qqqqqq", ["'qqqqqq'", "hf-hub:org/name"]),
+        ("", ["''", "clip-hub:org/name"]),
+        ("qqqqqq", ["'qqqqqq'", "clip-hub:org/name"]),
         ("/", ["'/'"]),
         ("ViT-B-32", ["architecture", "'ViT-B-32/openai'", "path of a checkpoint"]),
         ("ViT-B-32/", ["architecture"]),
@@ -51,10 +52,10 @@ def test_paths_of_checkpoints_and_folders(tmp_path: Path, monkeypatch: pytest.Mo
         ("ViT-B-32/laion2b_e32", ["choose 'ViT-B-32/laion2b_e16'"]),
         ("ViT-B-32/no/such/file.pt", ["no file 'no/such/file.pt'"]),
         ("ViT-B-32/missing.safetensors", ["no file 'missing.safetensors'"]),
-        ("hf-hub:name", ["'hf-hub:org/name'"]),
-        ("hf-hub:", ["'hf-hub:org/name'"]),
-        ("hf-hub:../etc", ["'hf-hub:org/name'"]),
-        ("hf-hub:a/b/c", ["'hf-hub:org/name'"]),
+        ("hf-hub:name", ["'clip-hub:org/name'"]),
+        ("hf-hub:", ["'clip-hub:org/name'"]),
+        ("hf-hub:../etc", ["'clip-hub:org/name'"]),
+        ("hf-hub:a/b/c", ["'clip-hub:org/name'"]),
         ("x" * 10_000, ["There is no model"]),
     ],
 )

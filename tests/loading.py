@@ -1,0 +1,12 @@
+"""Models by their names, as a user gives them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from robust_model.zoo import open_catalogue
+
+
+def load_model(name: str | Path, folders: Sequence[Path] = ()) -> Any:
+    """The classifier called so, on the CPU."""
+    return open_catalogue(folders).load(str(name), kind="classifier", typed=True)
