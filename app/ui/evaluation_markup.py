@@ -142,8 +142,8 @@ def _label_input(image: LabelledUpload, number: int, classes: Sequence[str], kno
 # ---------------------------------------------------------------------- while it runs, and afterwards
 
 
-def run_view(job: JobSnapshot, known: KnownReport | None) -> str:
-    """One evaluation in whatever state it is: how far it is, and the figures so far."""
+def run_view(job: JobSnapshot, known: KnownReport | None, problem: str = "") -> str:
+    """One evaluation in whatever state it is: how far it is, and the figures so far, or the ``problem`` with them."""
     word = "stopping" if job.stopping else WORDS[job.status]
     parts = [
         f'<div class="cx-caption"><h2>{markup.text(job.title or job.kind)}</h2>'
@@ -151,6 +151,7 @@ def run_view(job: JobSnapshot, known: KnownReport | None) -> str:
         _progress(job),
         _outcome(job),
         figures(known) if known else "",
+        markup.notice(problem, tone="warn") if problem else "",
     ]
     return (
         f'<section class="cx-stage cx-is-{job.status.value}" data-job="{markup.text(job.id)}" '

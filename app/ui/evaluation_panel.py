@@ -12,6 +12,7 @@ from app.ui.gallery import CLICK_JS
 from app.ui.guard import Updates
 from app.ui.panel import POLL_SECONDS, SETTLED, JobPanel
 from app.ui.services import Studio
+from generator.errors import StudioError
 
 KIND = "evaluate"
 
@@ -56,9 +57,12 @@ class EvaluationPanel(JobPanel):
         updates: dict[Any, Any] = super().follow(snapshot)
         if snapshot is None or snapshot.status in SETTLED:
             return updates
-        known = self.studio.evaluations.report(Path(snapshot.folder))
+        try:
+            known, problem = self.studio.evaluations.report(Path(snapshot.folder)), ""
+        except StudioError as error:  # the report is damaged: that is said, and all else works on
+            known, problem = None, str(error)
         return updates | {
-            self.stage: evaluation_markup.run_view(snapshot, known),
+            self.stage: evaluation_markup.run_view(snapshot, known, problem),
             self.more: evaluation_markup.run_actions(snapshot, known) if snapshot.status.finished else "",
             self.start: gr.Button(visible=snapshot.status.finished, interactive=True),
         }

@@ -16,6 +16,7 @@ from app.ui.forms import FormError
 from app.ui.guard import QUICK, Updates, guarded
 from app.ui.panel import owner_token
 from app.ui.services import Studio
+from generator.errors import StudioError
 
 HEAD = (
     "<h2>Evaluate a model</h2><p>How many images a model still gets right when somebody changes every pixel a little, "
@@ -74,8 +75,7 @@ class EvaluationSidebar:
 
     def _offer(self, job: JobSnapshot | None) -> Updates:
         """An evaluation that has ended can be gone on with, if it has come to figures."""
-        reached = job is not None and self.studio.evaluations.report(Path(job.folder)) is not None
-        return {self.go_on: gr.Button(visible=reached)}
+        return {self.go_on: gr.Button(visible=job is not None and self._has_figures(job))}
 
     @property
     def arrivals(self) -> list[Any]:
@@ -168,7 +168,14 @@ class EvaluationSidebar:
         return job.title or job.kind, Path(job.folder)
 
     def _readable(self, job: JobSnapshot) -> bool:
-        return job.status.finished and self.studio.evaluations.report(Path(job.folder)) is not None
+        return job.status.finished and self._has_figures(job)
+
+    def _has_figures(self, job: JobSnapshot) -> bool:
+        """Whether there are figures that can be read; what is wrong with others is said where they would stand."""
+        try:
+            return self.studio.evaluations.report(Path(job.folder)) is not None
+        except StudioError:
+            return False
 
     def _report(self, title: str, folder: Path) -> str:
         return evaluation_reports.report_sheet(title, self.studio.evaluations.files(folder), self.studio.media)

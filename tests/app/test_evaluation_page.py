@@ -342,3 +342,17 @@ def test_what_can_be_gone_on_with_is_offered_only_once_it_has_figures(
     assert not sidebar._offer(None)[sidebar.go_on].visible and not sidebar._offer(job)[sidebar.go_on].visible
     (tmp_path / "report.json").write_text(json.dumps(plain()))
     assert sidebar._offer(job)[sidebar.go_on].visible
+
+
+def test_a_damaged_report_is_said_and_the_page_works_on(
+    sidebar: EvaluationSidebar, studio: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "report.json").write_text(json.dumps({**plain(), "clean": EVIL}))
+    job = snapshot(tmp_path, id="ours", kind="evaluate", owner=ANNA, title="Mine", status=JobStatus.DONE)
+    studio.jobs.known = {"ours": job}
+    shown = sidebar.arrive(ANNA)
+    assert "&#x27;clean&#x27; is wrong" in shown[sidebar.panel.stage] and shown[sidebar.panel.more] == ""
+    assert EVIL not in shown[sidebar.panel.stage] and "Mine" in shown[sidebar.runs]
+    assert not sidebar._offer(job)[sidebar.go_on].visible and not sidebar._readable(job)
+    with pytest.raises(StudioError, match="'clean' is wrong"):
+        sidebar._comparison(["ours", "ours"], {"owner": ANNA})

@@ -9,7 +9,7 @@ from PIL import Image
 from app.data_dir import DataDir
 from app.evaluation_data import EvaluationData
 from app.evaluation_order import EvaluationOrder, LabelledUpload
-from app.evaluations import FOLDER, Evaluations, take_over
+from app.evaluations import FOLDER, REPORT, Evaluations, take_over
 from app.jobs import JobRequest, JobService, JobStatus
 from app.speeds import Speeds
 from app.work import make_handlers
@@ -17,6 +17,7 @@ from generator.errors import StudioError
 from robust_model.evaluation.engine import evaluate_model
 from robust_model.evaluation.suites import SUITES
 from tests.app.standins import workshop
+from tests.reports import plain_report
 from tests.robust_model.published import TIMM, empty_hub, put_timm
 
 ORDER = EvaluationOrder("gratings", "synthetic", ("quick",), 6, 8 / 255)
@@ -168,6 +169,19 @@ def test_the_journal_is_taken_over_and_the_report_is_not(data, tmp_path):
         (earlier / name).write_text(json.dumps({}))
     take_over(data, NOBODY, tmp_path / "new")
     assert sorted(path.name for path in (tmp_path / "new").rglob("*")) == ["config.json", "entry", "journal"]
+
+
+def test_a_damaged_report_is_named_with_its_field(known, tmp_path):
+    place = tmp_path / FOLDER
+    place.mkdir()
+    damaged = {name: value for name, value in plain_report(4).items() if name != "worst_case"}
+    (place / REPORT).write_text(json.dumps(damaged))
+    for ask in (known.report, known.files, lambda folder: known.compare([folder, folder])):
+        with pytest.raises(StudioError, match="it has no 'worst_case'") as caught:
+            ask(tmp_path)
+        assert str(place / REPORT) in str(caught.value)
+    (place / REPORT).write_text(json.dumps(plain_report(4)))
+    assert known.report(tmp_path).report.worst_case.n == 4, "read again once it is mended"
 
 
 def test_before_the_first_figures_there_is_no_report(known, tmp_path):
