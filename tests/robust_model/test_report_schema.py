@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from generator.errors import StudioError
+from generator.shipped import ASSETS
 from robust_model.attacks import AutoAttackConfig, PgdConfig, SquareConfig
 from robust_model.evaluation import schema, values
 from robust_model.evaluation.config import EvalConfig
@@ -21,7 +22,6 @@ from robust_model.evaluation.reading import as_report, read_report
 from robust_model.evaluation.schema import SCHEMA, EvaluationReport
 from robust_model.evaluation.unit_facts import AttackFacts
 from robust_model.evaluation.values import Proportion, Reported
-from robust_model.registry import ASSETS
 from robust_model.reports import SCHEMA_PATH, compare, render_html, render_markdown
 from robust_model.reports.schema_files import SCHEMA_FILES
 from tests.reports import figure, plain_report
