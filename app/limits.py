@@ -92,7 +92,7 @@ class Limits:
     files_kept: int = 256
     log_lines: int = 10
     sessions: int = 500
-    sessions_per_address: int = 100
+    sessions_per_address: int = 60
     session_seconds: float = 43_200.0
     calls_per_address: int = 12
     calls_waiting: int = 100

@@ -2,7 +2,7 @@
 
 import datetime
 import time
-from collections import Counter
+from collections import ChainMap, Counter
 from copy import copy
 from typing import Any
 
@@ -25,6 +25,9 @@ class PageState(SessionState):
 
     def __init__(self, blocks: gr.Blocks) -> None:
         self.blocks_config = copy(blocks.default_config)
+        # laid over those that all pages share, not copied: there are more than a thousand
+        self.blocks_config.blocks = ChainMap({}, blocks.default_config.blocks)  # type: ignore[assignment]
+        self.blocks_config.fns = blocks.default_config.fns  # nothing here is rendered later
         self.config_values: dict[int, Any] = {}
         self.state_data: dict[int, Any] = {}
         self._told: tuple[int, Any] = -1, None  # the part that was told last: it is asked at once what it made of that
