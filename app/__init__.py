@@ -20,6 +20,7 @@ A click on its way to a result::
    - train: `robust_model.jobs`. The page has no button for it.
 
 4. **Showing.** Handlers write JSON and PNG into the job's folder (`findings`, result.json); `ui` makes markup of them.
+   `exports` puts results into one file to take along.
 5. **Keeping order.** `upkeep` lets old results and pictures go; `visitor` tells addresses apart.
 
 `model_list`, `measurements`, `vocabulary` and `units` answer the page's questions about models and pictures without a

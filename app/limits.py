@@ -64,6 +64,7 @@ class Limits:
         params_bytes: of a job's parameters as JSON.
         jobs_kept_per_owner: jobs that are kept for one visitor; of more, the oldest go.
         jobs_days: after which a finished job goes.
+        export_bytes: of results that are put into one file.
 
     Addresses (``app.ui.media``):
         media_seconds: how long the address of a file is good for.
@@ -118,6 +119,7 @@ class Limits:
     params_bytes: int = 1 << 20
     jobs_kept_per_owner: int = 2_000
     jobs_days: float = math.inf
+    export_bytes: int = 2_000 * MB
 
     media_seconds: float = 86_400.0
 

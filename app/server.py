@@ -31,7 +31,7 @@ from generator.image import MAX_PIXELS
 
 # Gradio never serves these by path; what the page shows of them has signed addresses of our own.
 PRIVATE = (
-    *("jobs", "uploads", "models", "downloads", "datasets", "shipped"),
+    *("jobs", "uploads", "models", "downloads", "datasets", "shipped", "exports"),
     *("speeds.json", "timings.json", "secret", "vlm.json", "studio.lock"),
     *("studio.db", "studio.db-wal", "studio.db-shm", "studio.db.lock"),
 )

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Protocol
 
+from app import exports
 from app.jobs.model import InUseError, JobStatus
 from app.jobs.service import CLEARED
 from app.jobs.store import JobStore
@@ -38,15 +39,16 @@ class Upkeep:
     Args:
         jobs: the job service.
         data_dir: its data directory.
-        cache: where files that are being uploaded lie.
+        cache: where files that are being uploaded lie. Results that were put into one file lie in the data directory.
     """
 
     def __init__(self, jobs: Tidied, data_dir: Path, cache: Path) -> None:
-        self._jobs, self._request, self._cache = jobs, data_dir / REQUEST, cache
+        self._jobs, self._request, self._passing = jobs, data_dir / REQUEST, (cache, data_dir / exports.FOLDER)
 
     def start(self) -> None:
-        """Empty the folder of unfinished uploads, which nobody can ask for any more, and begin."""
-        empty(self._cache)
+        """Empty the folders of unfinished uploads and of exports, which nobody can ask for any more, and begin."""
+        for folder in self._passing:
+            empty(folder)
         threading.Thread(target=self._run, name="upkeep", daemon=True).start()
 
     def _run(self) -> None:
@@ -60,7 +62,8 @@ class Upkeep:
                 if time.monotonic() - tidied >= TIDY_SECONDS:
                     tidied = time.monotonic()
                     self._jobs.tidy()
-                    empty(self._cache, older_than=CACHE_SECONDS)
+                    for folder in self._passing:
+                        empty(folder, older_than=CACHE_SECONDS)
             except OSError:  # a disk that is full, or gone: there will be a next time
                 logger.warning("the studio's data cannot be kept in order", exc_info=True)
             if time.monotonic() - given_back >= GIVING_BACK_SECONDS:

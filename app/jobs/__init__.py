@@ -9,6 +9,7 @@
   `turns` says who is next.
 - `context` is what a running handler reports through, and is told to end by; `progress` keeps rates and curves;
   `outcome` turns whatever a handler does into how the job ended, in words.
+- `history` is what owners do with the jobs that they have, and `owners` what is kept of these beside them.
 - `store` and `files` write states such that a program killed at any moment leaves no half state: rows of a `database`
   (`tables`, which `migrations` make; `records`), and a folder for the files of each job, with a copy of its record
   (`copies`), of which a lost database, or a data directory of a version without one, is made. `table` is the same in

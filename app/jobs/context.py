@@ -85,6 +85,8 @@ class Job:
             finished=record.finished,
             params=record.params,
             folder=str(self.folder),
+            favourite=record.favourite,
+            note=record.note,
         )
 
 

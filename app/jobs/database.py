@@ -186,13 +186,16 @@ class Database:
         with self._turn:
             try:
                 self._check()
-                engine = self._engine.execution_options(immediate=immediate)
+            except JobError as error:  # another studio's by now, for example
+                raise DatabaseError(errno.EIO, str(error).rstrip(".")) from error
+            except SQLAlchemyError as error:
+                raise in_words(error) from error
+            engine = self._engine.execution_options(immediate=immediate)
+            try:
                 with Session(engine, expire_on_commit=False) as session, session.begin():
                     yield session
             except SQLAlchemyError as error:
                 raise in_words(error) from error
-            except JobError as error:
-                raise DatabaseError(errno.EIO, str(error)) from error
 
     def _check(self) -> None:
         """See that the database is the one that was opened: make a file that is gone anew, hold a server's again."""

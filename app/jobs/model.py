@@ -17,6 +17,7 @@ from generator.progress import Unit
 
 RECORD_VERSION = 1
 TITLE_LENGTH = 200
+NOTE_LENGTH = 2_000
 MAX_DEPTH = 64
 
 
@@ -175,6 +176,7 @@ class JobSnapshot:
         result: what the handler returned; file names in it are relative to ``folder``.
         error: one sentence for people; never a traceback.
         created, started, finished: Unix seconds.
+        favourite, note: its owner's; as the title.
     """
 
     id: str
@@ -200,6 +202,8 @@ class JobSnapshot:
     finished: float | None
     params: dict[str, Any]
     folder: str
+    favourite: bool = False
+    note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """A deep copy made of JSON types, safe to change."""

@@ -30,13 +30,24 @@ def digests_in(params: Any) -> set[str]:
     return set().union(*map(digests_in, params)) if isinstance(params, list | tuple) else set()
 
 
+UNDO_SECONDS = 600.0
+"""How long a deletion can be undone; then the files go."""
+
+
 def expired(jobs: Sequence[Job], limits: Limits, now: float) -> list[Job]:
-    """The finished jobs that are too old, or beyond the number that is kept for their owner; ``jobs`` oldest first."""
+    """The finished jobs that are too old, deleted, or beyond the number that is kept for their owner.
+
+    ``jobs`` are oldest first. Of those within the age that is kept, favourites are kept before others, then the newest.
+    """
+    newest_first = jobs[::-1]
     found = []
     kept: Counter[str] = Counter()
-    for job in reversed(jobs):
+    for job in sorted(newest_first, key=lambda job: not job.record.favourite):
         record = job.record
         if record.status is JobStatus.DISCARDED:
+            continue
+        if record.deleted is not None:
+            found += [job] if now - record.deleted > UNDO_SECONDS else []
             continue
         kept[record.owner] += 1
         old = now - (record.finished or now) > limits.jobs_days * DAY_SECONDS

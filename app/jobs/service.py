@@ -21,6 +21,7 @@ from typing import Self
 from app.jobs.admission import check_cost, check_params, check_room
 from app.jobs.context import PREVIEW_INTERVAL_S, Clock, Handler, Job
 from app.jobs.files import JobFiles
+from app.jobs.history import History
 from app.jobs.model import (
     RECORD_VERSION,
     TITLE_LENGTH,
@@ -34,6 +35,7 @@ from app.jobs.model import (
     as_json,
 )
 from app.jobs.outcome import INTERRUPTED, sentence
+from app.jobs.owners import Owners
 from app.jobs.retention import Pictures, expired, needed, released
 from app.jobs.runner import CHECKPOINT_S, JobRunner
 from app.jobs.store import JobStore
@@ -52,6 +54,8 @@ class JobService:
 
     Jobs found waiting there run again, in their order; jobs found running become INTERRUPTED and keep
     their files; ``problems`` says what could not be read. Every method may be called from any thread.
+
+    ``history`` is what owners do with the jobs that they have.
 
     Args:
         handlers: kind of job -> the function that does it.
@@ -89,6 +93,8 @@ class JobService:
         self._closing = False
         self._store = JobStore(data_dir, database)
         self._files = JobFiles(self._store, self._changed, self._release)
+        owners, times = Owners(self._store.database), {"clock": clock, "now": now}
+        self.history = History(self._jobs, self._files, owners, self._changed, throw_away=self._throw_away, **times)
         self._runner = JobRunner(
             handlers,
             store=self._store,
@@ -217,6 +223,7 @@ class JobService:
         The ends of jobs that could not be written are tried once more.
         """
         self._files.save_again(self._jobs.all())
+        self.history.keep_budgets()
         with self._changed:
             old = expired(self._jobs.all(), self._limits, self._now())
             for job in old:
@@ -319,6 +326,11 @@ class JobService:
             self._workers[device] = worker
             worker.start()
         self._changed.notify_all()
+
+    def _throw_away(self, job: Job) -> None:
+        with self._changed:
+            self._forget(job)
+        self._files.delete(job)
 
     def _forget(self, job: Job) -> None:
         self._jobs.forget(job, self._now())

@@ -39,14 +39,15 @@ class JobTable:
         """Every waiting job."""
         return [job.record for queue in self._queues.values() for job in queue]
 
-    def find(self, job_id: str) -> Job:
-        try:
-            return self._jobs[job_id]
-        except KeyError:
-            raise UnknownJobError("This job does not exist (any more); see the list of jobs.") from None
+    def find(self, job_id: str, *, deleted: bool = False) -> Job:
+        """The job of this id; one that its owner deleted, and can have back, only where those are asked for."""
+        job = self._jobs.get(job_id)
+        if job is None or (job.record.deleted is not None and not deleted):
+            raise UnknownJobError("This job does not exist (any more); see the list of jobs.")
+        return job
 
-    def owned(self, job_id: str, owner: str) -> Job:
-        job = self.find(job_id)
+    def owned(self, job_id: str, owner: str, *, deleted: bool = False) -> Job:
+        job = self.find(job_id, deleted=deleted)
         if job.record.owner != owner:
             raise NotYourJobError("This job belongs to somebody else; only who submitted it can change it.")
         return job
@@ -68,7 +69,9 @@ class JobTable:
             if len(snapshots) >= limit:
                 break
             record = job.record
-            if record.status is not JobStatus.DISCARDED and owner in (None, record.owner):
+            if record.status is JobStatus.DISCARDED or record.deleted is not None:
+                continue
+            if owner in (None, record.owner):
                 position = positions.get(record.id)
                 snapshots.append(job.snapshot(now=now, position=position, with_curves=False))
         return snapshots

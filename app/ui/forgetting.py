@@ -58,10 +58,14 @@ class Forgetting:
 
 
 def forget_visitor(jobs: Jobs, uploads: Uploads, owner: str) -> None:
-    """Discard all jobs of a visitor, and delete all pictures that they brought. A running job goes at its next step."""
+    """Discard all jobs of a visitor, also those that they deleted, their presets, and all pictures that they brought.
+
+    A running job goes at its next step.
+    """
     asked: set[str] = set()
     while fresh := [job.id for job in jobs.list(owner) if job.id not in asked]:
         for job_id in fresh:
             jobs.discard(job_id, owner)
         asked.update(fresh)
+    jobs.history.forget(owner)
     uploads.clear(owner)

@@ -1,18 +1,9 @@
-"""Your results, the models and the foot of the page, as markup."""
+"""The models and the foot of the page, as markup."""
 
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
-from app.jobs.model import JobSnapshot, JobStatus
-from app.pictures import CARD_NAME
 from app.ui import markup
-from app.ui.media import Media
-from app.ui.stage import STATE_WORDS, when
 from generator.catalogue.entry import ModelInfo
-
-KINDS = ("text", "image", "attack")
-"""The kinds of jobs whose results are shown."""
 
 CLICK_JS = """
 element.addEventListener('click', event => {
@@ -20,49 +11,6 @@ element.addEventListener('click', event => {
   if (chosen) trigger('select', {pick: chosen.dataset.pick});
 });
 """
-
-
-def results(snapshots: Sequence[JobSnapshot], media: Media, most: int = 48) -> str:
-    """The visitor's earlier jobs as a grid of buttons, newest first."""
-    shown = [job for job in snapshots if job.status is not JobStatus.DISCARDED and job.kind in KINDS]
-    if not shown:
-        inner = "<p>Nothing yet. What you make appears here, and stays after a reload.</p>"
-    else:
-        inner = f'<div class="cx-results">{"".join(_result(job, media) for job in shown[:most])}</div>'
-    return f'<section class="cx-section" aria-label="Your results"><h2>Your results</h2>{inner}</section>'
-
-
-def fingerprint(snapshots: Sequence[JobSnapshot]) -> str:
-    """Changes whenever a list of jobs would look different."""
-    parts = (f"{job.id} {job.status.value} {job.stopping} {bool(job.preview)}" for job in snapshots)
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _result(job: JobSnapshot, media: Media) -> str:
-    title = job.title or job.kind
-    image = _card_picture(job, media)
-    done = job.status is JobStatus.DONE
-    state = "" if done else f" · {'stopping' if job.stopping else STATE_WORDS[job.status]}"
-    return (
-        f'<button class="cx-result" data-pick="{markup.text(job.id)}">{image}'
-        f"<span>{markup.text(title)}</span><small>{when(job.created)}{markup.text(state)}</small></button>"
-    )
-
-
-def _card_picture(job: JobSnapshot, media: Media) -> str:
-    """One whole picture: of a finished job its first, of one that runs the first of those that its preview shows."""
-    card = Path(job.folder) / CARD_NAME
-    if card.is_file():
-        return markup.picture(media.url(card), "")
-    if not job.preview or not Path(job.preview).is_file():
-        return '<span class="cx-noimage"></span>'
-    shown = markup.picture(media.url(Path(job.preview), job.preview_version), "")
-    recipe = job.params.get("recipe", {})
-    if job.kind == "attack" or int(recipe.get("images", 1)) < 2:
-        return shown
-    height, width = (max(1, int(side)) for side in recipe.get("size", (1, 1)))
-    ratio = f"aspect-ratio: {width} / {height}; width: {100 * min(1.0, width / height):.2f}%"
-    return f'<span class="cx-first">{shown.replace("<img ", f"""<img style="{ratio}" """, 1)}</span>'
 
 
 def models(infos: Sequence[ModelInfo], encoders: Sequence[ModelInfo] = ()) -> str:

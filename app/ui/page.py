@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 import gradio as gr
 
-from app.jobs.model import JobSnapshot
 from app.ui import gallery, markup
 from app.ui.attack_tab import AttackTab
 from app.ui.blocks import PageBlocks
@@ -15,13 +14,14 @@ from app.ui.class_tab import ClassTab
 from app.ui.evaluation_sidebar import EvaluationSidebar
 from app.ui.forgetting import Forgetting
 from app.ui.forms import FormError
-from app.ui.gallery import CLICK_JS
 from app.ui.guard import QUICK, Updates, guarded
 from app.ui.panel import JobPanel, owner_token
+from app.ui.result_cards import fingerprint
 from app.ui.services import Studio
 from app.ui.text_actions import picture_of
 from app.ui.text_tab import TextTab
 from app.ui.uploads import brought
+from app.ui.your_results import YourResults
 from generator.recipe import Recipe
 
 TITLE = "CrossMax Studio"
@@ -125,9 +125,8 @@ def build_page(studio: Studio) -> gr.Blocks:
                 with gr.Tab(title, id=kind):
                     tab.build()
         notice = gr.HTML("", elem_classes="cx-notice-area", apply_default_css=False)
-        shelf = gr.HTML(
-            gallery.results([], studio.media), elem_id="results", apply_default_css=False, js_on_load=CLICK_JS
-        )
+        results = YourResults(studio, owner)
+        results.build()
         shelved = gr.State("")
         watch = gr.Timer(SHELF_SECONDS)
         models = gr.HTML(_models(studio), elem_id="models", apply_default_css=False)
@@ -139,12 +138,8 @@ def build_page(studio: Studio) -> gr.Blocks:
         sidebar.build()
         sidebar.wire()
 
-        def shelve(snapshot: JobSnapshot | None) -> Updates:
-            return {shelf: gallery.results(studio.jobs.list(snapshot.owner), studio.media)} if snapshot else {}
-
         panels = {kind: tab.panel for kind, (_, tab) in every.items()}
         for _, tab in every.values():
-            tab.panel.also([shelf], shelve)
             tab.wire()
         followed = list(dict.fromkeys(component for panel in panels.values() for component in panel.outputs))
 
@@ -160,7 +155,7 @@ def build_page(studio: Studio) -> gr.Blocks:
             busy = busy or next((job.kind for job in mine if time.time() - (job.finished or 0) < RECENT_SECONDS), None)
             updates: Updates = {
                 owner: {"owner": token},
-                shelf: gallery.results(jobs, studio.media),
+                **results.show(token),
                 models: _models(studio),
                 tabs: gr.Tabs(selected=busy) if busy else gr.skip(),
             }
@@ -168,37 +163,35 @@ def build_page(studio: Studio) -> gr.Blocks:
                 updates |= {**tab.arrive(), **tab.panel.resume(token)}
             return updates | sidebar.arrive(token)
 
-        arrivals = [notice, owner, shelf, models, tabs, *followed, *sidebar.arrivals]
+        arrivals = [notice, owner, *results.outputs, models, tabs, *followed, *sidebar.arrivals]
         arrivals += [component for _, tab in every.values() for component in tab.arrivals]
         page.load(guarded(notice)(arrive), [owner], list(dict.fromkeys(arrivals)), **QUICK)
 
-        def refresh(state: Any) -> Updates:
-            return {
-                shelf: gallery.results(studio.jobs.list(owner_token(state)), studio.media),
-                models: _models(studio),  # one may have been downloaded
-            }
+        def refresh(state: Any, *filters: Any) -> Updates:
+            # A model may have been downloaded.
+            return {**results.show(owner_token(state), *filters), models: _models(studio)}
 
-        def look(state: Any, seen: str) -> Updates:
+        def look(state: Any, seen: str, *filters: Any) -> Updates:
             jobs = studio.jobs.list(owner_token(state)) if state else []
-            now = gallery.fingerprint(jobs)
+            now = fingerprint(jobs)
             if not state or now == seen:
                 return {}
-            return {shelved: now, shelf: gallery.results(jobs, studio.media), **sidebar.list_runs(jobs)}
+            return {shelved: now, **results.show(owner_token(state), *filters), **sidebar.list_runs(jobs)}
 
-        watch.tick(
-            guarded(notice, keep=True)(look), [owner, shelved], [notice, shelved, shelf, *sidebar.listed], **QUICK
-        )
+        watched = [notice, shelved, *results.outputs, *sidebar.listed]
+        watch.tick(guarded(notice, keep=True)(look), [owner, shelved, *results.inputs], watched, **QUICK)
 
         for panel in panels.values():
-            panel.changed.connect(guarded(notice, keep=True)(refresh), [owner], [notice, shelf, models])
+            shown = [notice, *results.outputs, models]
+            panel.changed.connect(guarded(notice, keep=True)(refresh), [owner, *results.inputs], shown)
 
-        def pick(state: Any, event: gr.EventData) -> Updates:
-            snapshot = studio.jobs.snapshot(str(event.pick))
+        def pick(job_id: str, state: Any) -> Updates:
+            snapshot = studio.jobs.snapshot(job_id)
             panel = panels.get(snapshot.kind, images.panel)
             return {tabs: gr.Tabs(selected=snapshot.kind), **panel.open(snapshot.id, state)}
 
+        results.wire(panels.values(), pick, [tabs, *followed])
         to_the_top: dict[str, Any] = {"fn": None, "js": "() => window.scrollTo({top: 0, behavior: 'smooth'})"}
-        shelf.select(guarded(notice)(pick), [owner], [notice, tabs, *followed], **QUICK).then(**to_the_top)
 
         def send(job_id: str, index: int, state: Any) -> Updates:
             snapshot = texts.panel.find(job_id, state)

@@ -92,17 +92,17 @@ class JobPanel:
         quiet: dict[str, Any] = {"outputs": self.outputs, "show_progress": "hidden", "queue": False}
 
         def tick(job_id: str, seen: str) -> Updates:
-            snapshot = self._find(job_id)
+            snapshot = self.look(job_id)
             if snapshot is not None and fingerprint(snapshot) == seen:
                 return {}
             return self.follow(snapshot)
 
         def stop(job_id: str, owner: Any) -> Updates:
             self.studio.jobs.stop(job_id, owner_token(owner))
-            return self.follow(self._find(job_id))
+            return self.follow(self.look(job_id))
 
         def discard(job_id: str, owner: Any, *chosen: Any) -> Updates:
-            snapshot = self._find(job_id)
+            snapshot = self.look(job_id)
             self.studio.jobs.discard(job_id, owner_token(owner))
             others = [job.params for job in self.studio.jobs.list(owner_token(owner)) if job.id != job_id]
             gone = digests_in(snapshot.params if snapshot else {}) - digests_in(others)
@@ -147,7 +147,7 @@ class JobPanel:
         Raises:
             UnknownJobError: there is none with this id; somebody else's job does not exist for it.
         """
-        snapshot = self._find(job_id)
+        snapshot = self.look(job_id)
         if snapshot is None or snapshot.owner != owner_token(owner) or snapshot.kind != self.kind:
             raise UnknownJobError("This result is no longer there. Reload the page to see what is.")
         return snapshot
@@ -188,7 +188,8 @@ class JobPanel:
             **self._follow_others(None if working else snapshot),
         }
 
-    def _find(self, job_id: str) -> JobSnapshot | None:
+    def look(self, job_id: str) -> JobSnapshot | None:
+        """A job, whoever's it is; None for no id, and for one that is no more."""
         if not job_id:
             return None
         try:

@@ -11,6 +11,7 @@ from app.describing import Offer
 from app.estimates import Cost
 from app.evaluation_order import Cost as EvaluationCost
 from app.evaluation_order import DataChoice, EvaluationOrder, KnownReport, ReportFiles, ShippedReport, SuiteChoice
+from app.jobs.history import History
 from app.jobs.model import JobRequest, JobSnapshot
 from app.ui.media import Media
 from app.uploads import Uploads
@@ -30,6 +31,11 @@ class Jobs(Protocol):
     def list(self, owner: str | None = None) -> Sequence[JobSnapshot]: ...
     def stop(self, job_id: str, owner: str) -> Any: ...
     def discard(self, job_id: str, owner: str) -> Any: ...
+
+    @property
+    def history(self) -> History:
+        """What owners do with the jobs that they have."""
+        ...
 
 
 class Models(Protocol):

@@ -17,6 +17,7 @@ from app.ui import (
     folder_results,
     gallery,
     markup,
+    result_cards,
     results,
     stage,
     text_results,
@@ -90,6 +91,7 @@ def fragments(folder: Path) -> list[str]:
     image["after"] = {LONG: says(f"{LONG}2", LONG)}
     image["cosines"] = {LONG: [{"role": "prompt", "text": LONG, "weight": 1.0, "before": 0.1, "after": 0.2}]}
     made = dataclasses.replace(job, result={**recipe, "images": [image] * 3})
+    noted = dataclasses.replace(made, kind="image", note=LONG)
     in_folder = dataclasses.replace(job, params={"folder": {}}, result={"complete": True, "images": []})
     parts = [folder_results.folder_view(in_folder, media) + folder_results.folder_more(in_folder, {})]
     write_findings(folder, findings())
@@ -102,7 +104,7 @@ def fragments(folder: Path) -> list[str]:
     evaluated = dataclasses.replace(job, kind="evaluate", params={"config": {"model": LONG}})
     return [
         *parts,
-        gallery.results([dataclasses.replace(made, kind="image")] * 3, media),
+        result_cards.cards([noted] * 3, media, {LONG: LONG}, found=3, of=4),
         gallery.models([model, model]),
         stage.stage(dataclasses.replace(job, status=JobStatus.FAILED, error=LONG), media, lambda _job: ""),
         chosen_markup(LONG, media.url(folder / "a.png")),

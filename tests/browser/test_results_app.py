@@ -1,0 +1,151 @@
+"""Your results in a real browser: found again, marked, named, deleted and had back, taken along."""
+
+import csv
+import io
+import json
+import re
+import zipfile
+
+import pytest
+
+from tests.browser.actions import open_classes, wait_for_another_job
+from tests.browser.conftest import Server, first_visit
+
+sync_api = pytest.importorskip("playwright.sync_api")
+
+pytestmark = pytest.mark.browser
+SOON = 20_000
+"""Milliseconds within which an answer of the server is on the page, however busy the machine."""
+
+
+def titles(page: "sync_api.Page") -> list[str]:
+    return page.locator("#results .cx-result > span:nth-child(2)").all_inner_texts()
+
+
+def expect_titles(page: "sync_api.Page", *starts: str) -> None:
+    """Wait until these are listed, each by the beginning of its title."""
+    found = page.locator("#results .cx-result > span:nth-child(2)")
+    sync_api.expect(found).to_have_text([re.compile(f"^{re.escape(start)}") for start in starts], timeout=SOON)
+
+
+def card(page: "sync_api.Page", title: str) -> "sync_api.Locator":
+    return page.locator("#results .cx-card", has_text=title)
+
+
+def draw(page: "sync_api.Page", *names: str) -> None:
+    """Make a picture of each of these classes, one after another."""
+    before = ""
+    for name in names:
+        page.locator("#class-chips").get_by_text(name, exact=True).click()
+        page.click("#class-create")
+        wait_for_another_job(page, before, "done", "image")
+        before = page.locator("#image-stage [data-job]").get_attribute("data-job") or ""
+
+
+def search(page: "sync_api.Page", words: str) -> None:
+    page.locator("#results-search textarea, #results-search input").first.fill(words)
+
+
+def choose(page: "sync_api.Page", *names: str) -> None:
+    for name in names:
+        card(page, name).locator("input[data-choose]").check()
+
+
+def test_results_are_found_marked_named_deleted_and_had_back(visit: "sync_api.Page") -> None:
+    draw(visit, "frog", "ship", "horse")
+    expect_titles(visit, "horse", "ship", "frog")
+    assert "on Stand-in, defended" in card(visit, "ship").inner_text()
+    assert "40 steps" in card(visit, "ship").inner_text()
+
+    search(visit, "SHIP")
+    expect_titles(visit, "ship")
+    sync_api.expect(visit.locator("#results .cx-card-count")).to_have_text("1 found, of 3", timeout=SOON)
+    search(visit, "stand-in defended")
+    expect_titles(visit, "horse", "ship", "frog")
+    search(visit, "zebra")
+    sync_api.expect(visit.locator("#results")).to_contain_text("None of your 3 results is like that", timeout=SOON)
+    search(visit, "")
+
+    card(visit, "frog").locator("[data-act=star]").click()
+    visit.wait_for_selector("#results [data-act=star][aria-pressed=true]")
+    visit.locator("#results-favourites input").check()
+    expect_titles(visit, "frog")
+    visit.locator("#results-favourites input").uncheck()
+    expect_titles(visit, "horse", "ship", "frog")
+
+    card(visit, "horse").locator("[data-act=edit]").click()
+    visit.locator("#results-title input, #results-title textarea").first.fill("my <b>zebra</b>")
+    visit.locator("#results-note textarea").fill("for the talk")
+    visit.click("#results-save")
+    expect_titles(visit, "my <b>zebra</b>", "ship", "frog")
+    sync_api.expect(visit.locator("#image-stage h2")).to_have_text("my <b>zebra</b>", timeout=SOON)
+    search(visit, "talk")
+    expect_titles(visit, "my <b>zebra</b>")
+    search(visit, "")
+    expect_titles(visit, "my <b>zebra</b>", "ship", "frog")
+
+    choose(visit, "zebra", "ship")
+    sync_api.expect(visit.locator("#results .cx-chosen-words")).to_have_text("2 chosen", timeout=SOON)
+    visit.locator("#results [data-act=delete]").click()
+    expect_titles(visit, "frog")
+    visit.wait_for_selector("#image-stage .cx-empty")  # what stood on the stage is gone from there, too
+    sync_api.expect(visit.locator("#results-notice")).to_contain_text("2 results deleted", timeout=SOON)
+    visit.click("#results-undo")
+    expect_titles(visit, "my <b>zebra</b>", "ship", "frog")
+    visit.wait_for_selector("#results-undo", state="hidden")
+    visit.reload()
+    expect_titles(visit, "my <b>zebra</b>", "ship", "frog")
+    card(visit, "ship").locator(".cx-result").click()
+    visit.wait_for_selector("#image-stage [data-status=done]")
+    sync_api.expect(visit.locator("#image-stage h2")).to_contain_text("ship", timeout=SOON)
+
+
+def test_a_zip_has_pictures_recipes_and_a_table(visit: "sync_api.Page") -> None:
+    draw(visit, "frog", "ship")
+    expect_titles(visit, "ship", "frog")
+    visit.locator("#results [data-all='1']").click()
+    visit.locator("#results [data-act=export]").click()
+    link = visit.locator("#results-notice a[download]")
+    link.wait_for()
+    data = visit.request.get(visit.url + (link.get_attribute("href") or "")).body()
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        names = archive.namelist()
+        assert archive.testzip() is None
+        rows = list(csv.DictReader(io.StringIO(archive.read("results.csv").decode())))
+        recipe = json.loads(archive.read(f"{rows[1]['folder']}/recipe.json"))
+        picture = archive.read(f"{rows[1]['folder']}/image-1.png")
+    assert len(names) == 5 and [row["what"] for row in rows] == ["ship", "frog"]
+    assert recipe["classes"] == ["frog"] and picture.startswith(b"\x89PNG")
+    assert rows[0]["models"] == "Stand-in, defended"
+
+
+def test_two_owners_never_see_each_others(visit: "sync_api.Page", browser: "sync_api.Browser", server: Server) -> None:
+    """Neither listed, nor found, opened, changed, deleted or exported by who knows its id."""
+    draw(visit, "frog")
+    expect_titles(visit, "frog")
+    job = visit.locator("#results [data-pick]").first.get_attribute("data-pick") or ""
+    with first_visit(browser, server.address) as other:
+        open_classes(other)
+        draw(other, "ship")
+        expect_titles(other, "ship")
+        search(other, "frog")
+        sync_api.expect(other.locator("#results")).to_contain_text("None of your 1 results is like that", timeout=SOON)
+        search(other, "")
+        expect_titles(other, "ship")
+        for forge in (
+            "b => { b = b.querySelector('[data-pick]'); b.dataset.pick = ID; b.click(); }",
+            "b => { b = b.querySelector('[data-act=star]'); b.dataset.id = ID; b.click(); }",
+            "b => { b = b.querySelector('[data-act=edit]'); b.dataset.id = ID; b.click(); }",
+            "b => { const box = b.querySelector('[data-choose]'); box.dataset.choose = ID; box.click();"
+            " document.querySelector('#results [data-act=delete]').click(); }",
+            "b => { const box = b.querySelector('[data-choose]'); box.dataset.choose = ID; box.click();"
+            " document.querySelector('#results [data-act=export]').click(); }",
+        ):
+            other.locator("#results .cx-card").first.evaluate(forge.replace("ID", f"'{job}'"))
+            other.wait_for_selector("#results-notice .cx-bad")
+            words = other.locator("#results-notice").inner_text()
+            assert "our side" not in words and "frog" not in words, words
+            other.reload()
+            expect_titles(other, "ship")
+    expect_titles(visit, "frog")
+    assert visit.locator("#results [data-act=star]").get_attribute("aria-pressed") == "false"
