@@ -24,10 +24,7 @@ from generator.contributions import contributions, octaves
 from generator.image import load_image, save_png, to_tensor
 from generator.operators import layer_shape
 from generator.prior import Prior
-from generator.synthesis import Synthesis
-
-PARTS = {"layers": "layers", "pixel": "octaves"}
-"""Perturbation of a recipe -> the kind of its parts."""
+from generator.synthesis import PERTURBATIONS, Synthesis
 
 
 def save_changes(
@@ -46,7 +43,7 @@ def save_changes(
 
 def _save_parts(folder: Path, changes: Tensor, synthesis: Synthesis) -> list[dict[str, Any]]:
     """Save the parts of changes [B, 3, H, W]."""
-    kind = PARTS[synthesis.recipe.perturbation]
+    kind = PERTURBATIONS[synthesis.recipe.perturbation].parts
     parts = _octaves(changes) if kind == "octaves" else _layers(synthesis.prior)
     shown: list[list[dict[str, Any]]] = [[] for _ in changes]
     rest = changes.clone()

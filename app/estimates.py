@@ -168,7 +168,7 @@ def _products(resolutions: tuple[int, ...], size: Size) -> float:
 
 def _prior_seconds(recipe: Recipe, pixels: int, products: float, size: Size, rates: Rates) -> float:
     """One image's step without the models: rendering it, and moving what holds it."""
-    seconds = _PRIOR[recipe.perturbation] * pixels * rates.pixel
+    seconds = _PRIOR.get(recipe.perturbation, _PRIOR["layers"]) * pixels * rates.pixel
     if recipe.perturbation == "pixel":
         return seconds
     if choose_form(recipe.form, recipe.optimiser) == "image_space":

@@ -5,7 +5,8 @@ The way of a picture, from what was asked for to the file::
     flags, widgets, a PNG  ->  Recipe  ->  synthesise  ->  optimise  ->  produce  ->  PNG with its recipe, JSON record
 
 1. **What is asked.** `recipe` is the one type that says everything; its fields, with ranges, defaults and help, are in
-   `recipe_common` (all tasks) and `recipe_schema` (texts, attacks), what they demand of each other in `recipe_checks`.
+   `recipe_common` (all tasks) and `recipe_schema` (texts, attacks), what they demand of each other in `recipe_checks`
+   (`choices`: fields whose values are the names in a registry).
    `presets` and `presets_published` are sets of its fields; `prompts` reads prompts, `views` the views.
 2. **What is left open.** `completion.fill_in` fills in size, resolutions and digests from the pictures that come along
    (`guidance.Pictures`); `class_names` and `synonyms` find each model's own name of a class.
@@ -13,8 +14,9 @@ The way of a picture, from what was asked for to the file::
 
    - a *prior*, which holds the picture: layers of many resolutions (`prior`, with the mathematics in `operators` and
      `kernels`) or single pixels (`pixel`), within a bound (`bounds`);
-   - an *objective*, the loss to be minimised, put together by `recipe_objective`: of classes (`objectives`), of texts
-     and pictures in the space of an encoder (`similarity`, `guidance`), of units of a network (`units`);
+   - an *objective*, the loss to be minimised (`objectives`), put together by `recipe_objective`: of classes
+     (`class_objectives`), of texts and pictures in the space of an encoder (`similarity`, `guidance`), of units of a
+     network (`units`);
    - *views*, the random changes under which a picture is scored (`views`, `view_windows`, `view_transfer`, `jpeg`);
    - an *optimiser*, which moves the prior (`optimisers`, and `projected` for the update rules of attacks).
 

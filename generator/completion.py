@@ -8,10 +8,10 @@ from torch import Tensor
 from generator.errors import StudioError
 from generator.guidance import Pictures
 from generator.operators import Size
+from generator.optimisers import OPTIMISERS
 from generator.recipe import Recipe
 from generator.recipe_checks import PICTURES, TASK_WORDS
 from generator.recipe_common import MAX_CANVAS, MIN_CANVAS
-from generator.recipe_schema import PROJECTED
 
 AUTO_RESOLUTIONS = "auto"
 AUTO_FINEST = {"class": 40, "photo": 128, "octaves": 512, "text": 224}
@@ -70,7 +70,7 @@ def fill_in(recipe: Recipe, source: Tensor | None = None, others: Pictures | Non
         _check_edit(recipe, pictures)
         if pictures.source is not None:
             changes["colour"] = "rgb"
-    by_plan = recipe.optimiser in PROJECTED or recipe.step_schedule != "constant" or recipe.keep == "best"
+    by_plan = OPTIMISERS[recipe.optimiser].projected or recipe.step_schedule != "constant" or recipe.keep == "best"
     if by_plan and not recipe.planned_steps:
         changes["planned_steps"] = recipe.steps
     if recipe.resolutions == AUTO_RESOLUTIONS:

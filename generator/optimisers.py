@@ -13,7 +13,7 @@ layer's own gradient, which is not linear, and needs the layers. Rules of attack
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -142,13 +142,76 @@ def _layered(name: str, prior: Prior) -> LayeredPrior:
     return prior
 
 
-OPTIMISERS: dict[str, Callable[[Prior, Settings], Optimiser]] = {
-    "sgd": _sgd,
-    "adam": _adam,
-    "pgd": _pgd,
-    "mi-fgsm": _mi_fgsm,
-    "apgd": _apgd,
+@dataclass(frozen=True)
+class Rule:
+    """An update rule as recipes name it.
+
+    Attributes:
+        make: makes it for a prior. Raises StudioError where the two do not fit.
+        title: in menus.
+        says: what it does, as the help of the field goes on after its name.
+        tasks: those that have it; () for all.
+        projected: whether it brings what it changes back into the budget after every step, as rules of attacks do.
+        takes_momentum: whether a momentum can be set; `usual_momentum` is that of its authors.
+        takes_schedule: whether the sizes of its steps can change on the way.
+        pixels_alone: whether it moves single pixels within a budget, and nothing else.
+        reach: to how many times eps its steps on pixels add up, as its authors take them; 0 where nobody says.
+    """
+
+    make: Callable[[Prior, Settings], Optimiser]
+    title: str
+    says: str = ""
+    tasks: tuple[str, ...] = ()
+    projected: bool = False
+    takes_momentum: bool = False
+    usual_momentum: float = 0.0
+    takes_schedule: bool = False
+    pixels_alone: bool = False
+    reach: float = 0.0
+
+    def __call__(self, prior: Prior, settings: Settings) -> Optimiser:
+        """Make it."""
+        return self.make(prior, settings)
+
+
+_OF_ATTACKS: dict[str, Any] = {"tasks": ("attack",), "projected": True}
+
+OPTIMISERS: dict[str, Rule] = {
+    "sgd": Rule(_sgd, "gradient descent", "(gradient descent)", takes_momentum=True, takes_schedule=True),
+    "adam": Rule(_adam, "Adam", "(Adam, on layers)"),
+    "pgd": Rule(
+        _pgd,
+        "PGD, signed steps",
+        "(of attacks: steps along the sign of the gradient, projected into the budget)",
+        takes_schedule=True,
+        reach=2.5,  # Madry et al., arXiv 1706.06083
+        **_OF_ATTACKS,
+    ),
+    "mi-fgsm": Rule(
+        _mi_fgsm,
+        "MI-FGSM, with momentum",
+        "(of attacks: the same with momentum of normalised gradients)",
+        takes_momentum=True,
+        usual_momentum=1.0,
+        takes_schedule=True,
+        reach=1.0,  # Dong et al., arXiv 1710.06081
+        **_OF_ATTACKS,
+    ),
+    "apgd": Rule(
+        _apgd,
+        "APGD, steps that halve themselves",
+        "(of attacks on pixels: steps that halve themselves)",
+        pixels_alone=True,
+        **_OF_ATTACKS,
+    ),
 }
+"""Every update rule by its name in a recipe."""
+
+
+def rules_that(can: Callable[[Rule], bool]) -> str:
+    """The names of the rules that can do something, as a sentence lists them."""
+    names = [name for name, rule in OPTIMISERS.items() if can(rule)]
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def make_optimiser(

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from generator.errors import StudioError
+from generator.optimisers import OPTIMISERS
 from generator.preset import Preset
 from generator.presets_published import PUBLISHED_ATTACKS
 from generator.recipe import Recipe
@@ -48,6 +49,7 @@ _ATTACK = {
 Of six targets, 20 steps of 0.05 reached three by the margin, which follows two classes at a time, and five by the
 cross-entropy; steps of 0.15 all six. The passes without any view bring the picture itself there; the others keep it
 from depending on single pixels: without them it is as sure of the model that is attacked, and fools others less.
+from generator.optimisers import OPTIMISERS
 """
 
 _TEXT = {
@@ -173,15 +175,12 @@ DEFAULT_PRESET: Mapping[str, str] = {"class": "balanced", "text": "balanced", "a
 """The preset of each task where none is chosen."""
 
 
-_MOMENTA = {"mi-fgsm": 1.0}
-"""Momenta of update rules where none is given; 0 for the others."""
-
-
 def rule_fields(optimiser: str) -> dict[str, Any]:
     """Return what goes with an update rule that is chosen in place of a preset's: the ways of a preset are of sgd."""
     if optimiser == "sgd":
         return {}
-    return {"momentum": _MOMENTA.get(optimiser, 0.0), "step_schedule": "constant"}
+    known = OPTIMISERS.get(optimiser)  # of another, the recipe says that there is none
+    return {"momentum": known.usual_momentum if known else 0.0, "step_schedule": "constant"}
 
 
 def presets_of(task: str) -> dict[str, Preset]:

@@ -15,7 +15,7 @@ layers are there, exactly, whenever somebody asks for them.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from typing import Literal
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -24,7 +24,7 @@ from generator.bounds import Bound
 from generator.errors import StudioError
 from generator.operators import ResolutionOperator, Size, layer_shape, resolution_operator
 
-Form = Literal["layered", "image_space"]
+Form: TypeAlias = str  # a key of `PRIORS`
 
 
 class Prior(ABC):
@@ -301,7 +301,7 @@ def forget(prior: Prior) -> None:
 PRIORS: dict[Form, type[Prior]] = {"layered": LayeredPrior, "image_space": ImageSpacePrior}
 
 
-def choose_form(form: Literal["auto"] | Form, optimiser: str) -> Form:
+def choose_form(form: Form, optimiser: str) -> Form:
     """The form meant by "auto": image space for "sgd", linear in gradients; layers for the others."""
     if form != "auto":
         return form

@@ -2,9 +2,11 @@
 
 import math
 
+from generator.class_objectives import OBJECTIVES
+from generator.optimisers import OPTIMISERS, rules_that
 from generator.prompts import Prompt, PromptError, parse_prompts
 from generator.recipe_common import MOST_SEED
-from generator.recipe_schema import AIMS, NEGATIVE_WEIGHT, PROJECTED, RECIPE_VERSION, RecipeSchema
+from generator.recipe_schema import AIMS, NEGATIVE_WEIGHT, RECIPE_VERSION, RecipeSchema
 from generator.units.unit import UnitError, parse_unit
 
 PICTURES = {"target": ("text", "attack"), "style": ("text",), "mask": ("text",)}
@@ -53,7 +55,7 @@ def check_targets(recipe: RecipeSchema) -> None:
         raise ValueError(
             f"weights needs one number per class or none, not {len(recipe.weights)} for {len(recipe.classes)} classes."
         )
-    if recipe.objective != "logit" and min(recipe.weights) < 0:
+    if not OBJECTIVES[recipe.objective].negative_weights and min(recipe.weights) < 0:
         raise ValueError("weights below 0 are possible only with objective 'logit': make them 0 or larger.")
     total = sum(recipe.weights)  # not fsum, which refuses to overflow
     if not 0 < total < math.inf:
@@ -175,28 +177,30 @@ def check_text(recipe: RecipeSchema) -> None:
 
 def check_rule(recipe: RecipeSchema) -> None:
     """Check the update rule, and what goes with it."""
-    rule = recipe.optimiser
-    if recipe.momentum > 0 and rule not in ("sgd", "mi-fgsm"):
-        raise ValueError(f"momentum belongs to sgd and mi-fgsm: set momentum to 0 with {rule}.")
+    rule, can = recipe.optimiser, OPTIMISERS[recipe.optimiser]
+    if recipe.momentum > 0 and not can.takes_momentum:
+        those = rules_that(lambda one: one.takes_momentum)
+        raise ValueError(f"momentum belongs to {those}: set momentum to 0 with {rule}.")
     if recipe.momentum == 1 and rule == "sgd":
         raise ValueError("momentum must be at least 0 and below 1 with sgd, not 1.")
-    if rule in PROJECTED and recipe.task != "attack":
+    if can.tasks and recipe.task not in can.tasks:
         raise ValueError(f"optimiser {rule!r} is for attacks on a photo: use 'sgd' or 'adam'.")
-    if rule == "apgd" and (recipe.perturbation != "pixel" or recipe.norm == "none"):
-        raise ValueError("optimiser 'apgd' starts with 2 eps: it needs perturbation 'pixel' and norm 'linf' or 'l2'.")
-    if rule in PROJECTED and recipe.form == "image_space":
-        raise ValueError(f"form 'image_space' is for optimiser 'sgd': use 'layered' or 'auto' with {rule}.")
-    if recipe.step_schedule != "constant" and rule not in ("sgd", "pgd", "mi-fgsm"):
+    if can.pixels_alone and (recipe.perturbation != "pixel" or recipe.norm == "none"):
         raise ValueError(
-            f"step_schedule {recipe.step_schedule!r} is for sgd, pgd and mi-fgsm: use 'constant' with {rule}."
+            f"optimiser {rule!r} starts with 2 eps: it needs perturbation 'pixel' and norm 'linf' or 'l2'."
         )
+    if can.projected and recipe.form == "image_space":
+        raise ValueError(f"form 'image_space' is for optimiser 'sgd': use 'layered' or 'auto' with {rule}.")
+    if recipe.step_schedule != "constant" and not can.takes_schedule:
+        those = rules_that(lambda one: one.takes_schedule)
+        raise ValueError(f"step_schedule {recipe.step_schedule!r} is for {those}: use 'constant' with {rule}.")
     if recipe.planned_steps and recipe.planned_steps < recipe.steps:
         raise ValueError(
             f"planned_steps is {recipe.planned_steps}, fewer than the {recipe.steps} steps: set it to 0 to plan anew."
         )
     if recipe.enough > 0 and recipe.keep != "best":
         raise ValueError("enough is for attacks that look at their steps: set keep to 'best', or enough to 0.")
-    if recipe.weighting == "dynamic" and recipe.objective == "logit" and recipe.classes:
+    if recipe.weighting == "dynamic" and not OBJECTIVES[recipe.objective].bounded and recipe.classes:
         raise ValueError(
             "weighting 'dynamic' needs objectives that can be reached: use 'cross_entropy', 'margin' or 'leave', not "
             "'logit'."

@@ -5,6 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from generator.choices import MARK, OneOf
+from generator.class_objectives import OBJECTIVES
+from generator.optimisers import OPTIMISERS
+from generator.prior import PRIORS
 from generator.units.unit import SYNTAX
 
 RECIPE_VERSION = 4
@@ -17,9 +21,6 @@ CLASS_ONLY: dict[str, Any] = {"tasks": ("class",)}
 EVERY_TASK: dict[str, Any] = {"tasks": ("class", "text", "attack")}  # marks those that version 1 has not
 FROM_NOTHING: dict[str, Any] = {"tasks": ("class", "text"), "since": 4}  # "since": the version that has it first
 GUIDED: dict[str, Any] = {"tasks": ("text", "attack")}  # those that CLIP models are asked about
-PROJECTED = ("pgd", "mi-fgsm", "apgd")
-"""Update rules of attacks, which bring what they change back into the budget after every step."""
-RULES: dict[str, Any] = {"choices_of": {"attack": PROJECTED}}  # marks choices that only some tasks have
 
 TASK_DEFAULTS: Mapping[str, Mapping[str, Any]] = {"text": {"models": ("tiny-clip",), "classes": ()}}
 """Defaults of a task where they are not the field's own."""
@@ -102,13 +103,9 @@ class CommonFields(BaseModel):
         ),
         json_schema_extra=CLASS_ONLY,
     )
-    objective: Literal["logit", "cross_entropy", "margin", "leave"] = Field(
+    objective: Annotated[str, OneOf(lambda: OBJECTIVES)] = Field(
         "logit",
-        description=(
-            "What is optimised: 'logit' raises the score of the classes, 'cross_entropy' brings the "
-            "probabilities to the mixture, 'margin' lifts the class just above the best other one, 'leave' "
-            "only gets away from the original class (attacks)."
-        ),
+        description=(f"What is optimised: {MARK}."),
     )
     readout: Name = Field(
         "mean",
@@ -141,7 +138,7 @@ class CommonFields(BaseModel):
             "they do in natural pictures (only for pictures from nothing; from a photo, a text uses 'rgb')."
         ),
     )
-    form: Literal["auto", "layered", "image_space"] = Field(
+    form: Annotated[str, OneOf(lambda: PRIORS, ("auto",))] = Field(
         "auto",
         description=(
             "How the layers are held: 'layered' keeps every resolution, 'image_space' keeps one tensor and "
@@ -167,14 +164,9 @@ class CommonFields(BaseModel):
             "alike, which attacks need to reach a class of their choice."
         ),
     )
-    optimiser: Literal["sgd", "adam", "pgd", "mi-fgsm", "apgd"] = Field(
+    optimiser: Annotated[str, OneOf(lambda: OPTIMISERS)] = Field(
         "sgd",
-        description=(
-            "Update rule of the picture: 'sgd' (gradient descent) or 'adam'; in attacks also 'pgd' (steps along the "
-            "sign of the gradient, projected into the budget), 'mi-fgsm' (the same with momentum of normalised "
-            "gradients) and, for pixels, 'apgd' (steps that halve themselves)."
-        ),
-        json_schema_extra=RULES,
+        description=(f"Update rule of the picture: {MARK}."),
     )
     momentum: float = Field(
         0.0,

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from generator.choices import OneOf
 from generator.errors import StudioError
 from generator.recipe import Recipe
 from generator.recipe_schema import FILLED_IN
@@ -124,16 +125,18 @@ def _describe(name: str, field: FieldInfo, task: str) -> RecipeField:
     if several:
         annotation = get_args(annotation)[0]
         annotation = getattr(annotation, "__origin__", annotation)  # the type below its limits
+    listed = next((mark for mark in field.metadata if isinstance(mark, OneOf)), None)
     choices = get_args(annotation) if get_origin(annotation) is Literal else ()
-    others = {value for of, values in _marks(field).get("choices_of", {}).items() if of != task for value in values}
+    choices = choices if listed is None else listed.names(task)
+    described = field.description or ""
     return RecipeField(
         name=name,
         flag="--" + name.replace("_", "-"),
         type=str if choices else annotation,
         several=several,
         default=field.get_default(),
-        help=field.description or "",
-        choices=tuple(choice for choice in choices if choice not in others),
+        help=described if listed is None else listed.describe(described),
+        choices=choices,
         minimum=_limit(field, "ge", "gt"),
         maximum=_limit(field, "le", "lt"),
     )

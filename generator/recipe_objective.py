@@ -15,9 +15,10 @@ from generator.class_names import (
     join_names,
     several_names,
 )
+from generator.class_objectives import OBJECTIVES
 from generator.errors import StudioError
 from generator.guidance import Pictures, guide
-from generator.objectives import OBJECTIVES, Ensemble, Objective, mean, mixture
+from generator.objectives import Ensemble, Objective, mean, mixture
 from generator.protocols import Classifier, Encoder, ProbedForGradient
 from generator.readout import read_out
 from generator.recipe import Recipe

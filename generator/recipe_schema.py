@@ -4,10 +4,12 @@ A description serves as the help of a flag and as the tooltip of a widget. The f
 `generator.recipe_common`; here are those of pictures of a text, and of attacks.
 """
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from generator.choices import MARK, OneOf
 from generator.prompts import SYNTAX
 from generator.recipe_common import (
     AIMS,
@@ -15,13 +17,13 @@ from generator.recipe_common import (
     EVERY_TASK,
     FILLED_IN,
     GUIDED,
-    PROJECTED,
     RECIPE_VERSION,
     TASK_DEFAULTS,
     TEXT_ONLY,
     CommonFields,
     Digest,
 )
+from generator.similarity import SCORES
 
 __all__ = [
     "AIMS",
@@ -30,7 +32,6 @@ __all__ = [
     "GUIDED",
     "MAX_PROMPT_LENGTH",
     "NEGATIVE_WEIGHT",
-    "PROJECTED",
     "RECIPE_VERSION",
     "TASK_DEFAULTS",
     "TEXT_ONLY",
@@ -40,6 +41,12 @@ __all__ = [
 MAX_PROMPT_LENGTH = 2000
 NEGATIVE_WEIGHT = 0.3
 """The weight of a negative prompt that has none of its own, as in Direct Ascent Synthesis (arXiv 2502.07753)."""
+
+
+def _perturbations() -> Mapping[str, object]:
+    from generator.synthesis import PERTURBATIONS  # here, since it is made of recipes
+
+    return PERTURBATIONS
 
 
 class RecipeSchema(CommonFields):
@@ -69,12 +76,10 @@ class RecipeSchema(CommonFields):
         ),
         json_schema_extra=TEXT_ONLY,
     )
-    score: Literal["cosine", "spherical", "contrastive"] = Field(
+    score: Annotated[str, OneOf(lambda: SCORES)] = Field(
         "cosine",
         description=(
-            "How picture and prompt are compared: 'cosine' of their embeddings, 'spherical' by the square of the "
-            "angle between them (harder pull from far away), 'contrastive' by how much better this prompt fits "
-            "than the ones it stands against. Pictures to match are compared by cosine or angle."
+            f"How picture and prompt are compared: {MARK}. Pictures to match are compared by cosine or angle."
         ),
         json_schema_extra=GUIDED,
     )
@@ -186,12 +191,9 @@ class RecipeSchema(CommonFields):
         ),
         json_schema_extra=ATTACK_ONLY,
     )
-    perturbation: Literal["layers", "pixel"] = Field(
+    perturbation: Annotated[str, OneOf(_perturbations)] = Field(
         "layers",
-        description=(
-            "What an attack changes: 'layers' of many resolutions that add up to the change, or every 'pixel' by "
-            "itself, as most published attacks do."
-        ),
+        description=(f"What an attack changes: {MARK}."),
         json_schema_extra=ATTACK_ONLY,
     )
     step_schedule: Literal["constant", "cosine"] = Field(

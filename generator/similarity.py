@@ -12,7 +12,7 @@ fades as both lie at right angles. The contrastive one is the cross-entropy of t
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -71,6 +71,8 @@ class ScoreKind:
         has_rivals: whether negative prompts are rivals of the others, rather than terms of their own.
         of_pictures: the score of pictures to match, which are far nearer to images than any text is.
         most_of_pictures: the largest distance of those.
+        title: in menus.
+        says: how it compares, as the help of the field goes on after its name.
     """
 
     make: Callable[[Tensor, Tensor, float], Score]
@@ -78,17 +80,27 @@ class ScoreKind:
     has_rivals: bool = False
     of_pictures: Score = cosine
     most_of_pictures: float = 2.0
+    title: str = ""
+    says: str = ""
 
 
-SCORES: Mapping[str, ScoreKind] = {
-    "cosine": ScoreKind(lambda _rivals, _odds, _scale: cosine),
+SCORES: dict[str, ScoreKind] = {
+    "cosine": ScoreKind(lambda _rivals, _odds, _scale: cosine, title="cosine", says="of their embeddings"),
     "spherical": ScoreKind(
         lambda _rivals, _odds, _scale: spherical,
         most=math.pi**2 / 2,
         of_pictures=spherical,
         most_of_pictures=math.pi**2 / 2,
+        title="angle (spherical)",
+        says="by the square of the angle between them (harder pull from far away)",
     ),
-    "contrastive": ScoreKind(Contrastive, most=math.inf, has_rivals=True),
+    "contrastive": ScoreKind(
+        Contrastive,
+        most=math.inf,
+        has_rivals=True,
+        title="against others (contrastive)",
+        says="by how much better this prompt fits than the ones it stands against",
+    ),
 }
 """Every score by its name in a recipe."""
 

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -299,7 +299,7 @@ def bound_of(recipe: Recipe, source: Tensor | None, mask: Tensor | None = None) 
 
 def _prior(recipe: Recipe, pictures: Pictures, device: torch.device | str) -> Prior:
     """Return what holds the pictures, and in an attack what their perturbation is made of."""
-    return PERTURBATIONS[recipe.perturbation](recipe, pictures, device)
+    return PERTURBATIONS[recipe.perturbation].make(recipe, pictures, device)
 
 
 def _pixels(recipe: Recipe, pictures: Pictures, device: torch.device | str) -> Prior:
@@ -346,8 +346,23 @@ def _start(recipe: Recipe, resolutions: Sequence[int]) -> dict[int, Tensor]:
     return {r: torch.cat([start[r] for start in starts]) for r in starts[0]}
 
 
-PERTURBATIONS: Mapping[str, Callable[[Recipe, Pictures, torch.device | str], Prior]] = {
-    "layers": _layers,
-    "pixel": _pixels,
+@dataclass(frozen=True)
+class Perturbation:
+    """What a picture is changed in: makes the prior of a recipe, with its title in menus, and what the help says of it.
+
+    `parts` is how a change is taken apart to be looked at: its own "layers", or "octaves" of the saved change.
+    """
+
+    make: Callable[[Recipe, Pictures, torch.device | str], Prior]
+    title: str
+    says: str = ""
+    parts: Literal["layers", "octaves"] = "octaves"
+
+
+PERTURBATIONS: dict[str, Perturbation] = {
+    "layers": Perturbation(
+        _layers, "layers of many resolutions", "(of many resolutions, which add up to the change)", "layers"
+    ),
+    "pixel": Perturbation(_pixels, "single pixels", "(every one by itself, as most published attacks do)"),
 }
 """What a picture is changed in, by its name in a recipe."""

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from generator.errors import StudioError
 from generator.text_files import read_json, read_text, write_bytes
+from robust_model.backbones import BACKBONES
 from robust_model.calibration import fit_temperature
 from robust_model.checkpoint import file_digest, load_tensors, save_tensors
 from robust_model.ensemble import EnsembleConfig, ModelConfig
@@ -126,10 +127,8 @@ def _network(exported: ExportedModel, folder: Path) -> list[str]:
 
 
 def _self_ensemble(model: ModelConfig) -> list[str]:
-    own = model.backbone == "cifar-resnet"
-    shape = f", widths {list(model.widths)}, blocks {list(model.blocks)}" if own else f" at {model.input_size} pixels"
     return [
-        f"- Backbone: {model.backbone}{shape}",
+        f"- Backbone: {model.backbone}{BACKBONES[model.backbone.partition(':')[0]].shape(model)}",
         f"- Sees: resolutions {list(model.stack.resolutions)} stacked as {model.stack.channels} channels",
         f"- Read-outs: depths {list(model.readout_depths)} and the final head; the answer combines the "
         f"{model.voters or len(model.readout_depths) + 1} deepest by {model.aggregator}",

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from generator.errors import StudioError
+from robust_model.backbones import BACKBONES
 from robust_model.crossmax import AGGREGATORS, find_aggregator
 from robust_model.frozen import frozen_chain
 from robust_model.model_config import EnsembleConfig, ModelConfig
@@ -20,10 +21,6 @@ from robust_model.networks import (
     Chain,
     LinearHead,
     activation_shapes,
-    cifar_resnet,
-    packaged_efficientnet,
-    timm_resnet,
-    torchvision_resnet,
 )
 from robust_model.noise import FreshNoise, FrozenNoise, Noise, SilentNoise
 from robust_model.stack import MultiResolutionStack, StackDraws
@@ -42,18 +39,10 @@ __all__ = [
 
 def _build_chain(config: ModelConfig, pretrained: bool, file: str) -> Chain:
     kind, _, name = config.backbone.partition(":")
-    if config.backbone == "cifar-resnet":
-        return cifar_resnet(config.stack.channels, config.widths, config.blocks)
-    if kind == "torchvision":
-        return torchvision_resnet(name, config.stack.channels, pretrained, file)
-    if kind == "timm":
-        return timm_resnet(name, config.stack.channels, pretrained, file)
-    if kind == "packaged":
-        return packaged_efficientnet(name, config.stack.channels, pretrained, file)
-    raise StudioError(
-        f"Unknown backbone '{config.backbone}': use cifar-resnet, packaged:lite0, torchvision:NAME or timm:NAME (a "
-        "ResNet)."
-    )
+    if kind not in BACKBONES or BACKBONES[kind].named != bool(name):
+        *others, last = (backbone.example for backbone in BACKBONES.values())
+        raise StudioError(f"Unknown backbone '{config.backbone}': use {', '.join(others)} or {last}.")
+    return BACKBONES[kind].make(config, name, pretrained, file)
 
 
 def _all_depths(config: ModelConfig, chain: Chain) -> tuple[int, ...]:

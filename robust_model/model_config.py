@@ -11,9 +11,10 @@ from robust_model.stack import StackConfig
 class ModelConfig(BaseModel):
     """Everything needed to build the network again. Frozen, validated, JSON.
 
-    `backbone` is "cifar-resnet" (with `widths` and `blocks`), "packaged:NAME" (of a classifier that a package brings,
-    as `lite0`), "torchvision:NAME" or "timm:NAME"; `input_size` is the side that the backbone sees (the stack is scaled
-    up to it, bicubic); `readout_depths` are depths of the chain (see `networks`); the last predictor is always the
+    `backbone` is one of `robust_model.backbones.BACKBONES`: "cifar-resnet" (with `widths` and `blocks`),
+    "packaged:NAME" (of a classifier that a package brings, as `lite0`), "torchvision:NAME" or "timm:NAME"; `input_size`
+        is the side that the backbone sees (the stack is scaled up to it, bicubic); `readout_depths` are depths of the
+    chain (see `networks`); the last predictor is always the
     backbone's own linear head, on top of them. `mean` and `std` normalise each RGB triple. `inference_noise` says what
     a plain call does: "off" (the centre of every distribution, so that the model is deterministic) or "fresh" (new
     random numbers at each call). The answer combines the `voters` deepest predictors (0: all) by `aggregator`, and is

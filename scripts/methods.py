@@ -21,8 +21,8 @@ import torch  # noqa: E402 -- all of these are found by the line above
 
 import clip_model.model  # noqa: E402
 import robust_model.ensemble  # noqa: E402
+from generator.class_objectives import OBJECTIVES  # noqa: E402
 from generator.encoders.catalogue import DOWNLOADABLE  # noqa: E402
-from generator.objectives import OBJECTIVES  # noqa: E402
 from generator.optimisers import OPTIMISERS  # noqa: E402
 from generator.presets_published import PUBLISHED_ATTACKS  # noqa: E402
 from generator.prior import PRIORS  # noqa: E402
@@ -142,10 +142,10 @@ def sections() -> dict[str, Iterable[Row]]:
     return {
         "Objectives of classes (`--objective`)": _objectives(),
         "Scores of texts and pictures (`--score`)": _scores(),
-        "What is changed (`--perturbation`)": of(dict(PERTURBATIONS)),
+        "What is changed (`--perturbation`)": of({name: one.make for name, one in PERTURBATIONS.items()}),
         "Forms of the prior (`--form`)": of(dict(PRIORS)),
         "Views (`--views`)": of(dict(VIEWS)),
-        "Update rules (`--optimiser`)": of(dict(OPTIMISERS)),
+        "Update rules (`--optimiser`)": of({name: rule.make for name, rule in OPTIMISERS.items()}),
         "How steps change (`--step-schedule`)": of(dict(SCHEDULES)),
         "Attacks as they were published (`generator attack --preset`)": _published(),
         "Attacks of evaluations (`robust_model evaluate`)": of(dict(ATTACKS)),

@@ -6,32 +6,25 @@ from typing import Any
 import gradio as gr
 
 from app.ui.guard import Updates
+from generator.choices import menu
+from generator.optimisers import OPTIMISERS
 from generator.recipe import Recipe
+from generator.synthesis import PERTURBATIONS
 
 Values = Mapping[Any, Any]
 """Component -> what it holds."""
 
-PERTURBATIONS = [("layers of many resolutions", "layers"), ("single pixels", "pixel")]
-RULES = [
-    ("gradient descent", "sgd"),
-    ("Adam", "adam"),
-    ("PGD, signed steps", "pgd"),
-    ("MI-FGSM, with momentum", "mi-fgsm"),
-    ("APGD, steps that halve themselves", "apgd"),
-]
 LAYER_STEP = 0.05
 """Learning rate of signed steps on layers, whose range has no edge to be reached; that of the presets."""
-PGD_REACH = 2.5
-"""PGD's steps add up to so many times eps (Madry et al., arXiv 1706.06083); those of MI-FGSM to eps (1710.06081)."""
 
 
 def rule_fields(rule: str, perturbation: str, steps: int, usual: Recipe) -> dict[str, Any]:
     """The fields of a recipe that go with an update rule; ``usual`` has those of gradient descent."""
     if rule == "sgd":
         return {"momentum": usual.momentum, "learning_rate": usual.learning_rate, "step_schedule": usual.step_schedule}
-    reach = {"pgd": PGD_REACH, "mi-fgsm": 1.0}.get(rule)
-    step = round(reach / steps, 5) if reach and perturbation == "pixel" else LAYER_STEP
-    return {"momentum": 1.0 if rule == "mi-fgsm" else 0.0, "learning_rate": step, "step_schedule": "constant"}
+    known = OPTIMISERS[rule]
+    step = round(known.reach / steps, 5) if known.reach and perturbation == "pixel" else LAYER_STEP
+    return {"momentum": known.usual_momentum, "learning_rate": step, "step_schedule": "constant"}
 
 
 class ChangeInput:
@@ -47,14 +40,14 @@ class ChangeInput:
     def build(self) -> None:
         """Create the widgets."""
         self.perturbation = gr.Radio(
-            PERTURBATIONS,
+            menu(PERTURBATIONS),
             value=self._start.perturbation,
             label="Change",
             elem_classes="cx-chips",
             elem_id="attack-perturbation",
         )
         self.rule = gr.Dropdown(
-            RULES, value=self._start.optimiser, filterable=False, label="Update rule", elem_id="attack-rule"
+            menu(OPTIMISERS), value=self._start.optimiser, filterable=False, label="Update rule", elem_id="attack-rule"
         )
 
     @property

@@ -26,6 +26,7 @@ from app.ui.services import Studio
 from app.ui.text_inputs import Order
 from app.ui.vocabulary import refuse_unknown_prompts
 from app.uploads import Kept
+from generator.optimisers import OPTIMISERS
 from generator.presets import from_preset
 from generator.recipe import Recipe
 
@@ -331,11 +332,11 @@ class AttackTab:
         self.budget.norm.input(guard(self.budget.choose), [self.budget.norm], [notice, self.budget.eps], **QUICK)
 
         def choose_rule(rule: str, perturbation: str, preset: str | None, steps: float | None) -> Updates:
-            kind = "pixel" if rule == "apgd" else perturbation
+            kind = "pixel" if OPTIMISERS[rule].pixels_alone else perturbation
             return {self.change.perturbation: kind, **step_sizes(rule, kind, preset, steps)}
 
         def choose_kind(rule: str, perturbation: str, preset: str | None, steps: float | None) -> Updates:
-            kept = "pgd" if rule == "apgd" and perturbation != "pixel" else rule
+            kept = "pgd" if OPTIMISERS[rule].pixels_alone and perturbation != "pixel" else rule
             return {self.change.rule: kept, **step_sizes(kept, perturbation, preset, steps)}
 
         def step_sizes(rule: str, perturbation: str, preset: str | None, steps: float | None) -> Updates:

@@ -24,12 +24,13 @@ from app.ui.vocabulary import (
     vocabulary_of,
 )
 from generator.catalogue.entry import ModelInfo
+from generator.choices import menu
 from generator.presets import DEFAULT_PRESET, from_preset, presets_of
 from generator.recipe import Recipe
+from generator.similarity import SCORES
 
 TASK = "text"
 USUAL_ON_THE_WAY = 9
-SCORES = [("cosine", "cosine"), ("angle (spherical)", "spherical"), ("against others (contrastive)", "contrastive")]
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class TextInputs:
         with gr.Accordion("Advanced", open=False, elem_classes="cx-fold"):
             self.models.build_others()
             self.score = gr.Radio(
-                SCORES,
+                menu(SCORES),
                 value=self.start_recipe.score,
                 label="Score",
                 info=help_of("score"),

@@ -17,6 +17,7 @@ from generator.image import quantise
 from generator.optimisers import OPTIMISERS
 from generator.production import output_paths, produce
 from generator.recipe import Recipe
+from generator.recipe_fields import cli_fields
 from generator.synthesis import PERTURBATIONS
 from tests.examples import examples
 from tests.generator.standins import Colours, Words, rng
@@ -53,7 +54,7 @@ def photos(draw: st.DrawFn) -> torch.Tensor:
 
 def test_the_methods_are_all_there_are() -> None:
     assert {(perturbation, rule) for perturbation, rule, _ in METHODS} | {("layers", "apgd")} == {
-        *product(PERTURBATIONS, get_args(Recipe.model_fields["optimiser"].annotation))
+        *product(PERTURBATIONS, next(field.choices for field in cli_fields("attack") if field.name == "optimiser"))
     }
     norms = {*get_args(Recipe.model_fields["norm"].annotation)} - {"none"}
     assert {norm for _, _, norm in METHODS} == norms == BUDGETS.keys()

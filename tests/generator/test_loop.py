@@ -3,9 +3,10 @@ import torch
 from torch import Tensor
 
 from generator.bounds import Free
+from generator.class_objectives import ClassLogit, CrossEntropy
 from generator.errors import StudioError
 from generator.loop import DivergedError, optimise, score
-from generator.objectives import ClassLogit, CrossEntropy, Ensemble, Objective, Term, mixture
+from generator.objectives import Ensemble, Objective, Term, mixture
 from generator.optimisers import make_optimiser
 from generator.prior import PRIORS, Prior, make_prior
 from generator.views import Compose, GaussianNoise, RandomCrop, Shift, View, parse_views

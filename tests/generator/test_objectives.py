@@ -4,19 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from generator.class_objectives import OBJECTIVES, ClassLogit, CrossEntropy, LeaveClass, Margin
 from generator.errors import StudioError
-from generator.objectives import (
-    OBJECTIVES,
-    ClassLogit,
-    CrossEntropy,
-    Ensemble,
-    LeaveClass,
-    Margin,
-    Objective,
-    Sum,
-    mean,
-    mixture,
-)
+from generator.objectives import Ensemble, Objective, Sum, mean, mixture
 
 
 class MeanColour:

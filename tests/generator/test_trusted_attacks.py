@@ -12,8 +12,8 @@ import torch
 from pyautoattack.autopgd_base import APGDAttack
 from torch import Tensor
 
+from generator.class_objectives import CrossEntropy
 from generator.loop import optimise
-from generator.objectives import CrossEntropy
 from generator.optimisers import make_optimiser
 from generator.pixel import PixelBall, PixelPrior
 from generator.views import Compose

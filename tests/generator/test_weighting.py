@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from generator.class_objectives import ClassLogit, CrossEntropy, LeaveClass, Margin
 from generator.errors import StudioError
 from generator.loop import score
-from generator.objectives import ClassLogit, CrossEntropy, LeaveClass, Margin, Objective, Term, mixture
+from generator.objectives import Objective, Term, mixture
 from generator.similarity import EmbeddingObjective, aim_at, cosine
 from generator.views import Compose
 from generator.weighting import DynamicEnsemble
