@@ -3,9 +3,10 @@ budget of the disk."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from app.jobs.database import DatabaseError
 from app.jobs.files import JobFiles
 from app.jobs.model import NOTE_LENGTH, TITLE_LENGTH, JobError, JobSnapshot, JobStatus, as_json
 from app.jobs.outcome import sentence
-from app.jobs.owners import Owners
+from app.jobs.owners import Owners, Preset
 from app.jobs.table import JobTable
 
 logger = logging.getLogger(__name__)
@@ -121,10 +122,25 @@ class History:
             jobs = [job for job in self._jobs.all() if job.record.owner == owner and job.record.deleted is not None]
         for job in jobs:
             self._throw_away(job)
-        try:
+        with worded():
             self.owners.forget(owner)
-        except DatabaseError as error:
-            raise JobError(sentence(error)) from error
+
+    # ------------------------------------------------------------------ presets of their own
+
+    def presets(self, owner: str) -> list[Preset]:
+        """An owner's presets, by their names. Raises ``JobError``."""
+        with worded():
+            return self.owners.presets(owner)
+
+    def keep_preset(self, owner: str, kind: str, name: str, settings: Mapping[str, Any]) -> None:
+        """Keep settings under a name, in place of those of that name and kind. Raises ``JobError``."""
+        with worded():
+            self.owners.keep_preset(owner, kind, name, settings, self._now())
+
+    def delete_preset(self, owner: str, preset_id: str) -> None:
+        """Delete one of an owner's presets. Raises ``JobError``."""
+        with worded():
+            self.owners.delete_preset(owner, preset_id)
 
     # ------------------------------------------------------------------ the disk
 
@@ -133,17 +149,16 @@ class History:
         jobs = self._ended(owner)
         sizes = {job.record.id: size_of(job.folder) for job in jobs}
         kept = sum(sizes[job.record.id] for job in jobs if job.record.favourite)
-        return Usage(sum(sizes.values()), kept, self.owners.budgets().get(owner))
+        with worded():
+            return Usage(sum(sizes.values()), kept, self.owners.budgets().get(owner))
 
     def set_budget(self, owner: str, budget: int | None) -> list[str]:
         """Let an owner's results take so many bytes; the ids of the oldest that were deleted for it.
 
         They can be had back as others, which only helps with a larger budget. Raises ``JobError``.
         """
-        try:
+        with worded():
             self.owners.set_budget(owner, budget, self._now())
-        except DatabaseError as error:
-            raise JobError(sentence(error)) from error
         return [] if budget is None else self._keep_within(owner, budget)
 
     def keep_budgets(self) -> None:
@@ -186,6 +201,16 @@ class History:
             with self._changed:
                 job.update(**changes)
                 self._changed.notify_all()
+
+
+@contextlib.contextmanager
+def worded() -> Iterator[None]:
+    """Make a refusal of the database a ``JobError``, which says it to people."""
+    try:
+        yield
+    except DatabaseError as error:
+        logger.exception("the database refused")
+        raise JobError(sentence(error)) from error
 
 
 def beyond(jobs: Sequence[Job], sizes: Sequence[int], budget: int) -> list[Job]:

@@ -15,6 +15,7 @@ from app.ui.evaluation_sidebar import EvaluationSidebar
 from app.ui.forgetting import Forgetting
 from app.ui.forms import FormError
 from app.ui.guard import QUICK, Updates, guarded
+from app.ui.own_presets import OwnPresets
 from app.ui.panel import JobPanel, owner_token
 from app.ui.result_cards import fingerprint
 from app.ui.services import Studio
@@ -127,6 +128,8 @@ def build_page(studio: Studio) -> gr.Blocks:
         notice = gr.HTML("", elem_classes="cx-notice-area", apply_default_css=False)
         results = YourResults(studio, owner)
         results.build()
+        presets = OwnPresets(studio, owner)
+        presets.build()
         shelved = gr.State("")
         watch = gr.Timer(SHELF_SECONDS)
         models = gr.HTML(_models(studio), elem_id="models", apply_default_css=False)
@@ -156,6 +159,7 @@ def build_page(studio: Studio) -> gr.Blocks:
             updates: Updates = {
                 owner: {"owner": token},
                 **results.show(token),
+                **presets.arrive(token),
                 models: _models(studio),
                 tabs: gr.Tabs(selected=busy) if busy else gr.skip(),
             }
@@ -163,7 +167,7 @@ def build_page(studio: Studio) -> gr.Blocks:
                 updates |= {**tab.arrive(), **tab.panel.resume(token)}
             return updates | sidebar.arrive(token)
 
-        arrivals = [notice, owner, *results.outputs, models, tabs, *followed, *sidebar.arrivals]
+        arrivals = [notice, owner, *results.outputs, *presets.outputs, models, tabs, *followed, *sidebar.arrivals]
         arrivals += [component for _, tab in every.values() for component in tab.arrivals]
         page.load(guarded(notice)(arrive), [owner], list(dict.fromkeys(arrivals)), **QUICK)
 
@@ -200,6 +204,12 @@ def build_page(studio: Studio) -> gr.Blocks:
 
         filled = [dropped, tabs, *(component for _, tab in every.values() for component in tab.filled)]
 
+        def fill(recipe: Recipe, token: str) -> Updates:
+            kind = KINDS[recipe.task]
+            return {tabs: gr.Tabs(selected=kind), **every[kind][1].fill(recipe, token)}
+
+        presets.wire(results, fill, filled)
+
         def open_pictures(paths: str | list[str] | None, state: Any) -> Updates:
             given = [paths] if isinstance(paths, str) else list(paths or ())
             with contextlib.ExitStack() as stack:
@@ -207,8 +217,7 @@ def build_page(studio: Studio) -> gr.Blocks:
                 if len(files) != 1:
                     raise FormError("Open one picture at a time.")
                 recipe = Recipe.from_png(files[0])
-            kind = KINDS[recipe.task]
-            return {tabs: gr.Tabs(selected=kind), **every[kind][1].fill(recipe, owner_token(state))}
+            return fill(recipe, owner_token(state))
 
         opening = guarded(dropped)(open_pictures)
         drop.upload(opening, [drop, owner], list(dict.fromkeys(filled)), **QUICK).then(**to_the_top)

@@ -64,6 +64,7 @@ class YourResults:
             self.note = gr.Textbox(label="Note", lines=2, elem_id="results-note")
             with gr.Row(elem_classes="cx-actions"):
                 self.save = gr.Button("Save", size="md", elem_id="results-save")
+                self.keep_preset = gr.Button("Keep as a preset", size="md", elem_id="results-preset")
                 self.cancel = gr.Button("Cancel", size="md", elem_id="results-cancel")
         self.shelf = gr.HTML(
             cards([], self.studio.media, found=0, of=0),
@@ -181,11 +182,11 @@ class YourResults:
     def _act(self, owner: str, act: str, job_id: str, chosen: Sequence[str], *filters: Any) -> Updates:
         """Do what a button of a card, or of those that are chosen, asks for. StudioError if that cannot be done."""
         if act == "star":
-            job = self._own(job_id, owner)
+            job = self.own(job_id, owner)
             self.history.change(job.id, owner, favourite=not job.favourite)
             return self.show(owner, *filters)
         if act == "edit":
-            job = self._own(job_id, owner)
+            job = self.own(job_id, owner)
             return {
                 self.editor: gr.Column(visible=True),
                 self.title: job.title or job.kind,
@@ -200,7 +201,8 @@ class YourResults:
             return {**self._say_deleted(self.history.delete(chosen, owner)), **self.show(owner, *filters)}
         raise FormError("This page is older than the server: reload it.")
 
-    def _own(self, job_id: str, owner: str) -> JobSnapshot:
+    def own(self, job_id: str, owner: str) -> JobSnapshot:
+        """A result of an owner's. FormError if they have none of this id."""
         found = next((job for job in self.history.all(owner) if job.id == job_id), None)
         if found is None:
             raise FormError("This result is no longer there. Reload the page to see what is.")

@@ -214,3 +214,19 @@ def test_there_is_an_end_to_presets(start, monkeypatch) -> None:
     with pytest.raises(JobError, match="delete one first"):
         owners.keep_preset("anna", "text", "b", {}, 0.0)
     assert json.dumps(owners.presets("anna")[0].settings) == '{"again": true}'
+
+
+def test_presets_say_so_where_the_database_is_away(start, monkeypatch) -> None:
+    history = start().history
+    history.keep_preset("anna", "text", "mine", {"steps": 1})
+    (preset,) = history.presets("anna")
+    monkeypatch.setattr(Database, "write", database_away)
+    monkeypatch.setattr(Database, "read", database_away)
+    for act in (
+        lambda: history.presets("anna"),
+        lambda: history.keep_preset("anna", "text", "other", {}),
+        lambda: history.delete_preset("anna", preset.id),
+        lambda: history.usage("anna"),
+    ):
+        with pytest.raises(JobError, match="database cannot be used"):
+            act()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from app.evaluation_order import LabelledUpload
+from app.evaluation_order import KnownReport, LabelledUpload
 from app.findings import write_findings
 from app.jobs.model import JobStatus
 from app.ui import (
@@ -28,9 +28,13 @@ from app.ui.picture_input import chosen_markup
 from app.ui.theme import read_style
 from app.ui.vocabulary import examples_markup
 from app.uploads import Uploads
+from robust_model.evaluation.reading import as_report
 from tests.app.test_attack_ui import findings, snapshot
+from tests.browser.evaluation_standins import attack_entry, proportion
 from tests.browser.folder_standins import cell
-from tests.browser.standins import StandInModel, says
+from tests.browser.standins import model as listed_model
+from tests.browser.standins import says
+from tests.reports import plain_report
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -95,12 +99,13 @@ def fragments(folder: Path) -> list[str]:
     in_folder = dataclasses.replace(job, params={"folder": {}}, result={"complete": True, "images": []})
     parts = [folder_results.folder_view(in_folder, media) + folder_results.folder_more(in_folder, {})]
     write_findings(folder, findings())
-    model = StandInModel(LONG, LONG, LONG, ready=False, why_not=LONG)
+    model = listed_model(LONG, LONG, LONG, ready=False, why_not=LONG)
     brought = Brought({LONG: "0" * 64, f"{LONG}2": "0" * 64}, {LONG: LONG})
     digest = Uploads(folder / "uploads").keep(Image.new("RGB", (8, 8)), OWNER).digest
     labelled = [LabelledUpload(digest, "", OWNER)] * 2
-    figure = {"accuracy": 0.5, "ci95": [0.4, 0.6], "n": 10, "correct": 5}
-    report = {"data": {"n": 10}, "clean": figure, "attacks": [{"name": LONG, **figure}], "planned": [LONG]}
+    half = proportion(5, 10)
+    entries = plain_report(10, clean=half, worst_case=half, attacks=[attack_entry(LONG, half)])
+    report = KnownReport(as_report(entries), (LONG,))
     evaluated = dataclasses.replace(job, kind="evaluate", params={"config": {"model": LONG}})
     return [
         *parts,

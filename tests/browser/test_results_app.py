@@ -119,6 +119,27 @@ def test_a_zip_has_pictures_recipes_and_a_table(visit: "sync_api.Page") -> None:
     assert rows[0]["models"] == "Stand-in, defended"
 
 
+def test_settings_of_a_result_are_kept_as_a_preset(visit: "sync_api.Page") -> None:
+    visit.locator("#class-seed input").fill("77")
+    draw(visit, "frog")
+    card(visit, "frog").locator("[data-act=edit]").click()
+    visit.locator("#results-title input, #results-title textarea").first.fill("green things")
+    visit.click("#results-preset")
+    sync_api.expect(visit.locator("#results-notice")).to_contain_text("Kept among the presets", timeout=SOON)
+    visit.reload()
+    expect_titles(visit, "frog")  # the result itself keeps its title
+    visit.locator("#class-seed input").fill("5")
+    visit.get_by_text("Presets of your own").click()
+    visit.locator("#presets-choice input").click()
+    visit.get_by_role("option", name="green things (class)").click()
+    visit.click("#presets-use")
+    visit.wait_for_function("document.querySelector('#class-seed input').value === '77'")
+    visit.locator("#presets-choice input").click()
+    visit.get_by_role("option", name="green things (class)").click()
+    visit.click("#presets-delete")
+    sync_api.expect(visit.locator("#presets-choice input")).to_have_value("", timeout=SOON)
+
+
 def test_two_owners_never_see_each_others(visit: "sync_api.Page", browser: "sync_api.Browser", server: Server) -> None:
     """Neither listed, nor found, opened, changed, deleted or exported by who knows its id."""
     draw(visit, "frog")
