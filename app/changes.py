@@ -10,7 +10,7 @@ each layer, or band of neighbouring layers, contributes (see `generator.contribu
 columns of the finest. One of single pixels has the kind "octaves": {"file", "factor", "largest", "from", "to"}, its
 parts by wavelength in pixels, from the longest to the shortest (both None for the mean). All parts add up to the saved
 change but for "rest", the largest difference of a value: nothing for octaves, and for layers what rounding to 8 bits
-changed.
+changed. Parts of a change that was worked out on a small copy of the photo are those of the change on the copy.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,11 +20,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from generator.apart import rendered
 from generator.contributions import contributions, octaves
 from generator.image import load_image, save_png, to_tensor
 from generator.operators import layer_shape
+from generator.perturbations import PERTURBATIONS
 from generator.prior import Prior
-from generator.synthesis import PERTURBATIONS, Synthesis
+from generator.synthesis import Synthesis
 
 
 def save_changes(
@@ -44,8 +46,11 @@ def save_changes(
 def _save_parts(folder: Path, changes: Tensor, synthesis: Synthesis) -> list[dict[str, Any]]:
     """Save the parts of changes [B, 3, H, W]."""
     kind = PERTURBATIONS[synthesis.recipe.perturbation].parts
-    parts = _octaves(changes) if kind == "octaves" else _layers(synthesis.prior)
     shown: list[list[dict[str, Any]]] = [[] for _ in changes]
+    if synthesis.copy is not None:  # its parts are of what was worked out, before that was enlarged
+        changes = (rendered(synthesis.prior) - synthesis.copy.image).cpu()
+    factor = 1.0 if synthesis.copy is None else synthesis.copy.factor
+    parts = _octaves(changes, factor) if kind == "octaves" else _layers(synthesis.prior)
     rest = changes.clone()
     for index, (facts, part) in enumerate(parts, start=1):
         rest -= part
@@ -62,10 +67,13 @@ def _layers(prior: Prior) -> Iterator[tuple[dict[str, Any], Tensor]]:
         yield {"resolutions": list(part.band), "cells": list(cells)}, part.change.cpu()
 
 
-def _octaves(changes: Tensor) -> Iterator[tuple[dict[str, Any], Tensor]]:
+def _octaves(changes: Tensor, factor: float) -> Iterator[tuple[dict[str, Any], Tensor]]:
+    """The octaves of changes whose pixels are so many times as long as the photo's."""
     longest = max(changes.shape[2:])
     for part in octaves(changes):
-        ends = (2 * longest / part.low, max(2.0, 2 * longest / part.high)) if part.low else (None, None)
+        ends: tuple[float | None, float | None] = (None, None)
+        if part.low:
+            ends = (factor * 2 * longest / part.low, factor * max(2.0, 2 * longest / part.high))
         yield dict(zip(("from", "to"), ends, strict=True)), part.change
 
 

@@ -17,6 +17,7 @@ from generator.prior import choose_form
 from generator.production import between_looks
 from generator.recipe import Recipe
 from generator.recipe_checks import may_end_early
+from generator.small_copy import canvas_for, resolutions_on
 from generator.views import VIEWS, OneOf, parse_views
 
 DRAWS = 8
@@ -39,6 +40,10 @@ _SPECTRUM = 9  # the variance of a layer, in float64
 _FRESH_BYTES = 32 << 20
 _FRESH = 1.9
 """A tensor of more bytes gets fresh memory every time (mallopt(3), M_MMAP_THRESHOLD), which costs that much more."""
+_USUAL_SIDE = 224
+"""Pixels that most models see along a side; the small models that ship see fewer, and are done sooner."""
+_WHOLE = 2
+"""Copies of a large photo that are there beside its small copy: the photo, and what is saved."""
 _FORWARD = 1 / 3  # of a pass there and back
 
 
@@ -130,9 +135,13 @@ def cost_of(recipe: Recipe, rates: Rates, photo: Size | None = None, extras: Ext
     """
     size = photo or recipe.size
     pixels, images = size[0] * size[1], recipe.images
-    if pixels * FLOATS > _FRESH_BYTES:
-        rates = replace(rates, pixel=_FRESH * rates.pixel)
+    whole, fresh = pixels, replace(rates, pixel=_FRESH * rates.pixel)
     resolutions = _resolutions(recipe, size, from_photo=photo is not None)
+    if recipe.detail > 0 and photo is not None and (canvas := _canvas(recipe.detail, size)) is not None:
+        size, resolutions = canvas, resolutions_on(resolutions, canvas)
+        pixels = math.prod(canvas)
+    after_rates = fresh if whole * FLOATS > _FRESH_BYTES else rates
+    rates = fresh if pixels * FLOATS > _FRESH_BYTES else rates
     products = _products(resolutions, size)
     step = images * _prior_seconds(recipe, pixels, products, size, rates)
     seen = [_Seen(size, 0.0, 1)]
@@ -144,8 +153,14 @@ def cost_of(recipe: Recipe, rates: Rates, photo: Size | None = None, extras: Ext
         step += rates.pixel * (touched + _EACH_MODEL * pixels * images)
         step += network.call * math.ceil(shown / _together(shown, pixels)) + network.image * shown
     step += images * _looks(recipe, pixels, rates)
-    after = images * _after(recipe, pixels, products, len(resolutions), rates, photo is not None, extras)
-    return Cost(recipe.steps * step, after, _least_bytes(recipe, resolutions, size), step)
+    after = images * _after(recipe, whole, products, len(resolutions), after_rates, photo is not None, extras)
+    kept = 0 if whole == pixels else images * FLOATS * _WHOLE * whole
+    return Cost(recipe.steps * step, after, _least_bytes(recipe, resolutions, size) + kept, step)
+
+
+def _canvas(detail: float, photo: Size) -> Size | None:
+    """The small copy on which a photo is attacked, for a model of the usual size: what it sees is not known here."""
+    return canvas_for(detail * _USUAL_SIDE, photo)
 
 
 # ---------------------------------------------------------------------- steps

@@ -58,21 +58,26 @@ class Frames:
     """Pictures on the way of an attack, scaled down: some of its steps, evenly taken, the last always among them."""
 
     kept: list[Tensor] = field(default_factory=list)
+    first: tuple[int, int] | None = None
+    """The size that the steps' pictures had before they were scaled down; None before there are any."""
 
     def add(self, step: Step) -> None:
         """Keep the picture of this step, if it is one of those to keep."""
         stride = -(-step.steps // MOST_FRAMES)
         if step.index % stride == 0 or step.index == step.steps:
-            self.kept.append(_small(step.image()[:1]).cpu())
+            shown = step.shown()[:1]
+            self.first = (shown.shape[2], shown.shape[3])
+            self.kept.append(_small(shown).cpu())
 
 
-def _small(images: Tensor) -> Tensor:
-    """Images [B, 3, H, W] scaled down to at most `FRAME_SIDE` pixels a side."""
+def _small(images: Tensor, size: Sequence[int] | None = None) -> Tensor:
+    """Images [B, 3, H, W] scaled down to at most `FRAME_SIDE` pixels a side, or to a `size` (height, width)."""
     factor = FRAME_SIDE / max(images.shape[2:])
-    if factor >= 1:
+    if size is None:
+        size = images.shape[2:] if factor >= 1 else [max(1, round(side * factor)) for side in images.shape[2:]]
+    if list(size) == list(images.shape[2:]):
         return images
-    size = [max(1, round(side * factor)) for side in images.shape[2:]]
-    return functional.interpolate(images, size=size, mode="bilinear", align_corners=False, antialias=True)
+    return functional.interpolate(images, size=list(size), mode="bilinear", align_corners=False, antialias=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,7 +253,7 @@ def video(_context: JobContext, subject: Subject) -> dict[str, Any] | None:
     """Save the way as a video, the picture and beside it its change, magnified; None where that is not possible."""
     if not subject.frames.kept:
         return None
-    start = _small(subject.pair()["before"])
+    start = _small(_small(subject.pair()["before"], subject.frames.first))  # the way that they came
     frames = [start, *subject.frames.kept]
     largest = max((frame - start).abs().max().item() for frame in frames)
     factor = 0.5 / largest if largest > 0 else 1.0

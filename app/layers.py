@@ -14,11 +14,14 @@ from safetensors.torch import save
 from torch import Tensor
 
 from generator.bounds import Bound
+from generator.guidance import Pictures
 from generator.image import load_image, to_pil, to_tensor
-from generator.operators import balanced_weights, resolution_operator
+from generator.operators import Size, balanced_weights, resolution_operator
+from generator.perturbations import bound_on
 from generator.prior import LayeredPrior, Prior
 from generator.recipe import Recipe
-from generator.synthesis import Synthesis, bound_of
+from generator.small_copy import SmallCopy
+from generator.synthesis import Synthesis
 from generator.text_files import replace_whole
 
 SOURCE_NAME = "source.png"
@@ -55,6 +58,8 @@ def save_layers(synthesis: Synthesis, folder: Path) -> None:
     layers of each band, as they are added up before the bound.
     """
     prior, facts = synthesis.prior, {"recipe": synthesis.recipe.to_json()}
+    if synthesis.copy is not None:
+        facts["canvas"] = json.dumps(prior.size)
     if sum(12 * height * width for height, width in prior.operator.shapes) <= MAX_BYTES:
         kept = {str(r): layer for r, layer in prior.layers().items()}
     else:
@@ -135,12 +140,14 @@ def _load(folder: Path, index: int) -> _Shown:
         facts = file.metadata()
         tensors = {int(name): file.get_tensor(name)[None] for name in file.keys()}  # noqa: SIM118 (no mapping)
     recipe, groups = Recipe.parse_json(facts["recipe"]), _groups(facts)
-    bound = _bound(recipe, folder)
+    canvas: Size | None = tuple(json.loads(facts["canvas"])) if "canvas" in facts else None
+    bound = _bound(recipe, folder, canvas)
     if groups:
         return _Shown(_Sums(groups, [tensors[number] for number in range(len(groups))]), bound)
     resolutions = tuple(sorted(tensors))
-    weights = balanced_weights(resolutions, recipe.size, recipe.balance)
-    operator = resolution_operator(resolutions, recipe.size, weights=weights, wrap=recipe.tile)
+    size = canvas or recipe.size
+    weights = balanced_weights(resolutions, size, recipe.balance)
+    operator = resolution_operator(resolutions, size, weights=weights, wrap=recipe.tile)
     return _Shown(_Layers(LayeredPrior(operator, bound, start=tensors)), bound)
 
 
@@ -148,7 +155,9 @@ def _groups(facts: dict[str, str]) -> list[Band]:
     return [tuple(band) for band in json.loads(facts.get("bands", "[]"))]
 
 
-def _bound(recipe: Recipe, folder: Path) -> Bound:
+def _bound(recipe: Recipe, folder: Path, canvas: Size | None) -> Bound:
+    """The bound of a saved picture; of one that was worked out on a small copy, that round the copy."""
     photo, mask = folder / SOURCE_NAME, folder / MASK_NAME
     source = to_tensor(load_image(photo)) if recipe.task == "attack" or recipe.source else None
-    return bound_of(recipe, source, to_tensor(load_image(mask)) if recipe.mask else None)
+    copy = None if source is None or canvas is None else SmallCopy.of(source, canvas)
+    return bound_on(recipe, Pictures(source, mask=to_tensor(load_image(mask)) if recipe.mask else None), copy)

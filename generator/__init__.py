@@ -10,7 +10,8 @@ The way of a picture, from what was asked for to the file::
    `presets` and `presets_published` are sets of its fields; `prompts` reads prompts, `views` the views.
 2. **What is left open.** `completion.fill_in` fills in size, resolutions and digests from the pictures that come along
    (`guidance.Pictures`); `class_names` and `synonyms` find each model's own name of a class.
-3. **What it means.** `synthesis.synthesise` builds four parts from the recipe, each behind one small interface:
+3. **What it means.** `synthesis.synthesise` builds four parts from the recipe, each behind one small interface (the
+   first by `perturbations`; a large photo is attacked by way of a `small_copy`):
 
    - a *prior*, which holds the picture: layers of many resolutions (`prior`, with the mathematics in `operators` and
      `kernels`) or single pixels (`pixel`), within a bound (`bounds`);

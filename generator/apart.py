@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from generator.bounds import Bound
-from generator.loop import DivergedError, Step
+from generator.loop import Canvas, DivergedError, Step
 from generator.prior import Prior
 
 
@@ -51,11 +51,13 @@ class PriorsApart(Prior):
         return [torch.cat(layers) for layers in zip(*(prior._layers() for prior in self.priors), strict=True)]
 
 
-def in_turn(parts: Sequence[Generator[Step]], prior: PriorsApart, steps: int) -> Generator[Step]:
+def in_turn(
+    parts: Sequence[Generator[Step]], prior: PriorsApart, steps: int, canvas: Canvas | None = None
+) -> Generator[Step]:
     """Take the steps of several pictures in turn, and yield one `Step` of all after each round.
 
-    `parts` take the steps of one picture each, whose priors are those of `prior`. DivergedError for all where one
-    diverges, with all of them as they were after as many updates as its last good picture has seen.
+    `parts` take the steps of one picture each, whose priors are those of `prior`, on a `canvas` of all. DivergedError
+    for all where one diverges, with all of them as they were after as many updates as its last good picture has seen.
     """
     held: list[Step] = []
     with contextlib.ExitStack() as stack:
@@ -73,7 +75,7 @@ def in_turn(parts: Sequence[Generator[Step]], prior: PriorsApart, steps: int) ->
             held = new
             columns = zip(*(one.losses.items() for one in new), strict=True)
             losses = {column[0][0]: [value for _, values in column for value in values] for column in columns}
-            step = Step(index, steps, losses, prior)
+            step = Step(index, steps, losses, prior, canvas=canvas)
             yield step
             if index < steps:
                 step.end()

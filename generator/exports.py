@@ -32,7 +32,7 @@ def make_folder(folder: Path) -> None:
 def save_frames(step: Step, folder: Path) -> None:
     """Save the images after a step: frame-00001.png, or frame-1-00001.png and so on for several."""
     make_folder(folder)
-    images = step.image()
+    images = step.shown()
     for number, image in enumerate(images, start=1):
         save_png(image, folder / f"frame{_which(number, images)}-{step.index:05d}.png")
 
@@ -93,7 +93,7 @@ class Recorder:
 
     def add(self, step: Step) -> None:
         """Take the images after a step. Of a long run every second, fourth... frame stays, and the last one."""
-        images = (step.image().clamp(0, 1) * 255).round().to(torch.uint8).cpu()
+        images = (step.shown().clamp(0, 1) * 255).round().to(torch.uint8).cpu()
         frame = torch.cat(list(images), dim=2)
         self._last = step.index, frame
         if step.index % self._every == 0:

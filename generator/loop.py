@@ -6,6 +6,7 @@ model, no random generator but the one it is given (and any that a classifier ow
 """
 
 from collections.abc import Generator, Iterator
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -36,6 +37,18 @@ class DivergedError(StudioError):
         self.images, self.updates = images, updates
 
 
+class Canvas(Protocol):
+    """What stands for a large photo while its change is worked out: see `generator.small_copy`."""
+
+    def seen(self, images: Tensor, /) -> Tensor:
+        """How the finished pictures of images [B, 3, h, w] on the canvas look there; differentiable."""
+        ...
+
+    def shown(self, images: Tensor, /) -> Tensor:
+        """The finished pictures of images on the canvas, as large as they are looked at on the way: [B, 3, h', w']."""
+        ...
+
+
 class Step:
     """What one step brought.
 
@@ -47,13 +60,20 @@ class Step:
     """
 
     def __init__(
-        self, index: int, steps: int, losses: dict[str, list[float]], prior: Prior, before: Tensor | None = None
+        self,
+        index: int,
+        steps: int,
+        losses: dict[str, list[float]],
+        prior: Prior,
+        before: Tensor | None = None,
+        canvas: Canvas | None = None,
     ) -> None:
-        """Take also the images [B, 3, H, W] `before` this step's update, where they are known."""
+        """Take also the images [B, 3, H, W] `before` this step's update, where they are known, and their canvas."""
         self.index, self.steps, self.losses = index, steps, losses
         self._prior: Prior | None = prior
         self._image: Tensor | None = None
         self._before = before
+        self._canvas = canvas
 
     @property
     def before(self) -> Tensor:
@@ -72,6 +92,14 @@ class Step:
             with torch.no_grad():
                 self._image = self._current().render().detach()
         return self._image
+
+    def shown(self) -> Tensor:
+        """Render the pictures [B, 3, h', w'] after this step for looking at, as `image` does.
+
+        They are the images themselves but where those are a small copy of a large photo.
+        """
+        images = self.image()
+        return images if self._canvas is None else self._canvas.shown(images)
 
     def layers(self) -> dict[int, Tensor]:
         """Return the layers r -> P_r [B, 3, rh, rw] after this step; RuntimeError as for `image`."""
@@ -96,32 +124,35 @@ def optimise(
     steps: int,
     views_per_step: int,
     rng: torch.Generator,
+    canvas: Canvas | None = None,
 ) -> Generator[Step, None, None]:
     """Minimise the expectation of the objective over views of the prior's images, one `Step` at a time.
 
     Each step renders the B images, scores them under `views_per_step` random views (each member of the
     objective under views of its own), and lets the optimiser move the prior down the gradient of the sum over
     images of the mean over views; so images do not influence each other. An optimiser that goes by losses is told
-    the totals, and the objective hears all of them. Raises DivergedError, without taking
-    the update, when a loss or a gradient is not finite.
+    the totals, and the objective hears all of them. With a `canvas`, views are taken of how
+    it says that the images look. Raises DivergedError, without taking the update, when a loss or a
+    gradient is not finite.
     """
     good: Tensor | None = None
     for index in range(1, steps + 1):
         optimiser.zero_grad()
         with torch.enable_grad():
             images = prior.render()
-        losses, gradient = score(images, objective, view, views_per_step, rng)
+            shown = images if canvas is None else canvas.seen(images)
+        losses, gradient = score(shown, objective, view, views_per_step, rng)
         if not losses["total"].isfinite().all():
             raise _diverged(index, good, index - 2)
         good = images.detach()
-        if not gradient.isfinite().all():
+        if not all(end.isfinite() for end in gradient.aminmax()):  # in one pass; NaN is both ends
             raise _diverged(index, good, index - 1)
-        torch.autograd.backward([images], [gradient], inputs=prior.leaves())
+        torch.autograd.backward([shown], [gradient], inputs=prior.leaves())
         objective.hear(losses)
         if isinstance(optimiser, WatchesLosses):
             optimiser.observe(losses["total"])
         optimiser.step()
-        step = Step(index, steps, {name: loss.tolist() for name, loss in losses.items()}, prior, good)
+        step = Step(index, steps, {name: loss.tolist() for name, loss in losses.items()}, prior, good, canvas)
         yield step
         if index < steps:
             step.end()

@@ -16,7 +16,7 @@ from generator.loop import DivergedError, Step
 from generator.recipe import Recipe
 from generator.recipe_checks import may_end_early
 from generator.redrawing import Drawn, Runaway, draw_anew
-from generator.synthesis import Model, Synthesis, as_saved, synthesise
+from generator.synthesis import Model, Synthesis, synthesise
 
 LOOKS = 20
 """How often the best step is looked for on the way."""
@@ -101,7 +101,7 @@ def make(
     return Made(
         made,
         synthesis,
-        as_saved(progress.images, made, synthesis.source),
+        synthesis.saved(progress.images),
         progress.losses,
         stopped=progress.stopped,
         enough=progress.enough,

@@ -142,9 +142,12 @@ class FactorKernel:
     groups: tuple[_Group, ...]
     terms: int
     relative_error: float = 0.0
+    own: float | None = None
+    """The weight of the canvas's own pixels, where they are a layer that is not among the groups."""
 
     def __call__(self, images: Tensor, /) -> Tensor:
-        return _sum(group.up(group.adjoint(images)) for group in self.groups)
+        parts = [group.up(group.adjoint(images)) for group in self.groups]
+        return _sum([*parts, self.own**2 * images] if self.own is not None else parts)
 
 
 class ResolutionOperator:
@@ -159,6 +162,8 @@ class ResolutionOperator:
         tolerance: the relative error allowed to K (see `Kernel.relative_error`); 0 for rounding error only.
         dtype, device: of the images and layers it is applied to.
         wrap: whether layers go on periodically beyond the edges of the canvas, so that it tiles.
+        own_pixels: whether the layer of the canvas's own pixels, if there is one, is added as it is, and not
+            multiplied by the identity: the same up to rounding, for a fraction of the work.
 
     Raises StudioError if these do not fit together.
     """
@@ -172,6 +177,7 @@ class ResolutionOperator:
         dtype: torch.dtype,
         device: torch.device,
         wrap: bool = False,
+        own_pixels: bool = False,
     ) -> None:
         if not resolutions or list(resolutions) != sorted(set(resolutions)):
             raise StudioError("Give the resolutions in ascending order, each once, and at least one.")
@@ -186,6 +192,7 @@ class ResolutionOperator:
         self.resolutions, self.size, self.weights, self.tolerance = resolutions, size, weights, tolerance
         self.dtype, self.device, self.wrap = dtype, device, wrap
         self.shapes: tuple[Size, ...] = tuple(layer_shape(r, size) for r in resolutions)
+        self._own = weights[-1] if own_pixels and self.shapes[-1] == size else None
 
     def up(self, layers: Sequence[Tensor]) -> Tensor:
         """sum_r w_r U_r P_r V_r^T: layers [..., rh, rw], one per resolution, to images [..., H, W].
@@ -193,7 +200,8 @@ class ResolutionOperator:
         Differentiable in the layers.
         """
         remaining = iter(layers)
-        return _sum(group.up(list(islice(remaining, len(group.heights)))) for group in self._groups)
+        parts = [group.up(list(islice(remaining, len(group.heights)))) for group in self._groups]
+        return _sum([*parts, self._own * layers[-1]] if self._own is not None else parts)
 
     def up_one(self, index: int, layer: Tensor) -> Tensor:
         """w_r U_r P_r V_r^T for r = resolutions[index]: one layer's part [..., H, W] of the sum."""
@@ -202,7 +210,8 @@ class ResolutionOperator:
 
     def adjoint(self, images: Tensor) -> list[Tensor]:
         """w_r U_r^T G V_r for every resolution: images [..., H, W] to layers [..., rh, rw]."""
-        return [layer for group in self._groups for layer in group.adjoint(images)]
+        layers = [layer for group in self._groups for layer in group.adjoint(images)]
+        return [*layers, self._own * images] if self._own is not None else layers
 
     def adjoint_one(self, index: int, images: Tensor) -> Tensor:
         """w_r U_r^T G V_r for r = resolutions[index] alone: images [..., H, W] to the layer [..., rh, rw]."""
@@ -217,7 +226,7 @@ class ResolutionOperator:
         Where one costs more than all layers (a large photo, few cells), no H x H or W x W matrix is made.
         """
         height, width = self.size
-        by_layers = 2 * sum(rows * width * (height + columns) for rows, columns in self.shapes)
+        by_layers = 2 * sum(rows * width * (height + columns) for rows, columns in self._multiplied)
         affordable = by_layers // (height * width * (height + width))  # Kronecker products for the same price
         if self.tolerance and affordable > 3:  # fewer never come near a useful tolerance: spare the analysis
             truncated = truncated_matrices(*self._gram_stacks(), self.tolerance, affordable)
@@ -227,7 +236,12 @@ class ResolutionOperator:
         if affordable >= len({min(shape) for shape in self.shapes}):
             left, right = exact_matrices(*self._gram_stacks())
             return KroneckerKernel.from_matrices(self._placed(left), self._placed(right))
-        return FactorKernel(self._groups, len(self.resolutions))
+        return FactorKernel(self._groups, len(self.resolutions), own=self._own)
+
+    @property
+    def _multiplied(self) -> tuple[Size, ...]:
+        """The shapes of the layers that are multiplied by matrices."""
+        return self.shapes if self._own is None else self.shapes[:-1]
 
     def _gram_stacks(self) -> tuple[GramStack, GramStack]:
         """The matrices w_r^2 A_r and A'_r; layers that share the one of the shorter side are one term.
@@ -267,11 +281,11 @@ class ResolutionOperator:
     def _groups(self) -> tuple[_Group, ...]:
         groups: list[_Group] = []
         index = 0
-        while index < len(self.shapes):
+        while index < len(self._multiplied):
             rows: list[Tensor] = []
             columns: list[Tensor] = []
             heights: list[int] = []
-            while index < len(self.shapes) and sum(heights) < _GROUP_ROWS:
+            while index < len(self._multiplied) and sum(heights) < _GROUP_ROWS:
                 row, column = self.factors(index)
                 rows.append(row)
                 columns.append(self._placed(column))
@@ -295,8 +309,9 @@ def _cached_operator(
     dtype: torch.dtype,
     device: torch.device,
     wrap: bool,
+    own_pixels: bool,
 ) -> ResolutionOperator:
-    return ResolutionOperator(resolutions, size, weights, tolerance, dtype, device, wrap)
+    return ResolutionOperator(resolutions, size, weights, tolerance, dtype, device, wrap, own_pixels)
 
 
 def resolution_operator(
@@ -308,8 +323,10 @@ def resolution_operator(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
     wrap: bool = False,
+    own_pixels: bool = False,
 ) -> ResolutionOperator:
     """A `ResolutionOperator`, the last few of which are kept; every weight is 1 unless given."""
     chosen = tuple(resolutions)
     scales = (1.0,) * len(chosen) if weights is None else tuple(map(float, weights))
-    return _cached_operator(chosen, tuple(size), scales, float(tolerance), dtype, torch.device(device), wrap)
+    place = torch.device(device)
+    return _cached_operator(chosen, tuple(size), scales, float(tolerance), dtype, place, wrap, own_pixels)

@@ -3,7 +3,7 @@
 All of it happens on the CPU in float64, so that a picture has the same pixels whatever device it was made on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -35,8 +35,7 @@ def to_uint8(images: Tensor) -> NDArray[np.uint8]:
     Raises ImageError for another shape, integer tensors, NaN and infinity.
     """
     checked = _checked(images)
-    # Exact: float64 holds 255 x + 1/2 of any float32.
-    return _by_strips(checked, lambda part: torch.floor(_values(checked[part]).clamp(0, 1) * 255 + 0.5))
+    return _by_strips(checked, lambda part: _nearest(checked[part]))
 
 
 def to_pil(images: Tensor) -> list[Image.Image]:
@@ -70,10 +69,64 @@ def quantise_within(images: Tensor, original: Tensor, eps: float, *, norm: Liter
     if norm == "l2":  # one length for all pixels
         levels = _to_array(_round_within_l2(_levels(wanted), _on_grid(start), 255 * eps))
     else:
-        levels = _by_strips(
-            wanted, lambda part: _round_within_linf(_levels(wanted[part]), _on_grid(start[part]), 255 * eps)
-        )
+        levels = _by_strips(wanted, lambda part: _nearest_within_linf(wanted[part], start[part], 255 * eps))
     return _from_levels(levels).to(images.device)
+
+
+def quantise_rows(rows: Sequence[Callable[[slice], Tensor]], photos: Tensor, eps: float | None) -> Tensor:
+    """Round pictures that are made a few rows at a time, so that they are never there as a whole before.
+
+    `rows` makes rows [1, 3, rows, W] of each of the B pictures. With `eps` they keep an L-inf budget round the photos
+    [1 or B, 3, H, W], as by `quantise_within`. Returns images [B, 3, H, W] as `quantise` does. Raises ImageError.
+    """
+    shape = photos[:1].expand(len(rows), -1, -1, -1)
+
+    def levels_of(part: _Part) -> Tensor:
+        index = part[0].start
+        values = _checked(rows[index](part[2]))
+        if eps is None:
+            return _nearest(values)
+        photo = photos[index if len(photos) > 1 else 0][None]
+        return _nearest_within_linf(values, _checked(photo[:, :, part[2]]), 255 * eps)
+
+    return _from_levels(_by_strips(shape, levels_of)).to(photos.device)
+
+
+_TIE = 1e-3
+"""Levels computed in float32 differ by less than this from the exact ones, of values in [0, 1]."""
+
+
+def _nearest(values: Tensor) -> Tensor:
+    """The levels that values round to, half up, clamped to 0..255: uint8.
+
+    In float32 where no value is so near to the middle of two levels that it could round otherwise.
+    """
+    _demand_finite(values)
+    levels = values.float().clamp(0, 1).contiguous().mul_(255)
+    nearest = torch.round(levels)
+    if bool(levels.sub_(nearest).abs_().max() < 0.5 - _TIE):
+        return nearest.to(torch.uint8)
+    # Exact: float64 holds 255 x + 1/2 of any float32.
+    return torch.floor(values.double().clamp(0, 1) * 255 + 0.5).to(torch.uint8)
+
+
+def _grid_levels(start: Tensor) -> Tensor | None:
+    """The levels, uint8, of values that are all made of 8-bit levels; None if one is not."""
+    _demand_finite(start)
+    levels = start.float().clamp(0, 1).contiguous().mul_(255)
+    nearest = torch.round(levels)
+    return nearest.to(torch.uint8) if bool(levels.sub_(nearest).abs_().max() < _TIE / 2) else None
+
+
+def _nearest_within_linf(wanted: Tensor, start: Tensor, radius: float) -> Tensor:
+    """`_round_within_linf` as uint8: by a table of all levels where the original is made of them."""
+    levels = _grid_levels(start)
+    if levels is None:
+        return _round_within_linf(_levels(wanted), _on_grid(start), radius).to(torch.uint8)
+    every = torch.arange(256, dtype=torch.float64)
+    low, high = (_round_within_linf(torch.full_like(every, end), every, radius).to(torch.uint8) for end in (0.0, 255.0))
+    place = levels.int()
+    return torch.minimum(torch.maximum(_nearest(wanted), low[place]), high[place])
 
 
 def _levels(images: Tensor) -> Tensor:
@@ -149,10 +202,14 @@ def _checked(images: Tensor) -> Tensor:
 
 def _values(images: Tensor) -> Tensor:
     """Checked images as float64."""
-    values = images.double()
-    if not torch.isfinite(values).all():
+    _demand_finite(images)
+    return images.double()
+
+
+def _demand_finite(values: Tensor) -> None:
+    """An ImageError for NaN and infinity."""
+    if values.numel() and not all(bool(end.isfinite()) for end in values.aminmax()):
         raise ImageError("The image holds values that are no numbers (NaN or infinity). Lower the learning rate.")
-    return values
 
 
 def _to_array(levels: Tensor) -> NDArray[np.uint8]:
@@ -162,4 +219,4 @@ def _to_array(levels: Tensor) -> NDArray[np.uint8]:
 
 def _from_levels(pixels: NDArray[np.uint8]) -> Tensor:
     """8-bit pixels [B, H, W, 3] as images [B, 3, H, W]: the one place where a level becomes a float."""
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous().float() / 255
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous().float().div_(255)

@@ -43,13 +43,14 @@ _ATTACK = {
     "learning_rate": 0.15,
     "keep": "best",
     "enough": 0.9999,
+    "detail": 1.25,
 }
 """Chosen on photos of ImageNet with EfficientNet-Lite0, for random targets at 8/255.
 
 Of six targets, 20 steps of 0.05 reached three by the margin, which follows two classes at a time, and five by the
 cross-entropy; steps of 0.15 all six. The passes without any view bring the picture itself there; the others keep it
-from depending on single pixels: without them it is as sure of the model that is attacked, and fools others less.
-from generator.optimisers import OPTIMISERS
+from depending on single pixels: without them it is as sure of the model that is attacked, and fools others less. On a
+copy of a large photo with 1.25 times the pixels that the model sees, as many attacks succeed as on the photo itself.
 """
 
 _TEXT = {

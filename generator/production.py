@@ -186,13 +186,13 @@ def produce_job(
     def report(step: Step) -> None:
         losses = {name: sum(values) / len(values) for name, values in step.losses.items()}
         context.progress(
-            Progress(step.index, step.steps, "Optimising", losses=losses, preview=lambda: _side_by_side(step.image()))
+            Progress(step.index, step.steps, "Optimising", losses=losses, preview=lambda: _side_by_side(step.shown()))
         )
         on_step(step)
 
     def report_anew(step: Step, seed: int) -> None:
         words = f"It ran away: drawing it anew with seed {seed}"
-        context.progress(Progress(step.index, step.steps, words, preview=lambda: _side_by_side(step.image())))
+        context.progress(Progress(step.index, step.steps, words, preview=lambda: _side_by_side(step.shown())))
 
     context.progress(Progress(0, recipe.steps, "Preparing"))
     return produce(

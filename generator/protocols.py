@@ -40,6 +40,15 @@ class ReadOutClassifier(LayeredClassifier, Protocol):
 
 
 @runtime_checkable
+class AcceleratedClassifier(Classifier, Protocol):
+    """A classifier that has a faster form for many passes, with the same answers up to rounding."""
+
+    def accelerated(self) -> Classifier:
+        """Return that form; gradients reach the images alone, and later changes of the weights are not seen."""
+        ...
+
+
+@runtime_checkable
 class ProbedForGradient(Protocol):
     """A model of which it was found out whether a gradient of its answer reaches the images."""
 

@@ -84,7 +84,7 @@ class Recipe(RecipeSchema):
         return value
 
     @field_validator(
-        *("weights", "tolerance", "balance", "momentum", "start_std", "eps", "enough"),
+        *("weights", "tolerance", "balance", "momentum", "start_std", "eps", "enough", "detail"),
         *("class_weight", "target_weight", "style_weight", "margin", "caption_weight"),
     )
     @classmethod

@@ -11,9 +11,10 @@ from generator.optimisers import OPTIMISERS
 from generator.prior import PRIORS
 from generator.units.unit import SYNTAX
 
-RECIPE_VERSION = 4
+RECIPE_VERSION = 5
 """2 knows pictures of a text, 3 attacks by texts and pictures and on pixels; in 4 the pictures of a batch are those of
-their own seeds. What older recipes say means what it meant: see `Recipe.version`."""
+their own seeds; in 5 attacks compute with faster forms of models, which round otherwise. What older recipes say
+means what it meant: see `Recipe.version`."""
 FILLED_IN: dict[str, Any] = {"filled_in": True}  # marks fields that the program fills in: no flags, no widgets
 TEXT_ONLY: dict[str, Any] = {"tasks": ("text",)}  # marks fields that mean nothing to the other tasks
 ATTACK_ONLY: dict[str, Any] = {"tasks": ("attack",)}
@@ -49,7 +50,8 @@ class CommonFields(BaseModel):
         description=(
             "Version of the recipe's format. In version 1 all models of a picture see the same views; before version 4 "
             "the pictures of a batch share the draws of their views, the first of several classes that differ in "
-            "capitals alone is meant, and 16:9 is 16 with the weight 9."
+            "capitals alone is meant, and 16:9 is 16 with the weight 9; before version 5 attacks compute with models "
+            "as they were loaded, and not with their faster forms, which round otherwise."
         ),
         json_schema_extra=FILLED_IN,
     )

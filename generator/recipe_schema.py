@@ -44,7 +44,7 @@ NEGATIVE_WEIGHT = 0.3
 
 
 def _perturbations() -> Mapping[str, object]:
-    from generator.synthesis import PERTURBATIONS  # here, since it is made of recipes
+    from generator.perturbations import PERTURBATIONS  # here, since it is made of recipes
 
     return PERTURBATIONS
 
@@ -195,6 +195,19 @@ class RecipeSchema(CommonFields):
         "layers",
         description=(f"What an attack changes: {MARK}."),
         json_schema_extra=ATTACK_ONLY,
+    )
+    detail: float = Field(
+        0.0,
+        ge=0,
+        le=16,
+        description=(
+            "How fine the change of a large photo is, 0 to 16, in parts of what the models see: with 1 it is worked "
+            "out on a small copy of the photo, whose shorter side has as many pixels as the models scale pictures to, "
+            "and enlarged in the end, so that a step costs the same for every photo. 0 changes the photo pixel by "
+            "pixel, and so does any value where the photo has less than twice the pixels of its copy. Views, "
+            "resolutions and frames are those of the copy."
+        ),
+        json_schema_extra=ATTACK_ONLY | {"since": 5},
     )
     step_schedule: Literal["constant", "cosine"] = Field(
         "constant",

@@ -12,23 +12,21 @@ import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from generator.apart import PriorsApart, in_turn, rendered
 from generator.best_step import BestStep, judged, odds_against
-from generator.bounds import NATURAL_COLOURS, STANDARD_MARGIN, Bound, Free, FromImage, L2Ball, LinfBall, Masked
 from generator.completion import AUTO_RESOLUTIONS, auto_resolutions, fill_in, with_source
 from generator.guidance import Pictures, reading_warnings, unknown_words
 from generator.loop import Step, optimise
-from generator.operators import balanced_weights, parse_resolutions, resolution_operator
 from generator.optimisers import make_optimiser
-from generator.pixel import PixelBall, PixelPrior, pixel_noise
-from generator.pixels import quantise, quantise_within
-from generator.prior import PRIORS, Prior, choose_form, random_start
-from generator.protocols import Classifier, Encoder
+from generator.perturbations import ACCELERATED, START_RESOLUTION, bound_of, bound_on, prior_of
+from generator.pixels import quantise, quantise_rows, quantise_within
+from generator.prior import Prior
+from generator.protocols import AcceleratedClassifier, Classifier, Encoder
 from generator.recipe import Recipe
 from generator.recipe_checks import may_end_early
 from generator.recipe_common import MAX_CANVAS
@@ -40,7 +38,8 @@ from generator.recipe_objective import (
     wanted_classes,
     with_own_names,
 )
-from generator.seeds import seed_of
+from generator.seeds import stream
+from generator.small_copy import SmallCopy, canvas_of
 from generator.view_windows import RandomWindow, Roll
 from generator.views import Compose, parse_views
 
@@ -64,8 +63,6 @@ __all__ = [
 
 OWN_SEEDS = 4
 """The version of recipes from which on the images of a batch are those of their own seeds."""
-START_RESOLUTION = 5
-"""The finest resolution that takes part in the random start."""
 
 
 @runtime_checkable
@@ -91,6 +88,8 @@ class Synthesis:
         warnings: for each encoder, sentences on prompts that it does not read to their end.
         seeds: by which each image can be had alone; () if they are made together.
         start: the images [B, 3, H, W] before the first step.
+        copy: the small copy of a large photo that the steps change in its place, if there is one: then `start`, the
+            images of the steps and of the prior are on its canvas, and `saved` makes of them those of the photo.
         prior: holds the images at every moment.
         looks: of a recipe that keeps its best step: they remember it, one for each image that is made by itself.
         steps: takes the steps; exhausted after `recipe.steps` of them.
@@ -107,16 +106,21 @@ class Synthesis:
     steps: Generator[Step, None, None]
     seeds: tuple[int, ...] = ()
     looks: tuple[BestStep, ...] = ()
+    copy: SmallCopy | None = None
+
+    def saved(self, images: Tensor) -> Tensor:
+        """The pictures [B, 3, H, W] that images of the steps stand for, as they come back from an 8-bit file."""
+        if self.copy is None:
+            return as_saved(images, self.recipe, self.source)
+        if self.recipe.norm == "l2":  # one length for all pixels
+            return as_saved(self.copy.enlarged(images), self.recipe, self.source)
+        eps = self.recipe.eps if self.recipe.norm == "linf" else None
+        return quantise_rows(self.copy.parts(images), self.copy.photo, eps)
 
     @property
     def source(self) -> Tensor | None:
         """The photo [1 or B, 3, H, W] that the images start from, if there is one."""
         return self.pictures.source
-
-
-def stream(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
-    """Return a generator for one purpose."""
-    return torch.Generator(device).manual_seed(seed_of(f"{purpose}:{seed}"))
 
 
 def synthesise(
@@ -143,16 +147,29 @@ def synthesise(
     pictures = _placed(pictures, device)
     if recipe.target_views:
         parse_views(recipe.target_views)  # before anything is computed
+    if recipe.task == "attack" and recipe.version >= ACCELERATED:
+        classifiers = {name: _accelerated(classifier) for name, classifier in classifiers.items()}
+    copy = _small_copy(recipe, [*classifiers.values(), *encoders.values()], pictures.source)
     if recipe.images > 1 and are_apart(recipe, device):
         singles = [recipe.with_changes(seed=recipe.seed + i, images=1) for i in range(recipe.images)]
-        runs = [_run(own, classifiers, encoders, _of_one(pictures, index), device) for index, own in enumerate(singles)]
-        together = PriorsApart([run.prior for run in runs], bound_of(recipe, pictures.source, pictures.mask))
+        runs = [
+            _run(
+                own,
+                classifiers,
+                encoders,
+                _of_one(pictures, index),
+                None if copy is None else copy.of_one(index),
+                device,
+            )
+            for index, own in enumerate(singles)
+        ]
+        together = PriorsApart([run.prior for run in runs], bound_on(recipe, pictures, copy))
         prior: Prior = together
-        steps = in_turn([run.steps for run in runs], together, recipe.steps)
+        steps = in_turn([run.steps for run in runs], together, recipe.steps, copy)
         looks = tuple(best for run in runs for best in run.looks)
         seeds = tuple(own.seed for own in singles)
     else:
-        prior, steps, looks = _run(recipe, classifiers, encoders, pictures, device)
+        prior, steps, looks = _run(recipe, classifiers, encoders, pictures, copy, device)
         seeds = (recipe.seed,) if recipe.images == 1 else ()
     return Synthesis(
         recipe,
@@ -166,7 +183,18 @@ def synthesise(
         steps=steps,
         seeds=seeds,
         looks=looks,
+        copy=copy,
     )
+
+
+def _small_copy(recipe: Recipe, models: Sequence[Model], source: Tensor | None) -> SmallCopy | None:
+    """The copy of the source [1 or B, 3, H, W] that is worked on in its place, if there is to be one."""
+    canvas = canvas_of(recipe.detail, recipe.size, models)
+    return None if canvas is None or source is None else SmallCopy.of(source, canvas)
+
+
+def _accelerated(classifier: Classifier) -> Classifier:
+    return classifier.accelerated() if isinstance(classifier, AcceleratedClassifier) else classifier
 
 
 def are_apart(recipe: Recipe, device: torch.device | str) -> bool:
@@ -187,11 +215,12 @@ def _run(
     classifiers: Mapping[str, Classifier],
     encoders: Mapping[str, Encoder],
     pictures: Pictures,
+    copy: SmallCopy | None,
     device: torch.device | str,
 ) -> _Run:
     """Set up the images of a completed recipe, which are made together, with the random numbers of its seed."""
     seeded = {name: _seeded(classifier, name, recipe.seed) for name, classifier in classifiers.items()}
-    prior = _prior(recipe, pictures, device)
+    prior = prior_of(recipe, pictures, copy, device)
     rngs = {name: stream(recipe.seed, f"target {name}", device) for name in encoders}
     objective = objective_of(recipe, seeded, encoders, pictures, rngs)
     optimiser = make_optimiser(
@@ -211,8 +240,9 @@ def _run(
         steps=recipe.steps,
         views_per_step=recipe.views_per_step,
         rng=stream(recipe.seed, "views", device),
+        canvas=copy,
     )
-    best = _best_step(recipe, prior, classifiers, encoders, pictures, device)
+    best = _best_step(recipe, prior, classifiers, encoders, pictures, copy, device)
     return _Run(prior, steps, () if best is None else (best,))
 
 
@@ -222,6 +252,7 @@ def _best_step(
     classifiers: Mapping[str, Classifier],
     encoders: Mapping[str, Encoder],
     pictures: Pictures,
+    copy: SmallCopy | None,
     device: torch.device | str,
 ) -> BestStep | None:
     """What remembers the best step, if the recipe keeps it: by the models' answers, whatever read-out leads the way.
@@ -235,12 +266,14 @@ def _best_step(
         source = pictures.source
         asked = list(zip(seeded.values(), wanted_classes(recipe, seeded, source), strict=True))
         enough = math.log1p(-recipe.enough) - math.log(recipe.enough)
-        return BestStep(
-            prior, partial(odds_against, asked=asked), enough, saved=lambda images: as_saved(images, recipe, source)
-        )
+        if copy is None:
+            saved: Callable[[Tensor], Tensor] = partial(as_saved, recipe=recipe, source=source)
+        else:  # what rounding the values of a large photo changes is evened out when a model scales it down
+            saved = copy.seen
+        return BestStep(prior, partial(odds_against, asked=asked), enough, saved=saved)
     rngs = {name: stream(recipe.seed, f"judge target {name}", device) for name in encoders}
     objective = objective_of(recipe.with_changes(readout="answer"), seeded, encoders, pictures, rngs)
-    return BestStep(prior, partial(judged, objective=objective))
+    return BestStep(prior, partial(judged, objective=objective), saved=None if copy is None else copy.seen)
 
 
 def as_saved(images: Tensor, recipe: Recipe, source: Tensor | None) -> Tensor:
@@ -274,95 +307,3 @@ def views_of(recipe: Recipe) -> Compose:
     views = parse_views(recipe.views)
     across = any(isinstance(view, Roll) or (isinstance(view, RandomWindow) and view.wrap) for view in views.views)
     return Compose((Roll(), *views.views)) if recipe.tile and not across else views
-
-
-def bound_of(recipe: Recipe, source: Tensor | None, mask: Tensor | None = None) -> Bound:
-    """Return the map from X to images that a recipe means.
-
-    `source` [1 or B, 3, H, W] is the photo to start from, and `mask` [1, 3, H, W] says where it may change: fully
-    where it is white.
-    """
-    if source is None:
-        return Free(NATURAL_COLOURS if recipe.colour == "decorrelated" else None)
-    if recipe.perturbation == "pixel":
-        return PixelBall(source, recipe.norm, recipe.eps)
-    bound: Bound
-    match recipe.norm:
-        case "linf":
-            bound = LinfBall(source, recipe.eps)
-        case "l2":
-            bound = L2Ball(source, recipe.eps)
-        case "none":
-            bound = FromImage(source, max(recipe.margin, STANDARD_MARGIN))
-    return bound if mask is None else Masked(bound, source, mask.mean(dim=1, keepdim=True))
-
-
-def _prior(recipe: Recipe, pictures: Pictures, device: torch.device | str) -> Prior:
-    """Return what holds the pictures, and in an attack what their perturbation is made of."""
-    return PERTURBATIONS[recipe.perturbation].make(recipe, pictures, device)
-
-
-def _pixels(recipe: Recipe, pictures: Pictures, device: torch.device | str) -> Prior:
-    """Single pixels of the photo, within the budget."""
-    assert pictures.source is not None
-    bound = PixelBall(pictures.source.to(device), recipe.norm, recipe.eps)
-    start = None
-    if recipe.start_std > 0:
-        draws = [stream(recipe.seed + image, "start") for image in range(recipe.images)]
-        start = torch.cat([pixel_noise(bound, recipe.start_std, rng=rng) for rng in draws])
-    return PixelPrior(bound, batch=recipe.images, start=start)
-
-
-def _layers(recipe: Recipe, pictures: Pictures, device: torch.device | str) -> Prior:
-    """A sum of layers of many resolutions (Direct Ascent Synthesis, arXiv 2502.07753), within a bound."""
-    resolutions = parse_resolutions(recipe.resolutions, recipe.size)
-    weights = balanced_weights(resolutions, recipe.size, recipe.balance)
-    operator = resolution_operator(
-        resolutions, recipe.size, weights=weights, tolerance=recipe.tolerance, device=device, wrap=recipe.tile
-    )
-    # The start is what the picture starts with, however much its layers count in a step.
-    scales = dict(zip(resolutions, weights, strict=True))
-    start = {r: layer / scales[r] for r, layer in _start(recipe, resolutions).items()}
-    form = choose_form(recipe.form, recipe.optimiser)
-    bound = bound_of(recipe, pictures.source, pictures.mask)
-    return PRIORS[form](operator, bound, batch=recipe.images, start=start)
-
-
-def _start(recipe: Recipe, resolutions: Sequence[int]) -> dict[int, Tensor]:
-    """Draw the random start of each image from a stream of its own, on the CPU whatever the device."""
-    if recipe.start_std == 0:
-        return {}
-    starts = [
-        random_start(
-            resolutions,
-            recipe.size,
-            batch=1,
-            std=recipe.start_std,
-            up_to=START_RESOLUTION,
-            rng=stream(recipe.seed + image, "start"),
-        )
-        for image in range(recipe.images)
-    ]
-    return {r: torch.cat([start[r] for start in starts]) for r in starts[0]}
-
-
-@dataclass(frozen=True)
-class Perturbation:
-    """What a picture is changed in: makes the prior of a recipe, with its title in menus, and what the help says of it.
-
-    `parts` is how a change is taken apart to be looked at: its own "layers", or "octaves" of the saved change.
-    """
-
-    make: Callable[[Recipe, Pictures, torch.device | str], Prior]
-    title: str
-    says: str = ""
-    parts: Literal["layers", "octaves"] = "octaves"
-
-
-PERTURBATIONS: dict[str, Perturbation] = {
-    "layers": Perturbation(
-        _layers, "layers of many resolutions", "(of many resolutions, which add up to the change)", "layers"
-    ),
-    "pixel": Perturbation(_pixels, "single pixels", "(every one by itself, as most published attacks do)"),
-}
-"""What a picture is changed in, by its name in a recipe."""

@@ -1,13 +1,10 @@
 """Networks whose weights no longer change, made faster for passes without end: the same answers up to rounding."""
 
-import copy
-from itertools import pairwise
-
 import torch
 from torch import nn
 from torch.fx.experimental.optimization import fuse
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from robust_model.folding import folded_pairs, has_timm_norms
 from robust_model.networks import Chain
 from robust_model.winograd import WinogradConv2d, can_replace
 
@@ -26,32 +23,8 @@ def frozen_chain(chain: Chain) -> Chain:
 
 
 def _frozen_stage(stage: nn.Module) -> nn.Module:
-    folded: nn.Module = _folded_pairs(stage) if _has_timm_norms(stage) else fuse(stage)
+    folded: nn.Module = folded_pairs(stage) if has_timm_norms(stage) else fuse(stage)
     for name, module in list(folded.named_modules()):
         if isinstance(module, nn.Conv2d) and can_replace(module):
             folded.set_submodule(name, WinogradConv2d(module))
-    return folded
-
-
-def _has_timm_norms(stage: nn.Module) -> bool:
-    return any(_is_timm_norm(module) for module in stage.modules())
-
-
-def _is_timm_norm(module: nn.Module) -> bool:
-    """Whether it is a `timm.layers.BatchNormAct2d`, told by what it has: timm takes a second to import."""
-    return isinstance(module, nn.BatchNorm2d) and hasattr(module, "act")
-
-
-def _folded_pairs(stage: nn.Module) -> nn.Module:
-    """A copy of a stage of timm's, whose norms bring their activation and whose convolutions pad by the size they meet.
-
-    Neither can be traced, so each convolution takes in the norm that stands right after it among its neighbours.
-    """
-    folded = copy.deepcopy(stage)
-    for parent in list(folded.modules()):
-        named = list(parent.named_children())
-        for (name, module), (following, norm) in pairwise(named):
-            if isinstance(module, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and _is_timm_norm(norm):
-                setattr(parent, name, fuse_conv_bn_eval(module, norm))
-                setattr(parent, following, norm.get_submodule("act"))
     return folded

@@ -1,5 +1,6 @@
 """Any network of one output as a defence that can be attacked and evaluated."""
 
+import copy
 from typing import Literal
 
 import torch
@@ -10,11 +11,14 @@ from torch import Tensor, nn
 from generator.catalogue.entry import USUAL_SIDE
 from generator.errors import StudioError
 from robust_model.contract import ask, demand_numbers, demand_order, gives_gradient, logits_of, notes_on
+from robust_model.folding import folded_network
 from robust_model.noise import FreshNoise, Noise
 from robust_model.stack import MultiResolutionStack, StackConfig
 
 DEFAULT_SIDE = USUAL_SIDE
 """Of the images that a network is probed with where nobody says which it takes."""
+SAME = 1e-4
+"""Two answers to one image differ by less where they are only rounded otherwise, in shares of the largest logit."""
 
 
 class PlainConfig(BaseModel):
@@ -62,6 +66,7 @@ class PlainDefence(nn.Module):
         self.seeds = MultiResolutionStack(StackConfig(size=1, resolutions=(1,), noise="uniform", noise_low=1.0))
         self.random, self.differentiable = False, True
         self.notes: tuple[str, ...] = ()
+        self._accelerated: tuple[object, PlainDefence | None] | None = None
 
     def probed(self, shape: tuple[int, int] = (DEFAULT_SIDE, DEFAULT_SIDE)) -> "PlainDefence":
         """Find out whether the network is random, and whether it answers as it should (see `contract`); returns itself.
@@ -148,6 +153,30 @@ class PlainDefence(nn.Module):
     def frozen(self) -> "PlainDefence":
         """This network as it is: of what others have written, nothing is known that could be computed otherwise."""
         return self
+
+    def accelerated(self) -> "PlainDefence":
+        """This network for attacks: its norms folded into its convolutions where that changes nothing but rounding.
+
+        That is tried on networks with timm's layers, and kept if the answers to an image are the same; any other
+        network is as it is. What was found is remembered until a weight changes.
+        """
+        state = tuple((tensor.data_ptr(), tensor._version) for tensor in self.network.state_dict().values())
+        if self._accelerated is None or self._accelerated[0] != state:
+            self._accelerated = state, self._folded()
+        return self._accelerated[1] or self
+
+    def _folded(self) -> "PlainDefence | None":
+        """This defence with a folded network; None if that cannot be had."""
+        folded = None if self.random or not self.differentiable else folded_network(self.network)
+        if folded is None:
+            return None
+        other = copy.copy(self)
+        other._modules = {**self._modules, "network": folded}
+        side = self.config.image_size or DEFAULT_SIDE
+        images = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(self.mean)
+        with torch.no_grad():
+            usual, found = self.readouts(images), other.readouts(images)
+        return other if bool((found - usual).abs().max() <= SAME * usual.abs().max()) else None
 
     def with_aggregator(self, aggregator: str) -> "PlainDefence":
         """A StudioError: there is nothing to combine."""

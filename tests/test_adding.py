@@ -28,11 +28,12 @@ from generator.errors import StudioError
 from generator.explorer.survival import SURVIVALS, Survival
 from generator.image import save_png
 from generator.optimisers import OPTIMISERS, Rule
+from generator.perturbations import PERTURBATIONS, Perturbation
 from generator.prior import PRIORS, LayeredPrior
 from generator.recipe import Recipe
 from generator.recipe_fields import cli_fields
 from generator.similarity import SCORES, ScoreKind, cosine
-from generator.synthesis import PERTURBATIONS, Perturbation, synthesise
+from generator.synthesis import synthesise
 from generator.views import VIEWS, HorizontalFlip
 from robust_model.adversary import ADVERSARIES
 from robust_model.backbones import BACKBONES, Backbone

@@ -8,8 +8,8 @@ import gradio as gr
 from app.ui.guard import Updates
 from generator.choices import menu
 from generator.optimisers import OPTIMISERS
+from generator.perturbations import PERTURBATIONS
 from generator.recipe import Recipe
-from generator.synthesis import PERTURBATIONS
 
 Values = Mapping[Any, Any]
 """Component -> what it holds."""

@@ -14,7 +14,7 @@ from generator.preset import Preset
 from generator.presets import DEFAULT_PRESET, PUBLISHED, from_preset, preset_fields, presets_of
 from generator.recipe import Recipe
 
-OWN_WAYS = ("balance", "keep", "enough", "step_schedule")
+OWN_WAYS = ("balance", "keep", "enough", "step_schedule", "detail")
 """What this program's presets do in a way of their own."""
 PUBLISHED_INFO = "With the numbers of the paper; what you change afterwards is no longer theirs."
 

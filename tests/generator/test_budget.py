@@ -15,10 +15,10 @@ from PIL import Image
 from generator.errors import StudioError
 from generator.image import quantise
 from generator.optimisers import OPTIMISERS
+from generator.perturbations import PERTURBATIONS
 from generator.production import output_paths, produce
 from generator.recipe import Recipe
 from generator.recipe_fields import cli_fields
-from generator.synthesis import PERTURBATIONS
 from tests.examples import examples
 from tests.generator.standins import Colours, Words, rng
 

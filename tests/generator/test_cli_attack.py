@@ -91,7 +91,9 @@ def test_an_update_rule_comes_without_the_momentum_of_the_preset(run: Run, rule:
 def test_flags_that_an_old_recipe_does_not_know_make_it_a_new_one(run: Run) -> None:
     flags = ["--model", "colours", "--class", "green", "--steps", "2"]
     assert run("attack", "photo.png", *flags, "--out", "now.png") == 0
-    old = Recipe.from_png(Path("now.png")).with_changes(version=1, keep="last", enough=0.0, step_schedule="constant")
+    old = Recipe.from_png(Path("now.png")).with_changes(
+        version=1, keep="last", enough=0.0, step_schedule="constant", detail=0.0
+    )
     save_png(torch.zeros(1, 3, 20, 32), "old.png", old.png_metadata())
     assert run("attack", "photo.png", "--from", "old.png", "--seed", "3", "--out", "a.png") == 0
     assert Recipe.from_png(Path("a.png")).version == 1

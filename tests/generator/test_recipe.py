@@ -139,7 +139,7 @@ TEXT_FIELDS = {
 }
 ATTACK_FIELDS = {
     *("prompt", "negative", "score", "against", "class_weight", "target_weight", "captions"),
-    *("caption_weight", "target_views", "perturbation", "step_schedule", "weighting", "keep", "enough"),
+    *("caption_weight", "target_views", "perturbation", "step_schedule", "weighting", "keep", "enough", "detail"),
 }
 FIELDS_OF_VERSION_1 = {
     *("version", "task", "models", "revisions", "classes", "weights", "objective", "readout", "size", "resolutions"),
@@ -222,7 +222,7 @@ def test_a_recipe_cannot_be_changed_in_place() -> None:
         ({"task": "attack", "norm": "l2"}, "eps must be above 0 with norm 'l2', not 0."),
         ({"step": 5}, "'step' is not a field of a recipe: did you mean 'steps'?"),
         ({"sampler": "x"}, "'sampler' is not a field of a recipe: it may come from another program."),
-        ({"version": 0}, "version of the recipe must be from 1 to 4, not '0'."),
+        ({"version": 0}, "version of the recipe must be from 1 to 5, not '0'."),
         ({"steps": 0, "images": 0}, "steps must be at least 1 and at most 100000, not 0. images must be at"),
     ],
 )
@@ -404,10 +404,10 @@ def test_digest_is_short_and_tells_recipes_apart() -> None:
         ('{"3": {"class_type": "KSampler"}}', "another kind"),
         ('{"sampler": "DDIM", "seed": 1}', "'sampler' is not a field"),
         ('{"self": 1, "steps": 1}', "'self' is not a field"),
-        ('{"version": 5, "task": "video", "fps": 3}', "version 5 of the recipe is newer than this program"),
-        ('{"version": 0, "steps": 3}', "version of the recipe must be from 1 to 4"),
-        ('{"version": "new"}', "version of the recipe must be from 1 to 4"),
-        ('{"version": true}', "version of the recipe must be from 1 to 4"),
+        ('{"version": 6, "task": "video", "fps": 3}', "version 6 of the recipe is newer than this program"),
+        ('{"version": 0, "steps": 3}', "version of the recipe must be from 1 to 5"),
+        ('{"version": "new"}', "version of the recipe must be from 1 to 5"),
+        ('{"version": true}', "version of the recipe must be from 1 to 5"),
         ('{"version": 1, "steps": 0}', "steps must be"),
         ('{"version": 1, "learning_rate": NaN}', "learning_rate must be a finite number"),
         ('{"version": 1, "learning_rate": 1e999}', "learning_rate must be a finite number"),

@@ -1,0 +1,221 @@
+"""Attacks on photos beside the bare model: what is spent on everything that is not the model.
+
+    python -m benchmarks.photo_attack --photo PHOTO --sizes 224 384 1600 4000x3000 --json photo_attack.json
+
+Each attack takes all its steps on one photo, scaled to each size, and is compared with as many passes, there and back,
+of the network alone at the size that it sees: a ratio of 1 is an attack that costs nothing but its network. Attacks of
+torchattacks and foolbox stand beside where they are installed, on the first size. "before" is the standard preset as
+recipes of version 4 meant it: pixel by pixel, with the network as it was loaded. All runs take turns. The figures are
+seconds of the processor (`time.process_time`), which other programs touch least, with one thread; what an attack holds
+in memory at most is measured in a process of its own. Pictures are made in memory, and not saved.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from benchmarks._harness import machine, run_benchmark, table, write_json
+from generator.answers import ask
+from generator.errors import StudioError
+from generator.image import load_image, to_tensor
+from generator.making import make
+from generator.places import path_text, result_file
+from generator.presets import from_preset
+from generator.program import Parser
+from generator.protocols import Classifier
+from generator.recipe import Recipe
+from robust_model.registry import load_classifier
+
+STEPS = 20
+UNREACHED = 0.9999999
+"""A probability at which no attack ends early."""
+EPS = 8 / 255
+Size = tuple[int, int]
+
+
+def recipes(model: str, target: str) -> dict[str, Recipe]:
+    """The attacks of ours, by name."""
+    asked: dict[str, Any] = {"models": (model,), "classes": (target,), "steps": STEPS}
+    old = {"version": 4, "detail": 0.0}
+    return {
+        "pgd": from_preset("attack", "pgd", **asked),
+        "standard": from_preset("attack", "standard", **asked, enough=UNREACHED),
+        "standard, before": from_preset("attack", "standard", **asked, enough=UNREACHED, **old),
+    }
+
+
+def bare(model: Classifier, side: int) -> Callable[[], None]:
+    """As many passes, there and back, of the network alone, on an image of the size that it sees."""
+    image, target = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)), torch.tensor([5])
+
+    def run() -> None:
+        for _ in range(STEPS):
+            leaf = image.clone().requires_grad_()
+            torch.autograd.grad(functional.cross_entropy(model(leaf), target), leaf)
+
+    return run
+
+
+def others(model: torch.nn.Module, photo: Tensor) -> dict[str, Callable[[], object]]:
+    """PGD of other libraries, as far as they are installed."""
+    found: dict[str, Callable[[], object]] = {}
+    label = model(photo).argmax(1)
+    try:
+        import torchattacks
+
+        attack = torchattacks.PGD(model, eps=EPS, alpha=EPS / 4, steps=STEPS)
+        found["pgd of torchattacks"] = lambda: attack(photo, label)
+    except ImportError:
+        pass
+    try:
+        import foolbox
+
+        wrapped = foolbox.PyTorchModel(model, bounds=(0, 1), device="cpu")
+        descent = foolbox.attacks.LinfPGD(abs_stepsize=EPS / 4, steps=STEPS)
+        found["pgd of foolbox"] = lambda: descent(wrapped, photo, label, epsilons=[EPS])
+    except ImportError:
+        pass
+    return found
+
+
+def photo_of(path: str, size: Size) -> Tensor:
+    """The photo [1, 3, H, W], scaled to a size (width, height)."""
+    return to_tensor(load_image(path).resize(size))
+
+
+def peak_megabytes(options: argparse.Namespace, size: Size, name: str) -> int:
+    """What a process that makes one attack holds at most, in megabytes."""
+    command = [sys.executable, "-m", "benchmarks.photo_attack", "--photo", options.photo, "--model", options.model]
+    command += ["--sizes", "x".join(map(str, size)), "--target", options.target, "--only", name]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return int(json.loads(done.stdout.splitlines()[-1])["peak_mb"])
+
+
+def measure(options: argparse.Namespace, model: Any, size: Size) -> dict[str, dict[str, Any]]:
+    """Ratios, seconds, memory and what the model says in the end, by attack."""
+    photo = photo_of(options.photo, size)
+    attacks = {
+        name: recipe for name, recipe in recipes(options.model, options.target).items() if _wanted(options, size, name)
+    }
+    made: dict[str, Any] = {}
+
+    def attack(name: str) -> None:
+        made[name] = make(attacks[name], {options.model: model}, source=photo)
+
+    cases: dict[str, Callable[[], object]] = {"bare": bare(model.network, model.config.image_size)}
+    cases |= {name: lambda name=name: attack(name) for name in attacks}
+    if size == options.sizes[0]:
+        cases |= others(model, photo)
+    seconds = alternated(cases, options.repeats)
+    base = statistics.median(seconds["bare"])
+    found: dict[str, dict[str, Any]] = {}
+    for name, runs in seconds.items():
+        median = statistics.median(runs)
+        found[name] = {"seconds": median, "ratio": median / base}
+        if name in made:
+            images = made[name].images
+            shares = ask(model, images).passes[:, 0].softmax(dim=1).mean(dim=0)
+            found[name]["linf"] = (images - photo).abs().max().item()
+            found[name]["probability"] = shares[model.class_names.index(made[name].recipe.classes[0])].item()
+            if options.memory:
+                found[name]["peak_mb"] = peak_megabytes(options, size, name)
+    return found
+
+
+def alternated(cases: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
+    """Seconds of the processor of each of `repeats` runs of every case, in turns."""
+    seconds: dict[str, list[float]] = {name: [] for name in cases}
+    cases["bare"]()  # kernels are prepared
+    for _ in range(repeats):
+        for name, run in cases.items():
+            begin = time.process_time()
+            run()
+            seconds[name].append(time.process_time() - begin)
+    return seconds
+
+
+def _wanted(options: argparse.Namespace, size: Size, name: str) -> bool:
+    return name != "standard, before" or size[0] * size[1] <= options.before * 1e6
+
+
+def _size(text: str) -> Size:
+    width, _, height = text.partition("x")
+    return int(width), int(height or width)
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = Parser(prog="python -m benchmarks.photo_attack", description=__doc__.split("\n")[0])
+    parser.add_argument("--photo", type=path_text, required=True, help="the photo, which is scaled to each size")
+    parser.add_argument("--model", default="lite0", help="a network of one output (default: %(default)s)")
+    parser.add_argument("--target", default="5", help="class to lead to (default: %(default)s)")
+    parser.add_argument(
+        "--sizes", nargs="+", type=_size, default=["224", "384", "1600", "4000x3000"], help="WIDTHxHEIGHT, or a side"
+    )
+    parser.add_argument(
+        "--repeats", type=int, default=3, help="runs of each; their median counts (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--before",
+        type=float,
+        default=3.0,
+        help="megapixels up to which the way of before is run (default: %(default)s)",
+    )
+    parser.add_argument("--memory", action="store_true", help="measure memory, in a process for each attack")
+    parser.add_argument("--only", default="", help="make one attack of that name, and print what it held in memory")
+    parser.add_argument("--json", type=result_file, help="write the figures here as well")
+    options = parser.parse_args()
+    options.sizes = [_size(size) if isinstance(size, str) else size for size in options.sizes]
+    return options
+
+
+def main() -> int:
+    options = parse()
+    torch.set_num_threads(1)
+    model = load_classifier(options.model)
+    if not hasattr(model, "network"):
+        raise StudioError(f"'{options.model}' is no network of one output: choose another, such as lite0.")
+    if options.only:
+        make(
+            recipes(options.model, options.target)[options.only],
+            {options.model: model},
+            source=photo_of(options.photo, options.sizes[0]),
+        )
+        print(json.dumps({"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}))
+        return 0
+    results: dict[str, Any] = {}
+    rows = [("attack", "seconds", "ratio", "L-inf / 255", "probability", "peak MB")]
+    for size in options.sizes:
+        named = f"{size[0]} x {size[1]}"
+        results[named] = measure(options, model, size)
+        for name, one in results[named].items():
+            extra = [f"{255 * one['linf']:.2f}", f"{one['probability']:.4f}"] if "linf" in one else ["", ""]
+            rows.append(
+                (
+                    f"{named}: {name}",
+                    f"{one['seconds']:.2f}",
+                    f"{one['ratio']:.2f}",
+                    *extra,
+                    str(one.get("peak_mb", "")),
+                )
+            )
+    print(", ".join(f"{key} {value}" for key, value in machine().items()), end="\n\n")
+    print(table(rows))
+    if options.json:
+        settings = {"photo": options.photo, "model": options.model, "steps": STEPS, "repeats": options.repeats}
+        write_json(options.json, {"settings": settings, "machine": machine(), "results": results})
+    return 0
+
+
+if __name__ == "__main__":
+    run_benchmark(main)
