@@ -153,7 +153,7 @@ def cost_of(recipe: Recipe, rates: Rates, photo: Size | None = None, extras: Ext
         step += rates.pixel * (touched + _EACH_MODEL * pixels * images)
         step += network.call * math.ceil(shown / _together(shown, pixels)) + network.image * shown
     step += images * _looks(recipe, pixels, rates)
-    after = images * _after(recipe, whole, products, len(resolutions), after_rates, photo is not None, extras)
+    after = images * _after(recipe, whole, pixels, products, len(resolutions), after_rates, photo is not None, extras)
     kept = 0 if whole == pixels else images * FLOATS * _WHOLE * whole
     return Cost(recipe.steps * step, after, _least_bytes(recipe, resolutions, size) + kept, step)
 
@@ -275,9 +275,16 @@ def _views(text: str, seen: _Seen) -> _Seen:
 
 
 def _after(
-    recipe: Recipe, pixels: int, products: float, layers: int, rates: Rates, from_photo: bool, extras: Extras
+    recipe: Recipe,
+    pixels: int,
+    parts: int,
+    products: float,
+    layers: int,
+    rates: Rates,
+    from_photo: bool,
+    extras: Extras,
 ) -> float:
-    """Seconds of everything that follows the last step, for one image."""
+    """Seconds of all that follows the last step, for one image, whose change is taken apart on `parts` pixels."""
     seconds = _SAVING * pixels * rates.pixel + 2 * pixels * rates.file
     whom = [*recipe.models, *extras.onlookers]
     seconds += sum(_look(name, pixels, rates) for name in whom) * (2 if from_photo else 1)
@@ -285,7 +292,7 @@ def _after(
         seconds += layers * _SPECTRUM * pixels * rates.pixel + rates.product * products
     if recipe.task == "attack":
         bands = min(12, max(1, layers)) if recipe.perturbation == "layers" else max(1, int(math.log2(pixels)) // 2)
-        seconds += bands * (_CHANGES * pixels * rates.pixel + pixels * rates.file)
+        seconds += bands * parts * (_CHANGES * rates.pixel + rates.file) + (pixels - parts) * rates.file
     if extras.survivals:
         victims = list(dict.fromkeys([*recipe.models, *extras.victims]))
         for place, name in enumerate(victims):

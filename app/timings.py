@@ -35,7 +35,7 @@ _ALIKE = ("task", "models", "views", "form", "optimiser", "perturbation")
 """Jobs that have these in common are as much over or under their estimate as each other, if their sizes are near."""
 _COSTLY = (
     *(*_ALIKE, "size", "resolutions", "balance", "tolerance", "steps", "views_per_step", "images"),
-    *("keep", "enough"),
+    *("keep", "enough", "detail"),
     *("norm", "eps"),  # which have to fit together
 )
 _AIMS: Mapping[str, Mapping[str, Any]] = {

@@ -26,6 +26,7 @@ from torch.nn import functional
 
 from benchmarks._harness import machine, run_benchmark, table, write_json
 from generator.answers import ask
+from generator.class_names import class_place
 from generator.errors import StudioError
 from generator.image import load_image, to_tensor
 from generator.making import make
@@ -126,7 +127,7 @@ def measure(options: argparse.Namespace, model: Any, size: Size) -> dict[str, di
             images = made[name].images
             shares = ask(model, images).passes[:, 0].softmax(dim=1).mean(dim=0)
             found[name]["linf"] = (images - photo).abs().max().item()
-            found[name]["probability"] = shares[model.class_names.index(made[name].recipe.classes[0])].item()
+            found[name]["probability"] = shares[class_place(model.class_names, options.target)].item()
             if options.memory:
                 found[name]["peak_mb"] = peak_megabytes(options, size, name)
     return found

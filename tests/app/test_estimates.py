@@ -47,8 +47,10 @@ def test_every_field_that_costs_time_moves_the_estimate(cheap, dear, least, most
 
 def test_a_photo_costs_by_its_own_size_and_by_what_is_found_out() -> None:
     """U6: the size of the photo counts, not that of the recipe; victims and survivals come on top."""
-    recipe = from_preset("attack")
+    recipe = from_preset("attack", detail=0.0)
     small, large = cost_of(recipe, RATES, SMALL), cost_of(recipe, RATES, LARGE)
+    by_copy = cost_of(from_preset("attack"), RATES, LARGE)
+    assert by_copy.per_step < 2 * small.per_step and by_copy.after < large.after and by_copy.bytes < large.bytes
     assert 10 < large.per_step / small.per_step < 2 * math.prod(LARGE) / math.prod(SMALL)
     assert seconds(recipe, LARGE) == seconds(recipe.with_changes(size=(64, 64)), LARGE)
     looked = cost_of(recipe, RATES, SMALL, Extras(victims=("a", "b"), survivals=8))
