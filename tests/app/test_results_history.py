@@ -4,6 +4,7 @@ import csv
 import datetime
 import io
 import json
+import re
 import stat
 import zipfile
 from dataclasses import replace
@@ -12,14 +13,18 @@ from pathlib import Path
 import pytest
 
 from app.exports import Entry, export
+from app.jobs import JobRequest, JobService
 from app.jobs.model import JobSnapshot, JobStatus
 from app.limits import Limits
 from app.ui.media import Media
 from app.ui.result_cards import cards, fingerprint
 from app.ui.result_search import Search, model_choices, shown
 from app.ui.result_words import budget_words, line, outcome_words
+from app.ui.your_results import PAGE, YourResults
 from generator.errors import StudioError
+from tests.app.test_evaluation_page import built
 from tests.app.test_jobs_takeover import old_records
+from tests.browser.standins import StandInMeasurements, make_studio
 
 TITLES = {"crossmax-cifar10": "CrossMax", "lite0": "EfficientNet-Lite0"}
 NOON = datetime.datetime(2026, 5, 20, 12).timestamp()
@@ -220,3 +225,26 @@ def test_what_is_too_large_is_refused(tmp_path: Path, limits: Limits, said: str)
     with pytest.raises(StudioError, match="nothing to export"):
         export([], tmp_path / "exports", "anna", limits)
     assert list(tmp_path.glob("exports/*")) == []
+
+
+def test_all_results_are_there_page_by_page_and_nobody_elses(tmp_path: Path) -> None:
+    """Beyond what was once the end of the list: by 24, newest first, down to the oldest; a search looks at all."""
+    handlers = {"image": lambda context: {"images": []}}
+    with JobService(tmp_path, handlers, limits=Limits(queued_per_owner=1000)) as jobs:
+        made = [
+            jobs.submit(JobRequest("image", {}, owner=owner, title=f"{owner} {n}")) for n in range(60) for owner in "ab"
+        ]
+        for one in made:
+            jobs.wait(one, 20.0)
+        studio = make_studio(jobs, tmp_path, StandInMeasurements())
+        results = built(lambda owner: YourResults(studio, owner))
+
+        def listed(owner: str, words: str = "", most: int = PAGE) -> tuple[list[str], bool]:
+            updates = results.show(owner, words, "", "", "", False, most)
+            found = re.findall(r"<span>([ab] \d+)</span>", updates[results.shelf])
+            return found, updates[results.more].visible
+
+        assert listed("a") == ([f"a {n}" for n in range(59, 35, -1)], True)
+        assert listed("a", most=3 * PAGE) == ([f"a {n}" for n in range(59, -1, -1)], False)
+        assert listed("b", "b 0") == (["b 50", "b 40", "b 30", "b 20", "b 10", "b 0"], False)
+        assert listed("c") == ([], False)
