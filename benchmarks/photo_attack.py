@@ -35,7 +35,7 @@ from generator.presets import from_preset
 from generator.program import Parser
 from generator.protocols import Classifier
 from generator.recipe import Recipe
-from robust_model.registry import load_classifier
+from robust_model.subjects import load_subject
 
 STEPS = 20
 UNREACHED = 0.9999999
@@ -183,7 +183,7 @@ def parse() -> argparse.Namespace:
 def main() -> int:
     options = parse()
     torch.set_num_threads(1)
-    model = load_classifier(options.model)
+    model: Any = load_subject(options.model, "cpu").model
     if not hasattr(model, "network"):
         raise StudioError(f"'{options.model}' is no network of one output: choose another, such as lite0.")
     if options.only:

@@ -16,6 +16,8 @@ from generator.distance import l2, linf
 
 SSIM_WINDOW = 11
 """Side in pixels of the window of SSIM; smaller pictures have no SSIM."""
+_STRIP_PIXELS = 1 << 19
+"""Windows that are compared at a time."""
 _SIGMA = 1.5
 _K1, _K2 = 0.01, 0.03
 Network = Literal["alex", "vgg", "squeeze"]
@@ -37,13 +39,27 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
     """
     if a.shape != b.shape or a.ndim != 4 or min(a.shape[2:]) < SSIM_WINDOW:
         raise ValueError(f"SSIM needs two batches of one size of at least {SSIM_WINDOW}, not {a.shape} and {b.shape}")
+    height, width = a.shape[2:]
+    rows = max(1, _STRIP_PIXELS // width)  # of windows: a large picture in float64, many times over, is gigabytes
+    windows = height - SSIM_WINDOW + 1
+    parts = [
+        _similarities(a[:, :, top : top + rows + SSIM_WINDOW - 1], b[:, :, top : top + rows + SSIM_WINDOW - 1])
+        for top in range(0, windows, rows)
+    ]
+    if len(parts) == 1:
+        return parts[0].mean(dim=1)
+    return torch.stack([part.sum(dim=1) for part in parts]).sum(dim=0) / sum(part.shape[1] for part in parts)
+
+
+def _similarities(a: Tensor, b: Tensor) -> Tensor:
+    """The index [B, windows of all colours] of two batches of images."""
     x, y = a.detach().double().flatten(0, 1)[:, None], b.detach().double().flatten(0, 1)[:, None]
     mx, my = _local_mean(x), _local_mean(y)
     vx, vy = _local_mean(x * x) - mx * mx, _local_mean(y * y) - my * my
     covariance = _local_mean(x * y) - mx * my
     c1, c2 = _K1**2, _K2**2
     index = (2 * mx * my + c1) * (2 * covariance + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2))
-    return index.view(len(a), -1).mean(dim=1)
+    return index.view(len(a), -1)
 
 
 def _local_mean(planes: Tensor) -> Tensor:

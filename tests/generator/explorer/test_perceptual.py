@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from generator.explorer import perceptual
 from generator.explorer.perceptual import distances, lpips, lpips_note, ssim
 from tests.generator.standins import rng
 
@@ -58,3 +59,11 @@ def test_lpips_where_its_weights_are(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert lpips(a, a) == pytest.approx(0.0, abs=1e-7)
     assert lpips(a[:, :, :12, :16], b[:, :, :12, :16]) is not None
     assert "'squeeze'" in lpips_note()
+
+
+def test_ssim_of_strips_is_that_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    a = torch.rand(2, 3, 50, 30, generator=torch.Generator().manual_seed(4))
+    b = (a + 0.1 * torch.rand(a.shape, generator=torch.Generator().manual_seed(5))).clamp(0, 1)
+    whole = ssim(a, b)
+    monkeypatch.setattr(perceptual, "_STRIP_PIXELS", 30 * 7)
+    assert ssim(a, b).tolist() == pytest.approx(whole.tolist(), abs=1e-12)
