@@ -38,6 +38,12 @@ IN_USE = (
     "Another CrossMax Studio already uses this database. Close it first, or start this one with another --database: "
     "each has one of its own."
 )
+UNREADABLE = (
+    "The address of the database cannot be read: write sqlite:////FOLDER/FILE.db, or postgresql://USER@HOST/NAME, or "
+    "another address of SQLAlchemy's."
+)
+OWN_TABLES = frozenset(("alembic_version", "owners", "jobs"))
+FOREIGN = "holds the tables of another program, which are left as they are: name another with --database."
 _SQLITE = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,
     sqlite3.SQLITE_READONLY: errno.EROFS,
@@ -68,13 +74,14 @@ def parse_address(address: str) -> URL:
     """
     try:
         url = make_url(address.strip())
-    except ArgumentError as error:
-        raise JobError(
-            "The address of the database cannot be read: write sqlite:////FOLDER/FILE.db, or "
-            "postgresql://USER@HOST/NAME, or another address of SQLAlchemy's."
-        ) from error
-    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
-        raise JobError("A database in memory keeps nothing: name a file, as in sqlite:////FOLDER/FILE.db.")
+    except (ArgumentError, ValueError) as error:  # a port that is no number, for example
+        raise JobError(UNREADABLE) from error
+    if url.get_backend_name() == "sqlite":
+        database = url.database or ""
+        if database in ("", ":memory:") or "memory" in (url.query.get("mode"), url.query.get("vfs")):
+            raise JobError("A database in memory keeps nothing: name a file, as in sqlite:////FOLDER/FILE.db.")
+        if database.startswith("file:") or "\0" in database or not Path(database).name:
+            raise JobError("A database of SQLite's is a file: name one, as in sqlite:////FOLDER/FILE.db.")
     return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
 
 
@@ -98,7 +105,7 @@ class Database:
         try:
             self._engine = self._make_engine()
             self._open()
-        except (OSError, SQLAlchemyError) as error:
+        except (OSError, SQLAlchemyError, sqlite3.Error) as error:
             self.close()
             raise JobError(
                 f"The database {self.shown} cannot be used: {in_words(error).strerror}. See that it is there and can "
@@ -146,6 +153,8 @@ class Database:
         except (ModuleNotFoundError, NoSuchModuleError) as error:
             wanted = "psycopg: pip install 'crossmax-studio[postgresql]'" if "psycopg" in str(error) else str(error)
             raise JobError(f"The database {self.shown} needs a package that is not installed ({wanted}).") from error
+        except (ArgumentError, TypeError, ValueError) as error:  # of what stands behind its "?"
+            raise JobError(UNREADABLE) from error
         if self._file is not None:
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
@@ -158,6 +167,8 @@ class Database:
             # Nobody else on the machine may read it; SQLite gives the files beside it the same permissions.
             os.close(os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600))
             self._inode = self._file.stat().st_ino
+            if _is_foreign(self._file):
+                raise JobError(f"The file {self._file} {FOREIGN}")
         elif self._url.get_backend_name() == "postgresql":
             self._hold_postgresql()
         upgrade(self._engine)
@@ -211,7 +222,7 @@ class Database:
                     self._file.with_name(self._file.name + tail).unlink(missing_ok=True)
             try:
                 self._open()
-            except OSError as error:
+            except (OSError, sqlite3.Error) as error:
                 raise in_words(error) from error
             self.generation += 1
         elif self._url.get_backend_name() == "postgresql":
@@ -267,6 +278,13 @@ def in_words(error: BaseException) -> DatabaseError:
     elif isinstance(error, DBAPIError) and (error.connection_invalidated or _is_connection(cause)):
         reason = "its server does not answer"
     return DatabaseError(number, reason or _REASONS.get(number) or f"it refused ({type(cause).__name__})")
+
+
+def _is_foreign(file: Path) -> bool:
+    """Whether a file of SQLite's has tables, and none of a studio's. Looked at without changing anything of it."""
+    with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS)) as connection:
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return bool(names) and not names.issuperset(OWN_TABLES)
 
 
 def _number(error: BaseException) -> int:

@@ -1,5 +1,6 @@
 """The database itself: its form, its durability, its refusals in words, and who may use it."""
 
+import contextlib
 import errno
 import sqlite3
 import stat
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
+from sqlalchemy.engine import URL
 
 from app.data_dir import choose_database
 from app.jobs import JobError, JobService
@@ -42,6 +44,43 @@ def test_the_steps_come_to_the_tables(database: Database) -> None:
     with database._engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
+
+
+@pytest.mark.parametrize(
+    "tables", [("jobs",), ("alembic_version",), ("moz_places",), ("alembic_version", "jobs"), ("owners", "presets")]
+)
+def test_a_file_of_another_program_is_left_as_it_is(tmp_path: Path, tables: tuple[str, ...]) -> None:
+    """Also where its tables have names as ours, or its steps are Alembic's: nothing is added to it."""
+    path = tmp_path / "other #1.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        for table in tables:
+            connection.execute(f"CREATE TABLE {table} (version_num TEXT)")
+            connection.execute(f"INSERT INTO {table} VALUES ('abc')")
+        connection.commit()
+    before = path.read_bytes()
+    with pytest.raises(JobError, match="tables of another program"):
+        Database(URL.create("sqlite", database=str(path)).render_as_string())
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("sqlite:////", "SQLite's is a file"),
+        ("sqlite:///..", "Is a directory"),
+        ("sqlite:////tmp/a\0b.db", "SQLite's is a file"),
+        ("sqlite:///file:name?mode=memory&uri=true", "in memory keeps nothing"),
+        ("sqlite:///file:name?uri=true", "SQLite's is a file"),
+        ("sqlite:///:memory:?cache=shared", "in memory keeps nothing"),
+        ("postgresql://anna:secret@host:port/name", "cannot be read"),
+        ("sqlite:////tmp/never-made.db?timeout=soon", "cannot be read"),
+        ("x://anna:secret@y", "not installed"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_in_words(address: str, said: str) -> None:
+    with pytest.raises(JobError, match=said) as refused:
+        Database(address)
+    assert "secret" not in str(refused.value)
 
 
 def test_steps_are_taken_together_or_not_at_all(tmp_path: Path, monkeypatch) -> None:
