@@ -163,6 +163,8 @@ class Database:
     def _open(self) -> None:
         """Take hold of the database and bring it to the present form."""
         if self._file is not None:
+            if self._file.is_dir():  # said before a lock is made beside it
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             self._guard = DirectoryLock(self._file.with_name(f"{self._file.name}.lock"), IN_USE)
             # Nobody else on the machine may read it; SQLite gives the files beside it the same permissions.
             os.close(os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600))

@@ -68,19 +68,22 @@ def test_a_file_of_another_program_is_left_as_it_is(tmp_path: Path, tables: tupl
     [
         ("sqlite:////", "SQLite's is a file"),
         ("sqlite:///..", "Is a directory"),
+        ("sqlite:///.", "Is a directory"),
         ("sqlite:////tmp/a\0b.db", "SQLite's is a file"),
         ("sqlite:///file:name?mode=memory&uri=true", "in memory keeps nothing"),
         ("sqlite:///file:name?uri=true", "SQLite's is a file"),
         ("sqlite:///:memory:?cache=shared", "in memory keeps nothing"),
         ("postgresql://anna:secret@host:port/name", "cannot be read"),
-        ("sqlite:////tmp/never-made.db?timeout=soon", "cannot be read"),
+        ("sqlite:///never-made.db?timeout=soon", "cannot be read"),
         ("x://anna:secret@y", "not installed"),
     ],
 )
-def test_an_address_that_is_none_is_refused_in_words(address: str, said: str) -> None:
+def test_an_address_that_is_none_is_refused_in_words(address: str, said: str, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(JobError, match=said) as refused:
         Database(address)
     assert "secret" not in str(refused.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_steps_are_taken_together_or_not_at_all(tmp_path: Path, monkeypatch) -> None:
