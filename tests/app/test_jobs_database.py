@@ -68,7 +68,7 @@ def test_a_file_of_another_program_is_left_as_it_is(tmp_path: Path, tables: tupl
     [
         ("sqlite:////", "SQLite's is a file"),
         ("sqlite:///..", "Is a directory"),
-        ("sqlite:///.", "Is a directory"),
+        ("sqlite:///.", "SQLite's is a file"),
         ("sqlite:////tmp/a\0b.db", "SQLite's is a file"),
         ("sqlite:///file:name?mode=memory&uri=true", "in memory keeps nothing"),
         ("sqlite:///file:name?uri=true", "SQLite's is a file"),
