@@ -24,12 +24,12 @@ import robust_model.ensemble  # noqa: E402
 from generator.class_objectives import OBJECTIVES  # noqa: E402
 from generator.encoders.catalogue import DOWNLOADABLE  # noqa: E402
 from generator.optimisers import OPTIMISERS  # noqa: E402
+from generator.perturbations import PERTURBATIONS  # noqa: E402
 from generator.presets_published import PUBLISHED_ATTACKS  # noqa: E402
 from generator.prior import PRIORS  # noqa: E402
 from generator.program import Parser, answered, run_program  # noqa: E402
 from generator.projected import SCHEDULES  # noqa: E402
 from generator.similarity import SCORES  # noqa: E402
-from generator.synthesis import PERTURBATIONS  # noqa: E402
 from generator.text_files import read_text, write_text  # noqa: E402
 from generator.units.objective import UnitObjective  # noqa: E402
 from generator.views import VIEWS  # noqa: E402
