@@ -14,9 +14,10 @@ from typing import Any
 from app.jobs.context import Clock, Job
 from app.jobs.database import DatabaseError
 from app.jobs.files import JobFiles
-from app.jobs.model import NOTE_LENGTH, TITLE_LENGTH, JobError, JobSnapshot, JobStatus, as_json
+from app.jobs.model import NOTE_LENGTH, TITLE_LENGTH, JobError, JobSnapshot, JobStatus, without_controls
 from app.jobs.outcome import sentence
 from app.jobs.owners import Owners, Preset
+from app.jobs.retention import UNDO_SECONDS
 from app.jobs.table import JobTable
 
 logger = logging.getLogger(__name__)
@@ -77,11 +78,11 @@ class History:
         """
         changes: dict[str, Any] = {}
         if title is not None:
-            changes["title"] = str(as_json(" ".join(title.split())))
+            changes["title"] = without_controls(" ".join(title.split()))
             if not 1 <= len(changes["title"]) <= TITLE_LENGTH:
                 raise JobError(f"Give the result a title of 1 to {TITLE_LENGTH} characters.")
         if note is not None:
-            changes["note"] = str(as_json(note.strip()))
+            changes["note"] = without_controls(note).strip()
             if len(changes["note"]) > NOTE_LENGTH:
                 raise JobError(f"A note has at most {NOTE_LENGTH:,} characters: shorten it.")
         if favourite is not None:
@@ -103,6 +104,18 @@ class History:
         for job in jobs:
             self._update(job, {"deleted": self._now()})
         return [job.record.id for job in jobs]
+
+    def deleted(self, owner: str) -> list[str]:
+        """The ids of an owner's deleted jobs that ``restore`` still has back, also after a restart."""
+        with self._changed:
+            return [
+                job.record.id
+                for job in self._jobs.all()
+                if job.record.owner == owner
+                and job.record.deleted is not None
+                and job.record.status is not JobStatus.DISCARDED
+                and self._now() - job.record.deleted <= UNDO_SECONDS
+            ]
 
     def restore(self, ids: Collection[str], owner: str) -> int:
         """Have deleted jobs back; how many of these there still were."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import unicodedata
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
@@ -92,6 +93,15 @@ def as_json(value: Any, *, _depth: int = 0) -> Any:
     if isinstance(value, list | tuple):
         return [as_json(item, _depth=_depth + 1) for item in value]
     raise TypeError(f"{type(value).__name__} is not a JSON value")
+
+
+def without_controls(text: str) -> str:
+    """A text that somebody typed or pasted, without control characters other than line ends and tabs.
+
+    What writes to the right, and what joins the parts of an emoji, stays. Halves of surrogate pairs are question marks.
+    """
+    kept = "".join(sign for sign in text if sign in "\n\t" or unicodedata.category(sign) != "Cc")
+    return str(as_json(kept))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import delete, func, select
 
 from app.jobs.database import Database
-from app.jobs.model import JobError, as_json
+from app.jobs.model import JobError, as_json, without_controls
 from app.jobs.tables import JobRow, OwnerRow, PresetRow
 
 NAME_LENGTH = 80
@@ -64,8 +64,8 @@ class Owners:
         Raises:
             JobError: the name will not do, or there are too many already.
         """
-        name = str(as_json(" ".join(name.split())))
-        if not 1 <= len(name) <= NAME_LENGTH or not name.isprintable():
+        name = without_controls(" ".join(name.split()))
+        if not 1 <= len(name) <= NAME_LENGTH:
             raise JobError(f"Give the preset a name of 1 to {NAME_LENGTH} characters.")
         with self._database.write() as session:
             own = PresetRow.owner == owner

@@ -158,7 +158,7 @@ def build_page(studio: Studio) -> gr.Blocks:
             busy = busy or next((job.kind for job in mine if time.time() - (job.finished or 0) < RECENT_SECONDS), None)
             updates: Updates = {
                 owner: {"owner": token},
-                **results.show(token),
+                **results.arrive(token),
                 **presets.arrive(token),
                 models: _models(studio),
                 tabs: gr.Tabs(selected=busy) if busy else gr.skip(),
@@ -167,7 +167,7 @@ def build_page(studio: Studio) -> gr.Blocks:
                 updates |= {**tab.arrive(), **tab.panel.resume(token)}
             return updates | sidebar.arrive(token)
 
-        arrivals = [notice, owner, *results.outputs, *presets.outputs, models, tabs, *followed, *sidebar.arrivals]
+        arrivals = [notice, owner, *results.arrivals, *presets.outputs, models, tabs, *followed, *sidebar.arrivals]
         arrivals += [component for _, tab in every.values() for component in tab.arrivals]
         page.load(guarded(notice)(arrive), [owner], list(dict.fromkeys(arrivals)), **QUICK)
 

@@ -42,6 +42,7 @@ element.addEventListener('click', event => {
   }
   trigger('select', {pick, act, id, chosen: button.dataset.chosen === undefined ? [] : picked()});
   if (act === 'delete') chosen.clear();
+  if (act === 'edit') document.getElementById('results-search')?.scrollIntoView({behavior: 'smooth'});
   if (pick) window.scrollTo({top: 0, behavior: 'smooth'});
 });
 new MutationObserver(mark).observe(element, {childList: true, subtree: true});
@@ -58,7 +59,8 @@ def cards(
     if not of:
         return '<p class="cx-hint">Nothing yet. What you make appears here, and stays after a reload.</p>'
     if not found:
-        return f'<p class="cx-hint">None of your {of:,} results is like that. Change what you look for.</p>'
+        none = "Your one result is not like that." if of == 1 else f"None of your {of:,} results is like that."
+        return f'<p class="cx-hint">{none} Change what you look for.</p>'
     shown = f"{len(jobs):,} of {found:,}" if len(jobs) < found else f"{found:,}"
     words = f"{shown} shown" if found == of else f"{shown} found, of {of:,}"
     return f'{_tools(words)}<div class="cx-results">{"".join(_card(job, media, titles or {}) for job in jobs)}</div>'

@@ -89,6 +89,17 @@ class YourResults:
         """What ``show`` changes."""
         return [self.shelf, self.more, self.model]
 
+    @property
+    def arrivals(self) -> list[Any]:
+        """What ``arrive`` changes."""
+        return [self.notice, self.undo, self.deleted, *self.outputs]
+
+    def arrive(self, owner: str) -> Updates:
+        """Updates for somebody who has just opened the page: what they deleted a moment ago can still be had back."""
+        gone = self.history.deleted(owner)
+        said = self._say_deleted(gone, "A moment ago: ") if gone else {}
+        return {**said, **self.show(owner)}
+
     def show(self, owner: str, *filters: Any) -> Updates:
         """Updates that show an owner's results; without ``filters``, the newest."""
         words, kind, model, period, favourites, most = filters or ("", "", "", "", False, PAGE)
@@ -143,7 +154,8 @@ class YourResults:
 
         def undo(state: Any, gone: Sequence[str], *filters: Any) -> Updates:
             owner = owner_token(state)
-            count = self.history.restore(gone, owner)
+            # A server that has started anew knows what was deleted, and no longer by whom on which page.
+            count = self.history.restore(gone or self.history.deleted(owner), owner)
             said = f"{_results(count)} {'is' if count == 1 else 'are'} back." if count else "They are gone for good."
             return {
                 self.notice: markup.notice(said, tone="good" if count else "warn"),

@@ -50,6 +50,19 @@ def test_texts_that_will_not_do_are_refused(start, changes) -> None:
     assert on_disk(service, job)["title"] == "job a"
 
 
+def test_control_characters_go_and_every_writing_stays(start) -> None:
+    """What is shown is what the database has; an emoji of several and Persian's joiners are no control characters."""
+    family, persian = "\U0001f469\u200d\U0001f467", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
+    service, (job,) = made(start, "a")
+    service.history.change(job, "anna", title=f"a\0\x1b{family}", note=f"\0{persian}\n\tb\x7f\x85")
+    found, row = service.snapshot(job), on_disk(service, job)
+    assert (found.title, found.note) == (f"a{family}", f"{persian}\n\tb") == (row["title"], row["note"])
+    with pytest.raises(JobError, match="title"):
+        service.history.change(job, "anna", title="\0")
+    service.history.keep_preset("anna", "text", f"{family} {persian}\0", {})
+    assert [one.name for one in service.history.presets("anna")] == [f"{family} {persian}"]
+
+
 def test_a_running_job_can_be_named_and_keeps_it_to_the_end(start) -> None:
     puppet = Puppet(steps=1)
     service = start(puppet)
@@ -109,10 +122,12 @@ def test_what_is_deleted_can_be_had_back_for_a_while(start, clock) -> None:
     service.tidy()
     service.close()
     service = start()  # a new start remembers both
+    assert service.history.deleted("anna") == jobs[:2] and service.history.deleted("bert") == []
     assert service.history.restore(jobs[:1], "anna") == 1
     assert [job.id for job in service.list("anna")] == [jobs[2], jobs[0]]
     assert (folder / "image.png").exists() and service.snapshot(jobs[0]).result == {"file": "image.png"}
     clock.time += 2
+    assert service.history.deleted("anna") == []
     service.tidy()
     assert service.history.restore(jobs[:2], "anna") == 1 and (folder / "image.png").exists()
     assert not Path(service._store.folder(jobs[1])).exists() and on_disk(service, jobs[2])["deleted"] is None

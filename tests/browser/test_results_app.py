@@ -100,6 +100,32 @@ def test_results_are_found_marked_named_deleted_and_had_back(visit: "sync_api.Pa
     sync_api.expect(visit.locator("#image-stage h2")).to_contain_text("ship", timeout=SOON)
 
 
+def test_what_was_deleted_is_had_back_also_after_a_reload(visit: "sync_api.Page") -> None:
+    draw(visit, "frog", "ship")
+    expect_titles(visit, "ship", "frog")
+    choose(visit, "ship")
+    visit.locator("#results [data-act=delete]").click()
+    expect_titles(visit, "frog")
+    visit.reload()
+    expect_titles(visit, "frog")
+    sync_api.expect(visit.locator("#results-notice")).to_contain_text("1 result deleted", timeout=SOON)
+    visit.click("#results-undo")
+    expect_titles(visit, "ship", "frog")
+    visit.reload()
+    expect_titles(visit, "ship", "frog")
+    assert visit.locator("#results-undo:visible").count() == 0
+
+
+def test_a_long_note_leaves_the_list_a_list(visit: "sync_api.Page") -> None:
+    draw(visit, "frog")
+    card(visit, "frog").locator("[data-act=edit]").click()
+    visit.locator("#results-note textarea").fill("n" * 2000)
+    visit.click("#results-save")
+    visit.wait_for_selector("#results .cx-note")
+    heights = visit.locator("#results .cx-note").evaluate("note => [note.clientHeight, note.scrollHeight]")
+    assert heights[0] < 150 and heights[1] > 1000
+
+
 def test_a_zip_has_pictures_recipes_and_a_table(visit: "sync_api.Page") -> None:
     draw(visit, "frog", "ship")
     expect_titles(visit, "ship", "frog")
@@ -150,7 +176,7 @@ def test_two_owners_never_see_each_others(visit: "sync_api.Page", browser: "sync
         draw(other, "ship")
         expect_titles(other, "ship")
         search(other, "frog")
-        sync_api.expect(other.locator("#results")).to_contain_text("None of your 1 results is like that", timeout=SOON)
+        sync_api.expect(other.locator("#results")).to_contain_text("Your one result is not like that", timeout=SOON)
         search(other, "")
         expect_titles(other, "ship")
         for forge in (
