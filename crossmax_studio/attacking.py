@@ -34,9 +34,11 @@ class AttackResult:
             of 1/255: this is what an 8-bit file holds, and what all the rest is about.
         success: bool [B], on the CPU as all below: a targeted attack reached its label, any other left it, by the
             model's own answer. An answer that is not a number is no success.
-        before, after: int64 [B], the classes that the model names, -1 where its answer is not a number. One that draws
-            random numbers names that of the highest mean probability over several passes.
-        linf, l2: [B], the distances from the clean images, in [0, 1] pixel units.
+        before: int64 [B], the classes that the model names for the clean images, -1 where its answer is not a number.
+            One that draws random numbers names that of the highest mean probability over several passes.
+        after: int64 [B], those that it names for `images`.
+        linf: [B], the largest distances of a value from the clean images', in [0, 1] pixel units.
+        l2: [B], the Euclidean distances from the clean images, in the same units.
         steps: of each image; fewer than asked for where the model was sure before.
         recipes: of each image. With the clean one and the model they make it again, here or by the command line.
         stopped: whether it was stopped; images that were not reached are the clean ones, rounded to 8 bits.

@@ -24,7 +24,8 @@ class MultiResolutionPrior(nn.Module):
         resolutions: as the command line writes them ("1..224", "pow2", "all"), or a list of numbers.
         batch: how many images.
         photo: [B, 3, H, W] in [0, 1], to stay near to; None for images from nothing.
-        eps, norm: how near, in [0, 1] pixel units, by "linf" or "l2"; that holds by construction.
+        eps: how near, in [0, 1] pixel units; that holds by construction.
+        norm: by what distance, "linf" or "l2".
         device: of the layers; the photo's unless given.
 
     Raises StudioError for what does not fit.
