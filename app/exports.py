@@ -58,7 +58,8 @@ class Entry:
 def files_of(job: JobSnapshot) -> list[Path]:
     """The pictures of a result, and its video or archive, as far as they are there."""
     result = job.result or {}
-    names = [image.get("file") for image in result.get("images", ()) if isinstance(image, Mapping)]
+    images = result.get("images")
+    names = [image.get("file") for image in images if isinstance(image, Mapping)] if isinstance(images, list) else []
     names += [result.get(name) for name in ("video", "archive")]
     return [path for name in names if name and (path := Path(job.folder) / Path(str(name)).name).is_file()]
 

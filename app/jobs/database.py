@@ -97,7 +97,8 @@ class Database:
 
     def __init__(self, address: str) -> None:
         self._url = parse_address(address)
-        self._file = Path(self._url.database or "").absolute() if self._url.get_backend_name() == "sqlite" else None
+        # Without links: whoever names the file by another of its names finds its lock.
+        self._file = Path(self._url.database or "").resolve() if self._url.get_backend_name() == "sqlite" else None
         self._turn = threading.RLock()
         self._guard: DirectoryLock | Connection | None = None
         self._inode = 0

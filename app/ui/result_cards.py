@@ -8,7 +8,7 @@ from app.jobs.model import JobSnapshot, JobStatus
 from app.pictures import CARD_NAME
 from app.ui import markup
 from app.ui.media import Media
-from app.ui.result_words import line
+from app.ui.result_words import as_far_as_readable, line
 from app.ui.stage import STATE_WORDS, when
 
 # Hands on which result is to be opened, what is to be done with one, or with all that are chosen. What is chosen stays
@@ -105,13 +105,17 @@ def _card(job: JobSnapshot, media: Media, titles: Mapping[str, str]) -> str:
     )
 
 
+NO_PICTURE = '<span class="cx-noimage"></span>'
+
+
+@as_far_as_readable(NO_PICTURE)
 def _picture(job: JobSnapshot, media: Media) -> str:
     """One whole picture: of a finished job its first, of one that runs the first of those that its preview shows."""
     card = Path(job.folder) / CARD_NAME
     if card.is_file():
         return markup.picture(media.url(card), "")
     if not job.preview or not Path(job.preview).is_file():
-        return '<span class="cx-noimage"></span>'
+        return NO_PICTURE
     shown = markup.picture(media.url(Path(job.preview), job.preview_version), "")
     recipe = job.params.get("recipe", {})
     if job.kind == "attack" or int(recipe.get("images", 1)) < 2:

@@ -3,8 +3,10 @@
 Pure functions of a snapshot and the titles of models; they read parameters of every version that wrote any.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import functools
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from app.jobs.model import JobSnapshot, JobStatus
 
@@ -12,6 +14,31 @@ KIND_WORDS = {"text": "Text to image", "image": "Class to image", "attack": "Att
 """The kinds of jobs whose results are shown, as people call them."""
 _SENTENCE = 90
 _MODELS = 2
+
+
+T = TypeVar("T")
+_NONE: tuple[str, ...] = ()
+logger = logging.getLogger("crossmax.ui")
+
+
+def as_far_as_readable(otherwise: T) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """Make a function of a job answer `otherwise` where what is written of it has another form than is known.
+
+    So a record that is damaged, or was written by another program, keeps nobody from seeing all the others.
+    """
+
+    def decorate(read: Callable[..., T]) -> Callable[..., T]:
+        @functools.wraps(read)
+        def safe(job: JobSnapshot, *args: Any) -> T:
+            try:
+                return read(job, *args)
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+                logger.warning("what is written of job %s is not read by %s", job.id, read.__name__, exc_info=True)
+                return otherwise
+
+        return safe
+
+    return decorate
 
 
 def recipe_of(job: JobSnapshot) -> Mapping[str, Any]:
@@ -23,11 +50,13 @@ def recipe_of(job: JobSnapshot) -> Mapping[str, Any]:
     return {}
 
 
+@as_far_as_readable(_NONE)
 def models_of(job: JobSnapshot) -> tuple[str, ...]:
     """The names of the models that a result was made with, or made against."""
     return tuple(map(str, recipe_of(job).get("models") or ()))
 
 
+@as_far_as_readable(_NONE)
 def said_of(job: JobSnapshot) -> tuple[str, ...]:
     """The prompts, classes, captions and units of a result."""
     recipe = recipe_of(job)
@@ -54,6 +83,7 @@ def model_words(models: Sequence[str], titles: Mapping[str, str]) -> str:
     return f"on {', '.join(shown)} and {more} more" if more > 0 else f"on {' and '.join(shown)}"
 
 
+@as_far_as_readable("")
 def budget_words(job: JobSnapshot) -> str:
     """How far a photo may be changed, and in how many steps; of a picture from nothing its size."""
     recipe = recipe_of(job)
@@ -66,6 +96,7 @@ def budget_words(job: JobSnapshot) -> str:
     return ", ".join(part for part in (bound, f"{steps} steps" if steps else "") if part)
 
 
+@as_far_as_readable("")
 def outcome_words(job: JobSnapshot) -> str:
     """What came out, as far as it was measured; why there is nothing, where that is so."""
     if job.status is JobStatus.FAILED:

@@ -63,6 +63,12 @@ def test_a_file_of_another_program_is_left_as_it_is(tmp_path: Path, tables: tupl
     assert path.read_bytes() == before
 
 
+def test_a_link_to_a_database_in_use_leads_to_its_lock(tmp_path: Path, database: Database) -> None:
+    (tmp_path / "alias.db").symlink_to(tmp_path / "studio.db")
+    with pytest.raises(JobError, match="Another CrossMax Studio already uses this database"):
+        Database(f"sqlite:///{tmp_path / 'alias.db'}")
+
+
 @pytest.mark.parametrize(
     ("address", "said"),
     [

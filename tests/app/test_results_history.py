@@ -20,7 +20,7 @@ from app.ui.media import Media
 from app.ui.result_cards import cards, fingerprint
 from app.ui.result_search import Search, model_choices, shown
 from app.ui.result_words import budget_words, line, outcome_words
-from app.ui.your_results import PAGE, YourResults
+from app.ui.your_results import PAGE, YourResults, _columns
 from generator.errors import StudioError
 from tests.app.test_evaluation_page import built
 from tests.app.test_jobs_takeover import old_records
@@ -80,6 +80,34 @@ ATTACK = {"models": ["lite0"], "classes": ["ship"], "norm": "linf", "eps": 8 / 2
 )
 def test_a_line_tells_models_budget_and_outcome(made: JobSnapshot, said: str) -> None:
     assert line(made, TITLES) == said
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"result": {"images": None}},
+        {"result": {"images": 5}},
+        {"result": {"images": [{"success": [1], "file": 5}]}},
+        {"result": {"images": [{"cosines": {"a": [{"role": "prompt", "before": "x", "after": "y"}]}}]}},
+        {"params": {"recipe": {"models": 5, "classes": 5, "eps": "x", "size": 5}}},
+        {"params": {"recipe": None}, "result": None},
+        {"params": {"recipe": {"images": "x"}}, "result": None},
+    ],
+)
+def test_a_record_of_another_form_keeps_nothing_else_from_being_seen(tmp_path, changes) -> None:
+    (tmp_path / "preview.jpg").write_bytes(b"x")
+    odd = job(**changes, title="odd", folder=str(tmp_path), preview=str(tmp_path / "preview.jpg"))
+    html = cards([odd, job()], Media({"data": tmp_path}, b"x" * 32), TITLES, found=2, of=2)
+    assert html.count("<article") == 2 and "<span>odd</span>" in html and "recognised by 1 of 2" in html
+    assert [one.title for one in (odd, job()) if Search("ship").finds(one, TITLES, NOON)] == []
+    assert [one.title for one in (odd, job()) if Search("odd").finds(one, TITLES, NOON)] == ["odd"]
+    assert model_choices([odd, job()], TITLES)[0] == ("CrossMax", "crossmax-cifar10")
+    path = export(
+        [Entry(odd, _columns(odd, TITLES)), Entry(job(), _columns(job(), TITLES))], tmp_path / "e", "anna", Limits()
+    )
+    with zipfile.ZipFile(path) as archive:
+        rows = list(csv.DictReader(io.StringIO(archive.read("results.csv").decode())))
+    assert [row["title"] for row in rows] == ["odd", "frog, seed 3"]
 
 
 def test_the_match_of_a_text_is_told_before_and_after() -> None:
