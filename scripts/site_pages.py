@@ -45,6 +45,8 @@ DRAWING = """\
 """
 
 _LINK = re.compile(r"\]\((?!https?:|mailto:|#)(?P<path>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
+_NESTED = re.compile(r"^(?:  )+(?=- )", re.MULTILINE)
+"""What stands before items of lists in lists: two columns each level, of which Python-Markdown wants four."""
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
@@ -62,6 +64,8 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
     del config, files
     source = page.file.src_uri
     linked = _LINK.sub(lambda match: f"]({turned(match['path'], source)}{match['anchor'] or ''})", markdown)
+    if not source.startswith("packages/"):  # there `as_markdown` has done it
+        linked = _NESTED.sub(lambda match: 2 * match[0], linked)
     return linked.replace("```mermaid\n", DRAWING + "```text\n")
 
 

@@ -142,6 +142,14 @@ def test_numbered_items_keep_what_belongs_to_them(site: Path) -> None:
     assert inside and inside[0].count("<li>") == 4 and numbered.count("<li>") == 9
 
 
+def test_lists_in_lists_stay_in_them(site: Path) -> None:
+    """A model's card tells what each of the models that it was made of was trained by, two columns in."""
+    card = (ROOT / "assets/tiny-clip/README.md").read_text(encoding="utf-8")
+    assert re.search(r"^- Made of 'clip-2600'.*\n  - Command: ", card, re.MULTILINE)
+    page = (site / "models/tiny-clip.html").read_text(encoding="utf-8")
+    assert re.search(r"Made of 'clip-2600'[^<]*\s*<ul>\s*<li>Command: ", page)
+
+
 def test_links_and_anchors_lead_somewhere(site: Path) -> None:
     pages = {path: seen(path) for path in site.rglob("*.html") if path.name != "404.html"}
     wrong = []
