@@ -93,6 +93,8 @@ class OwnPresets:
 
         def delete(state: Any, chosen: Any) -> Updates:
             owner = owner_token(state)
+            if not chosen:
+                raise FormError("Choose one of your presets first.")
             history.delete_preset(owner, str(chosen))
             return self.show(owner)
 

@@ -49,7 +49,7 @@ class YourResults:
         gr.HTML('<section class="cx-section"><h2>Your results</h2></section>', apply_default_css=False)
         with gr.Row(elem_classes="cx-find"):
             self.words = gr.Textbox(
-                label="Search", placeholder="in titles, prompts, classes, models, notes", elem_id="results-search"
+                label="Search", placeholder="titles, prompts, models, notes", elem_id="results-search"
             )
             kinds = [("all", ""), *((title, kind) for kind, title in KIND_WORDS.items())]
             self.kind = gr.Dropdown(kinds, value="", label="Kind", elem_id="results-kind")
@@ -97,8 +97,11 @@ class YourResults:
     def arrive(self, owner: str) -> Updates:
         """Updates for somebody who has just opened the page: what they deleted a moment ago can still be had back."""
         gone = self.history.deleted(owner)
-        said = self._say_deleted(gone, "A moment ago: ") if gone else {}
-        return {**said, **self.show(owner)}
+        updates = self.show(owner)
+        if gone:
+            words = f"In the last {UNDO_MINUTES} minutes: {_results(len(gone))} deleted. That can still be undone."
+            updates |= self._say_deleted(gone) | {self.notice: markup.notice(words)}
+        return updates
 
     def show(self, owner: str, *filters: Any) -> Updates:
         """Updates that show an owner's results; without ``filters``, the newest."""

@@ -164,6 +164,8 @@ def test_settings_of_a_result_are_kept_as_a_preset(visit: "sync_api.Page") -> No
     visit.get_by_role("option", name="green things (class)").click()
     visit.click("#presets-delete")
     sync_api.expect(visit.locator("#presets-choice input")).to_have_value("", timeout=SOON)
+    visit.click("#presets-delete")
+    sync_api.expect(visit.locator("#results-notice")).to_contain_text("Choose one of your presets", timeout=SOON)
 
 
 def test_two_owners_never_see_each_others(visit: "sync_api.Page", browser: "sync_api.Browser", server: Server) -> None:
