@@ -55,8 +55,8 @@ def open_catalogue(
     Args:
         folders: the user's models: each a folder of such, or an encoder's own.
         downloads: where encoders that are fetched are kept; None for a catalogue without encoders.
-        strangers: names come from people who are not trusted: nothing but the lists and the libraries is there for
-            them, no paths of this machine, no code, and no downloads of any size.
+        strangers: names come from people who are not trusted: nothing but the lists and what the libraries publish is
+            there for them, no paths of this machine, no code, and of encoders none but those listed.
         shipped: the folder of what came with the program.
         store: where encoders are fetched from; None is the Hugging Face hub.
         memory: keeps what is loaded; None makes one of the usual budget.

@@ -29,6 +29,8 @@ PAGE = 24
 MOST_SHOWN = 2_400
 UNDO_MINUTES = round(UNDO_SECONDS / 60)
 GB = 1e9
+LEAST_GB = 0.01
+"""The smallest budget: in less than a result takes, each would go as it ends."""
 
 
 @dataclass
@@ -75,7 +77,8 @@ class YourResults:
         self.more = gr.Button("Show more", visible=False, size="md", elem_id="results-more")
         with gr.Accordion("Disk budget", open=False, elem_id="results-disk") as self.settings:
             self.usage = gr.HTML("", apply_default_css=False)
-            self.budget = gr.Number(label="Your results may take, in GB (empty: no budget)", value=None, minimum=0)
+            label = "Your results may take, in GB (empty: no budget)"
+            self.budget = gr.Number(label=label, value=None, minimum=LEAST_GB)
             self.keep = gr.Button("Keep to it", size="md", elem_id="results-budget")
         self.most, self.deleted, self.edited = gr.State(PAGE), gr.State([]), gr.State("")
 
@@ -308,8 +311,8 @@ def _bytes(budget: Any) -> int | None:
     """A budget in bytes, of one that was typed in GB. FormError if it is none."""
     if budget is None:
         return None
-    if not isinstance(budget, int | float) or not math.isfinite(budget) or not 0 <= budget <= 1e6:
-        raise FormError("A budget is a number of GB, 0 to 1,000,000; leave it empty for none.")
+    if not isinstance(budget, int | float) or not math.isfinite(budget) or not LEAST_GB <= budget <= 1e6:
+        raise FormError(f"A budget is a number of GB, {LEAST_GB} to 1,000,000; leave it empty for none.")
     return round(budget * GB)
 
 
