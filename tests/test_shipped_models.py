@@ -44,7 +44,7 @@ def test_a_subtle_attack_fools_the_undefended_network_and_not_the_robust_one(rob
         synthesis = synthesise(recipe, {name: model}, source=photo)
         for _ in synthesis.steps:
             pass
-        attacked = synthesis.prior.render().detach()
+        attacked = synthesis.saved(synthesis.prior.render().detach())
         assert float((attacked - photo).abs().max()) <= recipe.eps + 1e-6
         assert model.class_names[int(model(photo).argmax())] == "frog"
         seen[name] = model.class_names[int(model(attacked).argmax())]

@@ -11,6 +11,7 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from app.evaluation_order import KnownReport
 from app.ui import attack_models, results
 from app.ui.attack_words import attack_words
 from app.ui.blocks import PageBlocks
@@ -25,9 +26,11 @@ from app.ui.picture_input import PictureInput
 from generator.explorer.survival import SAVED, SURVIVALS
 from generator.image import save_png
 from generator.picture_notes import ANIMATED, TRANSPARENT, picture_notes
+from robust_model.evaluation.reading import as_report
 from robust_model.evaluation.suites import SUITES, Budget
 from tests.app.test_ui_markup import snapshot
 from tests.browser.standins import StandInMeasurements, make_studio, says
+from tests.reports import attack_report, plain_report
 
 ANNA = "a" * 32
 
@@ -153,9 +156,8 @@ def test_every_attack_of_the_suites_has_its_words() -> None:
     assert attack_words("defence/ce") == "PGD on the model's own answer, by cross-entropy."
     assert attack_words("predictor -1/margin (continued) #2").startswith("PGD on the deepest read-out, by the margin")
     assert attack_words("AutoAttack standard") == "" and attack_words("<b>/ce") == ""
-    figure = {"accuracy": 0.5, "ci95": [0.4, 0.6], "n": 10, "correct": 5}
-    report = {"data": {"n": 10}, "clean": figure, "attacks": [{"name": "defence/ce", **figure}]}
-    assert "by cross-entropy" in figures(report)
+    report = plain_report(attacks=[attack_report("defence/ce", 5, config={})])
+    assert "by cross-entropy" in figures(KnownReport(as_report(report), ("defence/ce",)))
 
 
 # ---------------------------------------------------------------------- U18: small ones

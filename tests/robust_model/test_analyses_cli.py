@@ -18,6 +18,7 @@ from robust_model.attacks import run_attack
 from robust_model.checkpoint import save_tensors
 from robust_model.ensemble import ModelConfig, SelfEnsemble
 from robust_model.registry import ExportedModel
+from robust_model.zoo import open_catalogue
 
 CONFIG = ModelConfig(
     class_names=tuple(f"grating {c}" for c in range(4)), widths=(8, 16), blocks=(1, 1), readout_depths=(1, 2),
@@ -43,7 +44,7 @@ def parsed(words: list[str]) -> argparse.Namespace:
 
 
 def main(words: list[str]) -> int:
-    return run(parsed(words), words, Terminal())
+    return run(parsed(words), words, Terminal(), open_catalogue())
 
 
 def test_layers_writes_report_figure_and_page(models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
