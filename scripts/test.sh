@@ -41,19 +41,14 @@ fi
 .venv/bin/mypy
 # Files of tests run side by side, one in each process, and each process computes on one core: small tensors gain
 # nothing from more. A process holds models, so there are at most four, whatever the machine. The tests in a browser
-# come after the others, at most two at a time: each has a server and a browser of its own, and what they look at
-# lasts seconds.
+# come after the others, in the company of none that compute: what they look at lasts seconds, and mostly they wait.
 export OMP_NUM_THREADS=1
-run() {
-  most=$1
-  shift
-  .venv/bin/python -m pytest -n auto --maxprocesses "$most" --dist loadfile "$@"
-}
+run() { .venv/bin/python -m pytest "$@"; }
 if [ $# -gt 0 ]; then
-  run 4 "$@"
+  run -n auto --maxprocesses 4 --dist loadfile "$@"
 else
   failed=0
-  run 4 -m "not browser" || failed=$?
-  run 2 -m browser || failed=$?
+  run -n auto --maxprocesses 4 --dist loadfile -m "not browser" || failed=$?
+  run -n 4 --dist loadfile -m browser || failed=$?
   exit "$failed"
 fi
