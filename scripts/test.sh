@@ -40,15 +40,19 @@ fi
 .venv/bin/ruff format --check .
 .venv/bin/mypy
 # Files of tests run side by side, one in each process, and each process computes on one core: small tensors gain
-# nothing from more. A process holds models, so there are at most four, whatever the machine. The tests in a browser
-# come after the others, in the company of none that compute: what they look at lasts seconds, and mostly they wait.
+# nothing from more. A process holds models, so there are at most four, whatever the machine. The tests in a browser run
+# beside them one after the other, and before them in turn: what they look at lasts seconds.
 export OMP_NUM_THREADS=1
-run() { .venv/bin/python -m pytest "$@"; }
 if [ $# -gt 0 ]; then
-  run -n auto --maxprocesses 4 --dist loadfile "$@"
-else
-  failed=0
-  run -n auto --maxprocesses 4 --dist loadfile -m "not browser" || failed=$?
-  run -n 4 --dist loadfile -m browser || failed=$?
-  exit "$failed"
+  exec .venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"
 fi
+in_browser=$(mktemp)
+trap 'rm -f "$in_browser"' EXIT
+.venv/bin/python -m pytest -m browser >"$in_browser" 2>&1 &
+browser=$!
+failed=0
+nice -n 5 .venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not browser" || failed=$?
+echo "The tests in a browser:"
+wait "$browser" || failed=$?
+cat "$in_browser"
+exit "$failed"
