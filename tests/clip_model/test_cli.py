@@ -2,6 +2,7 @@
 
 import functools
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*words: str) -> int:
-    return main(words, foreground=Terminal(), open_models=lambda: open_catalogue(downloads=Path("downloads")))
+    with tempfile.TemporaryDirectory() as kept:  # where the digests of weights are remembered
+        return main(words, foreground=Terminal(), open_models=lambda: open_catalogue(downloads=Path(kept)))
 
 
 def test_train_export_and_evaluate(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
