@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 
 from app import __version__
 from app.web.hosts import Hosts, check_port
-from generator.errors import StudioError
-from generator.places import optional_path
-from generator.program import Parser, answered, called, run_program
-from generator.shipped import ASSETS
+from foundation.command_line.program import Parser, answered, called, run_program
+from foundation.errors import StudioError
+from foundation.files.places import optional_path
+from foundation.files.shipped import ASSETS
 
 if TYPE_CHECKING:
-    from app.jobs.service import JobService
-    from app.timings import Timings
-    from generator.catalogue.catalogue import Catalogue
+    from app.costs.timings import Timings
+    from foundation.catalogue.catalogue import Catalogue
+    from foundation.jobs.service import JobService
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy")
 CLOSING_SECONDS = 3.0
@@ -132,24 +132,24 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
     # Imported here, so that --help answers at once and the environment is set before gradio reads it.
     import torch
 
-    from app.costs import cost_of
-    from app.data_dir import choose_data_dir, choose_database
-    from app.describing import read_offer
-    from app.evaluation_data import EvaluationData
-    from app.evaluations import Evaluations
-    from app.jobs.service import JobService
-    from app.layers import SavedLayers
-    from app.limits import Limits
-    from app.measurements import Measurements
+    from app.costs.timings import Timings
+    from app.evaluation.data import EvaluationData
+    from app.evaluation.service import Evaluations
+    from app.evaluation.speeds import Speeds
+    from app.handlers.costs import cost_of
+    from app.handlers.describing import read_offer
+    from app.handlers.layers import SavedLayers
+    from app.handlers.measurements import Measurements
+    from app.handlers.pictures import Workshop
+    from app.handlers.registry import make_handlers
+    from app.handlers.units import UnitLayers
     from app.model_list import ModelList
-    from app.pictures import Workshop
-    from app.speeds import Speeds
-    from app.timings import Timings
-    from app.units import UnitLayers
     from app.upkeep import Upkeep, clear_queue
-    from app.work import make_handlers
+    from app.visitors.data_dir import choose_data_dir, choose_database
+    from foundation.jobs.service import JobService
+    from foundation.limits import Limits
     from generator.vlm.settings import FILE_NAME, VlmSettings, read_settings
-    from robust_model.zoo import open_catalogue
+    from robust_model.zoo.catalogue import open_catalogue
 
     device, note = choose_device(arguments.device, torch.cuda.is_available())
     limits = Limits().here(local=hosts.local)
@@ -163,8 +163,8 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
     os.environ["GRADIO_TEMP_DIR"] = str(data.root / "cache")
     with _without_proxies():
         from app.server import build_app, serve
-    from app.ui.media import Media, load_secret
-    from app.ui.services import Studio
+    from app.ui.markup.media import Media, load_secret
+    from app.ui.wiring.services import Studio
 
     catalogue = open_catalogue((data.models,), data.downloads, strangers=True)
     models = ModelList(catalogue)
@@ -237,7 +237,7 @@ def _on_a_network(addresses: Sequence[str]) -> str:
 
 def _prepare(jobs: "JobService", catalogue: "Catalogue", timings: "Timings", device: str) -> None:
     """Warm up; then find out what work takes here, part by part, as long as nobody's job is running."""
-    from app.calibration import calibrate
+    from app.costs.calibration import calibrate
 
     _warm_up(catalogue, device)
     try:
@@ -251,8 +251,8 @@ def _warm_up(catalogue: "Catalogue", device: str) -> None:
 
     So the first picture waits for neither: PyTorch prepares kernels for shapes it has not met, which takes seconds.
     """
-    from generator.presets import DEFAULT_PRESET, from_preset
-    from generator.synthesis import synthesise
+    from generator.recipes.presets import DEFAULT_PRESET, from_preset
+    from generator.synthesis.synthesis import synthesise
 
     first = next((info.name for info in catalogue.list("encoder") if info.origin == "shipped" and info.ready), None)
     if first is None:

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from app.vocabulary import Vocabulary, vocabulary_in
-from generator.catalogue.catalogue import Catalogue
-from generator.catalogue.entry import Kind, ModelInfo
+from app.visitors.vocabulary import Vocabulary, vocabulary_in
+from foundation.catalogue.catalogue import Catalogue
+from foundation.catalogue.entry import Kind, ModelInfo
 
 SECONDS = 5.0
 
@@ -17,7 +17,7 @@ class ModelList:
     """What can be chosen on a page.
 
     Attributes:
-        catalogue: of what strangers may choose; see `robust_model.zoo.open_catalogue`.
+        catalogue: of what strangers may choose; see `robust_model.zoo.catalogue.open_catalogue`.
         now: the time in seconds, which never goes back.
     """
 

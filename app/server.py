@@ -14,11 +14,10 @@ from PIL import Image
 from starlette.routing import Mount, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.limits import Limits
+from app.ui.markup.theme import build_theme, read_style, write_favicon
 from app.ui.page import HEAD, build_page
-from app.ui.services import Studio
-from app.ui.theme import build_theme, read_style, write_favicon
-from app.visitor import NotesAddress
+from app.ui.wiring.services import Studio
+from app.visitors.visitor import NotesAddress
 from app.web.cache import Cache
 from app.web.calls import Calls
 from app.web.gate import Gate, Rules
@@ -27,7 +26,8 @@ from app.web.listening import Listener, open_socket
 from app.web.sessions import Sessions
 from app.web.tokens import PARAMETER, Token
 from app.web.uploads import Uploads, upload_script
-from generator.image import MAX_PIXELS
+from foundation.images.files import MAX_PIXELS
+from foundation.limits import Limits
 
 # Gradio never serves these by path; what the page shows of them has signed addresses of our own.
 PRIVATE = (

@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-from app import exports
-from app.jobs.model import InUseError, JobStatus
-from app.jobs.service import CLEARED
-from app.jobs.store import JobStore
-from generator.errors import StudioError
-from generator.memory import give_back
+from app.visitors import exports
+from foundation.errors import StudioError
+from foundation.jobs.service import CLEARED
+from foundation.jobs.store.model import InUseError, JobStatus
+from foundation.jobs.store.store import JobStore
+from foundation.memory import give_back
 
 logger = logging.getLogger("crossmax")
 

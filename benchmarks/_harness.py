@@ -11,9 +11,9 @@ from typing import NoReturn
 
 import torch
 
-from generator import text_files
-from generator.program import answered, run_program
-from generator.text_files import read_text
+from foundation.command_line.program import answered, run_program
+from foundation.files import text_files
+from foundation.files.text_files import read_text
 
 
 def alternate(cases: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:

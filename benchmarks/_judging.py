@@ -11,18 +11,18 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks.imagenet_photos import labelled
-from generator.answers import ask
-from generator.class_names import several_names
-from generator.errors import StudioError
-from generator.explorer.labels import imagenet
-from generator.folders import walk
-from generator.image import load_image, to_tensor
-from generator.intervals import Rate
-from generator.protocols import Classifier
-from generator.synonyms import imagenet_wordnet_ids
-from generator.text_files import read_text, shown
-from robust_model.data import centre_square
-from robust_model.kinds import right_places
+from foundation.errors import StudioError
+from foundation.files.folders import walk
+from foundation.files.text_files import read_text, shown
+from foundation.images.files import load_image, to_tensor
+from foundation.intervals import Rate
+from foundation.protocols import Classifier
+from generator.classes.class_names import several_names
+from generator.classes.labels import imagenet
+from generator.classes.synonyms import imagenet_wordnet_ids
+from generator.synthesis.answers import ask
+from robust_model.data.datasets import centre_square
+from robust_model.data.kinds import right_places
 
 AMONG = 5
 PROMPTS = Path(__file__).with_name("prompts.txt")

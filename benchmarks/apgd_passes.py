@@ -24,13 +24,13 @@ import torch
 from torch import Tensor
 
 from benchmarks._harness import machine, run_benchmark, table, write_json
-from generator.intervals import wilson
-from generator.places import result_file
-from generator.program import Parser
+from foundation.command_line.program import Parser
+from foundation.files.places import result_file
+from foundation.intervals import wilson
 from robust_model.attacks import AnyAttack, ApgdConfig, AutoAttackConfig, Defence, PassCount, run_attack
-from robust_model.data import load_data, to_float
-from robust_model.noise import Noise, SilentNoise
-from robust_model.subjects import load_subject
+from robust_model.data.datasets import load_data, to_float
+from robust_model.networks.noise import Noise, SilentNoise
+from robust_model.zoo.subjects import load_subject
 
 OURS, THEIRS = "ours", "package"
 LEVELS = 255

@@ -6,8 +6,9 @@
 FOLDER holds photos, at any depth, so it may be a folder of class folders; with --limit, the seed draws so many of them.
 A targeted attack has a random class for each photo and model, drawn from the seed, which is never what the model says
 of the clean photo; an untargeted one only leaves that. Success is what the attacked model itself says of the saved
-8-bit PNG, by the rule of `generator.answers`; rates have Wilson's 95 % intervals. Seconds are those of making and
-saving a picture. The first success is that of the picture as it would be saved after a step; looking is not counted.
+8-bit PNG, by the rule of `generator.synthesis.answers`; rates have Wilson's 95 % intervals. Seconds are those of making
+and saving a picture. The first success is that of the picture as it would be saved after a step; looking is not
+counted.
 
 With --out, the pictures, results.json and results.md lie in that folder, and a run that is started again makes no
 picture twice. With --onlookers, models of the same classes say how often the pictures fool them, too.
@@ -28,24 +29,24 @@ import torch
 from torch import Tensor
 
 from benchmarks._harness import machine, run_benchmark, write_json
-from generator.answers import ask
-from generator.completion import fill_in
-from generator.errors import StudioError
-from generator.explorer.attacking import is_done
-from generator.explorer.photos import file_name
-from generator.folders import walk
-from generator.image import load_image, to_tensor
-from generator.intervals import Rate
-from generator.loop import Step
-from generator.places import result_folder, user_path
-from generator.presets import all_presets_of, from_preset
-from generator.production import Outputs, produce
-from generator.program import Parser
-from generator.protocols import Classifier
-from generator.recipe import Recipe
-from generator.synthesis import as_saved, stream
-from generator.text_files import read_json, write_text
-from robust_model.subjects import load_subject
+from foundation.command_line.program import Parser
+from foundation.errors import StudioError
+from foundation.files.folders import walk
+from foundation.files.places import result_folder, user_path
+from foundation.files.text_files import read_json, write_text
+from foundation.images.files import load_image, to_tensor
+from foundation.intervals import Rate
+from foundation.protocols import Classifier
+from generator.inputs.photos import file_name
+from generator.optimisers.loop import Step
+from generator.production.production import Outputs, produce
+from generator.recipes.completion import fill_in
+from generator.recipes.presets import all_presets_of, from_preset
+from generator.recipes.recipe import Recipe
+from generator.synthesis.answers import ask
+from generator.synthesis.synthesis import as_saved, stream
+from generator.transfer.attacking import is_done
+from robust_model.zoo.subjects import load_subject
 
 GOALS = ("targeted", "untargeted")
 SIDE = 320

@@ -17,17 +17,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks._harness import alternate, machine, run_benchmark, summary, table, write_json
-from generator import torchvision_cure  # noqa: F401 -- before open_clip, which imports torchvision
-from generator.bounds import Free
+from foundation import torchvision_cure  # noqa: F401 -- before open_clip, which imports torchvision
+from foundation.command_line.program import Parser
+from foundation.files.places import result_file
 from generator.encoders.encoder import OpenClipEncoder
-from generator.loop import Step, optimise
-from generator.operators import layer_shape, parse_resolutions
-from generator.optimisers import make_optimiser
-from generator.places import result_file
-from generator.prior import make_prior
-from generator.program import Parser
-from generator.similarity import EmbeddingObjective, aim_at
-from generator.views import View, parse_views
+from generator.objectives.similarity import EmbeddingObjective, aim_at
+from generator.optimisers.loop import Step, optimise
+from generator.optimisers.registry import make_optimiser
+from generator.priors.bounds import Free
+from generator.priors.operators import layer_shape, parse_resolutions
+from generator.priors.prior import make_prior
+from generator.views.registry import View, parse_views
 
 ENCODER, OURS, PLAIN = "encoder's forward + backward", "our step", "plain loop of interpolate"
 PROMPT = "a jellyfish in blue water"

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from benchmarks._harness import alternate, machine, run_benchmark, summary, table, write_json
-from generator.places import result_file
-from generator.program import Parser
-from robust_model.ensemble import Ensemble, SelfEnsemble
-from robust_model.subjects import load_subject
+from foundation.command_line.program import Parser
+from foundation.files.places import result_file
+from robust_model.networks.ensemble import Ensemble, SelfEnsemble
+from robust_model.zoo.subjects import load_subject
 
 Model = SelfEnsemble | Ensemble
 

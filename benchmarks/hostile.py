@@ -30,8 +30,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._harness import machine, run_benchmark, table, write_json
-from generator.places import result_file
-from generator.program import Parser
+from foundation.command_line.program import Parser
+from foundation.files.places import result_file
 from tests.hostile import Answer, Hostile, form_of
 
 MOST_GROWTH_MB = 200.0

@@ -18,16 +18,16 @@ import torch
 from torch import Tensor
 
 from benchmarks._harness import machine, run_benchmark, table, write_json
-from generator.errors import StudioError
-from generator.explorer.labels import imagenet
-from generator.image import load_image
-from generator.intervals import wilson
-from generator.places import result_file, user_path
-from generator.program import Parser
-from generator.synonyms import imagenet_wordnet_ids
-from generator.text_files import reason, shown
-from robust_model.data import centre_square
-from robust_model.subjects import load_subject
+from foundation.command_line.program import Parser
+from foundation.errors import StudioError
+from foundation.files.places import result_file, user_path
+from foundation.files.text_files import reason, shown
+from foundation.images.files import load_image
+from foundation.intervals import wilson
+from generator.classes.labels import imagenet
+from generator.classes.synonyms import imagenet_wordnet_ids
+from robust_model.data.datasets import centre_square
+from robust_model.zoo.subjects import load_subject
 
 BATCH = 50
 """Photos that go through a model at once."""

@@ -16,13 +16,13 @@ import torch
 from torch import nn
 
 from benchmarks._harness import machine, run_benchmark, table, write_json
-from generator.places import result_file
-from generator.program import Parser
+from foundation.command_line.program import Parser
+from foundation.files.places import result_file
 from robust_model.attacks import PgdConfig, run_attack
-from robust_model.data import LabelledImages, to_float
-from robust_model.evaluation.config import EvalConfig
+from robust_model.data.datasets import LabelledImages, to_float
+from robust_model.evaluation.record.config import EvalConfig
 from robust_model.evaluation.units import Referee, noise_from
-from robust_model.plain import PlainConfig, PlainDefence
+from robust_model.networks.plain import PlainConfig, PlainDefence
 from tests.robust_model.evaluated import evaluate_model
 from tests.robust_model.masks import EPS, MASKS, NAMES, SIZE, Known, Open, saved
 

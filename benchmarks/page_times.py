@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks._harness import machine, run_benchmark, table, write_json
-from generator.places import result_file
-from generator.program import Parser
+from foundation.command_line.program import Parser
+from foundation.files.places import result_file
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -25,17 +25,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks._harness import machine, run_benchmark, table, write_json
-from generator.answers import ask
-from generator.class_names import class_place
-from generator.errors import StudioError
-from generator.image import load_image, to_tensor
-from generator.making import make
-from generator.places import path_text, result_file
-from generator.presets import from_preset
-from generator.program import Parser
-from generator.protocols import Classifier
-from generator.recipe import Recipe
-from robust_model.subjects import load_subject
+from foundation.command_line.program import Parser
+from foundation.errors import StudioError
+from foundation.files.places import path_text, result_file
+from foundation.images.files import load_image, to_tensor
+from foundation.protocols import Classifier
+from generator.classes.class_names import class_place
+from generator.production.making import make
+from generator.recipes.presets import from_preset
+from generator.recipes.recipe import Recipe
+from generator.synthesis.answers import ask
+from robust_model.zoo.subjects import load_subject
 
 STEPS = 20
 UNREACHED = 0.9999999

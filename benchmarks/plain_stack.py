@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from generator import torchvision_cure  # noqa: F401  (before torchvision is imported)
-from robust_model.stack import StackConfig, StackDraws
+from foundation import torchvision_cure  # noqa: F401  (before torchvision is imported)
+from robust_model.networks.stack import StackConfig, StackDraws
 
 
 def _scale(image: Tensor, side: int, mode: str) -> Tensor:

@@ -15,13 +15,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks._harness import alternate, machine, run_benchmark, summary, table, write_json
-from generator import torchvision_cure  # noqa: F401 -- before timm, which imports torchvision
-from generator.bounds import Free
-from generator.operators import layer_shape, parse_resolutions, resolution_operator
-from generator.optimisers import make_optimiser
-from generator.places import result_file
-from generator.prior import Form, make_prior
-from generator.program import Parser
+from foundation import torchvision_cure  # noqa: F401 -- before timm, which imports torchvision
+from foundation.command_line.program import Parser
+from foundation.files.places import result_file
+from generator.optimisers.registry import make_optimiser
+from generator.priors.bounds import Free
+from generator.priors.operators import layer_shape, parse_resolutions, resolution_operator
+from generator.priors.prior import Form, make_prior
 
 Size = tuple[int, int]
 PLAIN, MODEL = "plain loop of interpolate", "ViT-B/32, forward + backward, 1 image"

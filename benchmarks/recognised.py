@@ -9,8 +9,8 @@ each of the `--presets`; MODEL+MODEL draw together (what the first knows, as far
 `--model-weights`. Flags of a recipe change all of them. Pictures that lie in PICTURES from an earlier run are not drawn
 again; Ctrl-C keeps what there is, and reports on that. The judges see the saved 8-bit files as wholes. One that draws,
 alone or with others, is refused. "First" and "among five" are of the pictures whose thing the judge has a class for
-(`robust_model/kinds.py` says when a class of another list counts as right); prompts that a drawer has no word for count
-as missed. Beside it: what an unrelated network says, and the judges on real photos, shrunk to 64 and 160 pixels.
+(`robust_model/data/kinds.py` says when a class of another list counts as right); prompts that a drawer has no word for
+count as missed. Beside it: what an unrelated network says, and the judges on real photos, shrunk to 64 and 160 pixels.
 Intervals are 95 % (Wilson).
 """
 
@@ -22,8 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.data_dir import choose_data_dir
-from app.jobs import Terminal
+from app.visitors.data_dir import choose_data_dir
 from benchmarks._harness import machine, run_benchmark, table, write_json
 from benchmarks._judging import (
     PROMPTS,
@@ -37,26 +36,27 @@ from benchmarks._judging import (
     some,
     square,
 )
-from generator.animation import contact_sheet
-from generator.arguments import MOST_SEED, whole
-from generator.catalogue.catalogue import Catalogue
-from generator.devices import choose_device
-from generator.errors import StudioError
-from generator.guidance import unknown_words
-from generator.image import load_image, save_png, to_tensor
-from generator.places import result_file, result_folder, user_path
-from generator.presets import from_preset, presets_of
-from generator.program import Parser
-from generator.progress import Progress
-from generator.protocols import Classifier, Encoder, JobContext
-from generator.recipe_fields import add_arguments, given_fields
-from generator.series import Piece, draw_series, file_name
-from generator.synthesis import Model
-from generator.text_files import write_text
-from robust_model.class_match import listed
-from robust_model.kinds import right_places
-from robust_model.registry import KIND
-from robust_model.zoo import open_catalogue
+from foundation.catalogue.catalogue import Catalogue
+from foundation.command_line.arguments import MOST_SEED, whole
+from foundation.command_line.program import Parser
+from foundation.devices import choose_device
+from foundation.errors import StudioError
+from foundation.files.places import result_file, result_folder, user_path
+from foundation.files.text_files import write_text
+from foundation.images.animation import contact_sheet
+from foundation.images.files import load_image, save_png, to_tensor
+from foundation.jobs import Terminal
+from foundation.progress import Progress
+from foundation.protocols import Classifier, Encoder, JobContext
+from generator.production.series import Piece, draw_series, file_name
+from generator.recipes.fields import add_arguments, given_fields
+from generator.recipes.presets import from_preset, presets_of
+from generator.synthesis.guidance import unknown_words
+from generator.synthesis.synthesis import Model
+from robust_model.data.class_match import listed
+from robust_model.data.kinds import right_places
+from robust_model.zoo.catalogue import open_catalogue
+from robust_model.zoo.registry import KIND
 
 SIDES = (64, 160)
 """The sides in pixels that photos are shrunk to."""

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from benchmarks._harness import alternate, machine, run_benchmark, summary, table, write_json
 from benchmarks.plain_stack import plain_stack
-from generator.places import result_file
-from generator.program import Parser
-from robust_model.ensemble import ModelConfig, SelfEnsemble
-from robust_model.stack import STACKS, MultiResolutionStack
+from foundation.command_line.program import Parser
+from foundation.files.places import result_file
+from robust_model.networks.ensemble import ModelConfig, SelfEnsemble
+from robust_model.networks.stack import STACKS, MultiResolutionStack
 
 SPEEDUP, OVERHEAD = 8.0, 1.1  # the stack at least so many times faster; the read-outs at most so many times slower
 NAMES = tuple(f"class {c}" for c in range(10))

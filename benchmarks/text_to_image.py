@@ -16,14 +16,14 @@ import time
 from pathlib import Path
 
 from benchmarks._harness import machine, run_benchmark, table, write_json
-from generator.image import to_pil
-from generator.loop import Step
-from generator.places import result_file
-from generator.presets import from_preset, presets_of
-from generator.production import output_paths, produce
-from generator.program import Parser
-from generator.synthesis import Model
-from robust_model.zoo import open_catalogue
+from foundation.command_line.program import Parser
+from foundation.files.places import result_file
+from foundation.images.files import to_pil
+from generator.optimisers.loop import Step
+from generator.production.production import output_paths, produce
+from generator.recipes.presets import from_preset, presets_of
+from generator.synthesis.synthesis import Model
+from robust_model.zoo.catalogue import open_catalogue
 
 PROMPT = "a goldfish"
 

@@ -20,24 +20,24 @@ from typing import Any
 
 import torch
 
-from app.data_dir import choose_data_dir
+from app.visitors.data_dir import choose_data_dir
 from benchmarks._harness import machine, run_benchmark, table, write_json
-from generator.explorer.labels import captions, cifar10
-from generator.explorer.outcome import Question
-from generator.explorer.photos import find_photos
-from generator.explorer.transfer import Case, Comparison, cells_of, compare
-from generator.explorer.victims import Victim, victim_of
-from generator.image import load_image, save_png, to_tensor
-from generator.intervals import Rate
-from generator.places import result_file, result_folder, user_path
-from generator.production import output_paths, produce
-from generator.program import Parser
-from generator.progress import Progress
-from generator.prompts import parse_prompts
-from generator.protocols import Encoder
-from generator.recipe import Recipe
-from generator.synthesis import Model
-from robust_model.zoo import open_catalogue
+from foundation.command_line.program import Parser
+from foundation.files.places import result_file, result_folder, user_path
+from foundation.images.files import load_image, save_png, to_tensor
+from foundation.intervals import Rate
+from foundation.progress import Progress
+from foundation.protocols import Encoder
+from generator.classes.labels import captions, cifar10
+from generator.inputs.photos import find_photos
+from generator.production.production import output_paths, produce
+from generator.recipes.prompts import parse_prompts
+from generator.recipes.recipe import Recipe
+from generator.synthesis.synthesis import Model
+from generator.transfer.outcome import Question
+from generator.transfer.table import Case, Comparison, cells_of, compare
+from generator.victims.victims import Victim, victim_of
+from robust_model.zoo.catalogue import open_catalogue
 
 
 def methods(steps: int) -> dict[str, dict[str, Any]]:

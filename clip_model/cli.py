@@ -17,19 +17,20 @@ from clip_model.export import EVALUATION, FACTS, average, export, load_exported,
 from clip_model.train_config import ClipTrainConfig
 from clip_model.training import ClipRun
 from clip_model.zero_shot import zero_shot
-from generator.arguments import number, whole
-from generator.devices import choose_device
-from generator.errors import StudioError
-from generator.intervals import wilson
-from generator.places import result_folder, user_path, writable_folder
-from generator.program import Parser, answered, called
-from generator.protocols import Foreground
-from generator.text_files import read_object, write_bytes
-from robust_model.commands import MOST_SECONDS, change_setting, read_settings, train_in_foreground
-from robust_model.data import load_data
-from robust_model.jobs import CHECKPOINT_SECONDS, validated
-from robust_model.provenance import command_line, record_provenance
-from robust_model.zoo import OpenModels, open_catalogue
+from foundation.command_line.arguments import number, whole
+from foundation.command_line.program import Parser, answered, called
+from foundation.command_line.settings import change_setting, read_settings, validated
+from foundation.devices import choose_device
+from foundation.errors import StudioError
+from foundation.files.places import result_folder, user_path, writable_folder
+from foundation.files.text_files import read_object, write_bytes
+from foundation.intervals import wilson
+from foundation.protocols import Foreground
+from robust_model.commands import MOST_SECONDS, train_in_foreground
+from robust_model.data.datasets import load_data
+from robust_model.jobs import CHECKPOINT_SECONDS
+from robust_model.training.provenance import command_line, record_provenance
+from robust_model.zoo.catalogue import OpenModels, open_catalogue
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from clip_model.captions import attributes_of
 from clip_model.concepts import CIFAR10, GENERAL, Concepts, wordnet_concepts
-from generator.errors import StudioError
-from generator.image import LoadLimits, load_image
-from generator.text_files import FileError, read_text
-from robust_model.class_folders import ANNOTATIONS, annotated_files
-from robust_model.data import LabelledImages, class_folder, load_data
+from foundation.errors import StudioError
+from foundation.files.text_files import FileError, read_text
+from foundation.images.files import LoadLimits, load_image
+from robust_model.data.class_folders import ANNOTATIONS, annotated_files
+from robust_model.data.datasets import LabelledImages, class_folder, load_data
 
 SIDE = 32
 _CHUNK = 4096

@@ -12,14 +12,14 @@ from clip_model.captions import COLOURS, every_text
 from clip_model.data import CaptionedImages, all_concepts
 from clip_model.model import WEIGHTS, CompactText, Network, make_model, renew_statistics, to_model_size
 from clip_model.train_config import ClipTrainConfig
-from generator import torchvision_cure  # noqa: F401  (before open_clip is imported)
-from generator.errors import StudioError
-from generator.places import same_place
-from generator.text_files import NoFileError, read_bytes, read_json, read_object, write_bytes
-from robust_model.averaging import mean_weights, shares
-from robust_model.checkpoint import file_digest, load_tensors, load_weights, save_tensors
-from robust_model.data import to_float
-from robust_model.provenance import circumstances, provenance_lines
+from foundation import torchvision_cure  # noqa: F401  (before open_clip is imported)
+from foundation.errors import StudioError
+from foundation.files.places import same_place
+from foundation.files.text_files import NoFileError, read_bytes, read_json, read_object, write_bytes
+from robust_model.data.datasets import to_float
+from robust_model.training.provenance import circumstances, provenance_lines
+from robust_model.weights.averaging import mean_weights, shares
+from robust_model.weights.checkpoint import file_digest, load_tensors, load_weights, save_tensors
 
 CONFIG = "open_clip_config.json"
 FACTS = "training.json"

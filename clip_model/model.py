@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim.swa_utils import update_bn
 
-from generator import torchvision_cure  # noqa: F401  (before open_clip is imported)
+from foundation import torchvision_cure  # noqa: F401  (before open_clip is imported)
 
 WEIGHTS = "open_clip_model.safetensors"
 """The file of an exported model's weights, as open_clip's `local-dir:` form has it."""

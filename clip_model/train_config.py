@@ -5,8 +5,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from clip_model.model import open_clip_config
-from generator.arguments import MOST_SEED
-from robust_model.adversary import ADVERSARIES
+from foundation.command_line.arguments import MOST_SEED
+from robust_model.training.adversary import ADVERSARIES
 
 
 class ClipTrainConfig(BaseModel):

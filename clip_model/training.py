@@ -21,12 +21,12 @@ from clip_model.losses import attribute_loss, caption_matches, concept_loss, sev
 from clip_model.model import WEIGHTS, CompactText, Network, encode_images, make_model, to_model_size, tokenize
 from clip_model.train_config import ClipTrainConfig
 from clip_model.zero_shot import class_embeddings
-from generator.errors import StudioError
-from robust_model.adversary import ADVERSARIES
-from robust_model.checkpoint import load_tensors, load_weights
-from robust_model.data import to_float
-from robust_model.run import ResumableRun, Schedule
-from robust_model.train_parts import still_statistics
+from foundation.errors import StudioError
+from robust_model.data.datasets import to_float
+from robust_model.networks.train_parts import still_statistics
+from robust_model.training.adversary import ADVERSARIES
+from robust_model.training.run import ResumableRun, Schedule
+from robust_model.weights.checkpoint import load_tensors, load_weights
 
 MAX_SCALE = 50.0
 MAX_GRADIENT = 5.0

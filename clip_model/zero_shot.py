@@ -8,8 +8,8 @@ from torch import Tensor
 from clip_model.captions import TEMPLATES, fill
 from clip_model.concepts import Concept
 from clip_model.model import Network, encode_images, encode_tokens, to_model_size, tokenize
-from generator.similarity import mean_direction
-from robust_model.data import LabelledImages
+from generator.objectives.similarity import mean_direction
+from robust_model.data.datasets import LabelledImages
 
 
 @torch.no_grad()

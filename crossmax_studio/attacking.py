@@ -9,16 +9,16 @@ from torch import Tensor
 
 from crossmax_studio.checks import checked_images, checked_labels
 from crossmax_studio.models import Context, Loaded, Network, OnProgress, ShouldStop, classifier, never
-from generator.answers import ask
-from generator.distance import l2, linf
-from generator.errors import StudioError
-from generator.loop import Step
-from generator.making import make
-from generator.pixels import quantise
-from generator.presets import preset_fields, rule_fields
-from generator.progress import Progress, silent
-from generator.recipe import Recipe
-from robust_model.answers import named
+from foundation.errors import StudioError
+from foundation.images.distance import l2, linf
+from foundation.images.pixels import quantise
+from foundation.progress import Progress, silent
+from generator.optimisers.loop import Step
+from generator.production.making import make
+from generator.recipes.presets import preset_fields, rule_fields
+from generator.recipes.recipe import Recipe
+from generator.synthesis.answers import ask
+from robust_model.attacks.answers import named
 
 AT_ONCE = 32
 """Images that the model is asked about together."""

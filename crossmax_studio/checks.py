@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from generator.errors import StudioError
+from foundation.errors import StudioError
 
 
 def checked_images(images: object) -> Tensor:

@@ -10,13 +10,14 @@ from torch import Tensor
 
 from crossmax_studio.checks import checked_images, checked_labels
 from crossmax_studio.models import Context, Network, OnProgress, ShouldStop, classifier, defence, never
-from generator.progress import silent
-from generator.text_files import write_json
-from robust_model.cli_evaluate import summary
-from robust_model.data import LabelledImages
-from robust_model.evaluation.config import EvalConfig
-from robust_model.evaluation.schema import EvaluationReport
-from robust_model.jobs import evaluate_job, validated
+from foundation.command_line.settings import validated
+from foundation.files.text_files import write_json
+from foundation.progress import silent
+from robust_model.data.datasets import LabelledImages
+from robust_model.evaluation.record.config import EvalConfig
+from robust_model.evaluation.record.schema import EvaluationReport
+from robust_model.jobs import evaluate_job
+from robust_model.reports.summary import summary
 
 TENSORS = "tensors"
 """What a report calls images that came in memory."""
@@ -27,7 +28,8 @@ _ROUNDED = "The images were not made of 8-bit levels; they were rounded to these
 class Report:
     """What an evaluation found. `text()` says it in lines; `details` is all of it, and `facts` the same as plain JSON.
 
-    Its fields are those of `robust_model.evaluation.schema`, its schema `robust_model/reports/report.schema.json`.
+    Its fields are those of `robust_model.evaluation.record.schema`, its schema
+    `robust_model/reports/report.schema.json`.
     """
 
     details: EvaluationReport

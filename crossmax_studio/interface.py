@@ -5,11 +5,11 @@ from crossmax_studio.callables import LayerAttack, PixelAttack
 from crossmax_studio.evaluating import Report, evaluate
 from crossmax_studio.pictures import Picture, class_image, text_image
 from crossmax_studio.prior import MultiResolutionPrior
-from generator.errors import StudioError
-from generator.progress import Progress
-from generator.recipe import Recipe
-from robust_model.crossmax import crossmax
-from robust_model.stack import STACKS, MultiResolutionStack, StackConfig
+from foundation.errors import StudioError
+from foundation.progress import Progress
+from generator.recipes.recipe import Recipe
+from robust_model.networks.crossmax import crossmax
+from robust_model.networks.stack import STACKS, MultiResolutionStack, StackConfig
 
 __all__ = [
     "STACKS",

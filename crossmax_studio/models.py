@@ -10,18 +10,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from generator.catalogue.entry import Kind
-from generator.catalogue.names import spelled
-from generator.class_names import class_place
-from generator.devices import choose_device
-from generator.errors import StudioError
-from generator.progress import Progress
-from generator.protocols import Classifier, Encoder
-from robust_model.class_match import numbered
-from robust_model.contract import ask, logits_of
-from robust_model.ensemble import Ensemble, SelfEnsemble
-from robust_model.plain import PlainConfig, PlainDefence
-from robust_model.subjects import EvaluatedModel
+from foundation.catalogue.entry import Kind
+from foundation.catalogue.names import spelled
+from foundation.devices import choose_device
+from foundation.errors import StudioError
+from foundation.progress import Progress
+from foundation.protocols import Classifier, Encoder
+from generator.classes.class_names import class_place
+from robust_model.data.class_match import numbered
+from robust_model.networks.contract import ask, logits_of
+from robust_model.networks.ensemble import Ensemble, SelfEnsemble
+from robust_model.networks.plain import PlainConfig, PlainDefence
+from robust_model.zoo.subjects import EvaluatedModel
 
 Network: TypeAlias = nn.Module | str
 OnProgress: TypeAlias = Callable[[Progress], None]
@@ -111,8 +111,8 @@ def load_named(name: str, device: str, context: Context, kind: Kind) -> tuple[Cl
 
     `kind` is what is meant where the name alone does not say.
     """
-    from app.data_dir import choose_data_dir
-    from robust_model.zoo import open_catalogue  # what the command line loads models by
+    from app.visitors.data_dir import choose_data_dir
+    from robust_model.zoo.catalogue import open_catalogue  # what the command line loads models by
 
     data = choose_data_dir()
     models = open_catalogue((data.models,), data.downloads)

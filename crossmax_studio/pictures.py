@@ -17,15 +17,15 @@ from crossmax_studio.models import (
     load_named,
     never,
 )
-from generator.devices import choose_device
-from generator.image import to_pil
-from generator.loop import Step
-from generator.making import Made, make
-from generator.presets import preset_fields, rule_fields
-from generator.production import output_paths, save_images
-from generator.progress import Progress, silent
-from generator.recipe import Recipe
-from generator.synthesis import Model
+from foundation.devices import choose_device
+from foundation.images.files import to_pil
+from foundation.progress import Progress, silent
+from generator.optimisers.loop import Step
+from generator.production.making import Made, make
+from generator.production.production import output_paths, save_images
+from generator.recipes.presets import preset_fields, rule_fields
+from generator.recipes.recipe import Recipe
+from generator.synthesis.synthesis import Model
 
 PROBED_SIDE = 64
 """Of the images by which it is found out what a network that takes any size answers, before it draws."""

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from generator.bounds import Bound, Free, L2Ball, LinfBall
-from generator.errors import StudioError
-from generator.operators import parse_resolutions, resolution_operator
+from foundation.errors import StudioError
+from generator.priors.bounds import Bound, Free, L2Ball, LinfBall
+from generator.priors.operators import parse_resolutions, resolution_operator
 
 
 class MultiResolutionPrior(nn.Module):

@@ -3,8 +3,8 @@
 import functools
 import sys
 
-from generator.commands import asks_what_there_is, print_what_there_is
-from generator.program import answered, run_program
+from foundation.command_line.commands import asks_what_there_is, print_what_there_is
+from foundation.command_line.program import answered, run_program
 
 
 def run() -> int:
@@ -17,11 +17,11 @@ def _run() -> int:
         print_what_there_is()
         return 0
     # Imported here, so that --help answers at once.
-    from app.data_dir import choose_data_dir
-    from app.jobs import Terminal
-    from generator.cli import main
+    from app.visitors.data_dir import choose_data_dir
+    from foundation.jobs import Terminal
+    from generator.cli.main import main
     from generator.vlm.settings import FILE_NAME, read_settings
-    from robust_model.zoo import open_catalogue
+    from robust_model.zoo.catalogue import open_catalogue
 
     data = choose_data_dir()
     catalogue = open_catalogue((data.models,), data.downloads)

@@ -2,12 +2,12 @@
 
 import sys
 
-from app.data_dir import choose_data_dir
-from app.jobs import Terminal
-from generator.catalogue.catalogue import Catalogue
-from generator.program import run_program
-from robust_model.cli import main
-from robust_model.zoo import open_catalogue
+from app.visitors.data_dir import choose_data_dir
+from foundation.catalogue.catalogue import Catalogue
+from foundation.command_line.program import run_program
+from foundation.jobs import Terminal
+from robust_model.cli.main import main
+from robust_model.zoo.catalogue import open_catalogue
 
 
 def run() -> int:

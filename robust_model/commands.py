@@ -1,20 +1,15 @@
 """What the command lines that train share: settings from files and flags, and a run in the foreground."""
 
 import argparse
-import json
 import sys
-from pathlib import Path
-from typing import Any
 
 import torch
 
-from generator.arguments import MOST_THREADS, whole
-from generator.errors import StudioError
-from generator.program import called
-from generator.protocols import Foreground, JobContext
-from generator.text_files import read_object
+from foundation.command_line.arguments import MOST_THREADS, whole
+from foundation.command_line.program import called
+from foundation.protocols import Foreground, JobContext
 from robust_model.jobs import train_job
-from robust_model.run import TrainingRun
+from robust_model.training.run import TrainingRun
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -33,28 +28,6 @@ def set_threads(count: int | None) -> None:
     """Compute with so many threads from here on (None: as before)."""
     if count is not None:
         torch.set_num_threads(count)
-
-
-def read_settings(path: Path, what: str = "configuration") -> dict[str, Any]:
-    """The settings in a JSON file; `what` is what sentences call it. Raises StudioError."""
-    return read_object(path, what)
-
-
-def change_setting(settings: dict[str, Any], assignment: str) -> None:
-    """Apply one `key.path=JSON` (or plain text) to all the settings there are. Raises StudioError."""
-    path, equals, text = assignment.partition("=")
-    if not equals:
-        raise StudioError(f"--set takes KEY=VALUE, not '{assignment}'.")
-    *parents, key = path.split(".")
-    place = settings
-    for parent in parents:
-        place = place.get(parent, {})
-    if key not in place:
-        raise StudioError(f"There is no setting '{path}'.")
-    try:
-        place[key] = json.loads(text)
-    except json.JSONDecodeError:
-        place[key] = text
 
 
 def train_in_foreground(run: TrainingRun, device: str, foreground: Foreground, *, checkpoint_every_s: float) -> int:

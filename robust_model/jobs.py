@@ -2,47 +2,19 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from pydantic import BaseModel, ValidationError
-
-from generator.arguments import limits_of
-from generator.errors import StudioError
-from generator.progress import Progress
-from generator.protocols import JobContext
-from robust_model.data import LabelledSet
-from robust_model.evaluation.config import EvalConfig
+from foundation.progress import Progress
+from foundation.protocols import JobContext
+from robust_model.data.datasets import LabelledSet
 from robust_model.evaluation.engine import evaluate_model
-from robust_model.evaluation.schema import EvaluationReport
-from robust_model.run import EpochLine, TrainingRun, TrainProgress
-from robust_model.subjects import EvaluatedModel
+from robust_model.evaluation.record.config import EvalConfig
+from robust_model.evaluation.record.schema import EvaluationReport
+from robust_model.training.run import EpochLine, TrainingRun, TrainProgress
+from robust_model.zoo.subjects import EvaluatedModel
 
 CHECKPOINT_SECONDS = 120.0
 """How much of a training run a power cut may cost."""
-
-Config = TypeVar("Config", bound=BaseModel)
-_OUT_OF_RANGE = frozenset(
-    {"greater_than", "greater_than_equal", "less_than", "less_than_equal", "int_parsing_size", "finite_number"}
-)
-"""What pydantic calls a number that is none of those that a setting takes."""
-
-
-def validated(kind: type[Config], settings: object) -> Config:
-    """The configuration that JSON settings describe. StudioError names the first that does not fit."""
-    try:
-        return kind.model_validate(settings)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "config"
-        wanted = _range_of(kind, first["loc"]) if first["type"] in _OUT_OF_RANGE else ""
-        raise StudioError(f"The setting '{place}' is not valid: {wanted or first['msg'].rstrip('.')}.") from error
-
-
-def _range_of(kind: type[BaseModel], place: tuple[int | str, ...]) -> str:
-    """What numbers a setting takes, in words; "" where it has not both ends, or lies within other settings."""
-    field = kind.model_fields.get(str(place[0])) if len(place) == 1 else None
-    low, high = (None, None) if field is None else limits_of(field)
-    return "" if low is None or high is None else f"it takes numbers from {low:,} to {high:,}"
 
 
 def evaluate_job(

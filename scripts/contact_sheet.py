@@ -13,12 +13,12 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from generator.image import save_png, to_pil  # noqa: E402
-from generator.places import result_file  # noqa: E402
-from generator.presets import from_preset, presets_of  # noqa: E402
-from generator.program import Parser, answered, run_program  # noqa: E402
-from generator.synthesis import synthesise  # noqa: E402
-from robust_model.zoo import open_catalogue  # noqa: E402
+from foundation.command_line.program import Parser, answered, run_program  # noqa: E402
+from foundation.files.places import result_file  # noqa: E402
+from foundation.images.files import save_png, to_pil  # noqa: E402
+from generator.recipes.presets import from_preset, presets_of  # noqa: E402
+from generator.synthesis.synthesis import synthesise  # noqa: E402
+from robust_model.zoo.catalogue import open_catalogue  # noqa: E402
 
 
 def main() -> None:

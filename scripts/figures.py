@@ -12,12 +12,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from generator.program import Parser, answered, run_program  # noqa: E402 -- found by the line above
-from generator.text_files import read_json, read_text, write_text  # noqa: E402
+from foundation.command_line.program import Parser, answered, run_program  # noqa: E402 -- found by the line above
+from foundation.files.text_files import read_json, read_text, write_text  # noqa: E402
 from robust_model.attacks import AutoAttackConfig  # noqa: E402
-from robust_model.evaluation.reading import as_report  # noqa: E402
-from robust_model.evaluation.schema import EvaluationReport  # noqa: E402
-from robust_model.evaluation.values import Proportion  # noqa: E402
+from robust_model.evaluation.record.reading import as_report  # noqa: E402
+from robust_model.evaluation.record.schema import EvaluationReport  # noqa: E402
+from robust_model.evaluation.record.values import Proportion  # noqa: E402
 from robust_model.reports.words import WORST_CASE, both_rules, rule  # noqa: E402
 
 START, END = "<!-- figures: written by scripts/figures.py from the reports in assets/ -->", "<!-- /figures -->"

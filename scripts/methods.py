@@ -20,26 +20,26 @@ sys.path.insert(0, str(ROOT))
 import torch  # noqa: E402 -- all of these are found by the line above
 
 import clip_model.model  # noqa: E402
-import robust_model.ensemble  # noqa: E402
-from generator.class_objectives import OBJECTIVES  # noqa: E402
+import robust_model.networks.ensemble  # noqa: E402
+from foundation.command_line.program import Parser, answered, run_program  # noqa: E402
+from foundation.files.text_files import read_text, write_text  # noqa: E402
 from generator.encoders.catalogue import DOWNLOADABLE  # noqa: E402
-from generator.optimisers import OPTIMISERS  # noqa: E402
-from generator.perturbations import PERTURBATIONS  # noqa: E402
-from generator.presets_published import PUBLISHED_ATTACKS  # noqa: E402
-from generator.prior import PRIORS  # noqa: E402
-from generator.program import Parser, answered, run_program  # noqa: E402
-from generator.projected import SCHEDULES  # noqa: E402
-from generator.similarity import SCORES  # noqa: E402
-from generator.text_files import read_text, write_text  # noqa: E402
+from generator.objectives.classes import OBJECTIVES  # noqa: E402
+from generator.objectives.similarity import SCORES  # noqa: E402
+from generator.optimisers.projected import SCHEDULES  # noqa: E402
+from generator.optimisers.registry import OPTIMISERS  # noqa: E402
+from generator.priors.prior import PRIORS  # noqa: E402
+from generator.recipes.perturbations import PERTURBATIONS  # noqa: E402
+from generator.recipes.presets_published import PUBLISHED_ATTACKS  # noqa: E402
 from generator.units.objective import UnitObjective  # noqa: E402
-from generator.views import VIEWS  # noqa: E402
-from robust_model.adversary import ADVERSARIES  # noqa: E402
+from generator.views.registry import VIEWS  # noqa: E402
 from robust_model.attacks import ATTACKS  # noqa: E402
-from robust_model.crossmax import AGGREGATORS  # noqa: E402
-from robust_model.model_config import ModelConfig  # noqa: E402
-from robust_model.networks import cifar_resnet  # noqa: E402
-from robust_model.registry import LOADER, read_exported  # noqa: E402
-from robust_model.zoo import open_catalogue  # noqa: E402
+from robust_model.networks.crossmax import AGGREGATORS  # noqa: E402
+from robust_model.networks.model_config import ModelConfig  # noqa: E402
+from robust_model.networks.networks import cifar_resnet  # noqa: E402
+from robust_model.training.adversary import ADVERSARIES  # noqa: E402
+from robust_model.zoo.catalogue import open_catalogue  # noqa: E402
+from robust_model.zoo.registry import LOADER, read_exported  # noqa: E402
 
 FILE = ROOT / "docs" / "methods.md"
 INTRODUCTION = """\
@@ -117,7 +117,7 @@ def _published() -> Iterable[Row]:
 
 def _classifiers() -> Iterable[Row]:
     """Those shipped: what one is built of, and the self-ensemble only where it has more than one read-out."""
-    network, ensemble = cifar_resnet.__doc__, robust_model.ensemble.__doc__
+    network, ensemble = cifar_resnet.__doc__, robust_model.networks.ensemble.__doc__
     for info in open_catalogue().list("classifier"):
         if info.loader != LOADER or info.folder is None:
             yield f"`{info.name}`", _cell(info.title), sources(info.paper)

@@ -24,9 +24,9 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # run as a script, which need not be installed
 
-from generator.errors import StudioError  # noqa: E402
-from generator.program import Parser, answered, run_program  # noqa: E402
-from generator.text_files import read_text  # noqa: E402
+from foundation.command_line.program import Parser, answered, run_program  # noqa: E402
+from foundation.errors import StudioError  # noqa: E402
+from foundation.files.text_files import read_text  # noqa: E402
 
 PIP_AUDIT = "pip-audit==2.10.1"
 HOSTILE = "benchmarks.hostile"

@@ -12,8 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from generator.program import Parser, answered, run_program  # noqa: E402 -- found by the line above
-from generator.text_files import read_text, write_text  # noqa: E402
+from foundation.command_line.program import Parser, answered, run_program  # noqa: E402 -- found by the line above
+from foundation.files.text_files import read_text, write_text  # noqa: E402
 from robust_model.reports.schema_files import SCHEMA_FILES  # noqa: E402
 
 

@@ -19,7 +19,7 @@ from mkdocs.config.defaults import MkDocsConfig  # noqa: E402
 from mkdocs.structure.files import File, Files  # noqa: E402
 from mkdocs.structure.pages import Page  # noqa: E402
 
-from generator.text_files import read_text  # noqa: E402 -- found by the line above
+from foundation.files.text_files import read_text  # noqa: E402 -- found by the line above
 
 MODELS = ("crossmax-cifar10", "crossmax-plain-cifar10", "undefended-cifar10", "crossmax-tiny64", "tiny-clip")
 ELSEWHERE = {
@@ -37,7 +37,7 @@ AS_THEY_ARE = {
 SECTIONS = {"assets": "index.md#the-shipped-models"}
 """Folders that are linked, and what tells of them."""
 FRONT_DOOR = "crossmax_studio"
-PACKAGES = ("generator", "robust_model", "clip_model", "app")
+PACKAGES = ("generator", "robust_model", "clip_model", "app", "foundation")
 DRAWING = """\
 !!! note "A drawing in Mermaid's language"
     Shown as text here, so that nothing is fetched to draw it.

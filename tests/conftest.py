@@ -5,7 +5,7 @@ Property tests draw as many examples as `tests.examples` says.
 
 from hypothesis import settings
 
-from generator import torchvision_cure  # noqa: F401
+from foundation import torchvision_cure  # noqa: F401
 from tests.examples import examples
 
 settings.register_profile("studio", max_examples=examples(100))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from robust_model.zoo import open_catalogue
+from robust_model.zoo.catalogue import open_catalogue
 
 
 def load_model(name: str | Path, folders: Sequence[Path] = ()) -> Any:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from generator.intervals import wilson
+from foundation.intervals import wilson
 from robust_model.attacks import ApgdConfig, AutoAttackConfig, PgdConfig, SquareConfig
-from robust_model.evaluation.config import EvalConfig
+from robust_model.evaluation.record.config import EvalConfig
 
 KINDS = {"pgd": PgdConfig, "apgd": ApgdConfig, "square": SquareConfig, "autoattack": AutoAttackConfig}
 PASSES = {"forward": 2400, "backward": 2200}

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from generator.catalogue.entry import Found, Kind, Loadable, ModelInfo, Wanted
-from generator.protocols import JobContext
+from foundation.catalogue.entry import Found, Kind, Loadable, ModelInfo, Wanted
+from foundation.protocols import JobContext
 
 Get = Callable[[Wanted, JobContext | None], Any]
 

@@ -2,7 +2,8 @@
 
 Gradio reads the inputs of an event before it calls the handler, and answers with an error of its own where it
 cannot: an answer 500, a line in the browser's console, nothing beside the widget. Here the handler is called all the
-same, with an `Unreadable` in place of each input, which `app.ui.guard` makes a sentence of, where its sentences are.
+same, with an `Unreadable` in place of each input, which `app.ui.wiring.guard` makes a sentence of, where its sentences
+are.
 """
 
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import gradio as gr
 from gradio.exceptions import Error, InvalidComponentError
 
-from app.ui.guard import Unreadable
+from app.ui.wiring.guard import Unreadable
 from app.web.page import Page
 
 UNREADABLE = (Error, ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError)

@@ -4,10 +4,10 @@ from typing import Any
 
 import gradio as gr
 
-from app.ui.guard import QUICK, Updates, guarded
-from app.ui.panel import owner_token
-from app.ui.services import Jobs, Studio
-from app.uploads import Uploads
+from app.ui.widgets.job_panel import owner_token
+from app.ui.wiring.guard import QUICK, Updates, guarded
+from app.ui.wiring.services import Jobs, Studio
+from app.visitors.uploads import Uploads
 
 WORDS = (
     "This deletes every result in the list above, also those that are still being made, and every picture that you "

@@ -7,23 +7,23 @@ from typing import Any, Protocol
 
 import gradio as gr
 
-from app.ui import gallery, markup
-from app.ui.attack_tab import AttackTab
+from app.ui.attack.tab import AttackTab
 from app.ui.blocks import PageBlocks
-from app.ui.class_tab import ClassTab
-from app.ui.evaluation_sidebar import EvaluationSidebar
+from app.ui.classes.tab import ClassTab
+from app.ui.evaluation.sidebar import EvaluationSidebar
 from app.ui.forgetting import Forgetting
-from app.ui.forms import FormError
-from app.ui.guard import QUICK, Updates, guarded
-from app.ui.own_presets import OwnPresets
-from app.ui.panel import JobPanel, owner_token
-from app.ui.result_cards import fingerprint
-from app.ui.services import Studio
-from app.ui.text_actions import picture_of
-from app.ui.text_tab import TextTab
-from app.ui.uploads import brought
-from app.ui.your_results import YourResults
-from generator.recipe import Recipe
+from app.ui.history.cards import fingerprint
+from app.ui.history.own_presets import OwnPresets
+from app.ui.history.your_results import YourResults
+from app.ui.markup import gallery, markup
+from app.ui.text.actions import picture_of
+from app.ui.text.tab import TextTab
+from app.ui.widgets.forms import FormError
+from app.ui.widgets.job_panel import JobPanel, owner_token
+from app.ui.wiring.guard import QUICK, Updates, guarded
+from app.ui.wiring.services import Studio
+from app.visitors.upload_files import brought
+from generator.recipes.recipe import Recipe
 
 TITLE = "CrossMax Studio"
 STORAGE_KEY = "crossmax-studio"

@@ -9,9 +9,9 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive
 
-from app.limits import MB, Limits
 from app.web.answers import RefusedError
 from app.web.connections import GuardedProtocol, Phase
+from foundation.limits import MB, Limits
 
 _DRAIN_SECONDS = 3.0
 _DRAIN_BYTES = 100 * MB

@@ -16,9 +16,9 @@ from urllib.parse import quote
 
 from gradio_client.utils import is_file_obj_with_meta, strip_invalid_filename_characters, traverse
 
-from app.limits import Limits
-from app.uploads import check_free
-from generator.errors import StudioError
+from app.visitors.uploads import check_free
+from foundation.errors import StudioError
+from foundation.limits import Limits
 
 PREFIX = "/cache/"
 ROUTE = "/gradio_api/file="

@@ -17,7 +17,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from app.limits import Limits
+from foundation.limits import Limits
 
 _TOO_SLOW = b"This connection waited too long for a request.\n"
 _TOO_MANY = b"The studio has too many open connections: close some of its pages, or try again in a moment.\n"

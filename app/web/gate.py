@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.limits import Limits
 from app.web.answers import FULL_DISK, RefusedError, answer_refusal
 from app.web.bodies import BodyReader, DisconnectedError, read_json
 from app.web.calls import OUR_FAULT, Calls, explain
@@ -24,6 +23,7 @@ from app.web.connections import GuardedProtocol
 from app.web.hosts import Hosts
 from app.web.routes import Allowed, Body, find_route
 from app.web.tokens import Token
+from foundation.limits import Limits
 
 log = logging.getLogger("crossmax.web")
 

@@ -12,9 +12,9 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from app.limits import Limits
 from app.web.connections import Connections, Sparing, protocol_for
-from generator.errors import StudioError
+from foundation.errors import StudioError
+from foundation.limits import Limits
 
 if sys.platform != "win32":
     import resource

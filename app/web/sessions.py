@@ -9,8 +9,8 @@ from typing import Any
 import gradio as gr
 from gradio.state_holder import SessionState, StateHolder
 
-from app.limits import Limits
-from app.visitor import visitor_address
+from app.visitors.visitor import visitor_address
+from foundation.limits import Limits
 
 ANSWERED_BY = (gr.Dropdown, gr.Radio, gr.CheckboxGroup, gr.Slider, gr.Number)
 """Fields whose values are judged by what they were last told: the choices that they have, and the limits."""

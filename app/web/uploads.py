@@ -13,11 +13,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.limits import MB, Limits
 from app.web.answers import RefusedError
 from app.web.bodies import DisconnectedError
 from app.web.cache import Cache
-from generator.errors import StudioError
+from foundation.errors import StudioError
+from foundation.limits import MB, Limits
 
 _MOST_FIELDS = 20
 _FIELD_BYTES = 10_000

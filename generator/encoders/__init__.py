@@ -1,13 +1,13 @@
 """Image-text encoders (CLIP) from open_clip: found, fetched, loaded, shared, and differentiable in the images.
 
-    name -> names -> hub (which files) -> download, connection -> weights (what they can be) -> loading -> Encoder
+    name -> names -> hub (which files) -> foundation.downloads -> loading -> Encoder
 
 - `names` says what a name means; `catalogue` is a short list of models worth a download, `info` what is said of each.
-- `hub` knows the files of a model and where they are kept, `download` and `connection` fetch one, resumed and checked.
+- `hub` knows the files of a model and where they are kept, `foundation.downloads` fetches one, resumed and checked.
 - `loading` makes the model through open_clip, `precision` chooses its numbers, `encoder.OpenClipEncoder` is what comes
-  out: `generator.protocols.Encoder`, with `preprocess` (open_clip's, on tensors) and `tokens`; `vocabulary` knows the
+  out: `foundation.protocols.Encoder`, with `preprocess` (open_clip's, on tensors) and `tokens`; `vocabulary` knows the
   words that a small model has never seen. `cache` keeps embeddings that were computed before.
-- `sources` puts all of it into the catalogue of models (`generator.catalogue`), which is the way in: it lists what can
+- `sources` puts all of it into the catalogue of models (`foundation.catalogue`), which is the way in: it lists what can
   be chosen, loads each once, and shares it.
 
 To offer another model of open_clip in the lists, add a `Downloadable` to `catalogue.DOWNLOADABLE`; by its name in full

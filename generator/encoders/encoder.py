@@ -90,7 +90,7 @@ class OpenClipEncoder:
 
     @property
     def observed(self) -> torch.nn.Module:
-        """What sees images, whose layers are watched (see `generator.protocols.Observable`)."""
+        """What sees images, whose layers are watched (see `foundation.protocols.Observable`)."""
         tower: torch.nn.Module = self._model.visual
         return tower
 

@@ -12,15 +12,15 @@ from typing import Any
 import huggingface_hub
 from huggingface_hub import constants
 
-from generator import torchvision_cure  # noqa: F401  (before open_clip, which imports torchvision)
-from generator.encoders.connection import DownloadError, MissingFile, RemoteFile
-from generator.encoders.download import PATIENCE, Patience, download
+from foundation import torchvision_cure  # noqa: F401  (before open_clip, which imports torchvision)
+from foundation.downloads.connection import DownloadError, MissingFile, RemoteFile
+from foundation.downloads.download import PATIENCE, Patience, download
+from foundation.downloads.weights import SUFFIXES, find_weights
+from foundation.errors import StudioError
+from foundation.files.text_files import read_json
+from foundation.protocols import JobContext
 from generator.encoders.names import CONFIG_NAME, HUB_PREFIX, Hub, Tagged
 from generator.encoders.vocabulary import VOCABULARY_NAME
-from generator.encoders.weights import SUFFIXES, find_weights
-from generator.errors import StudioError
-from generator.protocols import JobContext
-from generator.text_files import read_json
 
 SAFE_NAME = "open_clip_model.safetensors"
 PICKLED_NAME = "open_clip_pytorch_model.bin"

@@ -4,11 +4,11 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from generator.catalogue.entry import ModelInfo, Origin
+from foundation.catalogue.entry import ModelInfo, Origin
+from foundation.downloads.weights import Revisions, check_weights
+from foundation.errors import StudioError
+from foundation.files.text_files import FileError, read_text
 from generator.encoders.loading import LocalModel, local_folder
-from generator.encoders.weights import Revisions, check_weights
-from generator.errors import StudioError
-from generator.text_files import FileError, read_text
 
 CARD_NAME = "README.md"
 LOADER = "open_clip"

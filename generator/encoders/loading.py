@@ -12,17 +12,17 @@ import torch
 from safetensors import SafetensorError
 from torch.overrides import TorchFunctionMode
 
-from generator import torchvision_cure  # noqa: F401  (before open_clip, which imports torchvision)
-from generator.catalogue.entry import OutOfMemory
+from foundation import torchvision_cure  # noqa: F401  (before open_clip, which imports torchvision)
+from foundation.catalogue.entry import OutOfMemory
+from foundation.downloads.weights import check_weights, find_weights
+from foundation.errors import StudioError
+from foundation.files.text_files import NoFileError, read_text
+from foundation.memory import is_out_of_memory
 from generator.encoders.cache import EmbeddingCache
 from generator.encoders.encoder import OpenClipEncoder
 from generator.encoders.names import CONFIG_NAME, FOLDER_PREFIX
 from generator.encoders.precision import choose_precision
 from generator.encoders.vocabulary import read_vocabulary
-from generator.encoders.weights import check_weights, find_weights
-from generator.errors import StudioError
-from generator.memory import is_out_of_memory
-from generator.text_files import NoFileError, read_text
 
 _PREPROCESS_KEYS = ("mean", "std", "interpolation", "resize_mode")
 # What open_clip and PyTorch raise for configurations and weights that do not fit each other or are damaged.

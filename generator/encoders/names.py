@@ -9,7 +9,7 @@
 | ``local-dir:path/to/folder``       | a local folder in the same form; its plain path will do, too             |
 
 ``hf-hub:org/name``, as open_clip itself writes it, is understood, too, where it cannot mean one of our classifiers on
-the hub (``crossmax-hub:org/name``): `generator.catalogue` sees to that.
+the hub (``crossmax-hub:org/name``): `foundation.catalogue` sees to that.
 """
 
 import difflib
@@ -18,9 +18,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator import torchvision_cure  # noqa: F401  (before open_clip, which imports torchvision)
-from generator.catalogue.names import OLD_PREFIX, PREFIXES
-from generator.errors import StudioError
+from foundation import torchvision_cure  # noqa: F401  (before open_clip, which imports torchvision)
+from foundation.catalogue.names import OLD_PREFIX, PREFIXES
+from foundation.errors import StudioError
 
 CONFIG_NAME = "open_clip_config.json"
 FOLDER_PREFIX = "local-dir:"

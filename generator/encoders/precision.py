@@ -6,7 +6,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from generator.errors import StudioError
+from foundation.errors import StudioError
 
 Precision = Literal["fp32", "bf16", "fp16"]
 PRECISIONS: dict[str, str] = {

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from generator.errors import StudioError
+from foundation.errors import StudioError
 
 Size = tuple[int, int]
 """Height and width in pixels."""

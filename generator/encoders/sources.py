@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from generator.catalogue.entry import Found, Kind, Loadable, ModelInfo, Origin, Wanted
-from generator.catalogue.names import OLD_PREFIX, spelled
+from foundation.catalogue.entry import Found, Kind, Loadable, ModelInfo, Origin, Wanted
+from foundation.catalogue.names import OLD_PREFIX, spelled
+from foundation.downloads.weights import Revisions
+from foundation.protocols import JobContext
 from generator.encoders.cache import EmbeddingCache
 from generator.encoders.catalogue import DOWNLOADABLE, Downloadable
 from generator.encoders.hub import Store, is_offline
@@ -26,8 +28,6 @@ from generator.encoders.names import (
     parse_name,
 )
 from generator.encoders.precision import choose_precision
-from generator.encoders.weights import Revisions
-from generator.protocols import JobContext
 
 KIND: Kind = "encoder"
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from generator.errors import StudioError
+from foundation.errors import StudioError
 
 MAX_CHARACTERS = 2000
 """Longest text that is tokenised. Models read at most some 77 tokens, about 350 characters; and the time that

@@ -6,8 +6,8 @@ import unicodedata
 from collections.abc import Set
 from pathlib import Path
 
-from generator.errors import StudioError
-from generator.text_files import NoFileError, read_json
+from foundation.errors import StudioError
+from foundation.files.text_files import NoFileError, read_json
 
 VOCABULARY_NAME = "vocabulary.json"
 _PARTS = re.compile(r"[^\W_]+")

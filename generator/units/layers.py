@@ -15,9 +15,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from generator.errors import StudioError
-from generator.program import called
-from generator.protocols import Observable
+from foundation.command_line.program import called
+from foundation.errors import StudioError
+from foundation.protocols import Observable
 
 Kind = Literal["map", "tokens", "vector"]
 DEFAULT_SIDE = 64

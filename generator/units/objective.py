@@ -9,9 +9,9 @@ import math
 import torch
 from torch import Tensor
 
-from generator.errors import StudioError
-from generator.objectives import Objective, Term
-from generator.protocols import Observable
+from foundation.errors import StudioError
+from foundation.protocols import Observable
+from generator.objectives.base import Objective, Term
 from generator.units.layers import Layer, find_layer, observable, watching
 from generator.units.unit import CENTRE, Unit, parse_unit
 

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from generator.errors import StudioError
+from foundation.errors import StudioError
 
 SYNTAX = (
     "'LAYER:CHANNEL' (the mean of a channel), 'LAYER:CHANNEL@centre' or 'LAYER:CHANNEL@ROW,COLUMN' (a neuron; of "

@@ -8,9 +8,9 @@ from typing import Any
 
 from PIL import Image
 
-from generator.explorer.names import Names
-from generator.explorer.transfer import Case
-from generator.protocols import Encoder, JobContext
+from foundation.protocols import Encoder, JobContext
+from generator.classes.names import Names
+from generator.transfer.table import Case
 from generator.vlm.client import VlmClient
 from generator.vlm.describing import Descriptions, Inquiry, describe
 from generator.vlm.journal import Journal

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 
-from generator.errors import StudioError
+from foundation.errors import StudioError
 from generator.vlm.costs import Ledger, TokenBucket, Usage
 from generator.vlm.settings import VlmSettings
 from generator.vlm.transport import POLL_S, Response, Stopped, Transport, Unreached

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from generator.errors import StudioError
+from foundation.errors import StudioError
 from generator.vlm.settings import VlmSettings
 
 _FIRST_GUESS = 1600

@@ -7,12 +7,12 @@ from statistics import fmean
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from generator.explorer.names import Names
-from generator.explorer.survival import SAVED, SURVIVALS, NotApplicableError
-from generator.explorer.transfer import Case
-from generator.image import ImageError, load_image
-from generator.progress import Progress
-from generator.protocols import Encoder, JobContext
+from foundation.images.files import ImageError, load_image
+from foundation.progress import Progress
+from foundation.protocols import Encoder, JobContext
+from generator.classes.names import Names
+from generator.transfer.table import Case
+from generator.victims.survival import SAVED, SURVIVALS, NotApplicableError
 from generator.vlm.client import Reply, VlmClient, VlmError, VlmRefusedError
 from generator.vlm.costs import CapReached
 from generator.vlm.journal import Journal, question_digest

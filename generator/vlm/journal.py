@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from generator.image import pixel_digest
-from generator.json_lines import JsonLines
+from foundation.files.json_lines import JsonLines
+from foundation.images.files import pixel_digest
 from generator.vlm.client import Reply
 from generator.vlm.costs import Usage
 from generator.vlm.settings import VlmSettings

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from generator.explorer.report import inert
-from generator.intervals import LEVEL, Rate
-from generator.text_files import write_json, write_text
+from foundation.files.text_files import write_json, write_text
+from foundation.intervals import LEVEL, Rate
+from generator.transfer.report import inert
 from generator.vlm.costs import Ledger
 from generator.vlm.describing import Descriptions, Inquiry
 from generator.vlm.scoring import JUDGE_THRESHOLDS, KEYWORD_THRESHOLDS

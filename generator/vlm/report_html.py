@@ -8,10 +8,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from generator.explorer.batch import save_report
-from generator.explorer.report import Report
-from generator.explorer.report_html import Addition
-from generator.explorer.survival import SAVED
+from generator.transfer.batch import save_report
+from generator.transfer.report import Report
+from generator.transfer.report_html import Addition
+from generator.victims.survival import SAVED
 from generator.vlm.report import DESCRIPTIONS_CSV, DESCRIPTIONS_JSON, MEANING, VlmCell, cells_of, mean_text, means_of
 from generator.vlm.verdicts import Described, VlmVerdict
 

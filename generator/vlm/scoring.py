@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import torch
 
-from generator.errors import StudioError
-from generator.explorer.names import Names
-from generator.protocols import Encoder
+from foundation.errors import StudioError
+from foundation.protocols import Encoder
+from generator.classes.names import Names
 
 KEYWORD_THRESHOLDS = (0.25, 0.5, 1.0)
 """Shares of the keywords from which on a text counts as a match (M-Attack, arXiv 2503.10635)."""

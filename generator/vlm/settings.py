@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
-from generator.errors import StudioError
+from foundation.errors import StudioError
 
 PREFIX = "CROSSMAX_VLM_"
 """The field `url` is the environment's CROSSMAX_VLM_URL, and so on."""

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from generator.errors import StudioError
+from foundation.errors import StudioError
 from generator.vlm.settings import VlmSettings
 from generator.vlm.wire import DONE, EVENTS
 

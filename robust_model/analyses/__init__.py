@@ -2,8 +2,8 @@
 
 An analysis is one entry of `ANALYSES`: what it is told, how it measures, and how its report becomes a table and a
 figure. `base` has that type and that of the report; `report` goes from the material to the files, `plotting` has the
-look of all figures, `cli` the command. `bench` attacks a defence through one read-out and judges by all, `under_attack`
-does so for several, and `defences` are made of others.
+look of all figures, `robust_model.cli.analyse` the command. `bench` attacks a defence through one read-out and judges
+by all, `under_attack` does so for several, and `defences` are made of others.
 
 To add one: a module with an `Analysis` and the values of its result, and a line in `ANALYSES`.
 """

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from generator.arguments import MOST_SEED
-from generator.progress import Progress, silent
+from foundation.command_line.arguments import MOST_SEED
+from foundation.progress import Progress, silent
 from robust_model.attacks import Defence, PassCount
-from robust_model.data import LabelledImages
-from robust_model.evaluation.values import Count, Flag, Passes, Reported, Seconds
+from robust_model.data.datasets import LabelledImages
+from robust_model.evaluation.record.values import Count, Flag, Passes, Reported, Seconds
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,14 +11,14 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from generator.errors import StudioError
+from foundation.errors import StudioError
 from robust_model.analyses.base import DataConfig, Material, Monitor, Stopped
-from robust_model.answers import NO_ANSWER, named
 from robust_model.attacks import AttackOutcome, Defence, PassCount, PgdConfig, run_attack, source_of
-from robust_model.crossmax import AGGREGATORS
+from robust_model.attacks.answers import NO_ANSWER, named
 from robust_model.evaluation.accounting import majority
 from robust_model.evaluation.plan import generator_of
-from robust_model.noise import FreshNoise, Noise, SilentNoise
+from robust_model.networks.crossmax import AGGREGATORS
+from robust_model.networks.noise import FreshNoise, Noise, SilentNoise
 
 CROSSMAXES = (
     *("crossmax-top3", "crossmax-median", "crossmax-top2"),

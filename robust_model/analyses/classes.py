@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 from pydantic import Field, JsonValue
 
-from generator.image import quantise, to_pil
-from generator.presets import DEFAULT_PRESET, from_preset
-from generator.protocols import Classifier
-from generator.synthesis import synthesise
+from foundation.images.files import quantise, to_pil
+from foundation.protocols import Classifier
+from generator.recipes.presets import DEFAULT_PRESET, from_preset
+from generator.synthesis.synthesis import synthesise
 from robust_model.analyses import plotting
 from robust_model.analyses.base import (
     Analysis,
@@ -25,7 +25,7 @@ from robust_model.analyses.base import (
     Stopped,
     Table,
 )
-from robust_model.evaluation.values import Positive, Reported, Share
+from robust_model.evaluation.record.values import Positive, Reported, Share
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

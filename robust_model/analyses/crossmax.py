@@ -14,7 +14,7 @@ from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
-from generator.errors import StudioError
+from foundation.errors import StudioError
 from robust_model.analyses import plotting
 from robust_model.analyses.base import Analysis, AnalysisReport, BudgetConfig, Material, Measured, Monitor, Table
 from robust_model.analyses.bench import (
@@ -30,7 +30,7 @@ from robust_model.analyses.defences import ReadAs, Together
 from robust_model.analyses.under_attack import pgd
 from robust_model.attacks import Defence, PgdConfig
 from robust_model.evaluation.accounting import proportion
-from robust_model.evaluation.values import Flag, Positive, Proportion, Reported
+from robust_model.evaluation.record.values import Flag, Positive, Proportion, Reported
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from generator.errors import StudioError
+from foundation.errors import StudioError
 from robust_model.attacks import Defence, source_of
-from robust_model.class_match import places_of
-from robust_model.noise import Noise
+from robust_model.data.class_match import places_of
+from robust_model.networks.noise import Noise
 
 
 class ReadAs:

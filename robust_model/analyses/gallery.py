@@ -9,7 +9,7 @@ from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
-from generator.image import quantise_within, to_pil
+from foundation.images.files import quantise_within, to_pil
 from robust_model.analyses import plotting
 from robust_model.analyses.base import (
     Analysis,
@@ -24,7 +24,7 @@ from robust_model.analyses.base import (
 from robust_model.analyses.bench import ANSWER, ReadOut, Workbench, combinations, predictors
 from robust_model.analyses.under_attack import pgd
 from robust_model.attacks import AttackOutcome, Defence, PgdConfig
-from robust_model.evaluation.values import Count, Reported
+from robust_model.evaluation.record.values import Count, Reported
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -15,7 +15,7 @@ from robust_model.analyses.base import Analysis, AnalysisReport, BudgetConfig, M
 from robust_model.analyses.bench import combinations, predictors
 from robust_model.analyses.under_attack import FINAL_ITERATES, AnswersPerImage, per_image, under_attack
 from robust_model.evaluation.accounting import proportion
-from robust_model.evaluation.values import Positive, Proportion, Reported
+from robust_model.evaluation.record.values import Positive, Proportion, Reported
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

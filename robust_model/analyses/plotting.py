@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from PIL import Image
 
 from robust_model.analyses.base import AnalysisReport, AttackedConfig, BudgetConfig, Config, Result
-from robust_model.evaluation.values import Proportion
+from robust_model.evaluation.record.values import Proportion
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,9 +13,9 @@ from typing import Any, Literal
 import torch
 from PIL import Image
 
-from generator.image import save_png
-from generator.protocols import JobContext
-from generator.text_files import write_bytes
+from foundation.files.text_files import write_bytes
+from foundation.images.files import save_png
+from foundation.protocols import JobContext
 from robust_model.analyses import ANALYSES, plotting
 from robust_model.analyses.base import (
     AnalysedData,
@@ -28,7 +28,7 @@ from robust_model.analyses.base import (
     Result,
     Table,
 )
-from robust_model.evaluation.values import Passes
+from robust_model.evaluation.record.values import Passes
 
 SCHEMA: Literal[1] = 1
 """Version of the report that every analysis writes."""

@@ -19,9 +19,9 @@ from robust_model.analyses.bench import ANSWER, TITLES, Workbench, over_batches
 from robust_model.attacks import PgdConfig, source_of
 from robust_model.evaluation.accounting import proportion
 from robust_model.evaluation.plan import generator_of
-from robust_model.evaluation.schema import Curve, CurvePoint
+from robust_model.evaluation.record.schema import Curve, CurvePoint
+from robust_model.evaluation.record.values import Distance, Number, Positive, Proportion, Reported
 from robust_model.evaluation.sweep import Ladder, SweepConfig, epsilon_sweep
-from robust_model.evaluation.values import Distance, Number, Positive, Proportion, Reported
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,13 +10,13 @@ from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
-from generator.intervals import wilson
+from foundation.intervals import wilson
 from robust_model.analyses import plotting
 from robust_model.analyses.base import Analysis, AnalysisReport, BudgetConfig, Material, Measured, Monitor, Table
 from robust_model.analyses.bench import combinations, predictors
 from robust_model.analyses.under_attack import FINAL_ITERATES, AnswersPerImage, per_image, under_attack
 from robust_model.evaluation.accounting import proportion
-from robust_model.evaluation.values import Count, Positive, Proportion, Reported, Share
+from robust_model.evaluation.record.values import Count, Positive, Proportion, Reported, Share
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

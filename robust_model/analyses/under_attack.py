@@ -10,7 +10,7 @@ from torch import Tensor
 from robust_model.analyses.base import BudgetConfig, Material, Monitor
 from robust_model.analyses.bench import ReadOut, Workbench, over_batches
 from robust_model.attacks import Defence, PgdConfig
-from robust_model.evaluation.values import Count, Reported
+from robust_model.evaluation.record.values import Count, Reported
 
 FINAL_ITERATES = (
     "Attacks run for their whole number of steps from one random start and are judged by their final iterate, the "

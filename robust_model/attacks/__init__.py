@@ -6,8 +6,8 @@ decides what is broken. `pgd` and `apgd` go by gradients (`gradients`, `losses`,
 `autoattack` is its authors' package, run step by step in `relay`; `precision` lets attacks compute in bfloat16.
 
 To add one: a module with a configuration and a function, both named below in `AnyAttack` and `ATTACKS`; then
-`GRADIENT_KINDS` here or `BLACK_BOX_KINDS` in `robust_model.evaluation.facts`, by which signs of masking are read; and a
-suite that has it (`robust_model.evaluation.suites`).
+`GRADIENT_KINDS` here or `BLACK_BOX_KINDS` in `robust_model.evaluation.masking.facts`, by which signs of masking are
+read; and a suite that has it (`robust_model.evaluation.suites`).
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ from robust_model.attacks.losses import attack_loss
 from robust_model.attacks.pgd import AttackConfig, PgdConfig, pgd
 from robust_model.attacks.precision import AttackPrecision, as_attacked
 from robust_model.attacks.square import SquareConfig, square
-from robust_model.noise import Noise
+from robust_model.networks.noise import Noise
 
 AnyAttack = Annotated[PgdConfig | ApgdConfig | SquareConfig | AutoAttackConfig, Field(discriminator="kind")]
 

@@ -16,11 +16,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from generator.projected import checkpoints
+from generator.optimisers.projected import checkpoints
 from robust_model.attacks.base import AttackOutcome, Defence, Judge, PassCount, project
 from robust_model.attacks.gradients import GradientAttack, GradientConfig, Query, check_gradient_attack
 from robust_model.attacks.losses import TARGETED
-from robust_model.noise import Noise
+from robust_model.networks.noise import Noise
 
 ALPHA = 0.75  # the weight of the step proper; the rest is momentum
 

@@ -40,10 +40,10 @@ from pyautoattack.square import SquareAttack
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from generator.errors import StudioError
+from foundation.errors import StudioError
 from robust_model.attacks.base import AttackBase, AttackOutcome, Defence, Judge, PassCount
 from robust_model.attacks.relay import Relay
-from robust_model.noise import Noise
+from robust_model.networks.noise import Noise
 
 T = TypeVar("T")
 Part = Literal["apgd-ce", "apgd-dlr", "apgd-t", "fab", "fab-t", "square"]

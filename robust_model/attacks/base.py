@@ -9,9 +9,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from generator.errors import StudioError
-from robust_model.crossmax import AGGREGATORS, Aggregator
-from robust_model.noise import Noise
+from foundation.errors import StudioError
+from robust_model.networks.crossmax import AGGREGATORS, Aggregator
+from robust_model.networks.noise import Noise
 
 
 class Defence(Protocol):

@@ -6,12 +6,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from generator.errors import StudioError
-from robust_model.answers import named
+from foundation.errors import StudioError
+from robust_model.attacks.answers import named
 from robust_model.attacks.base import AttackBase, AttackOutcome, Defence, Judge, PassCount, project, source_of
 from robust_model.attacks.losses import LOSSES, TARGETED, Loss, check_classes
 from robust_model.attacks.noise import NoiseOverSteps, StepNoise
-from robust_model.noise import Noise
+from robust_model.networks.noise import Noise
 
 
 class GradientConfig(AttackBase):

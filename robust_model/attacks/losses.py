@@ -9,8 +9,8 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor
 
-from generator.class_objectives import best_other
-from generator.errors import StudioError
+from foundation.errors import StudioError
+from generator.objectives.classes import best_other
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 

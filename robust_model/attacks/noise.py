@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from robust_model.attacks.base import Defence
-from robust_model.noise import Noise
-from robust_model.stack import MultiResolutionStack, StackDraws
+from robust_model.networks.noise import Noise
+from robust_model.networks.stack import MultiResolutionStack, StackDraws
 
 NoiseOverSteps = Literal["fresh", "shared", "frozen"]
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from robust_model.attacks.base import AttackOutcome, Defence, Judge, PassCount, project
 from robust_model.attacks.gradients import GradientAttack, GradientConfig, check_gradient_attack
 from robust_model.attacks.losses import TARGETED
-from robust_model.noise import Noise
+from robust_model.networks.noise import Noise
 
 
 class PgdConfig(GradientConfig):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from robust_model.attacks.base import Defence
-from robust_model.noise import Noise
+from robust_model.networks.noise import Noise
 
 AttackPrecision: TypeAlias = Literal["float32", "bfloat16"]
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from robust_model.attacks.base import AttackBase, AttackOutcome, Defence, Judge, PassCount, project
 from robust_model.attacks.losses import margin
-from robust_model.noise import Noise
+from robust_model.networks.noise import Noise
 
 GOES_ON = 0.05
 """The share of a sample that must fall (and two images at least) for the rest to be attacked as well."""

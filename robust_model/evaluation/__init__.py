@@ -2,16 +2,14 @@
 
     EvalConfig -> suites (attacks) -> plan -> units of work -> journal -> results, accounting -> signs -> report (JSON)
 
-- `config` is what decides the numbers; `suites` are named lists of attacks, `cost` says what they take.
+- `record` has what an evaluation is told (`record.config`) and its report as values, read from files again.
+- `suites` are named lists of attacks, `cost` says what they take.
 - `engine` runs `units` in the order of `plan`: clean answers, then each attack on each batch; `journal` keeps each.
-- `accounting`, `significance` and `results` make accuracies of passes: votes, intervals, worst case per image.
+- `accounting` and `results` make accuracies of passes: votes, intervals, worst case per image; `unit_facts` are what
+  one unit of work found.
 - `sweep` and `curves`: accuracy against eps, steps and EOT.
-- Masked gradients: `diagnostics` measures gradients, `facts` says what counts, `signs` and `gradient_signs` give a
-  verdict each, `masking` names them all and says it in words.
-- `samples` keeps some pictures, `report` puts all together in the values of `schema` (made of those of `values`), which
-  `reading` takes from files again, of older versions too (`migration`). `robust_model.reports` says it to people.
+- `masking`: signs of masked gradients. `samples` keeps some pictures, and `report` puts all together;
+  `robust_model.reports` says it to people.
 
-To add a suite: a function and a line in `suites.SUITES`. To add a sign of masking: a function in `signs` or
-`gradient_signs`, and a line in `masking`. To add a field to the report: one of `schema`, a `Maybe` that reports of
-before lack, then `python scripts/report_schemas.py`.
+To add a suite: a function and a line in `suites.SUITES`.
 """

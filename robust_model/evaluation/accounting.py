@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from generator.intervals import wilson
-from robust_model.answers import named
+from foundation.intervals import wilson
 from robust_model.attacks import Defence
-from robust_model.evaluation.values import DrawCounts, Proportion
-from robust_model.noise import Noise
+from robust_model.attacks.answers import named
+from robust_model.evaluation.record.values import DrawCounts, Proportion
+from robust_model.networks.noise import Noise
 
 
 def proportion(mask: Tensor) -> Proportion:

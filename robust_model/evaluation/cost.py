@@ -6,14 +6,14 @@ from typing import NamedTuple
 import torch
 
 from robust_model.attacks import GRADIENT_KINDS, PassCount
-from robust_model.data import LabelledImages, LabelledSet, to_float
-from robust_model.evaluation.config import EvalConfig, choose
+from robust_model.data.datasets import LabelledImages, LabelledSet, to_float
 from robust_model.evaluation.curves import curve_costs
-from robust_model.evaluation.diagnostics import AT_THE_END, look_cost
 from robust_model.evaluation.engine import attacks_of, configured
+from robust_model.evaluation.masking.diagnostics import AT_THE_END, look_cost
 from robust_model.evaluation.plan import extend, generator_of
+from robust_model.evaluation.record.config import EvalConfig, choose
 from robust_model.evaluation.units import noise_from
-from robust_model.subjects import EvaluatedModel
+from robust_model.zoo.subjects import EvaluatedModel
 
 MEASURED = 32
 """How many images the passes are timed on."""

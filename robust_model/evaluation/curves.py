@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-from generator.progress import Progress
+from foundation.progress import Progress
 from robust_model.attacks import Defence, PassCount, PgdConfig
-from robust_model.evaluation.config import EvalConfig
 from robust_model.evaluation.plan import generator_of
-from robust_model.evaluation.schema import Curves
+from robust_model.evaluation.record.config import EvalConfig
+from robust_model.evaluation.record.schema import Curves
 from robust_model.evaluation.sweep import Ladder, SweepConfig, convergence, epsilon_sweep, most_passes
 from robust_model.evaluation.units import Bench, noise_from
 

@@ -12,21 +12,20 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from generator.errors import StudioError
-from generator.progress import Progress, silent
-from generator.text_files import write_bytes
+from foundation.errors import StudioError
+from foundation.files.text_files import write_bytes
+from foundation.progress import Progress, silent
 from robust_model.attacks import AnyAttack, AttackOutcome, as_attacked
-from robust_model.checkpoint import save_tensors
-from robust_model.class_match import match_classes
-from robust_model.data import LabelledSet
-from robust_model.evaluation.config import EvalConfig, choose, evaluation_data
+from robust_model.data.class_match import match_classes
+from robust_model.data.datasets import LabelledSet
 from robust_model.evaluation.curves import curve_costs, curve_unit
-from robust_model.evaluation.diagnostics import diagnose
 from robust_model.evaluation.journal import Entry, Identity, Journal, data_digest, tensors_digest
+from robust_model.evaluation.masking.diagnostics import diagnose
 from robust_model.evaluation.plan import generator_of
+from robust_model.evaluation.record.config import EvalConfig, choose, evaluation_data
+from robust_model.evaluation.record.schema import Curves, Diagnostics, EvaluationReport, HowFar
 from robust_model.evaluation.report import Further, Setting, build_report
 from robust_model.evaluation.results import Results
-from robust_model.evaluation.schema import Curves, Diagnostics, EvaluationReport, HowFar
 from robust_model.evaluation.suites import Budget, suite_attacks
 from robust_model.evaluation.units import (
     Batch,
@@ -38,7 +37,8 @@ from robust_model.evaluation.units import (
     get_last,
     noise_from,
 )
-from robust_model.subjects import EvaluatedModel
+from robust_model.weights.checkpoint import save_tensors
+from robust_model.zoo.subjects import EvaluatedModel
 
 REPORT_SECONDS = 2.0
 """How old the partial report in the folder may be."""

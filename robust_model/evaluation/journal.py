@@ -15,13 +15,13 @@ import torch
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from torch import Tensor
 
-from generator.errors import StudioError
-from generator.text_files import FileError, read_text, write_bytes
+from foundation.errors import StudioError
+from foundation.files.text_files import FileError, read_text, write_bytes
 from robust_model.attacks import AnyAttack, AttackPrecision
-from robust_model.checkpoint import discard_drafts, load_tensors, save_tensors
-from robust_model.data import LabelledImages
-from robust_model.evaluation.config import EvalConfig
+from robust_model.data.datasets import LabelledImages
 from robust_model.evaluation.plan import PlannedAttack, extend
+from robust_model.evaluation.record.config import EvalConfig
+from robust_model.weights.checkpoint import discard_drafts, load_tensors, save_tensors
 
 _Facts = TypeVar("_Facts", bound=BaseModel)
 FORMAT = 1

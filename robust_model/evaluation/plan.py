@@ -3,8 +3,8 @@
 import torch
 from pydantic import BaseModel, ConfigDict
 
-from generator.errors import StudioError
-from generator.seeds import seed_of
+from foundation.errors import StudioError
+from foundation.seeds import seed_of
 from robust_model.attacks import AnyAttack
 
 

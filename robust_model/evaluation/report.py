@@ -7,14 +7,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from robust_model.answers import NO_ANSWER
-from robust_model.data import LabelledImages
+from robust_model.attacks.answers import NO_ANSWER
+from robust_model.data.datasets import LabelledImages
 from robust_model.evaluation.accounting import by_draws, proportion
-from robust_model.evaluation.config import EvalConfig
-from robust_model.evaluation.diagnostics import added
-from robust_model.evaluation.masking import findings
-from robust_model.evaluation.results import AttackResults, Results
-from robust_model.evaluation.schema import (
+from robust_model.evaluation.masking.diagnostics import added
+from robust_model.evaluation.masking.findings import findings
+from robust_model.evaluation.record.config import EvalConfig
+from robust_model.evaluation.record.schema import (
     SCHEMA,
     Accounting,
     AttackReport,
@@ -27,8 +26,9 @@ from robust_model.evaluation.schema import (
     FinishedWorstCase,
     PerImage,
 )
-from robust_model.evaluation.values import Numbers, Passes, WorstDrawCounts
-from robust_model.subjects import EvaluatedModel
+from robust_model.evaluation.record.values import Numbers, Passes, WorstDrawCounts
+from robust_model.evaluation.results import AttackResults, Results
+from robust_model.zoo.subjects import EvaluatedModel
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from robust_model.attacks import PassCount
 from robust_model.evaluation.accounting import majority
 from robust_model.evaluation.journal import Entry
 from robust_model.evaluation.plan import PlannedAttack
-from robust_model.evaluation.schema import Sample
+from robust_model.evaluation.record.schema import Sample
+from robust_model.evaluation.record.values import Look, Numbers
 from robust_model.evaluation.unit_facts import AttackFacts, UnitFacts
-from robust_model.evaluation.values import Look, Numbers
 
 
 @dataclass

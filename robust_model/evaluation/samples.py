@@ -5,9 +5,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from generator.image import save_png
-from generator.pixels import quantise_within
-from robust_model.evaluation.schema import Sample
+from foundation.images.files import save_png
+from foundation.images.pixels import quantise_within
+from robust_model.evaluation.record.schema import Sample
 
 FOLDER = "samples"
 

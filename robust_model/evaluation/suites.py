@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TypedDict
 
-from generator.errors import StudioError
+from foundation.errors import StudioError
 from robust_model.attacks import (
     AnyAttack,
     ApgdConfig,

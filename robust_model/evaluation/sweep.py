@@ -13,14 +13,14 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor
 
-from generator.progress import Progress, silent
+from foundation.progress import Progress, silent
 from robust_model.attacks import Defence, Judge, PassCount, PgdConfig, run_attack
 from robust_model.evaluation.accounting import proportion
-from robust_model.evaluation.diagnostics import STEP, diagnose
-from robust_model.evaluation.masking import findings
-from robust_model.evaluation.schema import Axis, Curve, CurvePoint, Curves, EvaluationReport
-from robust_model.evaluation.values import Passes
-from robust_model.noise import Noise
+from robust_model.evaluation.masking.diagnostics import STEP, diagnose
+from robust_model.evaluation.masking.findings import findings
+from robust_model.evaluation.record.schema import Axis, Curve, CurvePoint, Curves, EvaluationReport
+from robust_model.evaluation.record.values import Passes
+from robust_model.networks.noise import Noise
 
 WRONG_WHEN_CLEAN = -1.0
 

@@ -3,8 +3,8 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from robust_model.attacks import PassCount
-from robust_model.evaluation.schema import Sample
-from robust_model.evaluation.values import Count, Distance, Look, Numbers, Seconds
+from robust_model.evaluation.record.schema import Sample
+from robust_model.evaluation.record.values import Count, Distance, Look, Numbers, Seconds
 
 
 class UnitFacts(BaseModel):

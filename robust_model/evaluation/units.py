@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from robust_model.answers import NO_ANSWER
 from robust_model.attacks import GRADIENT_KINDS, AnyAttack, AttackOutcome, Defence, PassCount, run_attack
+from robust_model.attacks.answers import NO_ANSWER
 from robust_model.attacks.base import NO_PASSES
-from robust_model.data import LabelledImages, to_float
+from robust_model.data.datasets import LabelledImages, to_float
 from robust_model.evaluation.accounting import answers, majority, tied
-from robust_model.evaluation.diagnostics import AT_THE_END, Look, look
 from robust_model.evaluation.journal import Entry, Journal
+from robust_model.evaluation.masking.diagnostics import AT_THE_END, Look, look
 from robust_model.evaluation.plan import PlannedAttack, generator_of
+from robust_model.evaluation.record.schema import Sample
 from robust_model.evaluation.samples import save_samples
-from robust_model.evaluation.schema import Sample
 from robust_model.evaluation.unit_facts import AttackFacts, UnitFacts
-from robust_model.noise import FreshNoise, Noise, SilentNoise
+from robust_model.networks.noise import FreshNoise, Noise, SilentNoise
 
 
 def noise_from(defence: Defence, rng: torch.Generator) -> Noise:

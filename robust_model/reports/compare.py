@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from generator.errors import StudioError
-from robust_model.evaluation.schema import EvaluationReport
-from robust_model.evaluation.significance import fisher, mcnemar
-from robust_model.evaluation.values import Proportion
+from foundation.errors import StudioError
+from robust_model.evaluation.masking.significance import fisher, mcnemar
+from robust_model.evaluation.record.schema import EvaluationReport
+from robust_model.evaluation.record.values import Proportion
 from robust_model.reports import markup
 from robust_model.reports.markdown import table
 from robust_model.reports.words import NOTHING, WORST_CASE, budget, interval, percent

@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from generator.text_files import read_text
-from robust_model.evaluation.masking import findings_of, verdict
-from robust_model.evaluation.schema import EvaluationReport, Verdict
-from robust_model.evaluation.values import DrawCounts, Passes, Proportion, WorstDrawCounts
+from foundation.files.text_files import read_text
+from robust_model.evaluation.masking.findings import findings_of, verdict
+from robust_model.evaluation.record.schema import EvaluationReport, Verdict
+from robust_model.evaluation.record.values import DrawCounts, Passes, Proportion, WorstDrawCounts
 from robust_model.reports.markup import Markup, join, table, tag
 from robust_model.reports.plots import accuracy_plot, curve_plot
 from robust_model.reports.samples import sample_card

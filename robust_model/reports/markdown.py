@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from robust_model.evaluation.masking import verdict
-from robust_model.evaluation.schema import EvaluationReport
-from robust_model.evaluation.values import Proportion
+from robust_model.evaluation.masking.findings import verdict
+from robust_model.evaluation.record.schema import EvaluationReport
+from robust_model.evaluation.record.values import Proportion
 from robust_model.reports.words import (
     FINISHED,
     WORST_CASE,

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from robust_model.evaluation.schema import Curve
-from robust_model.evaluation.values import Proportion
+from robust_model.evaluation.record.schema import Curve
+from robust_model.evaluation.record.values import Proportion
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,10 +6,10 @@ Its fields: https://github.com/RobustBench/robustbench, "model_info". Numbers ar
 from fractions import Fraction
 from typing import NotRequired, TypedDict
 
-from generator.errors import StudioError
+from foundation.errors import StudioError
 from robust_model.attacks import AutoAttackConfig
-from robust_model.evaluation.masking import findings_of
-from robust_model.evaluation.schema import AutoAttackFigures, EvaluationReport
+from robust_model.evaluation.masking.findings import findings_of
+from robust_model.evaluation.record.schema import AutoAttackFigures, EvaluationReport
 
 DATASETS = {"cifar10": 10_000, "cifar100": 10_000, "imagenet": 5_000}
 """RobustBench's data sets for the L-inf board, and how many test images its figures are measured on."""

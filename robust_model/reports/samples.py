@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from generator.errors import StudioError
-from robust_model.evaluation.schema import Sample
+from foundation.errors import StudioError
+from robust_model.evaluation.record.schema import Sample
 from robust_model.reports.markup import Markup, image, tag
 from robust_model.reports.words import NOTHING
 

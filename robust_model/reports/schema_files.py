@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from robust_model.evaluation.schema import SCHEMA, EvaluationReport
-from robust_model.evaluation.values import Reported
+from robust_model.evaluation.record.schema import SCHEMA, EvaluationReport
+from robust_model.evaluation.record.values import Reported
 
 SCHEMA_PATH = Path(__file__).with_name("report.schema.json")
 

@@ -1,8 +1,8 @@
 """A report's numbers in words: what the HTML page, the Markdown table and the comparison all say alike."""
 
 from robust_model.attacks import AnyAttack, AutoAttackConfig, SquareConfig
-from robust_model.evaluation.schema import AttackReport, EvaluationReport
-from robust_model.evaluation.values import Passes, Proportion
+from robust_model.evaluation.record.schema import AttackReport, EvaluationReport
+from robust_model.evaluation.record.values import Passes, Proportion
 
 WORST_CASE = "worst case over all attacks"
 FINISHED = "worst case over the finished attacks"

@@ -2,14 +2,14 @@
 
 import torch
 
-from app.pictures import Workshop
-from app.timings import Timings
-from generator.catalogue.catalogue import Catalogue
+from app.costs.timings import Timings
+from app.handlers.pictures import Workshop
+from foundation.catalogue.catalogue import Catalogue
+from foundation.errors import StudioError
 from generator.encoders.sources import EncoderFiles, EncoderFolders, ListedEncoders
-from generator.errors import StudioError
-from robust_model.ensemble import ModelConfig, SelfEnsemble
-from robust_model.published import LIBRARIES
-from robust_model.sources import LibraryModels
+from robust_model.networks.ensemble import ModelConfig, SelfEnsemble
+from robust_model.zoo.published import LIBRARIES
+from robust_model.zoo.sources import LibraryModels
 from tests.toy_models import Toys
 
 COLOURS = ("red", "green", "blue")

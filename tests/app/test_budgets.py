@@ -12,22 +12,22 @@ import pytest
 from PIL import Image
 
 from app import upkeep
-from app.costs import cost_of
-from app.jobs import Cost, JobError, JobRequest, JobService, JobStatus, QueueFullError
-from app.jobs.admission import check_cost, check_room
-from app.jobs.context import Job
-from app.jobs.model import RECORD_VERSION, JobRecord
-from app.jobs.scratch import PREFIX, sweep
-from app.jobs.turns import Turns
-from app.limits import DAY_SECONDS, Limits
-from app.timings import Timings, Took
+from app.costs.timings import Timings, Took
+from app.handlers.costs import cost_of
 from app.ui.forgetting import forget_visitor
-from app.uploads import Uploads
-from app.visitor import NotesAddress, visitor_address
-from generator.errors import StudioError
-from generator.presets import from_preset
-from generator.recipe import Recipe
-from tests.app.puppet import PATIENCE, Puppet, change_rows, on_disk
+from app.visitors.uploads import Uploads
+from app.visitors.visitor import NotesAddress, visitor_address
+from foundation.errors import StudioError
+from foundation.jobs import Cost, JobError, JobRequest, JobService, JobStatus, QueueFullError
+from foundation.jobs.admission import check_cost, check_room
+from foundation.jobs.context import Job
+from foundation.jobs.store.model import RECORD_VERSION, JobRecord
+from foundation.jobs.store.scratch import PREFIX, sweep
+from foundation.jobs.turns import Turns
+from foundation.limits import DAY_SECONDS, Limits
+from generator.recipes.presets import from_preset
+from generator.recipes.recipe import Recipe
+from tests.foundation.jobs.puppet import PATIENCE, Puppet, change_rows, on_disk
 
 ANNA, BEN = "a" * 32, "b" * 32
 LARGE = from_preset(
@@ -302,7 +302,7 @@ def test_what_a_killed_command_left_is_swept(tmp_path) -> None:
     code = f"""
 import sys, time
 from pathlib import Path
-from app.jobs.locks import DirectoryLock
+from foundation.jobs.store.locks import DirectoryLock
 lock = DirectoryLock(Path({str(old[1])!r}) / ".lock")
 print("held", flush=True)
 sys.stdin.read()

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from app import __main__
-from app.limits import Limits
 from app.web.listening import LEAVE_SECONDS
+from foundation.limits import Limits
 from tests.hostile import Hostile
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -115,7 +115,7 @@ def test_a_port_in_use_is_a_sentence(tmp_path: Path) -> None:
     import socket
 
     from app.web.listening import open_socket
-    from generator.errors import StudioError
+    from foundation.errors import StudioError
 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -8,10 +8,10 @@ import pytest
 from benchmarks import apgd_passes
 from benchmarks.apgd_passes import OURS, THEIRS, Result, agree, attack, compare, pass_ratio, verdict
 from robust_model.attacks import ApgdConfig, PassCount
-from robust_model.ensemble import SelfEnsemble
-from robust_model.model_config import ModelConfig
-from robust_model.stack import StackConfig
-from robust_model.subjects import Subject
+from robust_model.networks.ensemble import SelfEnsemble
+from robust_model.networks.model_config import ModelConfig
+from robust_model.networks.stack import StackConfig
+from robust_model.zoo.subjects import Subject
 from tests.robust_model.defences import picture, trained
 
 

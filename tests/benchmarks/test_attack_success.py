@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from benchmarks.attack_success import Aim, draw_photos, draw_target, parse, run
-from generator.errors import StudioError
-from generator.image import load_image, quantise, save_png, to_tensor
+from foundation.errors import StudioError
+from foundation.images.files import load_image, quantise, save_png, to_tensor
 from tests.generator.standins import Colours, NoisyColours, rng
 
 MODELS = {"near": Colours(30.0), "far": Colours(8.0), "noisy": NoisyColours()}

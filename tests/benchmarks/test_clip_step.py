@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.clip_step import ENCODER, OURS, our_step, plain_step, report
-from generator.views import parse_views
+from generator.views.registry import parse_views
 
 
 class PooledEncoder:

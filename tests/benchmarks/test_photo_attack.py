@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks.photo_attack import STEPS, alternated, bare, parse, photo_of, recipes
-from generator.image import save_png
+from foundation.images.files import save_png
 
 
 def test_ours_take_all_steps_and_the_way_of_before_is_that_of_old_recipes() -> None:

@@ -19,12 +19,12 @@ from benchmarks._judging import (
     some,
 )
 from benchmarks.recognised import cells, draw_and_judge, markdown, preset_of, refuse_drawers, save_sheet, subjects_of
-from generator.catalogue.catalogue import Catalogue
-from generator.errors import StudioError
-from generator.explorer.labels import imagenet
-from generator.image import load_image
+from foundation.catalogue.catalogue import Catalogue
+from foundation.errors import StudioError
+from foundation.images.files import load_image
+from generator.classes.labels import imagenet
+from tests.generator.cli.test_gallery import Context
 from tests.generator.standins import NAMES, Colours, Words
-from tests.generator.test_gallery import Context
 from tests.toy_models import Toys
 
 

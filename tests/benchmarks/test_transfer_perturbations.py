@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from benchmarks.transfer_perturbations import methods, parse, run, shown
-from generator.errors import StudioError
-from generator.image import load_image, quantise, save_png, to_tensor
+from foundation.errors import StudioError
+from foundation.images.files import load_image, quantise, save_png, to_tensor
 from tests.generator.standins import Colours, LayeredColours, Words, rng
 
 MODELS = {"near": Colours(), "far": LayeredColours(), "words": Words()}

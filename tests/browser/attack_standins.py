@@ -7,13 +7,13 @@ from typing import Any
 
 from PIL import Image, ImageChops
 
-from app.findings import write_findings
-from app.jobs.context import JobContext
-from app.uploads import Uploads
-from generator.explorer.survival import SURVIVALS, find_survivals
-from generator.image import save_png
-from generator.progress import Progress
-from generator.recipe import Recipe
+from app.handlers.findings import write_findings
+from app.visitors.uploads import Uploads
+from foundation.images.files import save_png
+from foundation.jobs.context import JobContext
+from foundation.progress import Progress
+from generator.recipes.recipe import Recipe
+from generator.victims.survival import SURVIVALS, find_survivals
 
 MEASURING_SECONDS = 1.5  # of each part: the page asks four times a second, and later on a busy machine
 READOUTS = ("layer 1", "layer 2", "final")

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.evaluation_order import Cost, DataChoice, EvaluationOrder, KnownReport, ReportFiles, ShippedReport, SuiteChoice
-from app.jobs.context import JobContext
-from generator.errors import StudioError
-from generator.progress import Progress
-from robust_model.evaluation.reading import read_report
-from robust_model.evaluation.schema import EvaluationReport
-from robust_model.evaluation.values import Proportion
+from app.evaluation.order import Cost, DataChoice, EvaluationOrder, KnownReport, ReportFiles, ShippedReport, SuiteChoice
+from foundation.errors import StudioError
+from foundation.jobs.context import JobContext
+from foundation.progress import Progress
+from robust_model.evaluation.record.reading import read_report
+from robust_model.evaluation.record.schema import EvaluationReport
+from robust_model.evaluation.record.values import Proportion
 from tests.reports import attack_report, plain_report
 
 BATCHES = 12

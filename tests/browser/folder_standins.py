@@ -5,18 +5,18 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
-from app.describing import Describer, describe_wish
-from app.findings import write_findings
-from app.folder_attacks import ARCHIVE, FOLDER
-from app.jobs.context import JobContext
-from app.uploads import Uploads
-from generator.explorer.outcome import Question
-from generator.explorer.survival import SURVIVALS
-from generator.explorer.transfer import Case
-from generator.image import save_png
-from generator.intervals import Rate
-from generator.progress import Progress
-from generator.recipe import Recipe
+from app.handlers.describing import Describer, describe_wish
+from app.handlers.findings import write_findings
+from app.handlers.folders import ARCHIVE, FOLDER
+from app.visitors.uploads import Uploads
+from foundation.images.files import save_png
+from foundation.intervals import Rate
+from foundation.jobs.context import JobContext
+from foundation.progress import Progress
+from generator.recipes.recipe import Recipe
+from generator.transfer.outcome import Question
+from generator.transfer.table import Case
+from generator.victims.survival import SURVIVALS
 from generator.vlm.asking import ReadSettings
 from tests.browser.attack_standins import upload_of, victim
 

@@ -12,12 +12,12 @@ from pathlib import Path
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["GRADIO_TEMP_DIR"] = str(Path(sys.argv[1]) / "cache")
 
-from app.describing import read_offer
-from app.jobs.service import JobService
+from app.handlers.describing import read_offer
 from app.server import build_app, serve
-from app.uploads import Uploads
+from app.visitors.uploads import Uploads
 from app.web.hosts import Hosts
-from generator.image import save_png
+from foundation.images.files import save_png
+from foundation.jobs.service import JobService
 from generator.vlm.asking import ReadSettings
 from tests.browser.evaluation_standins import evaluate
 from tests.browser.folder_standins import MoreAttacks

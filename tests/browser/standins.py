@@ -7,17 +7,17 @@ from typing import Any
 
 from PIL import Image, ImageChops
 
-from app.estimates import Cost, Rates, cost_of
-from app.jobs.context import JobContext
-from app.ui.media import Media, load_secret
-from app.ui.services import Jobs, Studio
-from app.uploads import Uploads
-from app.vocabulary import Thing, Vocabulary
-from generator.catalogue.entry import Kind, ModelInfo, NoModelError
-from generator.errors import StudioError
-from generator.image import load_image, save_png
-from generator.progress import Progress
-from generator.recipe import Recipe
+from app.costs.estimates import Cost, Rates, cost_of
+from app.ui.markup.media import Media, load_secret
+from app.ui.wiring.services import Jobs, Studio
+from app.visitors.uploads import Uploads
+from app.visitors.vocabulary import Thing, Vocabulary
+from foundation.catalogue.entry import Kind, ModelInfo, NoModelError
+from foundation.errors import StudioError
+from foundation.images.files import load_image, save_png
+from foundation.jobs.context import JobContext
+from foundation.progress import Progress
+from generator.recipes.recipe import Recipe
 from generator.units.layers import Layer
 from tests.browser.attack_standins import finding_of, save_attack, upload_of
 from tests.browser.evaluation_standins import StandInEvaluations

@@ -2,7 +2,7 @@
 
 import pytest
 
-from generator.image import read_metadata
+from foundation.images.files import read_metadata
 from tests.browser.actions import a_jpeg, open_attacks, stage, upload, wait_for_state
 
 sync_api = pytest.importorskip("playwright.sync_api")

@@ -7,29 +7,23 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from app.evaluation_order import KnownReport, LabelledUpload
-from app.findings import write_findings
-from app.jobs.model import JobStatus
-from app.ui import (
-    attack_results,
-    charts,
-    evaluation_markup,
-    folder_results,
-    gallery,
-    markup,
-    result_cards,
-    results,
-    stage,
-    text_results,
-)
-from app.ui.attack_folder import Brought, brought_markup
-from app.ui.media import Media
-from app.ui.picture_input import chosen_markup
-from app.ui.theme import read_style
-from app.ui.vocabulary import examples_markup
-from app.uploads import Uploads
-from robust_model.evaluation.reading import as_report
-from tests.app.test_attack_ui import findings, snapshot
+from app.evaluation.order import KnownReport, LabelledUpload
+from app.handlers.findings import write_findings
+from app.ui.attack.folder import Brought, brought_markup
+from app.ui.attack.results import folder as folder_results
+from app.ui.attack.results import results as attack_results
+from app.ui.evaluation import markup as evaluation_markup
+from app.ui.history import cards as result_cards
+from app.ui.markup import charts, gallery, markup, results, stage
+from app.ui.markup.media import Media
+from app.ui.markup.theme import read_style
+from app.ui.text import results as text_results
+from app.ui.text.vocabulary import examples_markup
+from app.ui.widgets.picture_input import chosen_markup
+from app.visitors.uploads import Uploads
+from foundation.jobs.store.model import JobStatus
+from robust_model.evaluation.record.reading import as_report
+from tests.app.ui.test_attack_ui import findings, snapshot
 from tests.browser.evaluation_standins import attack_entry, proportion
 from tests.browser.folder_standins import cell
 from tests.browser.standins import model as listed_model

@@ -6,7 +6,7 @@ import json
 import pytest
 from PIL import Image, ImageChops
 
-from generator.presets import from_preset
+from generator.recipes.presets import from_preset
 from tests.browser.actions import a_jpeg, open_classes, paint, stage, upload, wait_for_state
 
 sync_api = pytest.importorskip("playwright.sync_api")

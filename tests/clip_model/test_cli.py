@@ -10,14 +10,14 @@ import pytest
 import torch
 from PIL import Image
 
-from app.jobs import Terminal
 from clip_model import cli
 from clip_model.cli import main
 from clip_model.concepts import CIFAR10
 from clip_model.export import load_exported
 from clip_model.model import WEIGHTS
-from robust_model.checkpoint import load_tensors
-from robust_model.zoo import open_catalogue
+from foundation.jobs import Terminal
+from robust_model.weights.checkpoint import load_tensors
+from robust_model.zoo.catalogue import open_catalogue
 from tests.generator.encoders.tiny import save_model
 
 SMALL = [

@@ -10,9 +10,9 @@ from clip_model import export as exporting
 from clip_model.export import export, load_exported
 from clip_model.training import ClipRun, zoomed
 from clip_model.zero_shot import class_embeddings, zero_shot
-from generator.errors import StudioError
-from robust_model.data import LabelledImages
-from robust_model.provenance import record_provenance
+from foundation.errors import StudioError
+from robust_model.data.datasets import LabelledImages
+from robust_model.training.provenance import record_provenance
 from tests.clip_model.standins import CONCEPTS, config, data
 
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from crossmax_studio import AttackResult, LayerAttack, PixelAttack, Progress, Recipe, StudioError, attack
+from foundation.files.shipped import ASSETS
+from foundation.images.files import load_image, save_png, to_tensor
 from generator.__main__ import run as run_command
-from generator.image import load_image, save_png, to_tensor
-from generator.shipped import ASSETS
 
 Photos = tuple[Tensor, Tensor]
 FAST = {"steps": 8, "resolutions": "1..4"}

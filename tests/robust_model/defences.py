@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_model.attacks import AnyAttack, AttackOutcome, Defence, Judge, run_attack
-from robust_model.noise import Noise, SilentNoise
+from robust_model.networks.noise import Noise, SilentNoise
 
 
 class Linear(nn.Module):

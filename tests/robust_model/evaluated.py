@@ -7,14 +7,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from generator.progress import Progress, silent
-from robust_model.data import LabelledImages, LabelledSet
+from foundation.progress import Progress, silent
+from robust_model.data.datasets import LabelledImages, LabelledSet
 from robust_model.evaluation import engine
-from robust_model.evaluation.config import EvalConfig
-from robust_model.noise import Noise, SilentNoise
-from robust_model.plain import PlainConfig
-from robust_model.stack import MultiResolutionStack, StackConfig
-from robust_model.subjects import EvaluatedModel
+from robust_model.evaluation.record.config import EvalConfig
+from robust_model.networks.noise import Noise, SilentNoise
+from robust_model.networks.plain import PlainConfig
+from robust_model.networks.stack import MultiResolutionStack, StackConfig
+from robust_model.zoo.subjects import EvaluatedModel
 from tests.robust_model.defences import Linear, standing
 
 EPS = 0.1

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from robust_model.data import LabelledImages, synthetic, to_float
+from robust_model.data.datasets import LabelledImages, synthetic, to_float
 
 EPS = 12 / 255
 SIZE = 12

@@ -8,7 +8,7 @@ import torch
 from huggingface_hub import constants
 from safetensors.torch import save
 
-from generator import torchvision_cure  # noqa: F401  (before timm, which imports torchvision)
+from foundation import torchvision_cure  # noqa: F401  (before timm, which imports torchvision)
 
 TIMM = "timm:test_resnet"
 TIMM_FILE = Path("timm", "test_resnet.r160_in1k", "model.safetensors")

@@ -8,12 +8,12 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from app.jobs.service import JobService
-from app.limits import Limits
 from app.server import Served, build_app, serve
-from app.uploads import Uploads
+from app.visitors.uploads import Uploads
 from app.web.hosts import Hosts
-from generator.image import save_png
+from foundation.images.files import save_png
+from foundation.jobs.service import JobService
+from foundation.limits import Limits
 from tests.browser.standins import StandInMeasurements, Texts, fade, make_images, make_studio
 from tests.hostile import Hostile
 

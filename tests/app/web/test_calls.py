@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from app.limits import Limits
-from app.ui.media import Media
+from app.ui.markup.media import Media
 from app.web import uploads
 from app.web.answers import FULL_DISK
 from app.web.cache import Cache, CacheError
 from benchmarks.hostile import UPLOAD, PageConfig
-from generator.errors import StudioError
+from foundation.errors import StudioError
+from foundation.limits import Limits
 from tests.app.web.conftest import Site
 from tests.browser.actions import a_jpeg
 from tests.hostile import Answer, form_of

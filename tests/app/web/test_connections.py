@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from app.limits import Limits
 from app.web import listening
 from app.web.connections import Sparing
 from app.web.hosts import Hosts, check_name, is_loopback
 from app.web.sessions import Sessions
-from generator.errors import StudioError
+from foundation.errors import StudioError
+from foundation.limits import Limits
 from tests.app.web.conftest import Site
 from tests.app.web.test_routes import ONE_OF_EACH
 from tests.hostile import form_of, is_open, read_answer

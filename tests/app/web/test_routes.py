@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from starlette.routing import Mount
 
-from app.limits import Limits
 from app.server import build_site
 from app.web.answers import RefusedError
 from app.web.routes import ALLOWED, find_route
+from foundation.limits import Limits
 from tests.app.web.conftest import Site
 from tests.hostile import Hostile, form_of
 

@@ -8,13 +8,13 @@ import torch
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from torch import Tensor
 
+from foundation.errors import StudioError
+from foundation.images.files import to_pil
+from foundation.protocols import Encoder
 from generator.encoders.cache import EmbeddingCache
 from generator.encoders.encoder import OpenClipEncoder
 from generator.encoders.loading import load_encoder, local_folder
 from generator.encoders.preprocess import Preprocess
-from generator.errors import StudioError
-from generator.image import to_pil
-from generator.protocols import Encoder
 from generator.units.layers import layers_of
 from generator.units.objective import Activation
 from tests.generator.encoders.tiny import RECTANGLE, TIMM, VIT, save_model

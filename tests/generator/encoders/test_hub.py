@@ -11,10 +11,10 @@ import pytest
 import torch
 from huggingface_hub import constants
 
+from foundation.downloads.connection import DownloadError
+from foundation.downloads.download import Patience
 from generator.encoders import hub
 from generator.encoders.catalogue import DOWNLOADABLE
-from generator.encoders.connection import DownloadError
-from generator.encoders.download import Patience
 from generator.encoders.hub import Store
 from generator.encoders.names import Hub, Tagged
 from tests.generator.encoders.server import Site, serving

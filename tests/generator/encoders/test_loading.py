@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from foundation.errors import StudioError
 from generator.encoders.encoder import OpenClipEncoder
 from generator.encoders.loading import (
     LocalModel,
@@ -23,10 +24,9 @@ from generator.encoders.loading import (
     local_folder,
     local_tag,
 )
-from generator.errors import StudioError
-from generator.presets import from_preset
-from generator.recipe import Recipe
-from generator.synthesis import synthesise
+from generator.recipes.presets import from_preset
+from generator.recipes.recipe import Recipe
+from generator.synthesis.synthesis import synthesise
 from tests.generator.encoders.tiny import VIT, save_model, write_config
 
 WEIGHTS = "open_clip_model.safetensors"

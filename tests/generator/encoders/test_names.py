@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from foundation.errors import StudioError
 from generator.encoders.names import Checkpoint, Folder, Hub, Reference, Tagged, parse_name
-from generator.errors import StudioError
 
 
 @pytest.mark.parametrize(

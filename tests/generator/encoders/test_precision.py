@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from foundation.errors import StudioError
 from generator.encoders.precision import (
     PRECISIONS,
     choose_precision,
@@ -8,7 +9,6 @@ from generator.encoders.precision import (
     enlarge_gradient,
     restore_gradient,
 )
-from generator.errors import StudioError
 
 
 def gpu(monkeypatch: pytest.MonkeyPatch, *, has_bf16: bool) -> None:

@@ -4,9 +4,9 @@ import pytest
 import torch
 from open_clip.transform import PreprocessCfg, image_transform_v2
 
+from foundation.errors import StudioError
+from foundation.images.files import to_pil
 from generator.encoders.preprocess import INTERPOLATIONS, RESIZE_MODES, Preprocess
-from generator.errors import StudioError
-from generator.image import to_pil
 
 MEAN, STD = (0.48, 0.45, 0.40), (0.26, 0.27, 0.28)
 TOLERANCE = 1.5 / 255  # Pillow rounds to 8 bit after each of its two passes, with weights that sum to at most 1.3

@@ -8,20 +8,20 @@ import open_clip
 import pytest
 from huggingface_hub import constants
 
-from generator.catalogue.catalogue import Catalogue
-from generator.catalogue.entry import OutOfMemory
-from generator.catalogue.memory import Memory
+from foundation.catalogue.catalogue import Catalogue
+from foundation.catalogue.entry import OutOfMemory
+from foundation.catalogue.memory import Memory
+from foundation.downloads.connection import DownloadError
+from foundation.downloads.download import DownloadStopped, Patience
+from foundation.downloads.weights import sha256
+from foundation.errors import StudioError
+from foundation.files.shipped import ASSETS
 from generator.encoders import sources as module
 from generator.encoders.catalogue import DOWNLOADABLE, Downloadable
-from generator.encoders.connection import DownloadError
-from generator.encoders.download import DownloadStopped, Patience
 from generator.encoders.encoder import OpenClipEncoder
 from generator.encoders.hub import Store
 from generator.encoders.loading import load_encoder
-from generator.encoders.weights import sha256
-from generator.errors import StudioError
-from generator.shipped import ASSETS
-from robust_model.zoo import open_catalogue
+from robust_model.zoo.catalogue import open_catalogue
 from tests.generator.encoders.server import Site, serving
 from tests.generator.encoders.tiny import Recorder, ThrownAway, save_model, write_config
 
@@ -355,7 +355,7 @@ def test_listing_imports_no_open_clip(models: Path, tmp_path: Path) -> None:
     code = f"""
 import sys
 from pathlib import Path
-from generator.catalogue.catalogue import Catalogue
+from foundation.catalogue.catalogue import Catalogue
 from generator.encoders.sources import EncoderFiles, EncoderFolders, ListedEncoders
 files = EncoderFiles(Path({str(tmp_path)!r}))
 pool = Catalogue([EncoderFolders(files, Path({str(models / "local")!r}), "local"), ListedEncoders(files)])

@@ -1,8 +1,8 @@
 import open_clip
 import pytest
 
+from foundation.errors import StudioError
 from generator.encoders.tokens import MAX_CHARACTERS, PromptTokenizer, TokenCount
-from generator.errors import StudioError
 
 
 @pytest.fixture(scope="module")

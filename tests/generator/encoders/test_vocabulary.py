@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from foundation.errors import StudioError
 from generator.encoders.vocabulary import read_vocabulary, unknown_words
-from generator.errors import StudioError
 
 KNOWN = frozenset({"a", "goldfish", "red", "t-shirt", "haired", "cat", "in", "water", "3", "don't"})
 

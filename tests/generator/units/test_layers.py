@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from generator.errors import StudioError
+from foundation.errors import StudioError
 from generator.units.layers import WholeModule, find_layer, layers_of, observable, watching
 from tests.generator.standins import Words
 from tests.generator.units.networks import Painter, Sequence

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from generator.errors import StudioError
-from generator.units.measuring import Baseline, baseline, in_words, noise_images
+from foundation.errors import StudioError
+from generator.production.unit_answers import Baseline, baseline, in_words, noise_images
 from generator.units.objective import Activation, UnitObjective
 from tests.generator.units.networks import Painter, Sequence
 

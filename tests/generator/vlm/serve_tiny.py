@@ -7,7 +7,7 @@ of words and a processor made here: nothing is fetched from anywhere.
 import sys
 from pathlib import Path
 
-from generator import torchvision_cure  # noqa: F401  (before transformers imports torchvision)
+from foundation import torchvision_cure  # noqa: F401  (before transformers imports torchvision)
 
 WORDS = ("a", "cat", "dog", "frog", "on", "mat", "What", "is", "this")
 _MARKS = ("<unk>", "<pad>", "<eos>", "<image>")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from generator.errors import StudioError
+from foundation.errors import StudioError
 from generator.vlm.client import HIDDEN, VlmClient, VlmError, VlmRefusedError
 from generator.vlm.costs import CapReached
 from generator.vlm.transport import Stopped, takes_proxies

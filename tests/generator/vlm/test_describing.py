@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from generator.errors import StudioError
-from generator.explorer.outcome import Question
-from generator.explorer.transfer import Case
-from generator.image import load_image, save_png
-from generator.intervals import Rate
+from foundation.errors import StudioError
+from foundation.images.files import load_image, save_png
+from foundation.intervals import Rate
+from generator.transfer.outcome import Question
+from generator.transfer.table import Case
 from generator.vlm.asking import SpareTime
 from generator.vlm.client import VlmClient
 from generator.vlm.describing import Descriptions, Inquiry, describe
 from generator.vlm.journal import Journal
 from generator.vlm.report import cells_of, to_csv, to_json, to_text
-from tests.generator.explorer.standins import Context, save_photos, tinted
+from tests.generator.transfer.standins import Context, save_photos, tinted
 from tests.generator.vlm.server import KEY, Endpoint, Handler, Seen, answer, completion, silence, status
 
 SAYS = ("a red bus", "a green frog", "a blue whale")

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from generator.explorer.report import inert
+from generator.transfer.report import inert
 from generator.vlm.report import cells_of, to_csv
 from generator.vlm.report_html import LONGEST_SHOWN, addition_of, summary_json
 from generator.vlm.verdicts import Described, VlmVerdict
+from tests.generator.cli.test_vlm import BATCH, Run, run  # noqa: F401 -- a fixture
 from tests.generator.vlm.server import Endpoint, answer
-from tests.generator.vlm.test_cli import BATCH, Run, run  # noqa: F401 -- a fixture
 
 HOSTILE = '</td></table><script>alert(1)</script><img src=x onerror="alert(2)">&lt;b&gt; \'"'
 

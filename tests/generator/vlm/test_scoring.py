@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from generator.errors import StudioError
-from generator.explorer.names import Names
+from foundation.errors import StudioError
+from generator.classes.names import Names
 from generator.vlm.scoring import (
     TextSimilarity,
     judge_question,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from generator.errors import StudioError
+from foundation.errors import StudioError
 from generator.vlm.settings import VlmSettings, read_settings
 from tests.generator.vlm.server import KEY
 

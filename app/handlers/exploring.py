@@ -1,0 +1,250 @@
+"""What an attack did, found out in its job from the saved files: who falls, what survives, and why.
+
+The findings (see `app.handlers.findings`), each there as soon as it is known:
+
+    question    {"label", "targets"}: what was wanted
+    victims     [{"name", "model", "kind", "attacked", "labels", "note", "why_not"}], those attacked first
+    survivals   {name: description}, in the order of the table
+    rows        [{"victim", "survival", "before", "after", "outcome", "why", "share_before", "share_after",
+                 "by_itself"}]
+    files       {"csv", "json", "html"}: the report (see `generator.transfer.report`), once the tables are there
+    distances   {"linf", "l2", "ssim", "lpips"}
+    heat, lines, saliency, views, video   see `app.handlers.exploring_pictures`
+    complete    whether all of this is there
+
+Parameters come from a browser: victims are taken from what the catalogue has for strangers (see
+`robust_model.zoo.catalogue`), labels from the built-in lists.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from app.costs.estimates import Extras
+from app.handlers.exploring_pictures import AnyVictim, Frames, Subject, draw_all
+from app.handlers.findings import write_findings
+from foundation.catalogue.catalogue import Catalogue
+from foundation.errors import StudioError
+from foundation.jobs import JobContext
+from foundation.progress import Progress
+from generator.classes.labels import LABEL_LISTS, LabelList, captions
+from generator.inputs.photos import Photo
+from generator.recipes.recipe import Recipe
+from generator.synthesis.synthesis import Model
+from generator.transfer.aims import question_of
+from generator.transfer.attacking import surrogate_classes
+from generator.transfer.batch import REPORT_HTML, REPORT_JSON, ROWS_CSV, save_report
+from generator.transfer.perceptual import Distances
+from generator.transfer.report import Report
+from generator.transfer.table import Case, Comparison, Row, compare
+from generator.victims.store import VerdictStore
+from generator.victims.survival import SAVED, SURVIVALS, find_survivals
+from generator.victims.verdicts import Verdict
+from generator.victims.victims import unknown_note, victim_of
+
+logger = logging.getLogger(__name__)
+
+PHOTO = "photo"
+AT_ONCE = 4
+"""Things that happen to the file between two updates of the page."""
+"""How messages about the tables begin."""
+
+
+class Wish(BaseModel):
+    """What is to be found out about an attack, as a page asks for it.
+
+    Attributes:
+        victims: names of models to test on, beside those attacked with.
+        labels: the list that CLIP victims choose from, in `LABEL_LISTS`.
+        captions: what they choose from instead, if there is any.
+        survivals: what happens to the file, in `SURVIVALS`.
+        label: what the photo shows, by name; "" for what each model says now.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    victims: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field((), max_length=24)
+    labels: str = "cifar10"
+    captions: tuple[Annotated[str, Field(min_length=1, max_length=300)], ...] = Field((), max_length=200)
+    survivals: tuple[str, ...] = Field((), max_length=len(SURVIVALS))
+    label: str = Field("", max_length=200)
+
+    @field_validator("labels")
+    @classmethod
+    def _is_listed(cls, name: str) -> str:
+        if name not in LABEL_LISTS:
+            raise ValueError(f"there is no list of labels called so: choose {', '.join(LABEL_LISTS)}")
+        return name
+
+    @field_validator("survivals")
+    @classmethod
+    def _can_happen(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        find_survivals(names)
+        return names
+
+    def extras(self) -> Extras:
+        """What that adds to the cost of an attack."""
+        return Extras(self.victims, len(find_survivals(self.survivals)))
+
+    def label_list(self) -> LabelList:
+        """What CLIP victims choose from. StudioError for captions that are no choice."""
+        return captions(self.captions) if self.captions else LABEL_LISTS[self.labels]()
+
+
+@dataclass(frozen=True, eq=False)
+class Attacked:
+    """An attack that was made, and is to be looked at.
+
+    Attributes:
+        recipe: that made it.
+        models: those attacked with, by name.
+        picture: the saved file, in the job's folder beside source.png.
+        frames: of the way there.
+    """
+
+    recipe: Recipe
+    models: Mapping[str, Model]
+    source: Path
+    picture: Path
+    frames: Frames
+
+
+def explore(context: JobContext, catalogue: Catalogue, wish: Wish, attacked: Attacked) -> Report:
+    """Find out what the wish asks for, and keep it in the job's folder as it comes. Asked to stop, keep what there is.
+
+    Returns the report of its tables, which is saved in the folder.
+
+    Raises:
+        StudioError: the captions are no choice.
+        OSError: the findings cannot be written.
+    """
+    labels = wish.label_list()
+    findings: dict[str, Any] = {"complete": False}
+    case = _case(attacked, wish.label)
+    survivals = find_survivals(wish.survivals)
+    findings |= {
+        "question": {"label": case.question.label, "targets": list(case.question.targets)},
+        "survivals": {name: survival.description for name, survival in survivals.items()},
+        "victims": [],
+        "rows": [],
+    }
+
+    def keep() -> None:
+        write_findings(context.dir, findings)
+
+    tables = _Tables(context, case, findings)
+    victims: list[AnyVictim] = []
+    for entry, victim in load_victims(context, catalogue, wish, labels, attacked.models):
+        findings["victims"].append(entry)
+        if victim is not None:
+            victims.append(victim)
+            tables.ask(victim, [SAVED])  # at once: who was attacked answers first, before all others are loaded
+        keep()
+    tables.ask_all(victims, [name for name in survivals if name != SAVED])
+    compared = tables.comparison(victims, list(survivals))
+    report = Report(
+        recipes={case.attack: attacked.recipe},
+        victims=victims,
+        survivals=list(survivals),
+        cases=[case],
+        comparison=compared,
+        stopped=compared.stopped,
+        left_out={f"The model {one['name']}": one["why_not"] for one in findings["victims"] if one["why_not"]},
+        notes=[one["note"] for one in findings["victims"] if one["note"]],
+    )
+    save_report(report, report.to_json(context.dir), context.dir)
+    findings["files"] = {"csv": ROWS_CSV, "json": REPORT_JSON, "html": REPORT_HTML}
+    keep()
+    if not context.stop_requested:
+        subject = Subject(case, victims, attacked.frames, context.dir)
+        draw_all(context, subject, findings, keep)
+    findings["complete"] = not context.stop_requested
+    keep()
+    return report
+
+
+def _case(attacked: Attacked, label: str) -> Case:
+    question = question_of(attacked.recipe, Photo(PHOTO, attacked.source, label), surrogate_classes(attacked.models))
+    return Case(PHOTO, "+".join(attacked.recipe.models), attacked.source, attacked.picture, question)
+
+
+def load_victims(
+    context: JobContext, catalogue: Catalogue, wish: Wish, labels: LabelList, models: Mapping[str, Model]
+) -> Iterator[tuple[dict[str, Any], AnyVictim | None]]:
+    """The victims, the `models` that are attacked with first; one that cannot be loaded comes with the reason."""
+    for name in dict.fromkeys([*models, *wish.victims]):
+        if context.stop_requested:
+            return
+        context.progress(Progress(0, 0, f"Measuring: {name}", unit="items"))
+        entry = {"name": name, "model": name, "kind": "", "attacked": name in models, "labels": 0, "note": ""}
+        try:
+            model = models[name] if name in models else catalogue.load(name, context.device, context)
+            victim = victim_of(name, model, labels, context.device)
+        except StudioError as error:  # one that is damaged is no reason to say nothing about the others
+            logger.warning("the model %s cannot be tested on", name, exc_info=True)
+            yield {**entry, "why_not": str(error)}, None
+            continue
+        entry |= {"name": victim.name, "kind": victim.kind, "labels": len(victim.labels), "note": unknown_note(victim)}
+        yield {**entry, "why_not": ""}, victim
+
+
+class _Tables:
+    """The rows of the tables, kept in the findings as they come."""
+
+    def __init__(self, context: JobContext, case: Case, findings: dict[str, Any]) -> None:
+        self._context, self._case, self._findings = context, case, findings
+        self._store = VerdictStore()
+        self._rows: dict[tuple[str, str], Row] = {}
+        self._distances: dict[tuple[str, str], Distances] = {}
+
+    def ask(self, victim: AnyVictim, survivals: Sequence[str]) -> None:
+        """Add the rows of a victim for some things that may happen to the file. StudioError for one unreadable."""
+        found = compare([self._case], [victim], survivals=survivals, store=self._store)
+        if found.unreadable:
+            raise StudioError(next(iter(found.unreadable.values())))
+        self._rows |= {(row.victim, row.survival): row for row in found.rows}
+        self._distances |= found.distances
+        self._findings["rows"] += [_row(row) for row in found.rows]
+        self._findings.setdefault("distances", asdict(next(iter(found.distances.values()))))
+        write_findings(self._context.dir, self._findings)
+
+    def ask_all(self, victims: Sequence[AnyVictim], survivals: Sequence[str]) -> None:
+        """Add the rows of all victims for everything that may happen to the file, until the job is to stop."""
+        parts = [(victim, survivals[i : i + AT_ONCE]) for victim in victims for i in range(0, len(survivals), AT_ONCE)]
+        for done, (victim, names) in enumerate(parts):
+            if self._context.stop_requested:
+                return
+            self._context.progress(
+                Progress(done, len(parts), f"Measuring: {victim.name}, {', '.join(names)}", unit="items")
+            )
+            self.ask(victim, names)
+
+    def comparison(self, victims: Sequence[AnyVictim], survivals: Sequence[str]) -> Comparison:
+        """All rows in the order of `compare`."""
+        ordered = [(victim.name, survival) for victim in victims for survival in survivals]
+        measured = tuple(self._rows[key] for key in ordered if key in self._rows)
+        return Comparison(measured, self._distances, {}, stopped=self._context.stop_requested)
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        "victim": row.victim,
+        "survival": row.survival,
+        "before": _said(row.before),
+        "after": _said(row.after),
+        "photo_after": _said(row.photo_after),
+        "outcome": str(row.outcome),
+        "why": row.why,
+        "reached": row.reached,
+        "by_itself": row.by_itself,
+        "share_before": row.share_before,
+        "share_after": row.share_after,
+    }
+
+
+def _said(verdict: Verdict) -> dict[str, Any]:
+    return {"label": verdict.label, "confidence": verdict.confidence}

@@ -1,0 +1,271 @@
+"""Attacks on a folder of photos as one job, by the settings of an attack on one.
+
+In the job's folder, `batch` is a folder of `generator.transfer.batch`, from which a later job goes on, with the photos
+under `photos` and, where a vision-language model was asked, its descriptions; batch.zip is all of it.
+
+The findings (see `app.handlers.findings`) have under "folder" what is known so far:
+
+    attacks     {name: [models]}: what each attack goes by, and whom it is made with
+    total, done how many photos there are to attack, and how many are attacked and measured
+    targeted    whether anything is wanted beside another answer
+    victims     [{"name", "model", "kind", "attacked", "labels", "why_not"}], the models attacked with first
+    survivals   {name: description}
+    cells       the transfer table, as `Cell.to_json` has it
+    pictures    [{"image", "attack", "photo", "attacked"}], files as seen from the job's folder; the first of them
+    missing     [{"image", "why"}] of photos that nothing is known of
+    complete    whether all of this is there
+"""
+
+import logging
+import shutil
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor
+
+from app.evaluation.service import take_over
+from app.handlers.describing import Describer, describe_wish, read_descriptions
+from app.handlers.exploring import Wish, load_victims
+from app.handlers.findings import write_findings
+from app.handlers.pictures import Workshop, load_models, recipe_of, switch, write_result
+from foundation.command_line.settings import validated
+from foundation.errors import StudioError
+from foundation.images.files import load_image, to_tensor
+from foundation.jobs import JobContext
+from foundation.progress import Progress
+from foundation.protocols import Encoder
+from generator.inputs.photos import Photo, file_name
+from generator.recipes.recipe import Recipe
+from generator.synthesis.synthesis import Model
+from generator.transfer.aims import recipe_of_set
+from generator.transfer.attacking import AttackPlan
+from generator.transfer.batch import Measuring, save_report
+from generator.transfer.report import Report
+from generator.transfer.stepwise import attack_by_photo
+from generator.victims.survival import find_survivals
+from generator.victims.victims import Victim, unknown_note
+
+logger = logging.getLogger(__name__)
+
+FOLDER, PHOTOS, ARCHIVE = "batch", "photos", "batch.zip"
+MOST_PHOTOS = 1000
+"""Photos in one job of a page; the command line takes any number."""
+MOST_SHOWN = 60
+"""Pictures that the findings name."""
+_PACKED = frozenset({".png", ".jpg"})
+"""Files that are packed already."""
+
+_Name = Annotated[str, Field(min_length=1, max_length=250)]
+
+
+class FolderPhoto(BaseModel):
+    """One photo: its digest among the uploads, the name of its file, and what a label file says about it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    name: _Name
+    label: str = Field("", max_length=300)
+    target: str = Field("", max_length=300)
+
+
+class FolderOrder(BaseModel):
+    """Which photos are attacked, and which are not, with a sentence on why. No two go by the same name.
+
+    With `alone`, each of the models is also attacked with alone: the table then has all pairs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    photos: tuple[FolderPhoto, ...] = Field(min_length=1, max_length=MOST_PHOTOS)
+    alone: bool = False
+    left_out: dict[_Name, Annotated[str, Field(max_length=1000)]] = Field({}, max_length=MOST_PHOTOS)
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        if len({photo.name.casefold() for photo in self.photos}) < len(self.photos):
+            raise ValueError("two photos have the same name: rename one of them")
+        return self
+
+
+def attack_folder(context: JobContext, shop: Workshop) -> dict[str, Any]:
+    """Attack and measure photo after photo, and keep after each what is known. Asked to stop, keep what there is.
+
+    The result has the recipe, whether all is complete, and the file that has everything. StudioError: the parameters
+    make no sense, or every photo failed; one that fails is a sentence in the findings.
+    """
+    order = validated(FolderOrder, context.params.get("folder"))
+    wish = validated(Wish, context.params.get("explore") or {})
+    labels, asked = wish.label_list(), describe_wish(context.params)
+    recipe = recipe_of(context.params, "attack")
+    folder = context.dir / FOLDER
+    take_over(shop.data, context.params.get("continues"), folder, FOLDER)
+    photos, left_out = _bring(order, shop, context.owner, folder / PHOTOS)
+    target = _target(context, shop)
+    context.progress(Progress(0, 0, "Loading the models", unit="items"))
+    try:
+        models, revisions = load_models(recipe, shop, context)
+    except StudioError as error:
+        if not context.stop_requested:
+            raise
+        return {"note": str(error), "images": []}  # a download that was stopped, for example
+    made = recipe.with_changes(revisions=revisions, images=1)
+    attacks = _attacks(made, models, alone=order.alone)
+    survivals = find_survivals(wish.survivals)
+    found = _Found(context, attacks, len(photos), {key: survival.description for key, survival in survivals.items()})
+    victims: list[Victim] = []
+    for entry, victim in load_victims(context, shop.catalogue, wish, labels, models):
+        found.add_victim(entry)
+        victims += [] if victim is None else [victim]
+    notes = tuple(note for victim in victims if (note := unknown_note(victim)))
+    measuring = Measuring(victims, tuple(survivals), left_out=left_out, notes=notes)
+    keep = switch(context.params, "with_recipe")
+    plan = AttackPlan(attacks, photos, folder, target, with_recipe=keep)
+    report: Report | None = None
+    for report in attack_by_photo(context, plan, models, measuring):
+        found.keep(report)
+    assert report is not None  # there is at least one photo
+    save_report(report, report.to_json(folder), folder)
+    result: dict[str, Any] = {"recipe": made.model_dump(mode="json"), "images": []}
+    complete = not report.stopped
+    if asked is not None and not context.stop_requested:
+        targets = {} if target is None else {name: target for name, own in attacks.items() if own.target}
+        describer = Describer(shop.read_vlm, shop.catalogue)
+        why = describer.describe(context, asked, report.cases, folder, targets=targets, report=report)
+        result |= {"descriptions_error": why} if why else {}
+        complete = complete and not why and bool(read_descriptions(folder).get("complete"))
+    elif asked is not None:
+        complete = False
+    found.end(complete=complete)
+    result |= {"complete": complete, **_pack(context)}
+    write_result(context, result)
+    if complete:
+        context.progress(Progress(1, 1, "Measured", unit="items"))
+    return result
+
+
+def _attacks(recipe: Recipe, models: Mapping[str, Model], *, alone: bool) -> dict[str, Recipe]:
+    """The attacks by name: with all models together and, if that is wanted, with each alone.
+
+    StudioError for one that alone cannot be asked anything of what is wanted.
+    """
+    attacks = {"+".join(recipe.models): recipe}
+    for name, revision in zip(recipe.models, recipe.revisions, strict=True) if alone else ():
+        encoder = isinstance(models[name], Encoder)
+        own = recipe_of_set(recipe, (name,), classifiers=not encoder, encoders=encoder)
+        attacks[name] = own.with_changes(revisions=(revision,))
+    return attacks
+
+
+class _Found:
+    """What is known so far, kept in the job's folder as it comes."""
+
+    def __init__(
+        self, context: JobContext, attacks: Mapping[str, Recipe], total: int, survivals: Mapping[str, str]
+    ) -> None:
+        self._folder = context.dir
+        self._found: dict[str, Any] = {
+            "attacks": {name: list(recipe.models) for name, recipe in attacks.items()},
+            "total": total,
+            "done": 0,
+            "targeted": False,
+            "victims": [],
+            "survivals": dict(survivals),
+            "cells": [],
+            "pictures": [],
+            "missing": [],
+            "complete": False,
+        }
+
+    def add_victim(self, entry: Mapping[str, Any]) -> None:
+        """Keep one more victim."""
+        self._found["victims"].append(entry)
+        self._write()
+
+    def keep(self, report: Report) -> None:
+        """Keep a report as it stands."""
+        several = len(report.recipes) > 1
+        without = {**report.failed, **report.comparison.unreadable}.items()
+        missing = {f"{image} ({attack})" if several else image: why for (attack, image), why in without}
+        self._found |= {
+            "done": len({row.image for row in report.comparison.rows}),
+            "targeted": any(case.question.targets for case in report.cases),
+            "cells": [cell.to_json() for cell in report.cells],
+            "pictures": [
+                {
+                    "image": case.image,
+                    "attack": case.attack,
+                    "photo": self._place(case.photo),
+                    "attacked": self._place(case.attacked),
+                }
+                for case in report.cases[:MOST_SHOWN]
+            ],
+            "missing": [{"image": image, "why": why} for image, why in {**missing, **report.left_out}.items()],
+        }
+        self._write()
+
+    def end(self, *, complete: bool) -> None:
+        """Keep whether that is all."""
+        self._found["complete"] = complete
+        self._write()
+
+    def _place(self, path: Path) -> str:
+        return path.relative_to(self._folder).as_posix()
+
+    def _write(self) -> None:
+        write_findings(self._folder, {"folder": self._found})
+
+
+def _bring(order: FolderOrder, shop: Workshop, owner: str, place: Path) -> tuple[tuple[Photo, ...], dict[str, str]]:
+    """Copies of the photos, which stay with the job; and those that are left out, with those that are gone."""
+    place.mkdir(parents=True, exist_ok=True)
+    photos: list[Photo] = []
+    left_out = dict(order.left_out)
+    for one in order.photos:
+        path = place / f"{file_name(one.name)}.png"
+        try:
+            shutil.copyfile(shop.data.upload(one.digest, owner), path)
+        except StudioError as error:
+            left_out[one.name] = str(error)
+        else:
+            photos.append(Photo(one.name, path, one.label, one.target))
+    if not photos:
+        raise StudioError("None of the photos is here any more: bring them again.")
+    return tuple(photos), left_out
+
+
+def _target(context: JobContext, shop: Workshop) -> Tensor | None:
+    """The picture that the attacks lead to, if there is one."""
+    named = context.params.get("target")
+    return to_tensor(load_image(shop.data.upload(str(named), context.owner))) if named else None
+
+
+def _pack(context: JobContext) -> dict[str, Any]:
+    """Put everything into one file. What goes wrong is a sentence: all of it is there nevertheless."""
+    folder, archive = context.dir / FOLDER, context.dir / ARCHIVE
+    scratch = archive.with_name(f".{archive.name}.tmp")
+    context.progress(Progress(0, 0, "Measuring: putting everything into one file", unit="items"))
+    try:
+        with zipfile.ZipFile(scratch, "w") as packed:
+            for path in _files(folder):
+                kind = zipfile.ZIP_STORED if path.suffix in _PACKED else zipfile.ZIP_DEFLATED
+                packed.write(path, path.relative_to(folder).as_posix(), kind)
+        scratch.replace(archive)
+    except OSError:
+        logger.warning("the results of job %s cannot be packed", context.id, exc_info=True)
+        scratch.unlink(missing_ok=True)
+        return {"archive_error": "The results could not be put into one file: make room on the disk, and go on."}
+    return {"archive": ARCHIVE}
+
+
+def _files(folder: Path) -> Sequence[Path]:
+    """What a run left in its folder, without what it did not finish writing."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+
+
+def goes_on(params: Mapping[str, Any], result: Mapping[str, Any] | None, folder: Path) -> bool:
+    """Whether there is something to go on from, and to do: for an ended job with these, in this folder."""
+    return "folder" in params and not (result or {}).get("complete") and (folder / FOLDER).is_dir()

@@ -1,0 +1,73 @@
+"""What the page asks about pictures: what they cost here, what classifiers say of them, and how their detail lies."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from app.costs.estimates import Cost
+from app.costs.timings import Timings
+from app.handlers.exploring import Wish
+from app.handlers.onlookers import ask
+from app.handlers.pictures import extras_of
+from app.handlers.spectra import spectrum_of
+from foundation.catalogue.catalogue import Catalogue
+from foundation.catalogue.entry import ModelInfo
+from foundation.command_line.settings import validated
+from foundation.errors import StudioError
+from generator.priors.operators import Size
+from generator.recipes.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """Answers on one device.
+
+    Attributes:
+        timings: what pictures took.
+        catalogue: the models that are asked.
+        list_models: the list of classifiers.
+        device: where all of it happens.
+    """
+
+    timings: Timings
+    catalogue: Catalogue
+    list_models: Callable[[], Sequence[ModelInfo]]
+    device: str
+
+    def cost(
+        self,
+        recipe: Recipe,
+        photo: Path | None = None,
+        explore: Mapping[str, Any] | None = None,
+        *,
+        size: Size | None = None,
+    ) -> Cost:
+        """What a job that makes this takes here, with what is found out about an attack. StudioError if it cannot.
+
+        `size` (height, width) is that of the photo, where it is to be another than the file's.
+        """
+        if size is None and photo is not None:
+            size = _size_of(photo)
+        infos = {info.name: info for info in self.list_models()}
+        extras = extras_of(recipe, None if explore is None else validated(Wish, explore), infos)
+        return self.timings.cost(recipe, self.device, size, extras)
+
+    def opinions(self, picture: Path) -> Mapping[str, Any]:
+        """What the ready classifiers say about a picture, by their names."""
+        return ask(picture, self.catalogue, self.device)
+
+    def spectrum(self, picture: Path) -> Mapping[str, Any]:
+        """How the detail of a picture is spread over scales. StudioError for one that is too small."""
+        return spectrum_of(picture)
+
+
+def _size_of(photo: Path) -> Size:
+    """Height and width of one of the uploads, which are PNG files of our own, by its header."""
+    try:
+        with Image.open(photo, formats=("PNG",)) as opened:
+            return opened.height, opened.width
+    except OSError as error:
+        raise StudioError("The picture to start from is no longer here: bring it again.") from error

@@ -1,0 +1,339 @@
+"""Jobs that make pictures: of a class, of a text, and attacks on a photo.
+
+In a job's folder: image-1.png and so on, the pictures that came with the job (source.png, mask.png...), the layers,
+result.json, and where there is one: overview.png of all pictures, morph.mp4 from one prompt to another; of an attack
+what `app.handlers.changes` shows of it and, if the parameters say under "explore" what is to be found out about it,
+what `app.handlers.exploring` finds.
+"""
+
+import io
+import json
+import logging
+import math
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from app.costs.estimates import Extras
+from app.costs.timings import Stopwatch, Timings
+from app.handlers.changes import save_changes
+from app.handlers.describing import Describer, DescribeWish, describe_wish
+from app.handlers.exploring import PHOTO, Attacked, Wish, explore
+from app.handlers.exploring_pictures import Frames
+from app.handlers.findings import read_findings
+from app.handlers.layers import save_layers
+from app.handlers.onlookers import add_opinions, load_onlookers, names_of_onlookers
+from app.visitors.data_dir import DataDir
+from foundation.catalogue.catalogue import Catalogue
+from foundation.catalogue.entry import Kind, ModelInfo
+from foundation.command_line.settings import validated
+from foundation.errors import StudioError
+from foundation.files.text_files import read_json, replace_whole
+from foundation.images.animation import save_video
+from foundation.images.files import load_image, to_tensor
+from foundation.jobs import JobContext
+from foundation.jobs.store.model import as_json
+from foundation.progress import Progress
+from generator.optimisers.loop import DivergedError, Step
+from generator.priors.operators import Size
+from generator.production.production import Outputs, produce_job
+from generator.recipes.pictures import Pictures
+from generator.recipes.recipe import Recipe
+from generator.synthesis.synthesis import Model, Synthesis
+from generator.transfer.outcome import Question
+from generator.transfer.report import Report
+from generator.transfer.table import Case
+from generator.vlm.asking import ReadSettings, no_settings
+
+logger = logging.getLogger(__name__)
+
+RESULT_NAME = "result.json"
+OVERVIEW_NAME = "overview.png"
+CARD_NAME = "card.jpg"
+"""The first of a job's pictures, small, for lists of jobs."""
+CARD_SIDE = 320
+VIDEO_NAME = "morph.mp4"
+MORPH_SECONDS = 3.0
+_PICTURES: Mapping[str, tuple[str, ...]] = {
+    "class": (),
+    "attack": ("source", "target"),
+    "text": ("source", "target", "style", "mask"),
+}
+"""The pictures that a job of each task may name, by their digests among the uploads."""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What the jobs work with.
+
+    Attributes:
+        catalogue: the models.
+        data: the uploads.
+        timings: where what jobs took is kept.
+        read_vlm: returns the settings of the vision-language model that may be asked.
+    """
+
+    catalogue: Catalogue
+    data: DataDir
+    timings: Timings
+    read_vlm: ReadSettings = no_settings
+
+
+def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, Any]:
+    """Make what a recipe describes, from the uploads that the parameters name.
+
+    The result is the record of `produce` without its loss curves, and what the page shows beside.
+    """
+    recipe = recipe_of(context.params, task)
+    wish = _wish(context.params, task)
+    with_recipe = switch(context.params, "with_recipe")
+    pictures = _pictures(context, task, shop.data)
+    asked = describe_wish(context.params) if wish is not None else None
+    context.progress(Progress(0, recipe.steps, "Loading the models"))
+    infos = {info.name: info for info in shop.catalogue.list("classifier")}
+    try:
+        models, revisions = load_models(recipe, shop, context)
+    except StudioError as error:
+        if not context.stop_requested:
+            raise
+        return {"note": str(error), "images": []}  # a download that was stopped, for example
+    made = recipe.with_changes(revisions=revisions)
+    outputs = Outputs(
+        tuple(context.dir / f"image-{number}.png" for number in range(1, recipe.images + 1)),
+        context.dir / RESULT_NAME,
+        context.dir / OVERVIEW_NAME if task == "text" and recipe.images > 1 else None,
+        with_recipe=with_recipe,
+    )
+    finished: list[Synthesis] = []
+    photo = None if pictures.source is None else (pictures.source.shape[2], pictures.source.shape[3])
+    extras = extras_of(recipe, wish, infos)
+
+    def keep(synthesis: Synthesis) -> None:
+        if _in_a_hurry(context, recipe, photo):
+            return
+        finished.append(synthesis)
+        save_layers(synthesis, context.dir)
+
+    frames = Frames()
+    watch = Stopwatch()
+
+    def follow(step: Step) -> None:
+        if wish is not None:
+            frames.add(step)
+        watch.step()
+
+    record = _produce(context, made, models, outputs, pictures, follow, keep)
+    record = {**record, "size": record["recipe"]["size"], "with_recipe": with_recipe}
+    _save_card(outputs.images[0], context.dir / CARD_NAME)
+    if pictures.source is not None:
+        for image in record["images"]:
+            image["source"] = _file_of("source")
+    if wish is not None and not context.stop_requested:  # first what everybody waits for: who falls
+        source, picture = context.dir / _file_of("source"), outputs.images[0]
+        attacked = Attacked(Recipe(**record["recipe"]), models, source, picture, frames)
+        report, more = _explore(context, shop, wish, attacked)
+        if asked is not None and not context.stop_requested:
+            more |= _describe(context, shop, asked, attacked, pictures, report)
+        record |= more
+    if task == "text":
+        record |= _text_extras(record, recipe, context)
+    elif not _in_a_hurry(context, recipe, photo):
+        onlookers = load_onlookers(infos, models, shop.catalogue, context.device)
+        add_opinions(record, onlookers, context, pictures.source)
+    if task == "attack" and pictures.source is not None and not _in_a_hurry(context, recipe, photo):
+        shown = save_changes(context.dir, outputs.images, pictures.source, finished[0] if finished else None)
+        record["images"] = [
+            {**image, "perturbation": change} for image, change in zip(record["images"], shown, strict=True)
+        ]
+    write_result(context, record)
+    if not record["stopped"] and not record["error"] and not context.stop_requested:
+        _learn(context, shop.timings, recipe, watch, photo, extras)
+    return {name: value for name, value in record.items() if name != "losses"}
+
+
+def _save_card(picture: Path, card: Path) -> None:
+    """Save a picture as small as lists show it."""
+    small = load_image(picture)
+    small.thumbnail((CARD_SIDE, CARD_SIDE))
+    data = io.BytesIO()
+    small.save(data, format="JPEG", quality=90, subsampling=0)
+    replace_whole(card, data.getvalue(), durable=False)
+
+
+HURRY_PIXELS = 1 << 20
+"""Of larger pictures, all together, nothing is found out but what their models see, once a job was stopped."""
+
+
+def _in_a_hurry(context: JobContext, recipe: Recipe, photo: Size | None) -> bool:
+    """Whether somebody waits for the end of a job whose pictures are saved, and so large that all else takes long."""
+    return context.stop_requested and recipe.images * math.prod(photo or recipe.size) > HURRY_PIXELS
+
+
+def extras_of(recipe: Recipe, wish: Wish | None, infos: Mapping[str, ModelInfo]) -> Extras:
+    """What will be found out about pictures once they are there."""
+    onlookers = () if recipe.task == "text" else names_of_onlookers(infos, recipe.models)
+    return Extras(onlookers=onlookers) if wish is None else replace(wish.extras(), onlookers=onlookers)
+
+
+def _learn(
+    context: JobContext, timings: Timings, recipe: Recipe, watch: Stopwatch, photo: Size | None, extras: Extras
+) -> None:
+    """Keep what a job took, for those who ask what the next one will take."""
+    took = watch.took()
+    if took is None:
+        return
+    try:
+        timings.note(recipe, context.device, took, photo, extras)
+    except OSError:  # it is measured again the next time
+        logger.warning("the time of job %s cannot be kept", context.id, exc_info=True)
+
+
+def write_result(context: JobContext, result: Mapping[str, Any]) -> None:
+    """Keep a job's whole result as result.json in its folder."""
+    replace_whole(context.dir / RESULT_NAME, json.dumps(as_json(result), indent=2).encode())
+
+
+def recipe_of(params: Mapping[str, Any], task: str) -> Recipe:
+    """The recipe that a job's parameters hold. StudioError if it is for another task."""
+    recipe = Recipe.model_validate(params.get("recipe"))
+    if recipe.task != task:
+        raise StudioError(f"This recipe is for the task '{recipe.task}', not '{task}': submit it as that.")
+    return recipe
+
+
+def switch(params: Mapping[str, Any], name: str) -> bool:
+    """What is on unless the parameters say else."""
+    value = params.get(name, True)
+    if not isinstance(value, bool):
+        raise StudioError(f"'{name}' is true or false, not {value!r}.")
+    return value
+
+
+def _wish(params: Mapping[str, Any], task: str) -> Wish | None:
+    """What is to be found out about an attack; None if nothing is. StudioError for what makes no sense."""
+    if task != "attack" or params.get("explore") is None:
+        return None
+    wish = validated(Wish, params["explore"])
+    wish.label_list()  # before anything is computed
+    return wish
+
+
+def _pictures(context: JobContext, task: str, data: DataDir) -> Pictures:
+    """The pictures that the job names; copies stay with the job, whatever becomes of the uploads."""
+    needed = {"source"} if task == "attack" else set()
+    wanted = [name for name in _PICTURES[task] if name in needed or context.params.get(name)]
+    found: dict[str, Tensor] = {}
+    for name in wanted:
+        path = data.upload(str(context.params.get(name, "")), context.owner)
+        shutil.copyfile(path, context.dir / _file_of(name))
+        found[name] = to_tensor(load_image(path))
+    return Pictures(**found)
+
+
+def _file_of(name: str) -> str:
+    return f"{name}.png"
+
+
+def load_models(recipe: Recipe, shop: Workshop, context: JobContext) -> tuple[dict[str, Model], tuple[str, ...]]:
+    """The recipe's models by name, and their revisions. All but classes may have encoders; some may be fetched."""
+    kind: Kind | None = "classifier" if recipe.task == "class" else None
+    models: dict[str, Model] = {}
+    revisions: list[str] = []
+    for name in recipe.models:
+        models[name] = shop.catalogue.load(name, context.device, context, kind=kind)
+        revisions.append(shop.catalogue.find(name, kind).revision)  # it may have been fetched just now
+    return models, tuple(revisions)
+
+
+def _produce(
+    context: JobContext,
+    recipe: Recipe,
+    models: Mapping[str, Model],
+    outputs: Outputs,
+    pictures: Pictures,
+    on_step: Callable[[Step], None],
+    on_done: Callable[[Synthesis], None],
+) -> dict[str, Any]:
+    """The record of the production; of one that diverged after some good steps, its "error" says so."""
+    try:
+        made = produce_job(
+            context, recipe, models, outputs=outputs, pictures=pictures, on_step=on_step, on_done=on_done
+        )
+        return made.record
+    except DivergedError:
+        if not outputs.record.is_file():
+            raise
+        record: dict[str, Any] = read_json(outputs.record)
+        return record
+
+
+# ---------------------------------------------------------------------- texts
+
+
+def _text_extras(record: Mapping[str, Any], recipe: Recipe, context: JobContext) -> dict[str, Any]:
+    """What a text has beside its record: files of all images together."""
+    extras = {"overview": OVERVIEW_NAME} if recipe.images > 1 else {}
+    if recipe.prompt_to and _save_morph(record["images"], context.dir):
+        extras["video"] = VIDEO_NAME
+    return extras
+
+
+def _save_morph(images: list[dict[str, Any]], folder: Path) -> bool:
+    """Save the pictures on the way from one prompt to another as a video; False where that is not possible."""
+    rate = min(60, max(1, round(len(images) / MORPH_SECONDS)))
+    frames = (to_tensor(load_image(folder / image["file"])) for image in images)
+    try:
+        save_video(frames, folder / VIDEO_NAME, frames_per_second=rate, back_and_forth=True)
+    except StudioError:  # the pictures themselves are there
+        logger.warning("the video in %s cannot be made", folder, exc_info=True)
+        return False
+    return True
+
+
+# ---------------------------------------------------------------------- attacks
+
+
+def _explore(
+    context: JobContext, shop: Workshop, wish: Wish, attacked: Attacked
+) -> tuple[Report | None, dict[str, Any]]:
+    """Find out what the attack did; the report, if there is one, and what goes into the result.
+
+    The picture is there already: what goes wrong now is a sentence beside it.
+    """
+    steps = attacked.recipe.steps
+    try:
+        return explore(context, shop.catalogue, wish, attacked), {}
+    except StudioError as error:
+        return None, {"findings_error": str(error)}
+    except OSError:
+        logger.warning("the findings of job %s cannot be kept", context.id, exc_info=True)
+        return None, {"findings_error": "The findings could not be written: make room on the disk."}
+    finally:
+        context.progress(Progress(steps, steps, "Measured"))
+
+
+def _describe(
+    context: JobContext,
+    shop: Workshop,
+    wish: DescribeWish,
+    attacked: Attacked,
+    pictures: Pictures,
+    report: Report | None,
+) -> dict[str, Any]:
+    """Have the saved files described, about the question whose answer was just found out, also in the report."""
+    recipe = attacked.recipe
+    asked = read_findings(context.dir).get("question", {})
+    question = Question(asked.get("label", ""), tuple(asked.get("targets", ())))
+    case = Case(PHOTO, "+".join(recipe.models), attacked.source, attacked.picture, question)
+    targets = {} if pictures.target is None else {case.attack: pictures.target}
+    try:
+        why = Describer(shop.read_vlm, shop.catalogue).describe(
+            context, wish, [case], context.dir, targets=targets, report=report
+        )
+    finally:
+        context.progress(Progress(recipe.steps, recipe.steps, "Measured"))
+    return {"descriptions_error": why} if why else {}

@@ -1,5 +1,0 @@
-"""How the database came to its present form, a step in a file; `app.jobs.database` takes those that are missing.
-
-A step is never changed once it has landed: databases out there have taken it. A new one names the last as its
-revision before it, and changes `app.jobs.tables` along; a test compares the two.
-"""

@@ -1,0 +1,64 @@
+"""What an attack changes, and by which update rule, with the step sizes that go with it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from app.ui.wiring.guard import Updates
+from foundation.choices import menu
+from generator.optimisers.registry import OPTIMISERS
+from generator.recipes.perturbations import PERTURBATIONS
+from generator.recipes.recipe import Recipe
+
+Values = Mapping[Any, Any]
+"""Component -> what it holds."""
+
+LAYER_STEP = 0.05
+"""Learning rate of signed steps on layers, whose range has no edge to be reached; that of the presets."""
+
+
+def rule_fields(rule: str, perturbation: str, steps: int, usual: Recipe) -> dict[str, Any]:
+    """The fields of a recipe that go with an update rule; ``usual`` has those of gradient descent."""
+    if rule == "sgd":
+        return {"momentum": usual.momentum, "learning_rate": usual.learning_rate, "step_schedule": usual.step_schedule}
+    known = OPTIMISERS[rule]
+    step = round(known.reach / steps, 5) if known.reach and perturbation == "pixel" else LAYER_STEP
+    return {"momentum": known.usual_momentum, "learning_rate": step, "step_schedule": "constant"}
+
+
+class ChangeInput:
+    """Two menus.
+
+    Args:
+        recipe: what they hold at first.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._start = recipe
+
+    def build(self) -> None:
+        """Create the widgets."""
+        self.perturbation = gr.Radio(
+            menu(PERTURBATIONS),
+            value=self._start.perturbation,
+            label="Change",
+            elem_classes="cx-chips",
+            elem_id="attack-perturbation",
+        )
+        self.rule = gr.Dropdown(
+            menu(OPTIMISERS), value=self._start.optimiser, filterable=False, label="Update rule", elem_id="attack-rule"
+        )
+
+    @property
+    def components(self) -> list[Any]:
+        """The widgets that ``read`` asks."""
+        return [self.perturbation, self.rule]
+
+    def read(self, values: Values) -> dict[str, Any]:
+        """The recipe's fields."""
+        return {"perturbation": values[self.perturbation], "optimiser": values[self.rule]}
+
+    def updates(self, fields: Mapping[str, Any]) -> Updates:
+        """Updates that put a recipe's fields into the widgets."""
+        return {self.perturbation: fields["perturbation"], self.rule: fields["optimiser"]}

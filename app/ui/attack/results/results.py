@@ -1,0 +1,127 @@
+"""A finished attack, and one that is being looked at, as markup. Pure functions of a snapshot and its findings."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from app.handlers.findings import read_findings
+from app.ui.attack.results import seeing, tables
+from app.ui.markup import charts, markup, nearness, results
+from app.ui.markup.media import Media
+from foundation.jobs.store.model import JobSnapshot
+
+Findings = Mapping[str, Any]
+
+
+def attack_view(job: JobSnapshot, media: Media) -> str:
+    """The slider between before and after, how large the change is, and what is missing."""
+    result = job.result or {}
+    if not result.get("images"):
+        return markup.notice(str(result.get("note") or "There is no picture in this result."), tone="warn")
+    findings = read_findings(Path(job.folder))
+    shown = results.attack_view(job, media, findings.get("distances"))
+    if not result.get("with_recipe", True):
+        shown += '<p class="cx-hint">The file carries no recipe. It is below, at the end.</p>'
+    return shown + _missing(result, findings)
+
+
+def _missing(result: Mapping[str, Any], findings: Mapping[str, Any]) -> str:
+    if result.get("findings_error"):
+        return markup.notice(str(result["findings_error"]), tone="warn", title="Not everything was measured.")
+    if findings and not findings.get("complete"):
+        return markup.notice("It was stopped while it was being measured. What was known by then is below.")
+    return ""
+
+
+def attack_more(job: JobSnapshot, media: Media, titles: Mapping[str, str]) -> str:
+    """The tables first; then, each folded away, why it is so."""
+    result = job.result or {}
+    images = result.get("images", [])
+    if not images:
+        return ""
+    findings, folder = read_findings(Path(job.folder)), Path(job.folder)
+    named = tables.victim_titles(findings, titles)
+    shown = tables.tables(findings, titles)
+    truth = findings.get("question", {}).get("label", "")
+    said = nearness.nearness(images[0], titles) + results.verdicts(
+        images[0], result, titles, truth, tables.outcomes(findings)
+    )
+    folds = [
+        ("What the models attacked with say", said, not shown),
+        ("The change, magnified", results.change_view(job, media) + parts_view(images[0], folder, media), True),
+        ("Which read-outs were fooled", seeing.heat_view(findings, named), False),
+        ("From the photo to the picture, and beyond", seeing.lines_view(findings, named), False),
+        ("What moves the answers", seeing.saliency_view(findings, named, folder, media), False),
+        ("What the model sees", seeing.stack_view(findings, named, folder, media), False),
+        ("The way there", seeing.video_view(findings, folder, media), False),
+    ]
+    parts = [
+        markup.details(title, f'<div class="cx-fold-body">{body}</div>', opened=opened)
+        for title, body, opened in folds
+        if body
+    ]
+    return shown + downloads(findings, job, media) + "".join(parts) + results.recipe_fold(result)
+
+
+def downloads(findings: Findings, job: JobSnapshot, media: Media) -> str:
+    """Links to the numbers of both tables, and to the report; empty before they are there."""
+    stem, folder = results.file_stem(job.title), Path(job.folder)
+    links = "".join(
+        markup.download_link(media.url(folder / name), f"{stem}-tables.{kind}", f"Tables as {kind.upper()}")
+        for kind, name in findings.get("files", {}).items()
+    )
+    return f'<div class="cx-row" id="attack-files">{links}</div>' if links else ""
+
+
+def parts_view(image: Mapping[str, Any], folder: Path, media: Media) -> str:
+    """The change by resolution, each part magnified by its own factor; empty where there is none.
+
+    See `app.handlers.changes` for the parts.
+    """
+    parts = (image.get("perturbation") or {}).get("parts")
+    if not parts:
+        return ""
+    figures = "".join(_part(one, parts["kind"], folder, media) for one in parts["shown"])
+    rest = 255 * float(parts["rest"])
+    words = PARTS[parts["kind"]].format(rest=f"{rest:.2f}")
+    return f'<h4>By resolution</h4><p class="cx-hint">{words}</p><div class="cx-views cx-parts">{figures}</div>'
+
+
+PARTS: Mapping[str, str] = {
+    "layers": "What each layer of the perturbation contributes, and how many times as strong it is shown. Together "
+    "they are the change, but for {rest}/255 at most, which saving in 8 bits rounds.",
+    "octaves": "A perturbation of single pixels has no layers. This is its change by wavelength, octave by octave "
+    "(cosine transform), and how many times as strong it is shown. Together they are the change.",
+}
+"""What the parts of a change are, by their kind."""
+
+
+def _part(one: Mapping[str, Any], kind: str, folder: Path, media: Media) -> str:
+    name = _layer_name(one) if kind == "layers" else _octave_name(one)
+    if one["largest"]:
+        size = f"at most {255 * one['largest']:.2g}/255, shown {charts.number(one['factor'])} times as strong"
+    else:
+        size = "nothing"
+    url = media.url(folder / one["file"])
+    return (
+        f"<figure>{markup.picture(url, f'The change, {name}: {size}')}"
+        f"<figcaption><b>{markup.text(name)}</b><br>{markup.text(size)}</figcaption></figure>"
+    )
+
+
+def _layer_name(one: Mapping[str, Any]) -> str:
+    resolutions = one["resolutions"]
+    if len(resolutions) > 1:
+        return f"layers of {resolutions[0]} to {resolutions[-1]} cells"
+    return "\u00d7".join(map(str, one["cells"])) + (" cells" if max(one["cells"]) > 1 else " cell")
+
+
+def _octave_name(one: Mapping[str, Any]) -> str:
+    if one["from"] is None:
+        return "the mean"
+    return f"waves of {charts.number(one['from'])} to {charts.number(one['to'])} pixels"
+
+
+def measured_so_far(job: JobSnapshot, titles: Mapping[str, str]) -> str:
+    """The tables of an attack that is being measured; empty before."""
+    return tables.tables(read_findings(Path(job.folder)), titles)

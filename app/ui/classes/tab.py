@@ -1,0 +1,311 @@
+"""The tab *Class to image*: choose a class, or a unit of the network, and see it drawn."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+
+from app.ui.classes.unit_choice import UNIT, UnitChoice
+from app.ui.markup import results, stage
+from app.ui.widgets.class_choice import ClassChoice, Wish, are_differing, by_number, offered, own_name, refuse_unknown
+from app.ui.widgets.cost_line import Asked, CostLine
+from app.ui.widgets.forms import MOST_PICTURES, RecipeFields, advanced_fields, parse_mixture, whole, write_mixture
+from app.ui.widgets.job_panel import JobPanel
+from app.ui.widgets.layers import LayerView
+from app.ui.widgets.models import ModelPicker
+from app.ui.widgets.opened import (
+    OPEN_HINT,
+    Opened,
+    made_again,
+    open_with,
+    opened_words,
+    refuse_absent_models,
+    refuse_other_tasks,
+)
+from app.ui.widgets.seed import SeedInput
+from app.ui.wiring.guard import QUICK, Updates, guarded
+from app.ui.wiring.services import Studio
+from generator.recipes.presets import PRESETS, from_preset, presets_of
+from generator.recipes.recipe import Recipe
+
+TASK = "class"
+
+
+class ClassTab:
+    """Widgets and events of the tab.
+
+    Args:
+        studio: what the page works with.
+        owner: the browser's state that holds the owner's token.
+    """
+
+    def __init__(self, studio: Studio, owner: gr.BrowserState) -> None:
+        self.studio = studio
+        self.owner = owner
+        self.presets = list(presets_of(TASK))
+        self.start_recipe = from_preset(TASK, self.presets[0])
+        self.panel = JobPanel(
+            studio,
+            kind="image",
+            blank=stage.empty_stage(
+                "One picture, drawn at every resolution at once",
+                "Start with a single colour, then 2 by 2 cells, then 4 by 4, and let the classifier say what to "
+                "change. Your first picture takes a few seconds.",
+            ),
+            start_label="Show me",
+            done_view=lambda job: results.image_view(job, studio.media),
+            more_view=lambda job: results.image_more(job, studio.titles()),
+            owner=owner,
+        )
+        self.layers = LayerView(studio)
+        self.unit = UnitChoice(studio)
+        self.seed = SeedInput("class", self.start_recipe.seed)
+        self.fields = RecipeFields(advanced_fields(), self.start_recipe.model_dump(), "class")
+        self.cost = CostLine(studio, TASK, self.costly)
+
+    def build(self) -> None:
+        """Create the widgets."""
+        recipe = self.start_recipe
+        model = self.studio.first_model(recipe.models[0])
+        names = self.studio.class_names(model)
+        first = recipe.classes[0] if recipe.classes[0] in names else next(iter(names), None)
+        with gr.Row(elem_classes="cx-desk", equal_height=False):
+            with gr.Column(elem_classes="cx-stage-column"):
+                self.panel.build(between=self.layers.build)
+            with gr.Column(elem_classes="cx-controls"):
+                self.models = ModelPicker(self.studio, model, "class-model")
+                self.models.build()
+                self.unit.build_what()
+                self.choice = ClassChoice(names, first, chips_id="class-chips", menu_id="class-menu")
+                with gr.Column() as self.of_class:
+                    self.choice.build()
+                self.unit.build()
+                self.preset = gr.Radio(
+                    self.cost.presets(self.at_first()),
+                    value=self.presets[0],
+                    label="How much care",
+                    info=PRESETS[self.presets[0]].description,
+                    elem_classes=["cx-chips", "cx-costs"],
+                    elem_id="class-preset",
+                )
+                self.seed.build()
+                self.images = gr.Number(
+                    recipe.images, label="Pictures", info=f"From 1 to {MOST_PICTURES}.", elem_id="class-images"
+                )
+                self.create = gr.Button(
+                    "Create", variant="primary", interactive=False, elem_classes="cx-create", elem_id="class-create"
+                )
+                self.cost.build()
+                with gr.Accordion("Advanced", open=False, elem_classes="cx-fold"):
+                    self.models.build_others()
+                    self.mixture = gr.Textbox(
+                        label="Mixture",
+                        info="Several classes and their shares, in place of the one above.",
+                        placeholder="frog 60, ship 40",
+                        elem_id="class-mixture",
+                    )
+                    self.fields.build()
+                with gr.Accordion("Repeat a picture", open=False, elem_classes="cx-fold"):
+                    gr.HTML(
+                        f"<p class='cx-hint'>{OPEN_HINT}</p>",
+                        apply_default_css=False,
+                    )
+                    self.repeat = gr.UploadButton("Open a PNG", size="md", elem_id="class-repeat")
+                self.opened = gr.State(None)
+        self.panel.also(self.layers.outputs, self.layers.follow)
+
+    @property
+    def arrivals(self) -> list[Any]:
+        """What ``arrive`` changes."""
+        return [self.create, self.preset, *self.models.outputs]
+
+    def arrive(self) -> Updates:
+        """Updates for somebody who has just opened the page."""
+        return {
+            self.create: gr.Button(interactive=True),
+            self.preset: gr.Radio(choices=self.cost.presets(self.at_first())),
+            **self.models.refresh(self.models.value),
+        }
+
+    @property
+    def inputs(self) -> list[Any]:
+        """The widgets that make a recipe, in the order ``recipe`` takes their values."""
+        own = [*self.unit.components, *self.choice.components, self.mixture, self.seed.number, self.images]
+        return [self.models.choice, self.models.others, *own, *self.fields.components]
+
+    def recipe(
+        self,
+        model: str,
+        others: Sequence[str],
+        what: str,
+        layer: str | None,
+        channel: str | None,
+        chip: str | None,
+        menu: str | None,
+        elsewhere: str | None,
+        mixture: str,
+        seed: float | None,
+        images: float,
+        *advanced: Any,
+    ) -> Recipe:
+        """The recipe that the widgets describe.
+
+        Raises:
+            StudioError: something in them is missing or does not fit.
+        """
+        self.models.check(model)
+        models = (model, *(name for name in others or () if name != model))
+        unit = self.unit.read(models, what, layer, channel)
+        classes, weights = ((), ()) if unit else self._classes(models, (chip, menu, elsewhere), mixture)
+        values = self.fields.read(advanced)
+        if len(classes) > 1 and min(weights, default=1.0) >= 0 and values.get("objective") == "logit":
+            values["objective"] = "cross_entropy"
+        return Recipe(
+            task=TASK,
+            models=models,
+            classes=classes,
+            weights=weights,
+            unit=unit,
+            seed=self.seed.read(seed),
+            images=whole(images, "Pictures", 1, MOST_PICTURES),
+            **values,
+        )
+
+    def _classes(
+        self, models: Sequence[str], chosen: tuple[str | None, str | None, str | None], mixture: str
+    ) -> tuple[tuple[str, ...], tuple[float, ...]]:
+        """The classes that the widgets say, and their shares. StudioError for what the models do not know."""
+        names = offered(self.studio, models)
+        classes, weights = parse_mixture(mixture or "", names)
+        if not classes:
+            classes, weights = (self.choice.read(names, *chosen),), ()
+        refuse_unknown(self.studio, models, classes)
+        return classes, weights
+
+    @property
+    def costly_components(self) -> list[Any]:
+        """The widgets that ``costly`` asks: those that cost time."""
+        return [self.models.choice, self.models.others, self.images, *self.fields.components]
+
+    def costly(self, values: Mapping[Any, Any]) -> Asked:
+        """What the widgets ask for as far as it costs time. StudioError where they are not filled in."""
+        models = dict.fromkeys((values[self.models.choice], *(values[self.models.others] or ())))
+        fields = self.fields.read([values[widget] for widget in self.fields.components])
+        return Asked(
+            Recipe(
+                task=TASK,
+                models=tuple(models),
+                images=whole(values[self.images], "Pictures", 1, MOST_PICTURES),
+                **fields,
+            )
+        )
+
+    def at_first(self) -> Asked:
+        """What the widgets ask for before anything is changed."""
+        recipe = self.start_recipe
+        return Asked(recipe.with_changes(models=(self.studio.first_model(recipe.models[0]),)))
+
+    def wire(self) -> None:
+        """Connect the events."""
+        guard = guarded(self.panel.notice)
+        self.panel.wire()
+        self.layers.wire()
+        self.cost.wire(self.panel.notice, self.costly_components, self.preset, self.panel.changed)
+
+        def create(owner: Any, opened: Opened | None, *values: Any) -> Updates:
+            recipe = made_again(opened, self.recipe(*values))
+            return self.panel.submit({"recipe": recipe.model_dump(mode="json")}, title_of(recipe), owner)
+
+        for button in (self.create, self.panel.start):
+            button.click(guard(create), [self.owner, self.opened, *self.inputs], self.panel.outputs, **QUICK).then(
+                fn=None, js="() => window.cxShowStage('image')"
+            )
+
+        def choose_preset(name: str | None) -> Updates:
+            if name is None or name not in PRESETS:
+                return {}
+            values = from_preset(TASK, name).model_dump()
+            return {self.preset: gr.Radio(info=PRESETS[name].description), **self.fields.updates(values)}
+
+        self.preset.input(
+            guard(choose_preset), [self.preset], [self.panel.notice, self.preset, *self.fields.components], **QUICK
+        )
+        self.seed.wire()
+
+        def choose_model(
+            model: str,
+            others: list[str] | None,
+            what: str,
+            layer: str | None,
+            mixture: str,
+            chip: str | None,
+            menu: str | None,
+            wish: Wish,
+        ) -> Updates:
+            asked = [model, *(others or ())]
+            mixed, differing = bool((mixture or "").strip()), are_differing(self.studio, asked)
+            followed = self.choice.follow(
+                offered(self.studio, asked), chip, menu, wish, mixed=mixed, differing=differing
+            )
+            shown = {self.of_class: gr.Column(visible=what != UNIT), **self.unit.follow(model, what, layer)}
+            return {**self.models.describe(model), **followed, **shown}
+
+        of_unit = [self.unit.what, self.unit.layer]
+        asked = [self.models.choice, self.models.others, *of_unit, self.mixture, *self.choice.inputs]
+        outputs = [self.panel.notice, *self.models.outputs, *self.choice.outputs, self.of_class, *self.unit.outputs]
+        for widget in (self.models.choice, self.models.others, self.unit.what):
+            widget.input(guard(choose_model), asked, outputs, **QUICK)
+        chosen_layer = guard(self.unit.choose_layer), [self.models.choice, self.unit.layer]
+        self.unit.layer.input(*chosen_layer, [self.panel.notice, self.unit.line], **QUICK)
+        # However it came there: typed, pasted, or out of a picture that was opened, of which what is said stays.
+        follow = guarded(self.panel.notice, keep=True)(choose_model)
+        self.mixture.change(follow, asked, outputs, trigger_mode="always_last", **QUICK)
+        self.choice.wire(guard, self.panel.notice)
+
+        def one_class() -> Updates:
+            return {self.mixture: ""}
+
+        for chosen in self.choice.components:  # whoever chooses one class means that one, and no mixture
+            chosen.input(guard(one_class), None, [self.panel.notice, self.mixture], **QUICK)
+
+    @property
+    def filled(self) -> list[Any]:
+        """What ``fill`` changes."""
+        widgets = [self.panel.notice, self.opened, *self.models.outputs, self.preset, *self.choice.outputs]
+        widgets += [self.of_class, *self.unit.outputs]
+        return list(dict.fromkeys([*widgets, *self.inputs]))
+
+    def fill(self, recipe: Recipe, _owner: str) -> Updates:
+        """Updates that put a recipe into the widgets.
+
+        Raises:
+            StudioError: it belongs to another tab, or its models cannot be used here.
+        """
+        refuse_other_tasks(recipe, TASK)
+        refuse_absent_models(recipe, self.studio)
+        names = offered(self.studio, recipe.models)
+        classes = [by_number(name, names) for name in recipe.classes]
+        refuse_unknown(self.studio, recipe.models, classes)
+        mixed = len(classes) > 1 or (len(classes) == 1 and not own_name(names, classes[0]))
+        differing = are_differing(self.studio, recipe.models)
+        updates = {
+            **self.models.describe(recipe.models[0]),
+            self.models.choice: recipe.models[0],
+            self.models.others: list(recipe.models[1:]),
+            **(self.choice.choose(names, classes[0], mixed=mixed, differing=differing) if classes else {}),
+            **self.unit.fill(recipe.models[0], recipe.unit),
+            self.of_class: gr.Column(visible=not recipe.unit),
+            self.mixture: (write_mixture(classes, recipe.weights) or classes[0]) if mixed else "",
+            self.preset: gr.Radio(value=None, info="As the picture says."),
+            self.seed.number: recipe.seed,
+            self.images: recipe.images,
+            **self.fields.updates(recipe.model_dump()),
+        }
+        opened = open_with(recipe, updates, self.inputs, lambda held: self.recipe(*(held[one] for one in self.inputs)))
+        return {**updates, self.opened: opened, self.panel.notice: opened_words(opened, (), self.studio)}
+
+
+def title_of(recipe: Recipe) -> str:
+    """A short name for a job: ``frog, seed 3``, or ``blocks.3:12, seed 3`` of a unit."""
+    mixed = recipe.unit or write_mixture(recipe.classes, recipe.weights) or recipe.classes[0]
+    return f"{mixed}, seed {recipe.seed}"

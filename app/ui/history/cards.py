@@ -1,0 +1,125 @@
+"""Your results as cards: to open, to mark as favourites, to choose, to name."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from app.handlers.pictures import CARD_NAME
+from app.ui.history.words import as_far_as_readable, line
+from app.ui.markup import markup
+from app.ui.markup.media import Media
+from app.ui.markup.stage import STATE_WORDS, when
+from foundation.jobs.store.model import JobSnapshot, JobStatus
+
+# Hands on which result is to be opened, what is to be done with one, or with all that are chosen. What is chosen stays
+# so when the list is drawn anew.
+CARDS_JS = """
+const chosen = new Set();
+const boxes = () => [...element.querySelectorAll('input[data-choose]')];
+const picked = () => boxes().filter(box => box.checked).map(box => box.dataset.choose);
+const mark = () => {
+  for (const box of boxes()) box.checked = chosen.has(box.dataset.choose);
+  const count = picked().length;
+  for (const button of element.querySelectorAll('button[data-chosen]')) button.disabled = !count;
+  const words = element.querySelector('.cx-chosen-words');
+  const text = count ? `${count} chosen` : 'none chosen';
+  if (words && words.textContent !== text) words.textContent = text;
+};
+element.addEventListener('change', event => {
+  const box = event.target.closest('input[data-choose]');
+  if (!box) return;
+  if (box.checked) chosen.add(box.dataset.choose); else chosen.delete(box.dataset.choose);
+  mark();
+});
+element.addEventListener('click', event => {
+  const button = event.target.closest('button');
+  if (!button) return;
+  const {pick = '', act = '', id = '', all} = button.dataset;
+  if (all !== undefined) {
+    for (const box of boxes()) if (all) chosen.add(box.dataset.choose); else chosen.delete(box.dataset.choose);
+    mark();
+    return;
+  }
+  trigger('select', {pick, act, id, chosen: button.dataset.chosen === undefined ? [] : picked()});
+  if (act === 'delete') chosen.clear();
+  if (act === 'edit') document.getElementById('results-search')?.scrollIntoView({behavior: 'smooth'});
+  if (pick) window.scrollTo({top: 0, behavior: 'smooth'});
+});
+new MutationObserver(mark).observe(element, {childList: true, subtree: true});
+"""
+
+
+def cards(
+    jobs: Sequence[JobSnapshot], media: Media, titles: Mapping[str, str] | None = None, *, found: int, of: int
+) -> str:
+    """Results as a grid, newest first, with what can be done with several.
+
+    ``found`` says how many there are of what is looked for, ``of`` how many altogether; ``jobs`` are the first of them.
+    """
+    if not of:
+        return '<p class="cx-hint">Nothing yet. What you make appears here, and stays after a reload.</p>'
+    if not found:
+        none = "Your one result is not like that." if of == 1 else f"None of your {of:,} results is like that."
+        return f'<p class="cx-hint">{none} Change what you look for.</p>'
+    shown = f"{len(jobs):,} of {found:,}" if len(jobs) < found else f"{found:,}"
+    words = f"{shown} shown" if found == of else f"{shown} found, of {of:,}"
+    return f'{_tools(words)}<div class="cx-results">{"".join(_card(job, media, titles or {}) for job in jobs)}</div>'
+
+
+def fingerprint(snapshots: Sequence[JobSnapshot]) -> str:
+    """Changes whenever a list of jobs would look different."""
+    parts = (
+        f"{job.id} {job.status.value} {job.stopping} {bool(job.preview)} {job.favourite} {job.title} {job.note}"
+        for job in snapshots
+    )
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _tools(words: str) -> str:
+    return (
+        f'<div class="cx-row cx-card-bar"><span class="cx-card-count">{markup.text(words)}</span>'
+        '<button class="cx-word" data-all="1">choose all shown</button>'
+        '<button class="cx-word" data-all="">choose none</button>'
+        '<span class="cx-chosen-words" role="status">none chosen</span>'
+        '<button class="cx-button" data-act="export" data-chosen disabled>Export as ZIP</button>'
+        '<button class="cx-button" data-act="delete" data-chosen disabled>Delete</button></div>'
+    )
+
+
+def _card(job: JobSnapshot, media: Media, titles: Mapping[str, str]) -> str:
+    name, title = markup.text(job.id), markup.text(job.title or job.kind)
+    state = "" if job.status is JobStatus.DONE else f" \u00b7 {'stopping' if job.stopping else STATE_WORDS[job.status]}"
+    said = line(job, titles)
+    note = f'<p class="cx-note">{markup.text(job.note)}</p>' if job.note else ""
+    star, pressed = ("\u2605", "true") if job.favourite else ("\u2606", "false")
+    ended = "" if job.status.finished else " disabled"
+    return (
+        f'<article class="cx-card"><button class="cx-result" data-pick="{name}">{_picture(job, media)}'
+        f'<span>{title}</span><span class="cx-what">{markup.text(said)}</span>'
+        f"<small>{when(job.created)}{markup.text(state)}</small></button>{note}"
+        f'<div class="cx-card-tools"><input type="checkbox" data-choose="{name}" aria-label="Choose {title}"{ended}>'
+        f'<button class="cx-word" data-act="star" data-id="{name}" aria-pressed="{pressed}" '
+        f'aria-label="Favourite: {title}" title="Favourite">{star}</button>'
+        f'<button class="cx-word" data-act="edit" data-id="{name}" aria-label="Title and note: {title}">edit</button>'
+        "</div></article>"
+    )
+
+
+NO_PICTURE = '<span class="cx-noimage"></span>'
+
+
+@as_far_as_readable(NO_PICTURE)
+def _picture(job: JobSnapshot, media: Media) -> str:
+    """One whole picture: of a finished job its first, of one that runs the first of those that its preview shows."""
+    card = Path(job.folder) / CARD_NAME
+    if card.is_file():
+        return markup.picture(media.url(card), "")
+    if not job.preview or not Path(job.preview).is_file():
+        return NO_PICTURE
+    shown = markup.picture(media.url(Path(job.preview), job.preview_version), "")
+    recipe = job.params.get("recipe", {})
+    if job.kind == "attack" or int(recipe.get("images", 1)) < 2:
+        return shown
+    height, width = (max(1, int(side)) for side in recipe.get("size", (1, 1)))
+    ratio = f"aspect-ratio: {width} / {height}; width: {100 * min(1.0, width / height):.2f}%"
+    return f'<span class="cx-first">{shown.replace("<img ", f"""<img style="{ratio}" """, 1)}</span>'

@@ -1,0 +1,6 @@
+"""What all commands share: one frame for errors and interrupts, arguments with limits, settings.
+
+- `program` runs a command: no traceback for anything that a user can type or bring.
+- `arguments` reads numbers within limits; `settings` reads configurations and checks them.
+- `commands` names the commands of the generator, and answers `--help` before anything is loaded.
+"""

@@ -1,0 +1,364 @@
+"""The job service: a queue in which owners take turns and a worker thread per device, state in memory and on disk.
+
+All state is guarded by one condition, held for moments only: files are written outside it. A change of
+state is written before it is announced, except the start of a job, whose loss in a crash merely runs the
+job again. So whatever ``wait`` or a page has seen survives a crash.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from foundation.jobs.admission import check_cost, check_params, check_room
+from foundation.jobs.context import PREVIEW_INTERVAL_S, Clock, Handler, Job
+from foundation.jobs.files import JobFiles
+from foundation.jobs.history import History
+from foundation.jobs.outcome import INTERRUPTED, sentence
+from foundation.jobs.retention import Pictures, expired, needed, released
+from foundation.jobs.runner import CHECKPOINT_S, JobRunner
+from foundation.jobs.store.model import (
+    RECORD_VERSION,
+    TITLE_LENGTH,
+    Cost,
+    JobError,
+    JobRecord,
+    JobRequest,
+    JobSnapshot,
+    JobStatus,
+    UnknownJobError,
+    as_json,
+)
+from foundation.jobs.store.owners import Owners
+from foundation.jobs.store.store import JobStore
+from foundation.jobs.table import JobTable
+from foundation.limits import Limits
+
+logger = logging.getLogger(__name__)
+
+Snapshots = list[JobSnapshot]  # a name for it where ``list`` is the method
+
+CLEARED = "Whoever runs this studio has cleared the queue: submit it again."
+
+
+class JobService:
+    """Runs jobs in the background and remembers them in a database, and their files in ``data_dir``.
+
+    Jobs found waiting there run again, in their order; jobs found running become INTERRUPTED and keep
+    their files; ``problems`` says what could not be read. Every method may be called from any thread.
+
+    ``history`` is what owners do with the jobs that they have.
+
+    Args:
+        handlers: kind of job -> the function that does it.
+        database: its address, as SQLAlchemy writes it; "" for a file in ``data_dir``.
+        uploads: the pictures that jobs name: those that only a removed job needed go with it.
+        cost: tells what a request costs, before it is taken. StudioError for one that cannot be carried out.
+        clock: seconds that only grow, for rates and throttling; ``now``: Unix seconds, for people.
+
+    Raises:
+        JobError: another service uses ``data_dir`` or the database, or one of them cannot be written to.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        handlers: Mapping[str, Handler],
+        *,
+        database: str = "",
+        limits: Limits | None = None,
+        uploads: Pictures | None = None,
+        cost: Callable[[JobRequest], Cost] = lambda _request: Cost(),
+        clock: Clock = time.monotonic,
+        now: Clock = time.time,
+        preview_interval_s: float = PREVIEW_INTERVAL_S,
+        checkpoint_s: float = CHECKPOINT_S,
+    ) -> None:
+        self._limits = limits or Limits()
+        self._uploads, self._cost = uploads, cost
+        self._clock, self._now = clock, now
+        self._changed = threading.Condition()
+        self._submitting = threading.Lock()  # makes the order on disk the order in the queues
+        self._jobs = JobTable()
+        self._workers: dict[str, threading.Thread] = {}
+        self._sequence = 0
+        self._closing = False
+        self._store = JobStore(data_dir, database)
+        self._files = JobFiles(self._store, self._changed, self._release)
+        owners, times = Owners(self._store.database), {"clock": clock, "now": now}
+        self.history = History(self._jobs, self._files, owners, self._changed, throw_away=self._throw_away, **times)
+        self._runner = JobRunner(
+            handlers,
+            store=self._store,
+            files=self._files,
+            jobs=self._jobs,
+            changed=self._changed,
+            clock=clock,
+            now=now,
+            preview_interval_s=preview_interval_s,
+            checkpoint_s=checkpoint_s,
+        )
+        try:
+            self.problems = self._recover()
+        except OSError as error:
+            self._store.close()
+            raise JobError(f"The jobs in {data_dir} cannot be read ({error.strerror or error}).") from error
+        except BaseException:
+            self._store.close()
+            raise
+
+    def _recover(self) -> tuple[str, ...]:
+        found = self._store.recover()
+        with self._changed:
+            for record in found.records:
+                job = Job(record, self._store.folder(record.id))
+                self._sequence = max(self._sequence, record.sequence)
+                if record.status is JobStatus.RUNNING:
+                    job.update(status=JobStatus.INTERRUPTED, finished=self._now(), error=INTERRUPTED)
+                    self._files.save(job)
+                self._add(job)
+        return tuple(found.problems)
+
+    # ------------------------------------------------------------------ what people do
+
+    def submit(self, request: JobRequest) -> str:
+        """Queue a job and return its id, which nobody can guess. It is on disk when this returns.
+
+        Raises:
+            JobError: unknown kind, parameters that are no JSON or too large, a job that takes more memory or time than
+                one may, no space left on the disk.
+            QueueFullError: too many jobs are waiting.
+        """
+        params = check_params(request, self._runner.kinds, self._limits)
+        cost = self._cost(request)
+        check_cost(cost, self._limits)
+        with self._submitting:
+            with self._changed:
+                if self._closing:
+                    raise JobError("The studio is closing; submit the job again once it has started.")
+                check_room(request, cost, self._jobs.waiting(), self._limits)
+                self._sequence += 1
+                record = JobRecord(
+                    version=RECORD_VERSION,
+                    id=secrets.token_hex(16),
+                    sequence=self._sequence,
+                    kind=request.kind,
+                    title=as_json(request.title[:TITLE_LENGTH]),
+                    owner=request.owner,
+                    device=request.device,
+                    params=params,
+                    created=self._now(),
+                    address=request.address,
+                    hours=cost.hours,
+                )
+            try:
+                self._store.create(record)
+            except OSError as error:
+                logger.exception("job %s cannot be saved", record.id)
+                raise JobError(sentence(error)) from error
+            job = Job(record, self._store.folder(record.id))
+            with self._changed:
+                self._add(job)
+        return record.id
+
+    def resubmit(self, job_id: str, owner: str) -> str:
+        """Submit a finished job's request once more, as a new job at the end of the queue."""
+        with self._changed:
+            record = self._jobs.owned(job_id, owner).record
+            if not record.status.finished:
+                raise JobError("This job has not ended yet: wait for it, or stop it, before running it again.")
+        return self.submit(JobRequest(record.kind, record.params, record.device, record.owner, record.title))
+
+    def stop(self, job_id: str, owner: str) -> None:
+        """Ask a running job to end soon and keep what it has; a waiting one never runs. Finished: no-op."""
+        with self._changed:
+            job = self._jobs.owned(job_id, owner)
+            if job.record.status is JobStatus.RUNNING:
+                job.stop_requested = job.stopped_by_owner = True
+            if job.record.status is not JobStatus.QUEUED:
+                return
+            self._jobs.queue(job.record.device).remove(job)
+            job.update(status=JobStatus.STOPPED, finished=self._now())
+            self._changed.notify_all()
+        self._files.save(job)
+
+    def discard(self, job_id: str, owner: str) -> None:
+        """Throw a job away with its files: at once if it waits or has ended, else at its next step."""
+        with self._changed:
+            job = self._jobs.owned(job_id, owner)
+            if job.record.status is JobStatus.DISCARDED:
+                return
+            if job.record.status is JobStatus.RUNNING:
+                job.discard_requested = True
+                return
+            if job.record.status is JobStatus.QUEUED:
+                self._jobs.queue(job.record.device).remove(job)
+            self._forget(job)
+        self._files.delete(job)
+
+    def remove(self, job_id: str, owner: str) -> None:
+        """Delete a finished job and its files.
+
+        Raises:
+            JobError: it has not finished.
+        """
+        with self._changed:
+            if not self._jobs.owned(job_id, owner).record.status.finished:
+                raise JobError("This job has not ended yet: stop or discard it first.")
+        self.discard(job_id, owner)
+
+    # ------------------------------------------------------------------ what whoever runs the studio does
+
+    def tidy(self) -> None:
+        """Remove the jobs that have had their time, and the pictures that no job needs and nobody brought of late.
+
+        The ends of jobs that could not be written are tried once more.
+        """
+        self._files.save_again(self._jobs.all())
+        self.history.keep_budgets()
+        with self._changed:
+            old = expired(self._jobs.all(), self._limits, self._now())
+            for job in old:
+                self._forget(job)
+            kept = needed(self._jobs.all())
+        for job in old:
+            self._files.delete(job)
+        if self._uploads is not None:
+            self._uploads.sweep(kept, self._now())
+
+    def clear_queue(self) -> int:
+        """Stop every waiting job, whoever's it is; how many there were."""
+        with self._changed:
+            waiting = [job for job in self._jobs.all() if job.record.status is JobStatus.QUEUED]
+            for job in waiting:
+                self._jobs.queue(job.record.device).remove(job)
+                job.update(status=JobStatus.STOPPED, finished=self._now(), error=CLEARED)
+            self._changed.notify_all()
+        for job in waiting:
+            self._files.save(job)
+        return len(waiting)
+
+    # ------------------------------------------------------------------ what pages see
+
+    def snapshot(self, job_id: str) -> JobSnapshot:
+        """The job now, with its curves. Whoever knows the id may look.
+
+        Raises:
+            UnknownJobError: there is no such job (any more).
+        """
+        with self._changed:
+            job = self._jobs.find(job_id)
+            snapshot = self._jobs.snapshot(job, self._clock())
+            curves = self._jobs.cached_curves(job_id)
+            if not snapshot.status.finished or snapshot.status is JobStatus.DISCARDED or snapshot.curves:
+                return snapshot
+        if curves is None:
+            curves = self._store.read_curves(job_id)
+            with self._changed:
+                self._jobs.cache_curves(job_id, curves)
+        return dataclasses.replace(snapshot, curves=curves)
+
+    def list(self, owner: str | None = None, limit: int | None = None) -> Snapshots:
+        """Jobs of ``owner`` (of everybody if ``None``), newest first, without curves and discarded ones."""
+        limit = self._limits.listed if limit is None else min(limit, self._limits.listed)
+        with self._changed:
+            return self._jobs.newest(owner, limit, self._clock())
+
+    def wait(self, job_id: str, timeout: float | None = None) -> JobSnapshot:
+        """Block until the job has ended, the service closes or ``timeout`` seconds pass; the job then."""
+        with self._changed:
+            job = self._jobs.find(job_id)
+            self._changed.wait_for(lambda: job.record.status.finished or (self._closing and not self._workers), timeout)
+        with contextlib.suppress(UnknownJobError):
+            return self.snapshot(job_id)
+        with self._changed:  # removed meanwhile
+            return job.snapshot(now=self._clock())
+
+    def close(self, timeout: float = 10.0) -> None:
+        """End: running jobs are asked to stop and get ``timeout`` seconds together to do so.
+
+        Those that end in time without having completed, and those that do not end, are INTERRUPTED;
+        waiting jobs stay queued for the next start. Later calls do nothing.
+        """
+        with self._submitting, self._changed:
+            if self._closing:
+                return
+            self._closing = True
+            for job in self._jobs.all():
+                job.stop_requested |= job.record.status is JobStatus.RUNNING
+            workers = list(self._workers.values())
+            self._changed.notify_all()
+        deadline = time.monotonic() + timeout
+        for worker in workers:
+            worker.join(max(0.0, deadline - time.monotonic()))
+        for job in self._jobs.all():
+            self._runner.give_up(job)
+        self._files.save_again(self._jobs.all())
+        with self._changed:
+            self._workers.clear()
+            self._changed.notify_all()
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------ with the lock held
+
+    def _add(self, job: Job) -> None:
+        """Take a job in; if it waits, see to it that its device has a worker."""
+        self._jobs.add(job)
+        device = job.record.device
+        if job.record.status is JobStatus.QUEUED and device not in self._workers:
+            worker = threading.Thread(target=self._work, args=(device,), name=f"jobs on {device}", daemon=True)
+            self._workers[device] = worker
+            worker.start()
+        self._changed.notify_all()
+
+    def _throw_away(self, job: Job) -> None:
+        with self._changed:
+            self._forget(job)
+        self._files.delete(job)
+
+    def _forget(self, job: Job) -> None:
+        self._jobs.forget(job, self._now())
+        self._changed.notify_all()
+
+    # ------------------------------------------------------------------ without the lock
+
+    def _release(self, gone: Job) -> None:
+        """Delete the pictures that only a removed job needed."""
+        if self._uploads is not None:
+            with self._changed:
+                alone = released(gone, self._jobs.all())
+            self._uploads.remove(gone.record.owner, alone)
+
+    # ------------------------------------------------------------------ the worker threads
+
+    def _work(self, device: str) -> None:
+        with self._changed:
+            queue = self._jobs.queue(device)
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closing or len(queue) > 0)
+                if self._closing:
+                    return
+                job = queue.popleft()
+                job.update(status=JobStatus.RUNNING, started=self._now())
+                self._changed.notify_all()
+            self._runner.run(job)
+            with self._changed:
+                jobs = self._jobs.all()
+            self._files.save_again(jobs)

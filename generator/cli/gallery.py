@@ -1,0 +1,107 @@
+"""`python -m generator gallery MODEL`: a picture of every class of a model, and one sheet of all of them."""
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from foundation.command_line.commands import COMMANDS
+from foundation.devices import choose_device
+from foundation.errors import StudioError
+from foundation.files.places import result_folder
+from foundation.progress import Progress
+from foundation.protocols import Classifier, Encoder, Foreground, JobContext
+from generator.classes.class_names import class_place
+from generator.cli.making import EXIT_INTERRUPTED, ListModels, LoadModel, with_revisions
+from generator.production.series import MOST_TILE, Piece, draw_series, file_name, save_sheet
+from generator.recipes.fields import add_arguments, given_fields
+from generator.recipes.presets import DEFAULT_PRESET, preset_fields, presets_of
+from generator.recipes.recipe import Recipe
+
+SHEET = "sheet.png"
+_NOT_FLAGS = ("task", "norm", "eps", "models", "model_weights", "classes", "weights", "images", "unit")
+"""Fields that the command itself decides."""
+
+
+def add_parser(commands: "argparse._SubParsersAction[Any]") -> None:
+    """Add the command."""
+    command = commands.add_parser("gallery", help=COMMANDS["gallery"], allow_abbrev=False)
+    command.add_argument("model", metavar="MODEL", help="the classifier that draws")
+    command.add_argument(
+        "--out",
+        type=result_folder,
+        required=True,
+        metavar="FOLDER",
+        help=f"where the pictures go, with their records and {SHEET}; those that are there are not drawn again",
+    )
+    command.add_argument(
+        "--class", "--classes", dest="only", nargs="+", metavar="NAME", help="only these classes; default: all"
+    )
+    command.add_argument("--preset", choices=list(presets_of("class")), help=f"default: {DEFAULT_PRESET['class']}")
+    command.add_argument("--device", default="auto", help="cpu, cuda, cuda:1...; default: a GPU if there is one")
+    command.add_argument("--quiet", action="store_true", help="print errors only")
+    group = command.add_argument_group("recipe", "Defaults are those of the preset.")
+    add_arguments(group, _NOT_FLAGS, preset_fields("class"))
+
+
+def run(arguments: argparse.Namespace, load_model: LoadModel, list_models: ListModels, foreground: Foreground) -> int:
+    """Draw the gallery, and return the exit code."""
+    fields = preset_fields("class", arguments.preset) | given_fields(arguments)
+    template = Recipe(**(fields | {"models": (arguments.model,), "classes": ("0",)}))
+
+    def work(context: JobContext) -> dict[str, Any]:
+        context.progress(Progress(0, 0, "Loading the model"))
+        model = load_model(arguments.model, context.device, context)
+        if isinstance(model, Encoder):
+            raise StudioError(
+                f"The model '{arguments.model}' reads texts and knows no classes: choose a classifier, or draw a text."
+            )
+        recipe = with_revisions(template, list_models())
+        pieces = pieces_of(model, recipe, arguments.out, arguments.only)
+        series = draw_series(context, pieces, lambda _piece: {arguments.model: model})
+        columns = math.ceil(math.sqrt(len(pieces)))
+        width = min(MOST_TILE, recipe.size[1])
+        if any(piece.path.is_file() for piece in pieces):
+            save_sheet(pieces, [piece.title for piece in pieces], arguments.out / SHEET, columns=columns, width=width)
+        notes = [f"{title}: {why}" for title, why in series.failed.items()]
+        notes += [note for piece in pieces if piece.record_path.is_file() for note in _runaways(piece)]
+        return {
+            "pictures": len(pieces),
+            "drawn": series.drawn,
+            "there": series.there,
+            "notes": notes,
+            "stopped": series.stopped,
+        }
+
+    record = foreground.run("gallery", choose_device(arguments.device), work, quiet=arguments.quiet)
+    if record is None:
+        print("Interrupted; the pictures that were finished are kept.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    if not arguments.quiet:
+        for note in record["notes"]:
+            print(f"Note: {note}")
+        print(f"{record['drawn']} pictures drawn, {record['there']} were there, of {record['pictures']}.")
+        print(arguments.out / SHEET)
+    return EXIT_INTERRUPTED if record["stopped"] else 0
+
+
+def pieces_of(model: Classifier, recipe: Recipe, folder: Path, only: Sequence[str] | None) -> list[Piece]:
+    """The pictures of a gallery: of each class, or those named; files begin with the class's number.
+
+    StudioError for a name that the model does not know, before anything is drawn.
+    """
+    names = model.class_names
+    places = range(len(names)) if only is None else [class_place(names, name) for name in only]
+    digits = len(str(len(names) - 1))
+    pieces = []
+    for place in dict.fromkeys(places):
+        name = names[place]
+        path = folder / f"{place:0{digits}d}-{file_name(name)}.png"
+        pieces.append(Piece(path, recipe.with_changes(classes=(name,)), name))
+    return pieces
+
+
+def _runaways(piece: Piece) -> list[str]:
+    return [f"{piece.title}: {one['sentence']}" for one in piece.record().get("ran_away", ())]

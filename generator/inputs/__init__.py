@@ -1,0 +1,1 @@
+"""What people bring: `photos` finds the photos in folders, `label_files` reads which class each shows."""

@@ -1,0 +1,143 @@
+"""Many pictures in one folder, drawn one after another: what lies there already is passed over, a stop loses no step.
+
+A picture counts as there if its PNG carries the recipe that is asked for, with all steps; one that was stopped is drawn
+again. A picture of another recipe is not overwritten: it is refused before anything is drawn.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from foundation.errors import StudioError
+from foundation.files.places import is_there
+from foundation.files.text_files import read_json, shown
+from foundation.images.animation import contact_sheet
+from foundation.images.files import ImageError, load_image, save_png, to_tensor
+from foundation.progress import Progress
+from foundation.protocols import JobContext
+from generator.optimisers.loop import DivergedError, Step
+from generator.production.production import Outputs, produce
+from generator.recipes.completion import fill_in
+from generator.recipes.recipe import Recipe, RecipeError
+from generator.synthesis.synthesis import Model
+
+MOST_TILE = 128
+"""The width of a picture on a sheet, at most, in pixels."""
+_LONGEST_NAME = 60
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A picture to be drawn: its recipe, of one image, the PNG that it goes to, and what people call it."""
+
+    path: Path
+    recipe: Recipe
+    title: str
+
+    @property
+    def record_path(self) -> Path:
+        """The JSON file beside it."""
+        return self.path.with_suffix(".json")
+
+    def is_done(self) -> bool:
+        """Whether the picture lies there, whole. StudioError if another one does."""
+        if not is_there(self.path):
+            return False
+        try:
+            found = Recipe.from_png(self.path)
+        except (RecipeError, ImageError) as error:
+            raise StudioError(f"'{shown(self.path)}' is in the way: {error} Choose another folder.") from error
+        wanted = fill_in(self.recipe)
+        left_out = {"seed", "redraw"} if wanted.redraw else set()  # those that it was drawn anew with
+        differing = _differing(found, wanted) - left_out
+        if differing == {"steps"} and found.steps < wanted.steps:
+            return False
+        if differing:
+            raise StudioError(
+                f"'{shown(self.path)}' was made by another recipe (its {', '.join(sorted(differing))}): choose another "
+                "folder, or remove it."
+            )
+        return is_there(self.record_path)
+
+    def record(self) -> dict[str, Any]:
+        """What the JSON file beside the picture says."""
+        found: dict[str, Any] = read_json(self.record_path)
+        return found
+
+
+def _differing(one: Recipe, other: Recipe) -> set[str]:
+    first, second = one.model_dump(), other.model_dump()
+    return {name for name in first if first[name] != second[name]}
+
+
+@dataclass
+class Series:
+    """What became of a series.
+
+    Attributes:
+        drawn: how many pictures were drawn now.
+        there: how many were there before.
+        failed: sentences on those that could not be drawn, by their titles.
+        stopped: whether it ended early.
+    """
+
+    drawn: int = 0
+    there: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    stopped: bool = False
+
+
+def draw_series(context: JobContext, pieces: Sequence[Piece], load: Callable[[Piece], Mapping[str, Model]]) -> Series:
+    """Draw the pictures that are not there yet, as one job whose progress counts the steps of all of them.
+
+    `load` gives the models of a piece, and is asked only for those that are drawn. One that diverges is kept as it was
+    before, and told; a stop ends within a step, and keeps what there is.
+    """
+    left = [piece for piece in pieces if not piece.is_done()]
+    series = Series(there=len(pieces) - len(left))
+    total, done = sum(piece.recipe.steps for piece in left), 0
+    for number, piece in enumerate(left, start=1):
+        words = f"{number} of {len(left)}, {piece.title}"
+
+        def report(step: Step, before: int = done, words: str = words) -> None:
+            context.progress(Progress(before + step.index, total, words))
+
+        context.progress(Progress(done, total, words))
+        if context.stop_requested:
+            series.stopped = True
+            break
+        outputs = Outputs((piece.path,), piece.record_path)
+        try:
+            result = produce(
+                piece.recipe,
+                load(piece),
+                outputs=outputs,
+                device=context.device,
+                on_step=report,
+                should_stop=lambda: context.stop_requested,
+            )
+        except DivergedError as error:
+            series.failed[piece.title] = str(error)
+        else:
+            series.drawn += not result.stopped
+            series.stopped = result.stopped
+        done += piece.recipe.steps
+        if series.stopped:
+            break
+    return series
+
+
+def save_sheet(
+    pieces: Sequence[Piece], captions: Sequence[str], path: Path, *, columns: int, width: int = MOST_TILE
+) -> None:
+    """Save one picture of those pieces whose files are there, each scaled to `width` pixels, with its caption below."""
+    there = [(piece, caption) for piece, caption in zip(pieces, captions, strict=True) if is_there(piece.path)]
+    images = [to_tensor(load_image(piece.path).resize((width, width))) for piece, _ in there]
+    save_png(contact_sheet(images, [caption for _, caption in there], columns=columns), path)
+
+
+def file_name(text: str) -> str:
+    """A text as a part of a file name: its letters and digits, with hyphens between."""
+    kept = "".join(c if c.isalnum() else "-" for c in text)
+    return "-".join(part for part in kept.split("-") if part)[:_LONGEST_NAME].strip("-") or "picture"

@@ -1,0 +1,155 @@
+"""The fields of a recipe as data, for whatever shows them: flags of the command line, widgets of the app."""
+
+import argparse
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from foundation.choices import OneOf
+from foundation.errors import StudioError
+from generator.recipes.recipe import Recipe
+from generator.recipes.schema import FILLED_IN
+
+_SINGULAR = {"classes": "--class", "models": "--model"}
+"""Flags that most often get one value have a second name."""
+
+
+@dataclass(frozen=True)
+class RecipeField:
+    """One field that a user sets.
+
+    name is that of the field, flag that of the command line; type is the type of one value, and several says
+    whether the field is a tuple of such values; choices is empty unless the values are a closed list; minimum
+    and maximum are the ends of a number's range, if it has any (the ends themselves may be excluded).
+    """
+
+    name: str
+    flag: str
+    type: type
+    several: bool
+    default: Any
+    help: str
+    choices: tuple[str, ...]
+    minimum: float | None
+    maximum: float | None
+
+
+def cli_fields(task: str = "class") -> list[RecipeField]:
+    """All fields that a user sets for a task, in the order of the recipe; not those which the program fills in.
+
+    Pictures of a class have what all tasks have; "text" and "attack" have more. Choices are those of the task.
+    """
+    return [_describe(name, field, task) for name, field in Recipe.model_fields.items() if _belongs(field, task)]
+
+
+def oldest_version(names: Collection[str]) -> int:
+    """The first version of recipes that knows all of these fields."""
+    marks = [_marks(Recipe.model_fields[name]) for name in names]
+    return max((mark.get("since", 2) for mark in marks if "tasks" in mark), default=1)
+
+
+def _belongs(field: FieldInfo, task: str) -> bool:
+    marks = _marks(field)
+    return marks != FILLED_IN and task in marks.get("tasks", (task,))
+
+
+def _marks(field: FieldInfo) -> Mapping[str, Any]:
+    """What the schema says of a field beside its type."""
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+
+
+def add_arguments(
+    parser: argparse._ActionsContainer,
+    skip: Collection[str] = (),
+    defaults: Mapping[str, Any] | None = None,
+    *,
+    task: str = "class",
+) -> None:
+    """Add a flag for every field of a task (--learning-rate for learning_rate) but those named in skip.
+
+    Values are not judged here but by the recipe, so that a wrong one has the same sentence everywhere. A flag
+    that is not given leaves no trace in the namespace. The help shows `defaults` where they differ from the
+    recipe's own.
+    """
+    for field in cli_fields(task):
+        if field.name in skip:
+            continue
+        shown = _shown((defaults or {}).get(field.name, field.default))
+        text = f"{field.help} (default: {shown})".replace("%", "%%")
+        options: dict[str, Any] = {"dest": field.name, "default": argparse.SUPPRESS, "help": text}
+        if field.type is bool:
+            parser.add_argument(field.flag, action=argparse.BooleanOptionalAction, **options)
+            continue
+        if field.name == "size":
+            options |= {"nargs": "+", "metavar": ("H", "W")}
+        elif field.several:
+            options |= {"nargs": "*", "metavar": field.name.upper()}
+        elif field.choices:
+            options |= {"choices": field.choices}
+        else:
+            options |= {"metavar": {int: "N", float: "X"}.get(field.type, "TEXT")}
+        names = [_SINGULAR[field.name]] if field.name in _SINGULAR else []
+        parser.add_argument(*names, field.flag, **options)
+
+
+def given_fields(namespace: argparse.Namespace, task: str = "class") -> dict[str, Any]:
+    """The fields that were given as flags, for a recipe to judge.
+
+    Numbers may be fractions, such as 8/255; StudioError for one that is none.
+    """
+    given = {field: getattr(namespace, field.name) for field in cli_fields(task) if hasattr(namespace, field.name)}
+    return {field.name: _fractions(value) if field.type is float else value for field, value in given.items()}
+
+
+def from_arguments(namespace: argparse.Namespace, base: Recipe) -> Recipe:
+    """The base recipe with those fields changed that were given as flags. Raises RecipeError, or StudioError."""
+    return base.with_changes(**given_fields(namespace, base.task))
+
+
+def _fractions(value: Any) -> Any:
+    """Texts such as 8/255 as numbers, and anything else as it is, for the recipe to judge."""
+    if isinstance(value, list):
+        return [_fractions(entry) for entry in value]
+    above, slash, below = str(value).partition("/")
+    try:
+        return float(above) / float(below) if slash else value
+    except (ValueError, ZeroDivisionError):
+        raise StudioError(f"'{value}' is no number: write 0.03 or 8/255.") from None
+
+
+def _describe(name: str, field: FieldInfo, task: str) -> RecipeField:
+    annotation: Any = field.annotation
+    several = get_origin(annotation) is tuple
+    if several:
+        annotation = get_args(annotation)[0]
+        annotation = getattr(annotation, "__origin__", annotation)  # the type below its limits
+    listed = next((mark for mark in field.metadata if isinstance(mark, OneOf)), None)
+    choices = get_args(annotation) if get_origin(annotation) is Literal else ()
+    choices = choices if listed is None else listed.names(task)
+    described = field.description or ""
+    return RecipeField(
+        name=name,
+        flag="--" + name.replace("_", "-"),
+        type=str if choices else annotation,
+        several=several,
+        default=field.get_default(),
+        help=described if listed is None else listed.describe(described),
+        choices=choices,
+        minimum=_limit(field, "ge", "gt"),
+        maximum=_limit(field, "le", "lt"),
+    )
+
+
+def _limit(field: FieldInfo, *keys: str) -> float | None:
+    found = [getattr(limit, key) for limit in field.metadata for key in keys if hasattr(limit, key)]
+    return found[0] if found else None
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(str(entry) for entry in value) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.4g}" if isinstance(value, float) else str(value) or "none"

@@ -1,0 +1,130 @@
+"""What a picture is changed in, and how far: the prior and the bound that a recipe means."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from foundation.seeds import stream
+from generator.priors.bounds import NATURAL_COLOURS, STANDARD_MARGIN, Bound, Free, FromImage, L2Ball, LinfBall, Masked
+from generator.priors.operators import Size, balanced_weights, parse_resolutions, resolution_operator
+from generator.priors.pixel import PixelBall, PixelPrior, pixel_noise
+from generator.priors.prior import PRIORS, Prior, choose_form, random_start
+from generator.priors.small_copy import SmallCopy, resolutions_on
+from generator.recipes.pictures import Pictures
+from generator.recipes.recipe import Recipe
+
+ACCELERATED = 5
+"""The version of recipes from which on attacks compute in faster ways, which round otherwise."""
+START_RESOLUTION = 5
+"""The finest resolution that takes part in the random start."""
+
+
+def bound_of(recipe: Recipe, source: Tensor | None, mask: Tensor | None = None, eps: float | None = None) -> Bound:
+    """Return the map from X to images that a recipe means.
+
+    `source` [1 or B, 3, H, W] is the photo to start from, and `mask` [1, 3, H, W] says where it may change: fully
+    where it is white. `eps` stands in the place of the recipe's.
+    """
+    if source is None:
+        return Free(NATURAL_COLOURS if recipe.colour == "decorrelated" else None)
+    eps = recipe.eps if eps is None else eps
+    if recipe.perturbation == "pixel":
+        return PixelBall(source, recipe.norm, eps)
+    bound: Bound
+    match recipe.norm:
+        case "linf":
+            bound = LinfBall(source, eps)
+        case "l2":
+            bound = L2Ball(source, eps)
+        case "none":
+            bound = FromImage(source, max(recipe.margin, STANDARD_MARGIN))
+    return bound if mask is None else Masked(bound, source, mask.mean(dim=1, keepdim=True))
+
+
+def bound_on(recipe: Recipe, pictures: Pictures, copy: SmallCopy | None) -> Bound:
+    """The bound round the photo, or round its copy: a length there stands for a larger one in the photo."""
+    if copy is None:
+        return bound_of(recipe, pictures.source, pictures.mask)
+    return bound_of(recipe, copy.image, eps=recipe.eps / copy.factor if recipe.norm == "l2" else recipe.eps)
+
+
+def prior_of(recipe: Recipe, pictures: Pictures, copy: SmallCopy | None, device: torch.device | str) -> Prior:
+    """Return what holds the pictures, and in an attack what their perturbation is made of."""
+    size = recipe.size if copy is None else copy.size
+    return PERTURBATIONS[recipe.perturbation].make(recipe, bound_on(recipe, pictures, copy), size, device)
+
+
+def _pixels(recipe: Recipe, bound: Bound, _size: Size, device: torch.device | str) -> Prior:
+    """Single pixels of the photo, within the budget."""
+    assert isinstance(bound, PixelBall)
+    placed = bound.to(torch.device(device), torch.float32)
+    start = None
+    if recipe.start_std > 0:
+        draws = [stream(recipe.seed + image, "start") for image in range(recipe.images)]
+        start = torch.cat([pixel_noise(placed, recipe.start_std, rng=rng) for rng in draws])
+    return PixelPrior(placed, batch=recipe.images, start=start)
+
+
+def _layers(recipe: Recipe, bound: Bound, size: Size, device: torch.device | str) -> Prior:
+    """A sum of layers of many resolutions (Direct Ascent Synthesis, arXiv 2502.07753), within a bound."""
+    resolutions = parse_resolutions(recipe.resolutions, recipe.size)
+    if size != recipe.size:
+        resolutions = resolutions_on(resolutions, size)
+    weights = balanced_weights(resolutions, size, recipe.balance)
+    operator = resolution_operator(
+        resolutions,
+        size,
+        weights=weights,
+        tolerance=recipe.tolerance,
+        device=device,
+        wrap=recipe.tile,
+        own_pixels=recipe.task == "attack" and recipe.version >= ACCELERATED,
+    )
+    # The start is what the picture starts with, however much its layers count in a step.
+    scales = dict(zip(resolutions, weights, strict=True))
+    start = {r: layer / scales[r] for r, layer in _start(recipe, resolutions, size).items()}
+    form = choose_form(recipe.form, recipe.optimiser)
+    return PRIORS[form](operator, bound, batch=recipe.images, start=start)
+
+
+def _start(recipe: Recipe, resolutions: Sequence[int], size: Size) -> dict[int, Tensor]:
+    """Draw the random start of each image from a stream of its own, on the CPU whatever the device."""
+    if recipe.start_std == 0:
+        return {}
+    starts = [
+        random_start(
+            resolutions,
+            size,
+            batch=1,
+            std=recipe.start_std,
+            up_to=START_RESOLUTION,
+            rng=stream(recipe.seed + image, "start"),
+        )
+        for image in range(recipe.images)
+    ]
+    return {r: torch.cat([start[r] for start in starts]) for r in starts[0]}
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """What a picture is changed in: makes the prior of a recipe, with its title in menus, and what the help says of it.
+
+    `parts` is how a change is taken apart to be looked at: its own "layers", or "octaves" of the saved change.
+    """
+
+    make: Callable[[Recipe, Bound, Size, torch.device | str], Prior]
+    title: str
+    says: str = ""
+    parts: Literal["layers", "octaves"] = "octaves"
+
+
+PERTURBATIONS: dict[str, Perturbation] = {
+    "layers": Perturbation(
+        _layers, "layers of many resolutions", "(of many resolutions, which add up to the change)", "layers"
+    ),
+    "pixel": Perturbation(_pixels, "single pixels", "(every one by itself, as most published attacks do)"),
+}
+"""What a picture is changed in, by its name in a recipe."""

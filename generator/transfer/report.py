@@ -1,0 +1,190 @@
+"""What came of an attack on many pictures, as JSON, as CSV and as one HTML file that needs nothing else."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from foundation.intervals import LEVEL
+from generator.recipes.recipe import Recipe
+from generator.transfer.outcome import Question
+from generator.transfer.perceptual import lpips_note
+from generator.transfer.table import Case, Cell, Comparison, Row, cells_of
+from generator.victims.survival import SURVIVALS
+from generator.victims.verdicts import Verdict
+from generator.victims.victims import Victim, ZeroShotVictim
+
+REPORT_VERSION = 1
+MEANING = (
+    "Measured on the saved 8-bit files. Before: the victim's answer on the photo, saved losslessly. An untargeted "
+    "attack succeeds when the answer is no longer the true label, or, where no label is known, no longer the answer "
+    "before; a targeted one when the answer is the target. Rates leave out pictures that a victim had wrong before (or "
+    "already took for the target); left_out says how many. of_all counts every picture that can be compared. A victim "
+    "that does not know the class is not comparable, which is no failure; nor is what cannot happen to a picture of "
+    "its size, which is not applicable. control: the photo without the attack, after the same change of the file. "
+    f"Intervals: {LEVEL:.0%}, Wilson."
+)
+COLUMNS = (
+    *("attack", "image", "victim", "survival", "label", "target"),
+    *("before", "confidence_before", "after", "confidence_after", "share_before", "share_after"),
+    *("outcome", "by_itself", "linf", "l2", "ssim", "lpips", "why"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """Everything that is reported of one run.
+
+    `failed` and `left_out` say in sentences which pictures there is nothing about, and why; `notes` what else has to
+    be known.
+    """
+
+    recipes: Mapping[str, Recipe]
+    victims: Sequence[Victim]
+    survivals: Sequence[str]
+    cases: Sequence[Case]
+    comparison: Comparison
+    failed: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    stopped: bool = False
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """Sentences on what could not happen to a picture, and why; each once, whatever the attack and the victim."""
+        rows = (row for row in self.comparison.rows if row.why)
+        return tuple(dict.fromkeys(f"{row.survival} is not applicable to {row.image}. {row.why}" for row in rows))
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The transfer table."""
+        return cells_of(self.comparison.rows)
+
+    def to_json(self, folder: Path) -> dict[str, Any]:
+        """Return the report as JSON; files are named as seen from `folder`. Equal results have equal JSON."""
+        failed = {**self.failed, **self.comparison.unreadable}
+        return {
+            "version": REPORT_VERSION,
+            "meaning": MEANING,
+            "lpips": lpips_note(),
+            "complete": not (self.stopped or self.comparison.stopped),
+            "recipes": {name: json.loads(recipe.to_json()) for name, recipe in self.recipes.items()},
+            "victims": [_victim(victim) for victim in self.victims],
+            "survivals": {name: SURVIVALS[name].description for name in self.survivals},
+            "cells": [cell.to_json() for cell in self.cells],
+            "images": [self._image(case, folder) for case in self.cases],
+            "rows": [_row(row) for row in self.comparison.rows],
+            "failed": [{"attack": attack, "image": image, "why": why} for (attack, image), why in failed.items()],
+            "left_out": dict(self.left_out),
+            "notes": list(self.notes),
+        }
+
+    def _image(self, case: Case, folder: Path) -> dict[str, Any]:
+        found = self.comparison.distances.get((case.attack, case.image))
+        return {
+            "attack": case.attack,
+            "image": case.image,
+            "photo": os.path.relpath(case.photo, folder),
+            "attacked": os.path.relpath(case.attacked, folder),
+            **_question(case.question),
+            "distances": None if found is None else asdict(found),
+        }
+
+
+def _victim(victim: Victim) -> dict[str, Any]:
+    return {
+        "name": victim.name,
+        "kind": victim.kind,
+        "identity": victim.identity,
+        "labels": len(victim.labels),
+        "unknown_words": list(victim.unknown) if isinstance(victim, ZeroShotVictim) else [],
+    }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        **{name: getattr(row, name) for name in ("image", "attack", "victim", "survival")},
+        **_question(row.question),
+        **{name: _verdict(getattr(row, name)) for name in ("before", "after", "photo_after")},
+        "share_before": row.share_before,
+        "share_after": row.share_after,
+        "outcome": str(row.outcome),
+        "why": row.why,
+        "reached": row.reached,
+        "by_itself": row.by_itself,
+    }
+
+
+def _question(question: Question) -> dict[str, Any]:
+    return {"label": question.label, "targets": list(question.targets)}
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    """What is worth reporting: the shares are there in the row."""
+    return verdict.model_dump(mode="json", exclude={"shares", "readouts"}) | {
+        "readouts": [{"name": r.name, "label": r.label, "confidence": r.confidence} for r in verdict.readouts]
+    }
+
+
+def to_csv(report: Report) -> str:
+    """Return the rows as CSV with a header, in the order of `COLUMNS`."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in report.comparison.rows:
+        found = report.comparison.distances.get((row.attack, row.image))
+        fields = {
+            **{name: getattr(row, name) for name in ("attack", "image", "victim", "survival")},
+            "label": row.question.label,
+            "target": " | ".join(row.question.targets),
+            "before": row.before.label,
+            "confidence_before": row.before.confidence,
+            "after": row.after.label,
+            "confidence_after": row.after.confidence,
+            "share_before": row.share_before,
+            "share_after": row.share_after,
+            "outcome": str(row.outcome),
+            "by_itself": str(row.by_itself).lower(),
+            **({} if found is None else asdict(found)),
+            "why": row.why,
+        }
+        writer.writerow({name: inert(value) for name, value in fields.items()})
+    return buffer.getvalue()
+
+
+def inert(value: object) -> object:
+    """Return a value of a CSV file such that no spreadsheet takes it for a formula: texts may be anybody's.
+
+    Numbers stay what they are; a text that would start a formula gets an apostrophe in front. Carriage returns, which
+    the csv module would leave unquoted, become spaces.
+    """
+    if not isinstance(value, str):
+        return value
+    return ("'" if value[:1] in tuple("=+-@\t\r\n") else "") + value.replace("\r", " ")
+
+
+def to_text(cells: Sequence[Cell]) -> str:
+    """Return the transfer table for a terminal, one line for each attack, victim and survival."""
+    if not cells:
+        return ""
+    headings = ("attack", "victim", "survival", "success", "control", "left out")
+    lines = [
+        (
+            *(cell.attack, cell.victim, cell.survival, str(cell.rate), _short(cell)),
+            ", ".join(f"{count} {reason}" for reason, count in cell.left_out.items()) or "none",
+        )
+        for cell in cells
+    ]
+    widths = [max(len(line[column]) for line in [headings, *lines]) for column in range(len(headings))]
+    return "\n".join(
+        "  ".join(entry.ljust(width) for entry, width in zip(line, widths, strict=True)).rstrip()
+        for line in [headings, *lines]
+    )
+
+
+def _short(cell: Cell) -> str:
+    return "-" if cell.control.value is None else f"{cell.control.successes} of {cell.control.total}"

@@ -1,0 +1,451 @@
+"""The tab of attacks without a browser: its widgets' recipes, and its tables and charts as markup."""
+
+import asyncio
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from app.handlers.findings import write_findings
+from app.ui.attack.change import rule_fields
+from app.ui.attack.models import SURVIVING
+from app.ui.attack.results import results as attack_results
+from app.ui.attack.results import seeing as attack_seeing
+from app.ui.attack.results import tables as attack_tables
+from app.ui.attack.tab import AttackTab, title_of
+from app.ui.attack.targets import CAPTION, PICTURE, TARGET, TEXT
+from app.ui.markup import results, stage
+from app.ui.markup.media import Media
+from app.ui.widgets.forms import FormError, advanced_fields
+from foundation.errors import StudioError
+from foundation.images.files import save_png
+from foundation.jobs.store.model import JobSnapshot, JobStatus
+from generator.recipes.fields import cli_fields
+from generator.recipes.presets import PUBLISHED, from_preset
+from generator.recipes.recipe import Recipe
+from generator.views.registry import parse_views
+from tests.browser.attack_standins import heat, line, parts, row, victim
+from tests.browser.standins import CLASSES, MODELS, StandInMeasurements, fade, make_studio
+
+EVIL = '<img src=x onerror="alert(1)">'
+DEFENDED, UNDEFENDED = (model.name for model in MODELS[:2])
+
+
+def findings(**changes: Any) -> dict[str, Any]:
+    recipe = Recipe(task="attack", models=(DEFENDED,), classes=("ship",), norm="linf", eps=0.1)
+    names = (DEFENDED, UNDEFENDED)
+    victims = [victim(name, recipe) for name in (*names, "tiny-clip")]
+    rows = [row(one["name"], part, names) for part in ("saved", "jpeg-75", "blur-1") for one in victims]
+    found = {
+        "complete": True,
+        "question": {"label": "", "targets": ["ship"]},
+        "survivals": {"saved": "The file.", "jpeg-75": "JPEG.", "blur-1": "Blur."},
+        "victims": victims,
+        "rows": rows,
+        "distances": {"linf": 0.1, "l2": 1.0, "ssim": 0.9876, "lpips": None},
+        "heat": [heat(DEFENDED, CLASSES)],
+        "lines": [line(DEFENDED)],
+    }
+    return {**found, **changes}
+
+
+def cells(page: str) -> list[list[str]]:
+    """The words of a table's body, row by row."""
+    body = page.split("<tbody>")[1].split("</tbody>")[0]
+    rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", one) for one in body.split("</tr>") if one]
+    return [[re.sub(r"<[^>]+>", " ", cell).strip() for cell in one] for one in rows]
+
+
+def test_the_transfer_table_says_who_falls_and_who_cannot_be_compared() -> None:
+    page = attack_tables.transfer_table(findings(), {UNDEFENDED: "Model U"})
+    first, second, third = cells(page)
+    assert "attacked" in first[0] and "holds" in first[1]
+    assert second[0].startswith("Model U") and "held out" in second[0]
+    assert second[2].split() == ["frog", "80%"] and second[3].split() == ["ship", "80%"]
+    assert second[4] == "80% \u2192 10%" and "fooled" in second[1]
+    assert "not comparable" in third[1] and "ship" in third[1] and "chooses from 10 texts" in third[0]
+    assert "0 of 1 attacked, 1 of 1 held out. 1 not counted." in page
+
+
+@pytest.mark.parametrize(
+    ("label", "targets", "words", "share"),
+    [
+        ("", [], "was not given: fooled is who no longer says what it said before", "the first answer"),
+        ("frog", [], "shows frog: fooled is who no longer says so; who did not say so before is not", "probable frog"),
+        ("frog", ["ship"], "shows frog: who did not say so before is not counted", "probable ship"),
+        ("", ["ship"], "Fooled is who says ship, and did not before", "probable ship"),
+    ],
+)
+def test_the_table_says_what_counts(label: str, targets: list[str], words: str, share: str) -> None:
+    page = attack_tables.transfer_table(findings(question={"label": label, "targets": targets}), {})
+    assert words in page and share in page
+
+
+def test_that_a_model_held_is_said_with_what_it_means() -> None:
+    """An attacked model that holds: no proof that it is robust. Of those that only look on nothing is said."""
+    page = attack_tables.transfer_table(findings(), {DEFENDED: "Model D <b>"})
+    answer = next(row for row in findings()["rows"] if row["victim"] == DEFENDED)["after"]["label"]
+    assert f"Model D &lt;b&gt; held: it says {answer}." in page and "is taken for ship. That does not prove" in page
+    left = attack_tables.transfer_table(findings(question={"label": "", "targets": []}), {})
+    assert "is taken for something else" in left
+    fell = findings()
+    fell["rows"] = [{**row, "outcome": "success"} for row in fell["rows"]]
+    onlookers = findings()
+    onlookers["victims"] = [{**victim, "attacked": False} for victim in onlookers["victims"]]
+    for other in (fell, onlookers):
+        assert "held:" not in attack_tables.transfer_table(other, {})
+
+
+def test_a_model_that_was_wrong_before_is_not_said_to_be_fooled() -> None:
+    def says(name: str) -> dict[str, Any]:
+        return {"top": [{"class": name, "probability": 0.9}]}
+
+    image = {"before": {"m": says("frog")}, "after": {"m": says("ship")}}
+    assert "fooled: frog became ship" in results.verdicts(image, {}, {})
+    assert "fooled: frog became ship" in results.verdicts(image, {}, {}, "a photo of a frog")
+    wrong = results.verdicts(image, {}, {}, "ship")
+    assert "was wrong before: frog, now ship" in wrong and "cx-fell" not in wrong
+
+
+def test_an_outcome_has_one_code_everywhere() -> None:
+    """U14: the same sign and words in both tables and below; none where nothing counts."""
+    marks = {
+        "success": ("\u2713", "fooled"),
+        "failure": ("\u2717", "holds"),
+        "wrong before": ("", "was wrong before"),
+        "target before": ("", "saw it before"),
+        "no answer before": ("", "gave no answer before"),
+    }
+    for outcome, (sign, words) in marks.items():
+        found = findings()
+        found["rows"] = [
+            {**row, "outcome": outcome, "reached": True, "by_itself": True}
+            for row in found["rows"]
+            if row["victim"] == UNDEFENDED
+        ]
+        above = attack_tables.transfer_table(found, {})
+        below = attack_tables.survival_table(found, {})
+        for page in (above, below):
+            row = next(row for row in cells(page) if any(words in cell for cell in row) or page is below)
+            assert (sign in "".join(row)) if sign else not {"\u2713", "\u2717", "*"} & set("".join(row)), (outcome, row)
+        assert words in below
+        said = {"top": [{"class": "frog", "probability": 0.9}]}
+        image = {"before": {UNDEFENDED: said}, "after": {UNDEFENDED: said}}
+        assert words in results.verdicts(image, {}, {}, "", attack_tables.outcomes(found))
+
+
+def test_a_target_that_was_missed_is_no_success() -> None:
+    """U14: a model led to ship that says dog holds, here as in the table."""
+    image = {"before": {"m": {"top": [{"class": "frog", "probability": 0.9}]}}}
+    recipe = {"recipe": {"classes": ["ship"], "objective": "logit", "models": ["m"]}}
+    for now, words in (("dog", "holds: frog became dog"), ("ship", "fooled: frog became ship")):
+        after = {"m": {"top": [{"class": now, "probability": 0.9}]}}
+        assert words in results.verdicts({**image, "after": after}, recipe, {})
+
+
+def test_the_parts_of_a_change_have_names_and_factors(tmp_path: Path) -> None:
+    media = Media({"data": tmp_path}, b"k" * 32)
+    page = attack_results.parts_view({"perturbation": {"parts": parts("a.png")}}, tmp_path, media)
+    names = re.findall(r"<b>(.*?)</b>", page)
+    assert names == ["1\u00d71 cell", "1\u00d72 cells", "3\u00d75 cells", "layers of 6 to 7 cells"]
+    assert page.count("at most 8/255, shown 62 times as strong</figcaption>") == 4 and "but for 0.50/255" in page
+    shown = [{"file": "a.png", "factor": 1.0, "largest": 0.0, "from": None, "to": None}]
+    shown.append({"file": "a.png", "factor": 62.0, "largest": 0.001, "from": 60.0, "to": 30.0})
+    octaves = {"perturbation": {"parts": {"kind": "octaves", "shown": shown, "rest": 0.0}}}
+    page = attack_results.parts_view(octaves, tmp_path, media)
+    assert "the mean</b><br>nothing" in page and "waves of 60 to 30 pixels</b><br>at most 0.26/255" in page
+    assert "no layers" in page and attack_results.parts_view({"perturbation": {}}, tmp_path, media) == ""
+
+
+def test_the_survival_table_has_ticks_numbers_and_a_control() -> None:
+    page = attack_tables.survival_table(findings(), {})
+    saved, compressed, blurred = cells(page)
+    assert saved[1].startswith("\u2717") and saved[2].startswith("\u2713") and saved[3] == "not comparable"
+    assert compressed[2].startswith("\u2717") and "frog" in compressed[2]
+    assert "*" in blurred[2] and "*" not in saved[2] and "not the attack" in page
+
+
+def test_what_is_not_known_yet_is_to_come() -> None:
+    assert attack_tables.tables({}, {}) == ""
+    some = findings()
+    page = attack_tables.tables({**some, "rows": some["rows"][:2]}, {})
+    assert page.count("cx-to-come") == 1 + 9 - 2
+    broken = [{**some["victims"][0], "why_not": "Its weights are missing."}]
+    page = attack_tables.tables({**some, "victims": broken, "rows": []}, {})
+    assert "Its weights are missing." in page and "attack-survival" not in page
+
+
+def test_every_text_of_the_findings_is_escaped(tmp_path: Path) -> None:
+    recipe = Recipe(task="attack", models=(EVIL,), classes=("ship",), norm="linf", eps=0.1)
+    hostile = {"label": EVIL, "confidence": 0.5}
+    rows = [{**row(EVIL, part, ("", EVIL)), "before": hostile, "after": hostile} for part in ("saved", EVIL)]
+    one = findings(
+        victims=[{**victim(EVIL, recipe), "name": EVIL}, {**victim(EVIL, recipe), "why_not": EVIL}],
+        rows=rows,
+        question={"label": EVIL, "targets": [EVIL]},
+        survivals={"saved": EVIL, EVIL: EVIL},
+        heat=[
+            {**heat(EVIL, (EVIL, "ship", "frog")), "readouts": [EVIL] * 3, "answers": {"before": EVIL, "after": EVIL}}
+        ],
+        lines=[{**line(EVIL), "was": EVIL, "crossings": [{"t": 0.5, "before": EVIL, "after": EVIL}]}],
+    )
+    save_png(fade(3, 8, (8, 8), 1), tmp_path / "a.png")
+    one["saliency"] = [{"victim": EVIL, "label": EVIL, "why_not": "", "before": "a.png", "after": "a.png"}]
+    one["views"] = [{"victim": EVIL, "resolutions": [4], "before": ["a.png"], "after": ["a.png"]}]
+    write_findings(tmp_path, one)
+    media = Media({"data": tmp_path}, b"k" * 32)
+    image = {"file": "a.png", "source": "a.png", "linf": 0.1, "l2": 1.0, "cosines": {EVIL: []}}
+    job = snapshot(tmp_path, result={"recipe": {}, "images": [image], "findings_error": EVIL})
+    page = attack_results.attack_view(job, media) + attack_results.attack_more(job, media, {EVIL: EVIL})
+    assert page.count("&lt;img") > 20 and "<img src=x" not in page
+
+
+def test_the_heat_map_marks_the_read_outs_that_changed_their_answer() -> None:
+    page = attack_seeing.heat_view(findings(), {})
+    before, after = page.split("<svg")[1:]
+    assert before.count("cx-heat-fell") == 0 and after.count("cx-heat-fell") == 2
+    assert before.count("<rect") == 3 * len(CLASSES)
+    assert "2 of 3 read-outs changed" in page and "together they now say ship, and said frog" in page
+    assert 'fill-opacity="0.800"' in before
+    damaged = heat("m", ("a", "b"))
+    damaged["after"] = [{"label": "", "confidence": None, "shares": [None, None]}] * 3
+    assert "no answer" in attack_seeing.heat_view({"heat": [damaged]}, {})
+
+
+def test_the_line_shows_where_the_answer_changes() -> None:
+    chart = attack_seeing.line_chart(line("m"), "Model")
+    was, now = re.findall(r'points="([^"]*)"', chart)
+    assert len(was.split()) == len(now.split()) == 26
+    first, last = (tuple(map(float, was.split()[place].split(","))) for place in (0, -1))
+    assert first[0] < last[0] and first[1] < last[1]  # to the right, and down
+    assert "frog becomes ship at 0.60 of the change." in chart
+    band = re.findall(r'<rect class="(\S+)" x="([\d.]+)"', chart)
+    assert [css for css, _ in band] == ["cx-path-was", "cx-path-now"]
+    steady = {**line("m"), "now": "", "crossings": []}
+    steady["points"] = [{**one, "label": "frog", "now": None} for one in steady["points"]]
+    assert "frog all along" in attack_seeing.line_chart(steady, "Model")
+
+
+def snapshot(folder: Path, **changes: Any) -> JobSnapshot:
+    values: dict[str, Any] = {
+        "id": "a1", "kind": "attack", "title": "attack", "owner": "o" * 32, "device": "cpu",
+        "status": JobStatus.DONE, "position": None, "done": 4, "total": 4, "unit": "steps", "eta_s": None,
+        "message": "", "stopping": False, "curves": {}, "preview": None, "preview_version": 0,
+        "result": None, "error": None, "created": 0.0, "started": 0.0,
+        "finished": None, "params": {}, "folder": str(folder),
+    }  # fmt: skip
+    return JobSnapshot(**(values | changes))
+
+
+def test_the_result_has_tables_first_and_the_rest_folded_away(tmp_path: Path) -> None:
+    save_png(fade(3, 8, (8, 8), 1), tmp_path / "a.png")
+    image = {"file": "a.png", "source": "a.png", "linf": 8 / 255, "l2": 1.0}
+    job = snapshot(tmp_path, result={"recipe": {"norm": "none"}, "images": [image]})
+    media = Media({"data": tmp_path}, b"k" * 32)
+    assert "SSIM" not in attack_results.attack_view(job, media)
+    write_findings(tmp_path, findings())
+    assert "0.9876" in attack_results.attack_view(job, media)
+    page = attack_results.attack_more(job, media, {})
+    order = [page.index(word) for word in ("attack-transfer", "attack-survival", "Which read-outs", "beyond", "Recipe")]
+    assert order == sorted(order) and "<details open" not in page.split("Which read-outs")[1]
+    assert "Tables as" not in page and "carries no recipe" not in attack_results.attack_view(job, media)
+    write_findings(tmp_path, findings(files={"csv": "rows.csv", "html": "report.html"}))
+    page = attack_results.attack_more(job, media, {})
+    assert 'download="crossmax-attack-tables.csv">Tables as CSV' in page and "Tables as HTML" in page
+    (tmp_path / "rows.csv").write_text("a,b\n")
+    address, key = re.findall(r"media/([^\"]*rows.csv)\?k=(\w+)", page)[0]
+    assert media.find(address, key) == tmp_path / "rows.csv"
+    bare = snapshot(tmp_path, result={**(job.result or {}), "with_recipe": False})
+    assert "carries no recipe" in attack_results.attack_view(bare, media)
+    write_findings(tmp_path, findings(complete=False))
+    assert "stopped while it was being measured" in attack_results.attack_view(job, media)
+    assert "Stopped at step" not in attack_results.attack_view(snapshot(
+        tmp_path, result=job.result, status=JobStatus.STOPPED), media)  # fmt: skip
+
+
+def test_curves_keep_to_the_steps_while_something_else_is_counted(tmp_path: Path) -> None:
+    curves = {"total": [(1, 2.0), (4, 1.0)]}
+    measuring = snapshot(tmp_path, curves=curves, done=3, total=90, unit="items")
+    assert ">4 steps<" in stage.loss_curves(measuring)
+    assert ">90 steps<" in stage.loss_curves(snapshot(tmp_path, curves=curves, total=90))
+
+
+# ---------------------------------------------------------------------- the widgets
+
+
+@pytest.fixture
+def tab(tmp_path: Path) -> AttackTab:
+    studio = make_studio(SimpleNamespace(), tmp_path, StandInMeasurements())
+
+    async def build() -> AttackTab:
+        with gr.Blocks(analytics_enabled=False):
+            tab = AttackTab(studio, gr.BrowserState({}))
+            tab.build()
+            tab.wire()
+        return tab
+
+    return asyncio.run(build())  # where no event loop runs, Gradio makes some that it never closes
+
+
+def values(tab: AttackTab, **changes: Any) -> dict[Any, Any]:
+    """What the widgets hold at first, with some of them changed by their ids on the page."""
+    held = {one: one.value for one in tab.components}
+    by_id = {getattr(one, "elem_id", None): one for one in held}
+    return held | {by_id[name.replace("_", "-")]: value for name, value in changes.items()}
+
+
+def test_the_tab_starts_with_the_preset(tab: AttackTab) -> None:
+    made = tab.order(values(tab))
+    assert made.recipe == from_preset("attack", "standard", objective="leave", classes=()) and made.pictures == {}
+    wish = tab.testing.read(values(tab))
+    assert wish["victims"] == [DEFENDED, UNDEFENDED, "tiny-clip"] and wish["labels"] == "cifar10"
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED["attack"]))
+def test_a_published_attack_fills_in_all_that_it_is(tab: AttackTab, name: str) -> None:
+    preset = PUBLISHED["attack"][name]
+    updates = tab.presets.choose_published(name)
+    assert updates[tab.presets.paper].info == preset.description and updates[tab.presets.choice].value is None
+    filled = {one: getattr(update, "value", update) for one, update in updates.items()}
+    wanted = values(tab, attack_goal=TARGET, attack_chips="frog")
+    held = wanted | {one: value for one, value in filled.items() if one in wanted}
+    if "target_views" in preset.overrides:
+        with pytest.raises(StudioError, match="target picture"):
+            tab.order(held)
+        return
+    recipe = tab.order(held).recipe
+    for field, value in preset.overrides.items():
+        assert getattr(recipe, field) == (pytest.approx(value, abs=1e-6) if field == "eps" else value), field
+    back = tab.presets.choose("standard")
+    again = held | {one: getattr(v, "value", v) for one, v in back.items() if one in held}
+    assert tab.order(again).recipe == tab.order(wanted).recipe
+
+
+def test_what_the_photo_shows_is_what_an_attack_leaves(tab: AttackTab) -> None:
+    assert tab.truth.read(values(tab)) == ""
+    told = values(tab, attack_truth=" Frog ")
+    recipe = tab.order(told).recipe
+    assert recipe.classes == ("frog",) and recipe.objective == "leave" and tab.truth.read(told) == "Frog"
+    assert title_of(recipe) == "attack away from frog"
+    towards = tab.order(values(tab, attack_truth="unicorn", attack_goal=TARGET, attack_chips="ship")).recipe
+    assert towards.classes == ("ship",) and title_of(towards) == "attack towards ship"
+    clip = values(tab, attack_model=["tiny-clip"], attack_truth="unicorn", attack_prompt="a {label}")
+    assert tab.order(clip).recipe.prompt == "a unicorn"
+    assert tab.truth.forget(None) == {tab.truth.name: None}
+    assert tab.truth.follow(["tiny-clip"])[tab.truth.name].choices == []
+
+
+def test_classifiers_and_clip_models_are_led_together(tab: AttackTab) -> None:
+    kept = tab.picture.take(_picture(tab.studio.uploads.root.parent), "a" * 32)[tab.picture.name]
+    mixed = values(
+        tab,
+        attack_model=[UNDEFENDED, "tiny-clip"],
+        attack_goal=TARGET,
+        attack_chips="ship",
+        attack_class_weight=0.5,
+        attack_aims=[TEXT, PICTURE, CAPTION],
+        attack_prompt=" a ship:2 ",
+        attack_captions="a frog\n\n a toad ",
+        attack_target_weight=0.25,
+    )
+    mixed[tab.texts.picture.name] = kept
+    order = tab.order(mixed)
+    recipe = order.recipe
+    assert recipe.models == (UNDEFENDED, "tiny-clip") and recipe.classes == ("ship",) and recipe.class_weight == 0.5
+    assert recipe.prompt == "a ship:2" and recipe.captions == "a frog | a toad" and recipe.target_weight == 0.25
+    assert order.pictures == {"target": kept.digest} and recipe.target == kept.digest
+    assert title_of(recipe) == "attack towards ship and a ship:2 and another picture"
+
+
+def test_what_is_hidden_counts_for_nothing(tab: AttackTab) -> None:
+    alone = tab.order(values(tab, attack_prompt="a ship", attack_captions="a frog")).recipe
+    assert alone.prompt == alone.captions == ""
+    clip = tab.order(values(tab, attack_model=["tiny-clip"], attack_goal=TARGET, attack_prompt="a ship")).recipe
+    assert clip.classes == () and clip.class_weight == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"attack_model": []}, "at least one"),
+        ({"attack_model": ["absent"]}, "weights are missing"),
+        ({"attack_model": ["../x"]}, "no model '../x' in the list"),
+        ({"attack_model": ["torchvision:nothing"]}, "torchvision has no classifier"),
+        ({"attack_model": ["tiny-clip"]}, "Say in Text"),
+        ({"attack_model": ["tiny-clip"], "attack_aims": []}, "Choose what"),
+        ({"attack_model": ["tiny-clip"], "attack_aims": [PICTURE]}, "Bring the picture"),
+        ({"attack_model": ["tiny-clip"], "attack_aims": [CAPTION]}, "Give captions"),
+        ({"attack_goal": TARGET, "attack_chips": "cow"}, "Choose a class"),
+        ({"attack_rule": "apgd"}, "apgd"),
+        ({"attack_truth": "unicorn"}, "no class 'unicorn'"),
+        ({"attack_truth": "a" * 201}, "at most 200"),
+    ],
+)
+def test_what_is_missing_is_said(tab: AttackTab, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(StudioError, match=words):
+        tab.order(values(tab, **changes))
+
+
+def test_a_published_model_is_called_by_its_name(tab: AttackTab) -> None:
+    name = "torchvision:net"
+    told = tab.surrogates.describe([name])[tab.surrogates.line]
+    assert "Knows other things. It is downloaded when it is first used (5 MB)." in told and "cx-notice" not in told
+    assert "no classifier" in tab.surrogates.describe(["torchvision:x"])[tab.surrogates.line]
+    assert "not in the list" in tab.surrogates.describe(["somebody"])[tab.surrogates.line]
+    followed = tab.classes.follow([name])
+    assert followed[tab.classes.area].visible is True and followed[tab.classes.choice.chips].choices[0][0] == "tench"
+    assert tab.truth.follow([name])[tab.truth.name].choices[2][0] == "frog"
+    order = tab.order(values(tab, attack_model=[name], attack_goal=TARGET, attack_chips="tench"))
+    assert (order.recipe.models, order.recipe.classes) == ((name,), ("tench",))
+    assert tab.testing.read(values(tab, attack_victims=[name]))["victims"] == [name]
+
+
+def test_victims_and_captions_are_checked(tab: AttackTab) -> None:
+    for changes in ({"attack_victims": ["absent"]}, {"attack_victims": ["/etc"]}, {"attack_choices": "one"}):
+        with pytest.raises(FormError):
+            tab.testing.read(values(tab, **changes))
+    wish = tab.testing.read(values(tab, attack_victims=["Large/net"], attack_choices="a\n b \na"))
+    assert wish["victims"] == ["Large/net"] and wish["captions"] == ["a", "b"]
+
+
+def test_an_attack_can_learn_to_survive(tab: AttackTab) -> None:
+    recipe = tab.order(values(tab, attack_through=True)).recipe
+    assert recipe.views == f"{from_preset('attack').views} | {SURVIVING}"
+    assert len(parse_views(recipe.views).views) == 3
+
+
+@pytest.mark.parametrize("rule", ["sgd", "adam", "pgd", "mi-fgsm", "apgd"])
+@pytest.mark.parametrize("kind", ["layers", "pixel"])
+def test_the_step_sizes_of_every_rule_make_a_recipe(rule: str, kind: str) -> None:
+    usual = from_preset("attack", "standard")
+    kind = "pixel" if rule == "apgd" else kind
+    fields = rule_fields(rule, kind, 50, usual)
+    recipe = usual.with_changes(optimiser=rule, perturbation=kind, **fields)
+    if (rule, kind) == ("pgd", "pixel"):
+        assert recipe.learning_rate == 0.05  # 2.5 eps in 50 steps
+    if (rule, kind) == ("mi-fgsm", "pixel"):
+        assert recipe.learning_rate == 0.02 and recipe.momentum == 1
+    if rule == "sgd":
+        assert recipe == usual.with_changes(perturbation=kind)
+
+
+def test_the_tab_asks_for_every_field_that_the_command_line_has() -> None:
+    own = {"task", "models", "classes", "weights", "seed", "images", "norm", "eps", "prompt", "negative", "captions"}
+    own |= {"class_weight", "target_weight", "caption_weight", "perturbation", "optimiser"}
+    assert {field.name for field in advanced_fields(task="attack")} | own == {one.name for one in cli_fields("attack")}
+
+
+def test_models_decide_which_targets_are_shown(tab: AttackTab) -> None:
+    for models, classes, texts in (([DEFENDED], True, False), (["tiny-clip"], False, True), ([], False, False)):
+        updates = {**tab.classes.follow(models), **tab.texts.follow(models)}
+        assert updates[tab.classes.area].visible is classes and updates[tab.texts.area].visible is texts
+    both = tab.classes.follow([DEFENDED, "tiny-clip"])
+    assert both[tab.classes.weight].visible is True
+
+
+def _picture(folder: Path) -> Path:
+    save_png(fade(3, 8, (8, 12), 1), folder / "other.png")
+    return folder / "other.png"

@@ -1,0 +1,156 @@
+"""The same records in PostgreSQL, where one is installed: the tests start a server of their own in a folder."""
+
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from foundation.jobs import JobError, JobService, JobStatus
+from foundation.jobs.store.database import Database
+from tests.foundation.jobs.puppet import PATIENCE, Puppet, finish, request
+from tests.foundation.jobs.test_takeover import OLD
+
+pytestmark = pytest.mark.postgresql
+pytest.importorskip("psycopg")
+
+
+def program(name: str) -> Path | None:
+    found = [Path(found)] if (found := shutil.which(name)) else []
+    found += sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
+    return found[0] if found else None
+
+
+class Server(NamedTuple):
+    folder: Path
+    commands: Path
+    user: str
+
+    def run(self, command: str, *words: str) -> None:
+        """Run a command of PostgreSQL's, which none of root's may be."""
+        options = {} if os.getuid() else {"user": self.user, "group": pwd.getpwnam(self.user).pw_gid}
+        environment = {**os.environ, "LC_ALL": "C"}
+        subprocess.run(
+            [self.commands / command, *words],
+            check=True,
+            cwd="/",
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            timeout=60,
+            **options,
+        )
+
+    def start(self) -> None:
+        log = str(self.folder / "log")
+        settings = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off"
+        self.run("pg_ctl", "-D", str(self.folder / "data"), "-l", log, "-w", "-o", settings, "start")
+
+    def stop(self) -> None:
+        self.run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "-w", "stop")
+
+    def address(self, name: str) -> str:
+        return f"postgresql://{self.user}@/{name}?host={self.folder}"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    initdb = program("initdb")
+    if initdb is None:
+        pytest.skip("no PostgreSQL is installed")
+    user = pwd.getpwuid(os.getuid()).pw_name
+    if os.getuid() == 0:
+        user = next((one.pw_name for one in pwd.getpwall() if one.pw_name in ("postgres", "nobody")), "nobody")
+    import tempfile
+
+    folder = Path(tempfile.mkdtemp(prefix="crossmax-postgresql-", dir="/tmp"))  # a socket's path is short
+    if os.getuid() == 0:
+        shutil.chown(folder, user)
+    server = Server(folder, initdb.resolve().parent, user)
+    try:
+        server.run("initdb", "-D", str(folder / "data"), "-A", "trust", "-U", user, "-E", "UTF8", "--no-sync")
+        server.start()
+        yield server
+        server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def address(server: Server, request: pytest.FixtureRequest) -> str:
+    """An empty database of its own."""
+    name = f"t{abs(hash(request.node.name)):x}"
+    server.run("createdb", "-h", str(server.folder), "-U", server.user, name)
+    return server.address(name)
+
+
+def test_a_job_from_submission_to_the_next_start(address: str, tmp_path: Path) -> None:
+    puppet = Puppet(steps=2)
+    puppet.release()
+    with JobService(tmp_path, {"work": puppet}, database=address) as service:
+        job = service.submit(request("Fr\u00f6sche \0 \ud83d", nested=[1, None, {"deep": 0.5}]))
+        done = finish(service, job)
+    assert not (tmp_path / "studio.db").exists()
+    with JobService(tmp_path, {}, database=address) as again:
+        found = again.snapshot(job)
+        assert (found.status, found.result, found.params) == (JobStatus.DONE, done.result, done.params)
+        assert found.title == "job Fr\u00f6sche \ufffd ?" and found.created == done.created
+        again.remove(job, "anna")
+    with JobService(tmp_path, {}, database=address) as last:
+        assert last.list() == []
+
+
+def test_the_steps_come_to_the_tables_there_too(address: str) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
+
+    from foundation.jobs.store.tables import Base
+
+    database = Database(address)
+    with database._engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+    database.close()
+
+
+def test_a_directory_of_the_version_before_is_taken_over_there_too(address: str, tmp_path: Path) -> None:
+    old = shutil.copytree(OLD, tmp_path / "data")
+    with JobService(old, {}, database=address) as service:
+        assert service.problems == () and len(service.list()) == 6
+
+
+def test_one_database_has_one_studio_there_too(address: str, tmp_path: Path) -> None:
+    with (
+        JobService(tmp_path / "one", {}, database=address),
+        pytest.raises(JobError, match="already uses this database"),
+    ):
+        JobService(tmp_path / "two", {}, database=address)
+    JobService(tmp_path / "two", {}, database=address).close()
+
+
+def test_a_server_that_goes_away_loses_no_finished_result(server: Server, address: str, tmp_path: Path) -> None:
+    """Killed while a job runs: said in words; and once it is back, everything is there, without a new start."""
+    puppet = Puppet(steps=1)
+    with JobService(tmp_path, {"work": puppet}, database=address) as service:
+        job = service.submit(request("cut"))
+        puppet.wait_step()
+        server.stop()
+        try:
+            puppet.step()
+            done = service.wait(job, PATIENCE)
+            assert done.status is JobStatus.DONE and done.result and "kept in its folder" in done.message
+            with pytest.raises(JobError, match="its server does not answer"):
+                service.submit(request("refused"))
+        finally:
+            server.start()
+        puppet.release()
+        finish(service, service.submit(request("next")))
+        service.tidy()
+        assert service.snapshot(job).message == "step 1"
+        with pytest.raises(JobError, match="already uses this database"):  # it is held again
+            JobService(tmp_path / "other", {}, database=address)
+    with JobService(tmp_path, {}, database=address) as again:
+        assert [one.status for one in again.list()] == [JobStatus.DONE] * 2

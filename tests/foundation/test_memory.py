@@ -1,0 +1,46 @@
+import errno
+import resource
+from pathlib import Path
+
+import pytest
+import torch
+
+from foundation.memory import give_back, is_out_of_memory
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), True),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("not enough memory"), False),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), True),
+        (OSError(errno.ENOSPC, "No space left on device"), False),
+    ],
+)
+def test_the_ways_in_which_memory_runs_out(error: Exception, expected: bool) -> None:
+    assert is_out_of_memory(error) == expected
+
+
+def test_what_pytorch_raises_on_the_cpu() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**55)
+    assert is_out_of_memory(caught.value)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory in use is read from Linux")
+def test_what_was_freed_below_what_is_used_is_given_back() -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+    give_back()
+    start = resident()
+    blocks = [bytearray(b"x" * 40_000) for _ in range(4000)]
+    last = blocks.pop()  # it lies above the others, which keeps them from being given back
+    assert resident() - start > 120e6
+    del blocks
+    give_back()
+    assert resident() - start < 60e6
+    assert len(last) == 40_000
