@@ -55,16 +55,17 @@ def table(assets: Path) -> str:
     """The table of every shipped model that has a report, with the command that made it."""
     rows, commands = [], []
     rules: dict[str, None] = {}
-    for path in sorted(assets.glob("*/evaluation*.json")):
+    for path in sorted(assets.glob("*/evaluation*.json"), key=lambda path: (path.parent, path.stem)):
         found = read_json(path)
         if "worst_case" not in found:  # of a CLIP, which has a table of its own
             continue
         report, name = as_report(found, f"The report '{path}'"), path.parent.name
+        which = path.stem.removeprefix("evaluation").strip("-")  # "" is the first that is shown of a model
         config = report.config
         rules[rule(report)] = None
         size = (path.parent / "model.safetensors").stat().st_size / 1e6
         rows.append(
-            f"| `{name}` | {size:.1f} MB | {_percent(report.clean)} | {_autoattack(report)} | "
+            f"| `{name}`{f' ({which})' if which else ''} | {size:.1f} MB | {_percent(report.clean)} | {_autoattack(report)} | "
             f"{_worst(report)} | {report.worst_case.n if report.worst_case else 0} |"
         )
         commands.append(

@@ -76,7 +76,7 @@ def test_the_shipped_models_are_ready_small_and_have_cards_with_figures() -> Non
 
 def test_what_is_said_of_autoattack_and_the_adaptive_suite_is_in_the_report() -> None:
     """`crossmax-plain-cifar10`: AutoAttack `rand` leaves several times as many images as all attacks together."""
-    report = json.loads((ROOT / "assets/crossmax-plain-cifar10/evaluation.json").read_text(encoding="utf-8"))
+    report = json.loads((ROOT / "assets/crossmax-plain-cifar10/evaluation-autoattack.json").read_text(encoding="utf-8"))
     (rand,) = (attack for attack in report["attacks"] if "autoattack" in attack)
     assert rand["config"]["version"] == "rand" and report["worst_case"]["n"] >= 256
     assert rand["autoattack"]["own_accuracy"] > 3 * report["worst_case"]["accuracy"]
@@ -87,11 +87,11 @@ def test_what_is_said_of_autoattack_and_the_adaptive_suite_is_in_the_report() ->
 def test_a_random_models_figures_have_their_rule_everywhere() -> None:
     """H5: 3.5 % while attacked and 7.4 % by fresh draws, AutoAttack's 26.6 and 27.3 %, in card, README, terminal."""
     folder = ROOT / "assets/crossmax-plain-cifar10"
-    report = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+    report = json.loads((folder / "evaluation-autoattack.json").read_text(encoding="utf-8"))
     (rand,) = (attack for attack in report["attacks"] if "autoattack" in attack)
     fresh = report["accounting"]["worst_case"]["rescored"]
     card = (folder / "README.md").read_text(encoding="utf-8")
-    row = next(line for line in README.splitlines() if line.startswith("| `crossmax-plain-cifar10`"))
+    row = next(line for line in README.splitlines() if line.startswith("| `crossmax-plain-cifar10` (auto"))
     for name, figures in ((rand["name"], (rand, rand["rescored"])), (WORST_CASE, (report["worst_case"], fresh))):
         for by, figure in zip((WHILE_ATTACKED, AFRESH), figures, strict=True):
             share = f"{figure['accuracy']:.1%}"
@@ -123,7 +123,7 @@ def test_the_terminal_says_which_signs_were_tested() -> None:
 
 def test_autoattack_on_the_robust_model_leaves_more_than_the_transfer_from_the_mean() -> None:
     """AutoAttack `standard` on 1,000 images of `crossmax-cifar10`; the worst case over all attacks is the headline."""
-    report = json.loads((ROOT / "assets/crossmax-cifar10/evaluation.json").read_text(encoding="utf-8"))
+    report = json.loads((ROOT / "assets/crossmax-cifar10/evaluation-autoattack.json").read_text(encoding="utf-8"))
     (standard,) = (attack for attack in report["attacks"] if "autoattack" in attack)
     assert standard["config"]["version"] == "standard" and standard["n"] >= 1000 and report["complete"]
     on_the_mean = [attack["accuracy"] for attack in report["attacks"] if attack["name"].startswith("mean/")]
