@@ -42,7 +42,7 @@ def _autoattack(report: EvaluationReport) -> str:
             own, version = attack.autoattack.own_accuracy, attack.config.version
             votes = [f"{f.accuracy:.1%} {by}" for name, by, f in both_rules(report) if name == attack.name]
             found.append(f"{own:.1%} (`{version}`{'; by majority ' if votes else ''}{', '.join(votes)})")
-    return ", ".join(found) or "not run"
+    return ", ".join(found)
 
 
 def _worst(report: EvaluationReport) -> str:
@@ -64,8 +64,10 @@ def table(assets: Path) -> str:
         config = report.config
         rules[rule(report)] = None
         size = (path.parent / "model.safetensors").stat().st_size / 1e6
+        title = f"`{name}` ({which})" if which else f"`{name}`"
+        elsewhere = "in its own row" if (path.parent / "evaluation-autoattack.json").is_file() else "not run"
         rows.append(
-            f"| `{name}`{f' ({which})' if which else ''} | {size:.1f} MB | {_percent(report.clean)} | {_autoattack(report)} | "
+            f"| {title} | {size:.1f} MB | {_percent(report.clean)} | {_autoattack(report) or elsewhere} | "
             f"{_worst(report)} | {report.worst_case.n if report.worst_case else 0} |"
         )
         commands.append(
