@@ -16,7 +16,7 @@ import pytest
 import foundation.jobs
 from foundation.jobs import JobRequest, JobService, JobStatus
 
-ROOT = Path(foundation.jobs.__file__).parents[3]
+ROOT = Path(foundation.jobs.__file__).parents[2]
 PATIENCE = 20.0
 
 # The victim announces a moment on its standard output and then stands still until it is killed.
@@ -24,7 +24,7 @@ PREAMBLE = """
 import sys, threading
 from pathlib import Path
 from foundation.jobs import JobRequest, JobService
-from foundation.jobs import store
+from foundation.jobs.store import store
 from foundation.progress import Progress
 
 def here(moment):

@@ -151,7 +151,7 @@ import os, signal, sys
 from pathlib import Path
 from generator.inputs.photos import list_photos, find_photos
 from tests.generator.transfer.standins import Context
-from tests.generator.explorer import test_batch
+from tests.generator.transfer import test_batch
 from tests.generator.standins import Colours
 
 class Dying(Colours):
