@@ -136,6 +136,7 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
     from app.evaluation.data import EvaluationData
     from app.evaluation.service import Evaluations
     from app.evaluation.speeds import Speeds
+    from app.handlers.aside import Aside
     from app.handlers.costs import cost_of
     from app.handlers.describing import read_offer
     from app.handlers.layers import SavedLayers
@@ -175,6 +176,7 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
     shop = Workshop(catalogue, data, Timings(data.timings), read_vlm)
     examples, photos = ASSETS / "examples", ASSETS / "photos"
     listing = functools.partial(models.list, "classifier")
+    aside = Aside()
     service = JobService(
         data.root,
         make_handlers(shop),
@@ -190,7 +192,7 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
         studio = Studio(
             jobs=jobs,
             models=models,
-            measurements=Measurements(shop.timings, catalogue, listing, device),
+            measurements=Measurements(shop.timings, catalogue, listing, device, aside),
             layers=SavedLayers(),
             evaluations=Evaluations(
                 catalogue, listing, data, EvaluationData(data, examples), Speeds(data.speeds), device
@@ -203,7 +205,7 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
             device_note=note,
             version=__version__,
             vlm=lambda: read_offer(read_vlm),
-            unit_layers=UnitLayers(catalogue, device),
+            unit_layers=UnitLayers(catalogue, device, aside),
         )
         served = serve(
             build_app(studio),

@@ -4,7 +4,7 @@
 - text, image, attack: `pictures` (recipe to files), then `layers`, `changes`, `spectra`, `onlookers`; of attacks also
   `exploring` and `exploring_pictures` (who falls, what survives), `describing` (vision-language models); `folders` for
   many photos. `findings` reads again what they wrote; `units` lists the layers of a network.
-- `costs` says what a job would take, `measurements` measures the passes of one.
+- `costs` says what a job would take, `measurements` answers questions about pictures, in the threads of `aside`.
 
 To add a kind of job: a handler in `registry.make_handlers`, its cost in `costs`.
 """

@@ -1,7 +1,7 @@
 """What the page asks about pictures: what they cost here, what classifiers say of them, and how their detail lies."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from PIL import Image
 
 from app.costs.estimates import Cost
 from app.costs.timings import Timings
+from app.handlers.aside import Aside
 from app.handlers.exploring import Wish
 from app.handlers.onlookers import ask
 from app.handlers.pictures import extras_of
@@ -30,12 +31,14 @@ class Measurements:
         catalogue: the models that are asked.
         list_models: the list of classifiers.
         device: where all of it happens.
+        aside: the threads in which models are asked.
     """
 
     timings: Timings
     catalogue: Catalogue
     list_models: Callable[[], Sequence[ModelInfo]]
     device: str
+    aside: Aside = field(default_factory=Aside)
 
     def cost(
         self,
@@ -57,11 +60,11 @@ class Measurements:
 
     def opinions(self, picture: Path) -> Mapping[str, Any]:
         """What the ready classifiers say about a picture, by their names."""
-        return ask(picture, self.catalogue, self.device)
+        return self.aside(ask, picture, self.catalogue, self.device)
 
     def spectrum(self, picture: Path) -> Mapping[str, Any]:
         """How the detail of a picture is spread over scales. StudioError for one that is too small."""
-        return spectrum_of(picture)
+        return self.aside(spectrum_of, picture)
 
 
 def _size_of(photo: Path) -> Size:

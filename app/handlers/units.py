@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 
+from app.handlers.aside import Aside
 from app.handlers.onlookers import load_classifier
 from foundation.catalogue.catalogue import Catalogue
 from foundation.errors import StudioError
@@ -18,10 +19,11 @@ class UnitLayers:
     Args:
         catalogue: the models.
         device: where they run.
+        aside: the threads in which they run.
     """
 
-    def __init__(self, catalogue: Catalogue, device: str) -> None:
-        self._catalogue, self._device = catalogue, device
+    def __init__(self, catalogue: Catalogue, device: str, aside: Aside | None = None) -> None:
+        self._catalogue, self._device, self._aside = catalogue, device, aside or Aside()
         self._known: OrderedDict[tuple[str, str], tuple[Layer, ...]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -33,8 +35,11 @@ class UnitLayers:
         key = (model, info.revision)
         with self._lock:
             if key not in self._known:
-                loaded = load_classifier(self._catalogue, model, self._device)
-                self._known[key] = tuple(layers_of(observable(loaded, model)).values())
+                self._known[key] = self._aside(self._look, model)
             while len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
             return self._known[key]
+
+    def _look(self, model: str) -> tuple[Layer, ...]:
+        loaded = load_classifier(self._catalogue, model, self._device)
+        return tuple(layers_of(observable(loaded, model)).values())
