@@ -21,7 +21,7 @@ from benchmarks._harness import machine, run_benchmark, table, write_json
 from foundation.command_line.arguments import number, whole
 from foundation.command_line.program import Parser
 from foundation.errors import StudioError
-from foundation.files.places import result_file
+from foundation.files.places import result_file, user_path
 from foundation.files.text_files import read_json
 
 HERE = Path(__file__).resolve().parent.parent
@@ -68,7 +68,7 @@ def fastest(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 def main() -> int:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkout", type=Path, help="a folder with the other version of the program")
+    parser.add_argument("checkout", type=user_path, help="a folder with the other version of the program")
     parser.add_argument("--benchmarks", nargs="*", default=list(USUAL), help="their names (default: %(default)s)")
     parser.add_argument("--turns", type=whole(1, 100), default=3, help="runs of each (default: %(default)s)")
     parser.add_argument(
