@@ -76,7 +76,7 @@ def test_the_wheel_has_every_module_every_page_file_and_all_that_ships(installed
     files = {path.relative_to(ROOT) for name in PACKAGES for path in (ROOT / name).rglob("*") if path.is_file()}
     wanted = {path.as_posix() for path in files if "__pycache__" not in path.parts}
     shipped = (path.relative_to(ROOT).as_posix() for path in (ROOT / "assets").rglob("*") if path.is_file())
-    wanted |= {f"generator/{path}" for path in shipped if path.count("/") > 1}  # not the two sheets of the README
+    wanted |= {f"foundation/{path}" for path in shipped if path.count("/") > 1}  # not the two sheets of the README
     with zipfile.ZipFile(installed.wheel) as wheel:
         names = set(wheel.namelist())
     assert wanted - names == set()
