@@ -19,6 +19,7 @@ from foundation.command_line.program import Parser, answered, called, run_progra
 from foundation.errors import StudioError
 from foundation.files.places import optional_path
 from foundation.files.shipped import ASSETS
+from foundation.memory import keep_no_buffers
 
 if TYPE_CHECKING:
     from app.costs.timings import Timings
@@ -129,7 +130,8 @@ def choose_device(wanted: str, cuda_available: bool) -> tuple[str, str]:
 
 
 def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
-    # Imported here, so that --help answers at once and the environment is set before gradio reads it.
+    # Imported here, so that --help answers at once and the environment is set before gradio and MKL read it.
+    keep_no_buffers()
     import torch
 
     from app.costs.timings import Timings
