@@ -44,7 +44,7 @@ def _trim() -> Callable[[int], int] | None:
 def keep_no_buffers() -> None:
     """Have Intel's MKL give its working memory back after each call; to be said before PyTorch is imported.
 
-    It would keep up to some 13 MB for every thread that ever multiplied matrices, until that thread ends: half a gigabyte
-    in a server that answers in forty threads. Who set the variable otherwise has it so.
+    It would keep up to some 13 MB for every thread that ever multiplied matrices, until that thread ends: half a
+    gigabyte in a server that answers in forty threads. Who set the variable otherwise has it so.
     """
     os.environ.setdefault("MKL_DISABLE_FAST_MM", "1")

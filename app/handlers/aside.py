@@ -1,8 +1,7 @@
 """A few threads of their own for what the page asks of models without a job.
 
-PyTorch's kernels (oneDNN) keep working memory of every thread that ever ran one, about 13 MB for the shipped models,
-until the thread ends. The server answers clicks in forty threads that never do: a model that is asked in all of them in
-turn costs half a gigabyte that nobody uses.
+PyTorch's libraries keep working memory of every thread that ever ran one of their kernels, until the thread ends. The
+server answers clicks in forty threads that never do: so models are asked in these instead.
 """
 
 import contextvars
