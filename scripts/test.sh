@@ -39,24 +39,28 @@ fi
 
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
-.venv/bin/mypy >"$types_said" 2>&1 & # beside the first tests
-types=$!
 # Files of tests run side by side, one in each process, and each process computes on one core: small tensors gain
 # nothing from more. A process holds models, so there are at most four, whatever the machine. The tests in a browser run
 # beside them one after the other, and before them in turn: what they look at lasts seconds.
 export OMP_NUM_THREADS=1
 failed=0
+check_types() { .venv/bin/mypy >"$types_said" 2>&1; }
 if [ $# -gt 0 ]; then
+  check_types || failed=$?
   .venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile "$@" || failed=$?
 else
-  .venv/bin/python -m pytest -m browser >"$browser_said" 2>&1 &
+  (
+    browser=0
+    .venv/bin/python -m pytest -m browser >"$browser_said" 2>&1 || browser=$?
+    check_types || browser=$?
+    exit "$browser"
+  ) &
   browser=$!
   nice -n 5 .venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not browser" || failed=$?
   wait "$browser" || failed=$?
   echo "The tests in a browser:"
   cat "$browser_said"
 fi
-wait "$types" || failed=$?
 echo "The types:"
 cat "$types_said"
 exit "$failed"

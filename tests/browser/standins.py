@@ -27,6 +27,8 @@ from tests.picture_results import picture, result
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 STEP_SECONDS = 0.05
 SLOW_STEP_SECONDS = 1.0
+WATCHED_CLASS, WATCHED_STEP_SECONDS = "horse", 0.2
+"""A picture of this class takes its time, so that a busy machine shows several previews of it."""
 PATIENT_CLASS, PATIENT_STEP = "deer", 8
 """A picture of this class waits, after so many steps, until it is stopped or discarded: it cannot end before."""
 
@@ -156,7 +158,8 @@ def work(context: JobContext, recipe: Recipe, size: tuple[int, int], term: str =
     step = 0
     for step in range(1, recipe.steps + 1):
         # One slow step: the page polls several times and finds nothing new.
-        time.sleep(SLOW_STEP_SECONDS if step == 5 else STEP_SECONDS)
+        watched = recipe.classes[:1] == (WATCHED_CLASS,)
+        time.sleep(SLOW_STEP_SECONDS if step == 5 else WATCHED_STEP_SECONDS if watched else STEP_SECONDS)
         losses = {"total": -float(step), term: -float(step)}
         context.progress(
             Progress(step, recipe.steps, losses=losses, preview=lambda n=step: fade(n, recipe.steps, size, recipe.seed))

@@ -85,13 +85,14 @@ def test_stop_keeps_the_picture_and_discard_does_not(visit: "sync_api.Page") -> 
 
 
 def test_a_reload_in_the_middle_finds_the_running_job(visit: "sync_api.Page") -> None:
-    visit.locator("#class-preset label:nth-child(3)").click()  # the one that takes longest
-    visit.click("#image-start")
+    visit.get_by_text(PATIENT_CLASS, exact=True).click()  # loading a page may take longer than any other picture
+    visit.click("#class-create")
     wait_for_state(visit, "running")
     job = stage(visit).locator("[data-job]").get_attribute("data-job")
     visit.reload()
     visit.wait_for_selector(f"#image-stage [data-job='{job}'][data-status=running]")
-    visit.wait_for_selector(f"#image-stage [data-job='{job}'][data-status=done]")
+    visit.click("#image-stop")
+    visit.wait_for_selector(f"#image-stage [data-job='{job}'][data-status=stopped]")
 
 
 def test_results_of_others_are_not_shown(visit: "sync_api.Page") -> None:
