@@ -86,16 +86,8 @@ class Tab(Protocol):
     panel: JobPanel
     repeat: gr.UploadButton
     reset: gr.Button
-
-    @property
-    def seed(self) -> SeedInput:
-        """The seed."""
-        ...
-
-    @property
-    def with_recipe(self) -> gr.Checkbox:
-        """Whether the files carry their recipe."""
-        ...
+    seed: SeedInput
+    with_recipe: gr.Checkbox
 
     def build(self) -> None:
         """Create the widgets."""
