@@ -16,8 +16,7 @@ class ClassForm(RememberedForm):
 
     def __init__(self, tab: ClassTab) -> None:
         changing = [tab.models.choice, tab.models.others, tab.choice.chips, tab.choice.menu, tab.unit.layer]
-        widgets = [tab.preset, tab.with_recipe, *tab.inputs]
-        super().__init__("class", tab.panel.notice, tab.reset, widgets, changing=changing)
+        super().__init__("class", tab.panel.notice, tab.reset, [tab.preset, *tab.inputs], changing=changing)
         self._tab = tab
 
     @property
