@@ -18,11 +18,9 @@ from foundation.images.files import load_image, save_png
 from foundation.jobs.context import JobContext
 from foundation.progress import Progress
 from generator.recipes.recipe import Recipe
-from generator.records.answers import Answers, Said
 from generator.units.layers import Layer
 from tests.browser.attack_standins import finding_of, save_attack, upload_of
 from tests.browser.evaluation_standins import StandInEvaluations
-from tests.picture_results import picture, result
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 STEP_SECONDS = 0.05
@@ -115,8 +113,8 @@ class StandInMeasurements:
             size = load_image(photo).size[::-1]
         return cost_of(recipe, Rates(), size)
 
-    def opinions(self, picture: Path) -> Answers:
-        return {MODELS[0].name: Said.read(says("frog", "cat"))}
+    def opinions(self, picture: Path) -> Mapping[str, Any]:
+        return {MODELS[0].name: says("frog", "cat")}
 
     def spectrum(self, picture: Path) -> Mapping[str, Any]:
         if load_image(picture).width == 40:
@@ -182,8 +180,8 @@ def make_images(context: JobContext) -> dict[str, Any]:
         frame = fade(step, recipe.steps, recipe.size, recipe.seed + index)
         save_png(frame, context.dir / name, recipe.png_metadata())
         said = {model.name: says(*recipe.classes[:1] or ("frog",), "cat") for model in MODELS[:2]}
-        images.append(picture(name, seed=recipe.seed + index, before=said, after=said))
-    return result(recipe, *images)
+        images.append({"file": name, "seed": recipe.seed + index, "before": said, "after": said})
+    return {"recipe": recipe.model_dump(mode="json"), "images": images}
 
 
 class Texts:
@@ -201,7 +199,7 @@ class Texts:
         step = work(context, recipe, size, "prompt")
         images = [self._save(context, recipe, step, size, photos, index) for index in range(recipe.images)]
         taken = recipe.with_changes(steps=step, size=size)
-        return result(taken, *images)
+        return {"recipe": taken.model_dump(mode="json"), "images": images, "unknown_words": {}}
 
     def _upload(self, context: JobContext, name: str) -> Image.Image:
         picture = load_image(self._uploads.find(context.params[name], context.owner))
@@ -223,7 +221,7 @@ class Texts:
         name = f"image-{index + 1}.png"
         save_png(frame, context.dir / name, recipe.with_changes(steps=step).png_metadata())
         cosines = [{"role": "prompt", "text": recipe.prompt, "weight": 1.0, "before": 0.1, "after": 0.4}]
-        facts = picture(name)
+        facts: dict[str, Any] = {"file": name, "before": {}, "after": {}}
         if "source" in photos:
             facts |= {"source": "source.png", "linf": 0.1, "l2": 1.0}
         return {**facts, "seed": recipe.seed + index, "cosines": {recipe.models[0]: cosines}}
@@ -256,8 +254,9 @@ class Attack:
             "before": {defended: says("frog", "cat"), undefended: says("frog", "cat")},
             "after": {defended: says("frog", "cat"), undefended: says("ship", "frog")},
         }
+        kept = {"with_recipe": context.params["with_recipe"]}
         taken = recipe.with_changes(size=(source.height, source.width))
-        return result(taken, picture(**facts), with_recipe=context.params["with_recipe"])
+        return {"recipe": taken.model_dump(mode="json"), "images": [facts], **kept}
 
 
 class StandInLayers:
