@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.parsing import parse
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("app", "clip_model", "crossmax_studio", "foundation", "generator", "robust_model")
 MAY_IMPORT = {
@@ -90,14 +92,12 @@ def wrong_directions(source: str, path: Path) -> list[str]:
     banned = (set(PACKAGES) - allowed) | {"tests", "benchmarks", "scripts"}
     if own != "app":
         banned.add("gradio")
-    return [
-        f"{path}:{line} imports {name}" for line, name in imports(ast.parse(source), package) if top(name) in banned
-    ]
+    return [f"{path}:{line} imports {name}" for line, name in imports(parse(source), package) if top(name) in banned]
 
 
 def uncured_imports(source: str, path: Path) -> list[str]:
     """Imports of torchvision and its dependants that the cure does not precede, at the top of the same module."""
-    tree = ast.parse(source)
+    tree = parse(source)
     cures = [
         node.lineno
         for node in tree.body
@@ -118,7 +118,7 @@ def is_error_import(node: ast.ImportFrom) -> bool:
 
 def unpickling(source: str, path: Path) -> list[str]:
     """Whatever could run code that hides in a file of weights or arrays."""
-    tree = ast.parse(source)
+    tree = parse(source)
     harmless = {node.lineno for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and is_error_import(node)}
     found = [
         f"{path}:{line} imports {name}"
@@ -142,7 +142,7 @@ def unpickling(source: str, path: Path) -> list[str]:
 
 def global_randomness(source: str, path: Path) -> list[str]:
     """Draws that do not come from a torch.Generator that was passed in, and seeding of global generators."""
-    tree = ast.parse(source)
+    tree = parse(source)
     found = []
     for line, name in imports(tree):
         if top(name) in ("random",) or name.startswith("numpy.random"):
@@ -182,7 +182,7 @@ def work_at_import(source: str, path: Path) -> list[str]:
                 yield node
 
     found = []
-    for node in statements(ast.parse(source).body):
+    for node in statements(parse(source).body):
         busy = isinstance(node, (ast.For, ast.While, ast.With, ast.Delete, ast.AugAssign))
         bare = isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant)
         if busy or bare:
@@ -194,11 +194,9 @@ def open_to_any_format(source: str, path: Path) -> list[str]:
     """S1: `Image.open` without ``formats=``, which lets a file choose its parser (of EPS: a program)."""
     return [
         f"{path}:{call.lineno} {name} without formats="
-        for call, name in calls(ast.parse(source))
+        for call, name in calls(parse(source))
         if name.endswith("Image.open") and keyword(call, "formats") is None
-    ] + [
-        f"{path}:{line} imports {name} by name" for line, name in imports(ast.parse(source)) if name == "PIL.Image.open"
-    ]
+    ] + [f"{path}:{line} imports {name} by name" for line, name in imports(parse(source)) if name == "PIL.Image.open"]
 
 
 RUN_WHAT_IS_NAMED = {
@@ -212,7 +210,7 @@ NAMED_BY_A_FLAG = {("robust_model/zoo/own_network.py", "_find")}
 def imports_of_variables(source: str, path: Path) -> list[str]:
     """F1: imports of modules whose names are not written here; names out of files must never come to one."""
     found = []
-    tree = ast.parse(source)
+    tree = parse(source)
     inside = {
         id(node): function.name
         for function in ast.walk(tree)
@@ -231,7 +229,7 @@ def joined_uploads(source: str, path: Path) -> list[str]:
     if path.as_posix() == "app/visitors/uploads.py":
         return []
     found = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parse(source)):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
             left, fixed = ast.unparse(node.left), isinstance(node.right, ast.Constant)
             if "upload" in left.lower() and not fixed:
@@ -270,7 +268,7 @@ def test_only_the_adapter_imports_autoattack() -> None:
     importers = [
         str(path.relative_to(ROOT))
         for path in LIBRARY + COMMANDS
-        if any(top(name) in AUTOATTACK for _line, name in imports(ast.parse(path.read_text("utf-8"))))
+        if any(top(name) in AUTOATTACK for _line, name in imports(parse(path.read_text("utf-8"))))
     ]
     assert importers == ["robust_model/attacks/autoattack.py"]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.parsing import parse
 from tests.repository.test_architecture import COMMANDS, LIBRARY, ROOT, calls, keyword
 
 TEXT_FILES = "foundation/files/text_files.py"
@@ -32,7 +33,7 @@ def texts_past_the_pair(source: str, path: Path) -> list[str]:
     words."""
     return [
         f"{path}:{call.lineno} {what}: use foundation.files.text_files"
-        for call, name in calls(ast.parse(source))
+        for call, name in calls(parse(source))
         if (what := _past(call, name)) and path.as_posix() != TEXT_FILES and (path.as_posix(), what) not in EXEMPT
     ]
 
@@ -60,7 +61,7 @@ def _opens_text(call: ast.Call, *, builtin: bool) -> bool:
 def paths_past_the_types(source: str, path: Path) -> list[str]:
     """Flags for paths without a type of `foundation.files.places`, and parsers that do not refuse in one sentence."""
     found = []
-    for call, name in calls(ast.parse(source)):
+    for call, name in calls(parse(source)):
         kind = keyword(call, "type")
         if name.endswith("add_argument") and kind is not None and ast.unparse(kind) in ("Path", "pathlib.Path"):
             found.append(f"{path}:{call.lineno} type=Path: use a type of foundation.files.places")
@@ -71,9 +72,7 @@ def paths_past_the_types(source: str, path: Path) -> list[str]:
 
 def programs_without_the_net(source: str, path: Path) -> list[str]:
     """Modules that run as programs without `run_program` (benchmarks: `run_benchmark`, which calls it)."""
-    main = [
-        node for node in ast.parse(source).body if isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
-    ]
+    main = [node for node in parse(source).body if isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)]
     run = " ".join(map(ast.unparse, main))
     takes_flags = "argparse" in source or path.name == "__main__.py"
     good = not main or not takes_flags or "run_program(" in run or "run_benchmark(" in run

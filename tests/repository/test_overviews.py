@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.parsing import parse
 from tests.repository.test_architecture import PACKAGES, ROOT
 
 OVERVIEWS = sorted(
@@ -20,7 +21,7 @@ _NAME = re.compile(r"`([a-z_]+(?:\.\w+)*)`")
 
 
 def overview(path: Path) -> str:
-    return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return ast.get_docstring(parse(path.read_text(encoding="utf-8"))) or ""
 
 
 def is_there(name: str, package: Path) -> bool:

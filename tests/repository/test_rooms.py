@@ -1,11 +1,11 @@
 """The rooms of the house: folders of a size that can be seen at once, each of which imports only those below it."""
 
-import ast
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from tests.parsing import parse
 from tests.repository.test_architecture import LIBRARY, ROOT, imports
 
 FLOORS = {
@@ -50,7 +50,7 @@ def leads_up(source: str, path: Path) -> list[str]:
     own = ".".join(path.parent.parts[1:])
     return [
         f"{path}:{line} imports {name}, which is above it"
-        for line, name in imports(ast.parse(source), ".".join(path.parent.parts))
+        for line, name in imports(parse(source), ".".join(path.parent.parts))
         if (room := room_of(name, package)) is not None and floors.index(room) > floors.index(own)
     ]
 
@@ -60,7 +60,7 @@ def imports_entry_points(source: str, path: Path) -> list[str]:
     own = ".".join(path.with_suffix("").parts)
     return [
         f"{path}:{line} imports {name}"
-        for line, name in imports(ast.parse(source), ".".join(path.parent.parts))
+        for line, name in imports(parse(source), ".".join(path.parent.parts))
         for entry in ENTRY_POINTS
         if (name == entry or name.startswith(f"{entry}.")) and path.name != "__main__.py" and not own.startswith(entry)
     ]
