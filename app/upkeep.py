@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import logging
+import stat
 import threading
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Protocol
 
 from app.visitors import exports
 from foundation.errors import StudioError
+from foundation.files.living import found_below
 from foundation.jobs.service import CLEARED
 from foundation.jobs.store.model import InUseError, JobStatus
 from foundation.jobs.store.store import JobStore
@@ -75,11 +77,11 @@ class Upkeep:
 def empty(folder: Path, *, older_than: float = 0.0) -> None:
     """Delete what lies in a folder, or what was written there more than so many seconds ago."""
     before = time.time() - older_than
-    for path in sorted(folder.rglob("*"), reverse=True) if folder.is_dir() else ():
+    for path, found in found_below(folder):
         with contextlib.suppress(OSError):
-            if path.is_dir() and not path.is_symlink():
+            if stat.S_ISDIR(found.st_mode):
                 path.rmdir()  # if nothing is left in it
-            elif path.lstat().st_mtime <= before:
+            elif found.st_mtime <= before:
                 path.unlink()
 
 

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from foundation.errors import StudioError
+from foundation.files.living import found_below
 from foundation.images.files import load_image, load_noted, pixel_digest, save_png
 from foundation.limits import DAY_SECONDS, Limits
 
@@ -171,9 +172,9 @@ class Uploads:
         self._adopt(needed)
         for folder in self._folders():
             kept = places.get(folder.name, set())
-            for path in folder.iterdir():
+            for path, found in found_below(folder):
                 with contextlib.suppress(OSError):
-                    if path.stem not in kept and path.stat().st_mtime < before:
+                    if path.stem not in kept and found.st_mtime < before:
                         path.unlink()
             with contextlib.suppress(OSError):
                 folder.rmdir()  # if nothing is left in it
@@ -206,7 +207,7 @@ class Uploads:
     def _counted(self) -> dict[str, int]:
         if self._sizes is None:
             self._sizes = {
-                folder.name: sum(path.stat().st_size for path in folder.iterdir()) for folder in self._folders()
+                folder.name: sum(found.st_size for _, found in found_below(folder)) for folder in self._folders()
             }
         return self._sizes
 

@@ -18,6 +18,7 @@ from gradio_client.utils import is_file_obj_with_meta, strip_invalid_filename_ch
 
 from app.visitors.uploads import check_free
 from foundation.errors import StudioError
+from foundation.files.living import found_below
 from foundation.limits import Limits
 
 PREFIX = "/cache/"
@@ -47,9 +48,8 @@ class Cache:
             StudioError: too much waits already, or the disk has too little room.
         """
         before, size = (time.time() if now is None else now) - limits.cache_seconds, 0
-        for path in self.folder.rglob("*"):
+        for path, found in found_below(self.folder):
             with contextlib.suppress(OSError):
-                found = path.lstat()
                 if stat.S_ISDIR(found.st_mode):
                     if found.st_mtime < before:
                         path.rmdir()  # if it is empty

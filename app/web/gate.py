@@ -39,6 +39,8 @@ SAFETY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_HASHED, _KEPT = "/assets/", "private, max-age=31536000, immutable"
+"""The page's scripts, whose names change with what is in them, and how long a browser may keep them."""
 _CLAIMS = ("forwarded", "x-gradio-server", "x-real-ip", "x-original-url", "x-rewrite-url")
 """Headers by which a request may say that it is another one than it is, beside all that begin with x-forwarded."""
 
@@ -77,7 +79,7 @@ class Gate:
         if connection is not None:
             connection.begin()
         headers = Headers(scope=scope)
-        answer = _Answer(send, self._rules.limits)
+        answer = _Answer(send, self._rules.limits, hashed=scope["path"].startswith(_HASHED))
         reader = BodyReader(receive, headers, 0, 0.0, connection)
         try:
             if await self._arrival(scope, headers, answer):
@@ -178,10 +180,10 @@ class _EndedError(Exception):
 
 
 class _Answer:
-    """What is sent, with the headers that keep a page to itself."""
+    """What is sent, with the headers that keep a page to itself; ``hashed`` files are kept by the browser."""
 
-    def __init__(self, send: Send, limits: Limits) -> None:
-        self._send, self._limits = send, limits
+    def __init__(self, send: Send, limits: Limits, *, hashed: bool = False) -> None:
+        self._send, self._limits, self._hashed = send, limits, hashed
         self.started = False
 
     async def send(self, message: Message) -> None:
@@ -199,6 +201,8 @@ class _Answer:
             headers = MutableHeaders(scope=message)
             for name, value in SAFETY_HEADERS.items():
                 headers.setdefault(name, value)
+            if self._hashed and message["status"] == 200:
+                headers["Cache-Control"] = _KEPT
         await self._send(message)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import stat
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from foundation.files.living import found_below
 from foundation.jobs.context import Clock, Job
 from foundation.jobs.files import JobFiles
 from foundation.jobs.outcome import sentence
@@ -239,7 +241,4 @@ def beyond(jobs: Sequence[Job], sizes: Sequence[int], budget: int) -> list[Job]:
 
 def size_of(folder: Path) -> int:
     """The bytes of the files below a folder; 0 where there is none."""
-    try:
-        return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
-    except OSError:  # one went meanwhile
-        return 0
+    return sum(found.st_size for _, found in found_below(folder) if not stat.S_ISDIR(found.st_mode))

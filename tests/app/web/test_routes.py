@@ -1,6 +1,7 @@
 """Only what the page uses is there, for requests of this server's page alone, at a bounded size."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -141,6 +142,15 @@ def test_the_page_itself_and_browsers_of_old_are_answered(site: Site) -> None:
     assert site.client().call(site.body("arrive"), headers=local, host=f"localhost:{site.port}").status == 200
     assert site.client().call(site.body("arrive")).status == 200
     assert site.client().call(site.body("arrive"), headers=local).status == 403  # by another name than was asked for
+
+
+def test_scripts_whose_names_change_with_them_are_kept_by_the_browser(site: Site) -> None:
+    """The page itself, and what is not there, are asked for anew each time."""
+    page = site.client().get("/")
+    script = re.search(r'src="\.?(/assets/[^"]+\.js)"', page.text)
+    assert script is not None and "immutable" not in page.headers.get("cache-control", "")
+    assert site.client().get(script[1]).headers["cache-control"] == "private, max-age=31536000, immutable"
+    assert "immutable" not in site.client().get("/assets/nothing-12345678.js").headers.get("cache-control", "")
 
 
 def test_what_a_request_says_of_its_own_way_is_not_repeated(site: Site) -> None:
