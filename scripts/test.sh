@@ -51,12 +51,12 @@ if [ $# -gt 0 ]; then
 else
   (
     browser=0
-    .venv/bin/python -m pytest -m browser >"$browser_said" 2>&1 || browser=$?
+    .venv/bin/python -m pytest tests/browser >"$browser_said" 2>&1 || browser=$?
     check_types || browser=$?
     exit "$browser"
   ) &
   browser=$!
-  nice -n 5 .venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not browser" || failed=$?
+  nice -n 5 .venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --ignore tests/browser || failed=$?
   wait "$browser" || failed=$?
   echo "The tests in a browser:"
   cat "$browser_said"

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.browser.actions import open_classes
+from tests.browser.holding import Hold
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -29,6 +30,7 @@ class Server:
 
     address: str
     log: Path
+    data_dir: Path
 
 
 def free_port() -> int:
@@ -60,7 +62,7 @@ def serving(command: list[str], folder: Path, port: int) -> Iterator[Server]:
     try:
         address = f"http://127.0.0.1:{port}/"
         wait_until_answering(address, process, log)
-        yield Server(address, log)
+        yield Server(address, log, folder / "data")
     finally:
         process.terminate()
         try:
@@ -86,6 +88,15 @@ def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     options = ["--port", str(port), "--data-dir", str(folder / "data"), "--device", "cpu", "--no-browser"]
     with serving([sys.executable, "-m", "app", *options], folder, port) as found:
         yield found
+
+
+@pytest.fixture
+def held(server: Server) -> Iterator[Hold]:
+    """All work of the stand-ins is held back after its first steps, until the test releases it or ends."""
+    hold = Hold(server.data_dir)
+    hold.start()
+    yield hold
+    hold.release()
 
 
 @pytest.fixture(scope="module")  # its event loop runs in this thread: tests of other files need it for theirs
@@ -119,25 +130,99 @@ class Watch:
         page.on("request", on_request)
 
 
-@contextlib.contextmanager
-def first_visit(browser: "sync_api.Browser", address: str) -> Iterator["sync_api.Page"]:
-    """A first visit with a browser that knows nothing yet; fails afterwards if anything went wrong on the page."""
+def new_context(browser: "sync_api.Browser") -> "sync_api.BrowserContext":
+    """A browser that knows nothing yet."""
     context = browser.new_context(viewport={"width": 1400, "height": 900}, accept_downloads=True)
     context.set_default_timeout(60_000)
+    return context
+
+
+def forget(context: "sync_api.BrowserContext", address: str) -> None:
+    """Make a browser know nothing of an address any more, but for the files that every visitor is sent alike."""
+    page = context.new_page()
+    storage = {"origin": address.rstrip("/"), "storageTypes": "all"}
+    context.new_cdp_session(page).send("Storage.clearDataForOrigin", storage)
+    context.clear_cookies()
+    page.close()
+
+
+@contextlib.contextmanager
+def first_visit(context: "sync_api.BrowserContext", address: str) -> Iterator["sync_api.Page"]:
+    """A first visit with a browser that knows nothing yet; fails afterwards if anything went wrong on the page."""
     page, watch = context.new_page(), Watch()
     watch.follow(page, address)
     page.goto(address)
     page.wait_for_selector("#text-start:enabled")
     yield page
-    context.close()
+    for opened in context.pages:
+        opened.close()
     assert watch.faults == []
 
 
+@pytest.fixture(scope="module")
+def context(browser: "sync_api.Browser") -> Iterator["sync_api.BrowserContext"]:
+    """One browser for a file of tests: loading a page for the first time takes longer than most tests."""
+    opened = new_context(browser)
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
-def text_visit(browser: "sync_api.Browser", server: Server) -> Iterator["sync_api.Page"]:
+def text_visit(context: "sync_api.BrowserContext", server: Server) -> Iterator["sync_api.Page"]:
     """A first visit to the page with stand-ins, which opens with the tab of texts."""
-    with first_visit(browser, server.address) as page:
+    forget(context, server.address)
+    with first_visit(context, server.address) as page:
         yield page
+
+
+_PASSED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Remember how a test went, for the fixtures that end after it."""
+    report = yield
+    if call.when == "call":
+        item.stash[_PASSED] = report.passed
+    return report
+
+
+class UsedPage:
+    """A page that several tests use in turn, in a browser of their own; opened anew after one that failed."""
+
+    def __init__(self, context: "sync_api.BrowserContext", address: str) -> None:
+        self._context, self._address = context, address
+        self._page: sync_api.Page | None = None
+        self.watch = Watch()
+
+    def page(self) -> "sync_api.Page":
+        if self._page is None:
+            self._page, self.watch = self._context.new_page(), Watch()
+            self.watch.follow(self._page, self._address)
+            self._page.goto(self._address)
+            self._page.wait_for_selector("#text-start:enabled")
+        return self._page
+
+    def close(self) -> None:
+        if self._page is not None:
+            self._page.close()
+        self._page = None
+
+
+@pytest.fixture(scope="module")
+def used(browser: "sync_api.Browser", server: Server) -> Iterator[UsedPage]:
+    with new_context(browser) as own:
+        yield UsedPage(own, server.address)
+
+
+@pytest.fixture
+def used_visit(used: UsedPage, request: pytest.FixtureRequest) -> Iterator["sync_api.Page"]:
+    """The page as the tests before left it, on the tab of texts: for those that mind nothing of what stands there."""
+    yield used.page()
+    faults = used.watch.faults.copy()
+    if faults or not request.node.stash.get(_PASSED, False):
+        used.close()
+    assert faults == []
 
 
 @pytest.fixture
@@ -148,9 +233,10 @@ def visit(text_visit: "sync_api.Page") -> "sync_api.Page":
 
 
 @pytest.fixture
-def real_text_visit(browser: "sync_api.Browser", real_server: Server) -> Iterator["sync_api.Page"]:
+def real_text_visit(context: "sync_api.BrowserContext", real_server: Server) -> Iterator["sync_api.Page"]:
     """A first visit to the real app, which opens with the tab of texts."""
-    with first_visit(browser, real_server.address) as page:
+    forget(context, real_server.address)
+    with first_visit(context, real_server.address) as page:
         yield page
 
 

@@ -14,11 +14,11 @@ from foundation.progress import Progress
 from robust_model.evaluation.record.reading import read_report
 from robust_model.evaluation.record.schema import EvaluationReport
 from robust_model.evaluation.record.values import Proportion
+from tests.browser.holding import is_held
 from tests.reports import attack_report, plain_report
 
 BATCHES = 12
-BATCH_SECONDS = 0.2
-LONG_BATCH_SECONDS = 5.0
+BATCH_SECONDS = 0.05
 DATA = (
     DataChoice("drawings", "Two example drawings", "Two drawings with the labels frog and ship.", 2, whole=True),
     DataChoice("photos", "Photos", "A data set of photos.", 5000),
@@ -138,11 +138,11 @@ def compare(reports: Sequence[EvaluationReport]) -> StandInComparison:
     )
 
 
-def wait(context: JobContext, seconds: float) -> None:
-    """Let time pass, until the job is stopped."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until and not context.stop_requested:
-        time.sleep(0.05)
+def wait(context: JobContext, batch: int) -> None:
+    """Let time pass; after the first batch for as long as a test holds the work back, until the job is stopped."""
+    time.sleep(BATCH_SECONDS)
+    while batch > 1 and is_held(context):
+        time.sleep(BATCH_SECONDS)
 
 
 def evaluate(context: JobContext) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def evaluate(context: JobContext) -> dict[str, Any]:
     n = int(config["count"])
     report: dict[str, Any] = {}
     for done in range(1, BATCHES + 1):
-        wait(context, LONG_BATCH_SECONDS if "thorough" in config["suites"] and done > 1 else BATCH_SECONDS)
+        wait(context, done)
         counted = max(1, n * done // BATCHES)
         right = [proportion(counted * 3 // (place + 4), counted) for place in range(len(attacks))]
         report = plain_report(n, complete=done == BATCHES, clean=proportion(n * 4 // 5, n), worst_case=right[-1])

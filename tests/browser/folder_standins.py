@@ -19,9 +19,8 @@ from generator.transfer.table import Case
 from generator.victims.survival import SURVIVALS
 from generator.vlm.asking import ReadSettings
 from tests.browser.attack_standins import upload_of, victim
+from tests.browser.holding import is_held
 
-PATIENCE = 60.0
-"""Seconds that the second photo of a folder takes, unless the job is stopped or goes on from another."""
 Handler = Callable[[JobContext], dict[str, Any]]
 
 
@@ -45,12 +44,11 @@ class MoreAttacks:
 
 
 def attack_folder(context: JobContext, uploads: Uploads) -> dict[str, Any]:
-    """Brighten photo after photo, slowly at first; the first is no success."""
+    """Brighten photo after photo, the second for as long as a test wants; the first is no success."""
     recipe = Recipe(**context.params["recipe"])
     order, wish = context.params["folder"], context.params["explore"]
     victims = [victim(name, recipe) for name in dict.fromkeys([*recipe.models, *wish["victims"]])]
     folder = context.dir / FOLDER
-    until = time.monotonic() + (0 if context.params.get("continues") else PATIENCE)
     found: dict[str, Any] = {
         "attacks": {"a": list(recipe.models)},
         "total": len(order["photos"]), "done": 0, "targeted": False, "victims": victims, "cells": [],
@@ -60,7 +58,7 @@ def attack_folder(context: JobContext, uploads: Uploads) -> dict[str, Any]:
     for number, photo in enumerate(order["photos"]):
         total = len(order["photos"])
         context.progress(Progress(number, total, f"Attacking {number + 1} of {total}: {photo['name']}", unit="items"))
-        while number == 1 and time.monotonic() < until and not context.stop_requested:
+        while number == 1 and is_held(context):
             time.sleep(0.05)
         if context.stop_requested:
             break

@@ -1,7 +1,8 @@
 """Work that needs no model, and models that only have names: quick, and with faults on demand."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,14 @@ from generator.recipes.recipe import Recipe
 from generator.units.layers import Layer
 from tests.browser.attack_standins import finding_of, save_attack, upload_of
 from tests.browser.evaluation_standins import StandInEvaluations
+from tests.browser.holding import is_held
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-STEP_SECONDS = 0.05
-SLOW_STEP_SECONDS = 1.0
-WATCHED_CLASS, WATCHED_STEP_SECONDS = "horse", 0.2
-"""A picture of this class takes its time, so that a busy machine shows several previews of it."""
-PATIENT_CLASS, PATIENT_STEP = "deer", 8
-"""A picture of this class waits, after so many steps, until it is stopped or discarded: it cannot end before."""
+STEP_SECONDS = 0.02
+DOWNLOAD_SECONDS = 0.05
+HELD_STEP = 6
+"""The step at which a test can hold work back."""
+SILENT_SECONDS, TICK_SECONDS = 1.0, 0.1
 
 
 def model(name: str, title: str, description: str, **facts: Any) -> ModelInfo:
@@ -144,26 +145,31 @@ def fade(step: int, steps: int, size: tuple[int, int], seed: int) -> Image.Image
     return frame.resize((size[1], size[0]), Image.Resampling.NEAREST)
 
 
-def wait_for_the_owner(context: JobContext, step: int, total: int) -> None:
-    """Take no further step until the job is stopped; ends by itself when it is discarded."""
-    while not context.stop_requested:
-        time.sleep(STEP_SECONDS)
-        context.progress(Progress(step, total))
+def wait_while_held(context: JobContext, report: Callable[[int], None]) -> None:
+    """Go no further while a test holds the work back: show nothing new for a while, then ever new frames."""
+    tick = 0
+    if is_held(context):
+        time.sleep(SILENT_SECONDS)
+    while is_held(context):
+        tick += 1
+        report(tick)
+        time.sleep(TICK_SECONDS)
 
 
 def work(context: JobContext, recipe: Recipe, size: tuple[int, int], term: str = "class") -> int:
     """Take the steps of a recipe, and say how many were taken."""
     step = 0
-    for step in range(1, recipe.steps + 1):
-        # One slow step: the page polls several times and finds nothing new.
-        watched = recipe.classes[:1] == (WATCHED_CLASS,)
-        time.sleep(SLOW_STEP_SECONDS if step == 5 else WATCHED_STEP_SECONDS if watched else STEP_SECONDS)
+
+    def report(tick: int = 0) -> None:
         losses = {"total": -float(step), term: -float(step)}
-        context.progress(
-            Progress(step, recipe.steps, losses=losses, preview=lambda n=step: fade(n, recipe.steps, size, recipe.seed))
-        )
-        if step == PATIENT_STEP and recipe.classes[:1] == (PATIENT_CLASS,):
-            wait_for_the_owner(context, step, recipe.steps)
+        frame = partial(fade, step, recipe.steps, size, recipe.seed + tick)
+        context.progress(Progress(step, recipe.steps, losses=losses, preview=frame))
+
+    for step in range(1, recipe.steps + 1):
+        time.sleep(STEP_SECONDS)
+        report()
+        if step == HELD_STEP:
+            wait_while_held(context, report)
         if context.stop_requested:
             break
     return step
@@ -231,7 +237,7 @@ class Texts:
             context.progress(Progress(done * 10**6, 605 * 10**6, "Downloading Large/net", unit="bytes"))
             if context.stop_requested:
                 return {"note": "The download was stopped. What has arrived is kept.", "images": []}
-            time.sleep(STEP_SECONDS)
+            time.sleep(DOWNLOAD_SECONDS)
         raise StudioError("The download of Large/net failed. Without a network there are: 'tiny-clip'.")
 
 

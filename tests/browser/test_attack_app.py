@@ -4,6 +4,7 @@ import pytest
 
 from foundation.images.files import read_metadata
 from tests.browser.actions import a_jpeg, open_attacks, stage, upload, wait_for_state
+from tests.browser.holding import Hold
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -16,11 +17,12 @@ def attack(page: "sync_api.Page") -> None:
     page.get_by_text("200 x 120 pixels").wait_for()
 
 
-def test_the_tables_come_while_one_watches_and_the_rest_is_folded_away(visit: "sync_api.Page") -> None:
+def test_the_tables_come_while_one_watches_and_the_rest_is_folded_away(visit: "sync_api.Page", held: Hold) -> None:
     attack(visit)
     visit.click("#attack-create")
-    # both in one look: asked for one after the other, the second may come too late
-    visit.wait_for_selector("body:has(#attack-stage [data-status=running]) #attack-more .cx-to-come")
+    wait_for_state(visit, "running", "attack")
+    visit.wait_for_selector("#attack-more .cx-to-come")
+    held.release()
     wait_for_state(visit, "done", "attack")
     more = visit.locator("#attack-more")
     assert more.locator(".cx-to-come").count() == 0

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.actions import a_jpeg, open_attacks, stage, upload, wait_for_state
+from tests.browser.holding import Hold
 from tests.generator.vlm.server import KEY
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -36,7 +37,9 @@ def test_a_model_is_asked_after_the_attack_and_its_answers_stand_side_by_side(vi
     assert KEY not in visit.content()
 
 
-def test_a_folder_is_attacked_stopped_gone_on_with_and_taken_home(visit: "sync_api.Page", tmp_path: Path) -> None:
+def test_a_folder_is_attacked_stopped_gone_on_with_and_taken_home(
+    visit: "sync_api.Page", held: Hold, tmp_path: Path
+) -> None:
     open_attacks(visit)
     unfold(visit, "A folder of photos")
     for number in range(4):
@@ -58,6 +61,7 @@ def test_a_folder_is_attacked_stopped_gone_on_with_and_taken_home(visit: "sync_a
     visit.click("#attack-stop")
     wait_for_state(visit, "stopped", "attack")
     assert "It is not complete" in stage(visit, "attack").inner_text()
+    held.release()
     visit.click("#attack-folder-more")
     wait_for_state(visit, "done", "attack")
     more = visit.locator("#attack-more")

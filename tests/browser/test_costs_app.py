@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.browser.actions import a_jpeg, open_classes, stage, upload, wait_for_state
+from tests.browser.holding import Hold
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -40,12 +41,12 @@ def test_a_large_photo_says_what_it_costs_and_is_seen_whole(text_visit: "sync_ap
     assert card.evaluate("e => getComputedStyle(e).objectFit") == "contain"
 
 
-def test_cards_hear_of_jobs_that_nobody_follows(text_visit: "sync_api.Page") -> None:
+def test_cards_hear_of_jobs_that_nobody_follows(text_visit: "sync_api.Page", held: Hold) -> None:
     """U8, U6: within 2 s a card shows the change of its job, made elsewhere; no time is left of what is stopping."""
     page = text_visit
     open_classes(page)
     page.get_by_text("deer", exact=True).click()
-    page.click("#class-create")  # it waits until it is stopped
+    page.click("#class-create")
     wait_for_state(page, "running")
     page.get_by_text("ship", exact=True).click()
     page.click("#class-create")
@@ -61,6 +62,8 @@ def test_cards_hear_of_jobs_that_nobody_follows(text_visit: "sync_api.Page") -> 
     other.locator("#results .cx-result", has_text="deer").click()
     other.wait_for_selector("#image-stop:enabled")
     other.click("#image-stop")
+    other.wait_for_selector("#image-stage [data-status=stopped]")
+    held.release()
     page.wait_for_function(
         "[...document.querySelectorAll('#results .cx-result small')].map(e => e.innerText.split(' · ')[1] ?? '').join()"
         " === ',stopped, picture kept'",

@@ -3,18 +3,21 @@
 import io
 import json
 import re
+from typing import Literal
 
 import pytest
 from PIL import Image
 
 from tests import corpus
 from tests.browser.actions import wait_for_state
+from tests.browser.holding import Hold
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
 pytestmark = pytest.mark.browser
 
 KIND = "evaluate"
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 PATIENCE_MS = 240_000  # a slow machine may take its time
 
 
@@ -56,7 +59,7 @@ def test_it_is_closed_at_first_and_says_what_it_costs_before_it_starts(text_visi
     text_visit.locator("#evaluation").get_by_text("10 images say next to nothing").wait_for()
 
 
-def test_closed_tab_running_done_report_comparison_and_removal(text_visit: "sync_api.Page") -> None:
+def test_closed_tab_running_done_report_comparison_and_removal(text_visit: "sync_api.Page", held: Hold) -> None:
     page = text_visit
     open_sidebar(page)
     choose(page, "evaluate-data", "Photos")
@@ -68,6 +71,7 @@ def test_closed_tab_running_done_report_comparison_and_removal(text_visit: "sync
     page.wait_for_selector("#text-start:enabled")
     open_sidebar(page)
     page.wait_for_selector(f"#evaluate-stage [data-job='{job}']")
+    held.release()
     wait_for_state(page, "done", KIND)
     page.locator("#evaluate-more").get_by_role("button", name="Open the report").click()
     page.frame_locator(".cx-report iframe").get_by_role("heading", name="Report on crossmax-cifar10").wait_for()
@@ -121,7 +125,7 @@ def test_a_published_model_is_typed_by_its_name_and_the_list_still_chooses(text_
     assert "torchvision:net on" in page.locator("#evaluate-stage h2").inner_text()
 
 
-def test_stopping_keeps_what_is_done_and_it_can_be_gone_on_with(text_visit: "sync_api.Page") -> None:
+def test_stopping_keeps_what_is_done_and_it_can_be_gone_on_with(text_visit: "sync_api.Page", held: Hold) -> None:
     page = text_visit
     open_sidebar(page)
     choose(page, "evaluate-data", "Photos")
@@ -165,19 +169,19 @@ def test_data_that_are_not_here_say_where_to_put_them(text_visit: "sync_api.Page
     text_visit.locator("#evaluation .cx-notice-area").get_by_text("These data are not here").wait_for()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_sidebar_fits_a_phone(text_visit: "sync_api.Page", scheme: str) -> None:
+def test_the_sidebar_fits_a_phone(text_visit: "sync_api.Page") -> None:
     page = text_visit
-    page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.locator("#evaluate-start").is_hidden()  # an open one would cover the page
     open_sidebar(page)
     choose(page, "evaluate-data", "Photos")
     start(page)
     wait_for_state(page, "done", KIND)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     content = ".cx-sidebar .sidebar-content"
-    assert page.evaluate(f"(e => e.scrollWidth - e.clientWidth)(document.querySelector('{content}'))") <= 0
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert page.evaluate(f"(e => e.scrollWidth - e.clientWidth)(document.querySelector('{content}'))") <= 0
     page.get_by_role("button", name="Evaluate a model").click()
     page.wait_for_selector("#evaluate-start", state="hidden")
 

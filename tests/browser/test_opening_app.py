@@ -14,7 +14,7 @@ from tests.browser.actions import (
     wait_for_another_job,
     wait_for_state,
 )
-from tests.browser.conftest import Server, first_visit
+from tests.browser.conftest import Server, first_visit, new_context
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -100,7 +100,7 @@ def test_an_attack_is_opened_by_its_visitor_and_by_another_who_has_the_photo(
     visit.click("#attack-create")
     wait_for_another_job(visit, before, "done", "attack")
     assert download(visit, "attack") == made
-    with first_visit(browser, server.address) as other:
+    with new_context(browser) as another, first_visit(another, server.address) as other:
         drop(other, "photo.jpg", a_jpeg())
         other.locator("#page-notice").get_by_text("carries no recipe").wait_for()
         drop(other, "attack.png", made)

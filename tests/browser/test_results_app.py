@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from tests.browser.actions import open_classes, wait_for_another_job
-from tests.browser.conftest import Server, first_visit
+from tests.browser.conftest import Server, first_visit, new_context
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -173,7 +173,7 @@ def test_two_owners_never_see_each_others(visit: "sync_api.Page", browser: "sync
     draw(visit, "frog")
     expect_titles(visit, "frog")
     job = visit.locator("#results [data-pick]").first.get_attribute("data-pick") or ""
-    with first_visit(browser, server.address) as other:
+    with new_context(browser) as another, first_visit(another, server.address) as other:
         open_classes(other)
         draw(other, "ship")
         expect_titles(other, "ship")
