@@ -1,5 +1,6 @@
 """Measurements, each a command that prints a table and writes JSON: `python -m benchmarks.NAME --help`.
 
+- All that is measured beside a reference, by one command: `python -m benchmarks`, from `suite`.
 - Speed, side by side with a reference in one run: `prior_step`, `clip_step`, `stack_speed` (against `plain_stack`),
   `frozen_speed`, `apgd_passes`.
 - How long people wait: `text_to_image`, `page_times`.

@@ -1,5 +1,6 @@
 """What the benchmarks share: timing in alternation, the machine in words, a table, and JSON."""
 
+import math
 import os
 import platform
 import statistics
@@ -12,25 +13,47 @@ from typing import NoReturn
 import torch
 
 from foundation.command_line.program import answered, run_program
+from foundation.errors import StudioError
 from foundation.files import text_files
 from foundation.files.text_files import read_text
 
 
-def alternate(cases: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each of `repeats` runs of every case, after one run unmeasured.
+def timed(run: Callable[[], object]) -> float:
+    """The seconds that a case takes, with whatever it leaves to the device."""
+    _wait_for_device()
+    begin = time.perf_counter()
+    run()
+    _wait_for_device()
+    return time.perf_counter() - begin
 
-    The cases take turns, so that a load that comes and goes meets all of them alike.
+
+def alternate(
+    cases: Mapping[str, Callable[[], object]],
+    repeats: int,
+    *,
+    at_most: float = math.inf,
+    figure: Callable[[Callable[[], object]], float] = timed,
+) -> dict[str, list[float]]:
+    """Seconds (or another `figure`) of each of `repeats` runs of every case, after one run unmeasured.
+
+    The cases take turns, so that a load that comes and goes meets all of them alike. Once `at_most` seconds are over,
+    no further turn begins; one is measured in any case.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in cases}
+    found: dict[str, list[float]] = {name: [] for name in cases}
+    began = time.perf_counter()
     for turn in range(repeats + 1):
+        if turn > 1 and time.perf_counter() - began > at_most:
+            break
         for name, run in cases.items():
-            _wait_for_device()
-            begin = time.perf_counter()
-            run()
-            _wait_for_device()
+            value = figure(run)
             if turn:
-                seconds[name].append(time.perf_counter() - begin)
-    return seconds
+                found[name].append(value)
+    return found
+
+
+def paired_ratio(above: Sequence[float], below: Sequence[float]) -> float:
+    """The median over the turns of the ratio within a turn: what slows down a whole turn cancels out."""
+    return statistics.median(a / b for a, b in zip(above, below, strict=True))
 
 
 def summary(seconds: Sequence[float]) -> dict[str, float]:
@@ -73,6 +96,22 @@ def write_json(path: Path, result: Mapping[str, object]) -> None:
 def run_benchmark(main: Callable[[], int | None]) -> NoReturn:
     """Run a benchmark as a program, with the streams, refusals and the last net of all commands."""
     sys.exit(run_program(lambda: answered(lambda: main() or 0)))
+
+
+def peak_megabytes() -> float:
+    """The most memory that this process has held so far. StudioError where the system does not tell.
+
+    Linux tells it of the program that runs now; `getrusage` would count the process that started it, too.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = dict(line.split(":", 1) for line in read_text(status).splitlines() if ":" in line)
+        return int(lines["VmHWM"].split()[0]) * 1024 / 1e6
+    if sys.platform == "darwin":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    raise StudioError("How much memory a process held is measured on Linux and macOS only.")
 
 
 def _processor() -> str:

@@ -8,19 +8,18 @@ images, ours (`optimise`: render, draw the views, prepare and encode them, backw
 the paper's code takes it, which enlarges every layer by `interpolate` and sends gradients through all of them.
 """
 
-import statistics
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks._harness import alternate, machine, run_benchmark, summary, table, write_json
+from benchmarks._harness import alternate, machine, paired_ratio, run_benchmark, summary, table, write_json
 from foundation import torchvision_cure  # noqa: F401 -- before open_clip, which imports torchvision
 from foundation.command_line.program import Parser
 from foundation.files.places import result_file
 from generator.encoders.encoder import OpenClipEncoder
+from generator.objectives.base import Ensemble
 from generator.objectives.similarity import EmbeddingObjective, aim_at
 from generator.optimisers.loop import Step, optimise
 from generator.optimisers.registry import make_optimiser
@@ -34,29 +33,32 @@ PROMPT = "a jellyfish in blue water"
 LR = 0.1
 
 
-def load(name: str, device: str) -> tuple[Any, OpenClipEncoder]:
-    """A model of open_clip, with random weights, and the encoder that the program makes of it."""
+def load(name: str, device: str) -> OpenClipEncoder:
+    """The encoder that the program makes of a model of open_clip, with random weights."""
     import open_clip
 
     model = open_clip.create_model(name, pretrained=None)
-    return model, OpenClipEncoder(model, open_clip.get_tokenizer(name), name=name, revision="random", device=device)
+    return OpenClipEncoder(model, open_clip.get_tokenizer(name), name=name, revision="random", device=device)
 
 
-def encoder_step(model: Any, encoder: OpenClipEncoder, views: int) -> Callable[[], None]:
-    """The pass that any method needs: from the model's input to the cosine, and back."""
-    text = encoder.encode_text([PROMPT])
-    inputs = torch.zeros(views, 3, *encoder.input_size, device=encoder.device, requires_grad=True)
+def encoder_step(encoders: Sequence[OpenClipEncoder], views: int) -> Callable[[], None]:
+    """The passes that any method needs: from each model's input to the cosine, and back."""
+    pairs = [
+        (encoder, torch.zeros(views, 3, *encoder.input_size, device=encoder.device, requires_grad=True))
+        for encoder in encoders
+    ]
 
     def step() -> None:
-        inputs.grad = None
-        cosine = F.normalize(model.encode_image(inputs), dim=1) @ text.mT
-        (1 - cosine).mean().backward()
+        for encoder, inputs in pairs:
+            inputs.grad = None
+            cosine = F.normalize(encoder.observed(inputs), dim=1) @ encoder.encode_text([PROMPT]).mT
+            (1 - cosine).mean().backward()
 
     return step
 
 
 def our_step(
-    encoder: OpenClipEncoder,
+    encoders: Sequence[OpenClipEncoder],
     views: int,
     view: View,
     resolutions: Sequence[int],
@@ -65,47 +67,49 @@ def our_step(
     tolerance: float,
     normalise: bool,
 ) -> Callable[[], Step]:
-    """The next step of the program's own loop."""
-    size = (side, side)
-    prior = make_prior("image_space", Free(), resolutions, size, tolerance=tolerance, device=encoder.device)
+    """The next step of the program's own loop; several encoders see views of their own, as in a recipe."""
+    size, device = (side, side), encoders[0].device
+    prior = make_prior("image_space", Free(), resolutions, size, tolerance=tolerance, device=device)
+    objectives = {
+        f"{number}": EmbeddingObjective(encoder, [aim_at("prompt", encoder.encode_text([PROMPT]), [1.0])])
+        for number, encoder in enumerate(encoders)
+    }
     steps = optimise(
         prior,
-        EmbeddingObjective(encoder, [aim_at("prompt", encoder.encode_text([PROMPT]), [1.0])]),
+        Ensemble(objectives) if len(encoders) > 1 else objectives["0"],
         view,
         make_optimiser("sgd", prior, LR, normalise=normalise),
         steps=1 << 30,
         views_per_step=views,
-        rng=torch.Generator(encoder.device).manual_seed(0),
+        rng=torch.Generator(device).manual_seed(0),
     )
     return lambda: next(steps)
 
 
 def plain_step(
-    encoder: OpenClipEncoder, views: int, view: View, resolutions: Sequence[int], side: int
+    encoders: Sequence[OpenClipEncoder], views: int, view: View, resolutions: Sequence[int], side: int
 ) -> Callable[[], Tensor]:
     """The same as the paper's code takes it, with autograd through everything. Returns the image it started from."""
-    size, text = (side, side), encoder.encode_text([PROMPT])
-    layers = [torch.zeros(1, 3, *layer_shape(r, size), device=encoder.device, requires_grad=True) for r in resolutions]
+    size, device = (side, side), encoders[0].device
+    layers = [torch.zeros(1, 3, *layer_shape(r, size), device=device, requires_grad=True) for r in resolutions]
     optimiser = torch.optim.SGD(layers, lr=LR)
-    rng = torch.Generator(encoder.device).manual_seed(0)
+    rng = torch.Generator(device).manual_seed(0)
 
     def step() -> Tensor:
         optimiser.zero_grad()
-        x = torch.zeros(1, 3, *size, device=encoder.device)
+        x = torch.zeros(1, 3, *size, device=device)
         for layer in layers:
             x = x + F.interpolate(layer, size=size, mode="bicubic", align_corners=False)
         image = (1 + x.tanh()) / 2
-        seen = torch.cat([view(image, rng) for _ in range(views)])
-        (1 - encoder.encode_images(seen) @ text.mT).mean().backward()
+        losses = []
+        for encoder in encoders:
+            seen = torch.cat([view(image, rng) for _ in range(views)])
+            losses.append((1 - encoder.encode_images(seen) @ encoder.encode_text([PROMPT]).mT).mean())
+        torch.stack(losses).sum().backward()
         optimiser.step()
         return image.detach()
 
     return step
-
-
-def paired_ratio(above: Sequence[float], below: Sequence[float]) -> float:
-    """The median over the turns of the ratio within a turn: what slows down a whole turn cancels out."""
-    return statistics.median(a / b for a, b in zip(above, below, strict=True))
 
 
 def report(seconds: Mapping[str, Sequence[float]]) -> dict[str, dict[str, float]]:
@@ -148,15 +152,15 @@ def main() -> None:
     parser.add_argument("--json", type=result_file, help="write the figures here as well")
     options = parser.parse_args()
 
-    (model, encoder), view = load(options.model, options.device), parse_views(options.view)
+    encoders, view = [load(options.model, options.device)], parse_views(options.view)
     resolutions = parse_resolutions(options.resolutions, (options.side, options.side))
     results: dict[str, dict[str, dict[str, float]]] = {}
     rows: list[tuple[str, ...]] = [("one step", "views", "median ms", "fastest ms", "of the encoder's (median)")]
     for views in options.views:
         cases: dict[str, Callable[[], object]] = {
-            ENCODER: encoder_step(model, encoder, views),
+            ENCODER: encoder_step(encoders, views),
             OURS: our_step(
-                encoder,
+                encoders,
                 views,
                 view,
                 resolutions,
@@ -164,7 +168,7 @@ def main() -> None:
                 tolerance=options.tolerance,
                 normalise=options.normalise,
             ),
-            PLAIN: plain_step(encoder, views, view, resolutions, options.side),
+            PLAIN: plain_step(encoders, views, view, resolutions, options.side),
         }
         results[str(views)] = report(alternate(cases, options.repeats))
         for name, figures in results[str(views)].items():

@@ -12,7 +12,6 @@ in memory at most is measured in a process of its own. Pictures are made in memo
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -24,7 +23,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks._harness import machine, run_benchmark, table, write_json
+from benchmarks._harness import machine, peak_megabytes, run_benchmark, table, write_json
+from benchmarks.suite.peers import foolbox_pgd, installed, torchattacks_pgd
 from foundation.command_line.program import Parser
 from foundation.errors import StudioError
 from foundation.files.places import path_text, result_file
@@ -55,13 +55,16 @@ def recipes(model: str, target: str) -> dict[str, Recipe]:
     }
 
 
-def bare(model: Classifier, side: int) -> Callable[[], None]:
-    """As many passes, there and back, of the network alone, on an image of the size that it sees."""
-    image, target = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)), torch.tensor([5])
+def bare(
+    model: Classifier, side: int, *, images: int = 1, steps: int = STEPS, device: str = "cpu"
+) -> Callable[[], None]:
+    """As many passes, there and back, of the network alone, on images of the size that it sees."""
+    batch = torch.rand(images, 3, side, side, generator=torch.Generator().manual_seed(0)).to(device)
+    target = torch.full((images,), 5, device=device)
 
     def run() -> None:
-        for _ in range(STEPS):
-            leaf = image.clone().requires_grad_()
+        for _ in range(steps):
+            leaf = batch.clone().requires_grad_()
             torch.autograd.grad(functional.cross_entropy(model(leaf), target), leaf)
 
     return run
@@ -69,24 +72,9 @@ def bare(model: Classifier, side: int) -> Callable[[], None]:
 
 def others(model: torch.nn.Module, photo: Tensor) -> dict[str, Callable[[], object]]:
     """PGD of other libraries, as far as they are installed."""
-    found: dict[str, Callable[[], object]] = {}
     label = model(photo).argmax(1)
-    try:
-        import torchattacks
-
-        attack = torchattacks.PGD(model, eps=EPS, alpha=EPS / 4, steps=STEPS)
-        found["pgd of torchattacks"] = lambda: attack(photo, label)
-    except ImportError:
-        pass
-    try:
-        import foolbox
-
-        wrapped = foolbox.PyTorchModel(model, bounds=(0, 1), device="cpu")
-        descent = foolbox.attacks.LinfPGD(abs_stepsize=EPS / 4, steps=STEPS)
-        found["pgd of foolbox"] = lambda: descent(wrapped, photo, label, epsilons=[EPS])
-    except ImportError:
-        pass
-    return found
+    makers = {"torchattacks": torchattacks_pgd, "foolbox": foolbox_pgd}
+    return {f"pgd of {name}": make(model, photo, label, EPS, STEPS) for name, make in makers.items() if installed(name)}
 
 
 def photo_of(path: str, size: Size) -> Tensor:
@@ -94,8 +82,8 @@ def photo_of(path: str, size: Size) -> Tensor:
     return to_tensor(load_image(path).resize(size))
 
 
-def peak_megabytes(options: argparse.Namespace, size: Size, name: str) -> int:
-    """What a process that makes one attack holds at most, in megabytes."""
+def peak_of(options: argparse.Namespace, size: Size, name: str) -> int:
+    """What a process that makes one attack holds at most."""
     command = [sys.executable, "-m", "benchmarks.photo_attack", "--photo", options.photo, "--model", options.model]
     command += ["--sizes", "x".join(map(str, size)), "--target", options.target, "--only", name]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -129,7 +117,7 @@ def measure(options: argparse.Namespace, model: Any, size: Size) -> dict[str, di
             found[name]["linf"] = (images - photo).abs().max().item()
             found[name]["probability"] = shares[class_place(model.class_names, options.target)].item()
             if options.memory:
-                found[name]["peak_mb"] = peak_megabytes(options, size, name)
+                found[name]["peak_mb"] = peak_of(options, size, name)
     return found
 
 
@@ -192,7 +180,7 @@ def main() -> int:
             {options.model: model},
             source=photo_of(options.photo, options.sizes[0]),
         )
-        print(json.dumps({"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}))
+        print(json.dumps({"peak_mb": round(peak_megabytes())}))
         return 0
     results: dict[str, Any] = {}
     rows = [("attack", "seconds", "ratio", "L-inf / 255", "probability", "peak MB")]

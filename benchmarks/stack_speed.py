@@ -20,7 +20,7 @@ from benchmarks.plain_stack import plain_stack
 from foundation.command_line.program import Parser
 from foundation.files.places import result_file
 from robust_model.networks.ensemble import ModelConfig, SelfEnsemble
-from robust_model.networks.stack import STACKS, MultiResolutionStack
+from robust_model.networks.stack import STACKS, MultiResolutionStack, StackConfig
 
 SPEEDUP, OVERHEAD = 8.0, 1.1  # the stack at least so many times faster; the read-outs at most so many times slower
 NAMES = tuple(f"class {c}" for c in range(10))
@@ -39,13 +39,13 @@ NETWORKS = {
 }
 
 
-def pictures(batch: int, device: str) -> Tensor:
-    return torch.rand(batch, 3, 32, 32, generator=torch.Generator().manual_seed(0)).to(device)
+def pictures(batch: int, device: str, side: int = 32) -> Tensor:
+    return torch.rand(batch, 3, side, side, generator=torch.Generator().manual_seed(0)).to(device)
 
 
-def stack_cases(name: str, batch: int, device: str, *, gradient: bool) -> dict[str, Callable[[], object]]:
+def stack_cases(config: StackConfig, batch: int, device: str, *, gradient: bool) -> dict[str, Callable[[], object]]:
     """The two forms on the same images and draws, forward or forward and backward, and the drawing."""
-    config, images = STACKS[name], pictures(batch, device).requires_grad_(gradient)
+    images = pictures(batch, device, config.size).requires_grad_(gradient)
     stack = MultiResolutionStack(config).to(device)
     rng = torch.Generator().manual_seed(0)
     draws = stack.sample(batch, rng)
@@ -91,7 +91,7 @@ def main() -> int:
     stacks = [("stack", "per image ms", "batched ms", "ratio", "target", "drawing ms")]
     for name in ("paper", "clean"):
         for passes in ("forward", "forward + backward"):
-            cases = stack_cases(name, batch, device, gradient=passes != "forward")
+            cases = stack_cases(STACKS[name], batch, device, gradient=passes != "forward")
             timings = {case: summary(runs) for case, runs in alternate(cases, options.repeats).items()}
             plain, batched, drawing = (timings[case]["min_s"] for case in ("plain", "batched", "drawing"))
             ratio = plain / batched

@@ -26,8 +26,8 @@ class PooledEncoder:
 def test_both_ways_take_the_same_steps():
     encoder, view = PooledEncoder(), parse_views("shift:3 | uniform:0.2")
     resolutions = tuple(range(1, 17))
-    ours = our_step(encoder, 2, view, resolutions, 16, tolerance=0.0, normalise=False)
-    plain = plain_step(encoder, 2, view, resolutions, 16)
+    ours = our_step([encoder], 2, view, resolutions, 16, tolerance=0.0, normalise=False)
+    plain = plain_step([encoder], 2, view, resolutions, 16)
     before = plain()
     for _ in range(4):
         made = ours().image()
