@@ -15,7 +15,8 @@ The rooms, each above those that it uses:
 6. `evaluation` counts what stands, `reports` says it to people, and `analyses` are the measurements of the paper.
 7. `cards`: from a run to a model that others can use.
 8. `cli`: the commands, run by `__main__`. `jobs` makes training and evaluation jobs of the app's queue or of a
-   command line, and `commands` is what command lines share.
+   command line, `commands` is what command lines share, and `cost_model` reckons what an evaluation and a training take
+   on other machines.
 
 It stands on `foundation` and `generator`, and imports nothing else of ours.
 

@@ -7,12 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-
 from foundation.files.text_files import read_json, replace_whole
-from robust_model.data.datasets import LabelledImages
-from robust_model.evaluation.cost import MEASURED, measure
-from robust_model.networks.plain import DEFAULT_SIDE
+from robust_model.evaluation.cost import MEASURED, measure_on_grey
 from robust_model.zoo.subjects import EvaluatedModel
 
 MOST_KEPT = 200
@@ -65,7 +61,7 @@ class Speeds:
                 self._known = _read(self._path)
             known = self._known.get(key, [])
             if not known or not 0 <= self._clock() - known[-1].when < FRESH_SECONDS:
-                known = [*known, Measurement(*_measured(model, _batch(known)), self._clock())][-RECENT:]
+                known = [*known, Measurement(*measure_on_grey(model, _batch(known)), self._clock())][-RECENT:]
                 self._known.pop(key, None)  # what was measured last leaves last
                 self._known[key] = known
                 while len(self._known) > MOST_KEPT:
@@ -80,14 +76,6 @@ def _batch(known: list[Measurement]) -> int:
         return MEASURED
     seconds = _PASSES * max(min(one.forward for one in known), min(one.backward for one in known))
     return max(1, min(MEASURED, int(AGAIN_SECONDS / seconds))) if seconds > 0 else MEASURED
-
-
-def _measured(model: EvaluatedModel, batch: int) -> tuple[float, float]:
-    """Seconds of one image forward, and backward, in a small batch of grey images: what they show costs nothing."""
-    side = model.config.image_size or DEFAULT_SIDE
-    grey = torch.full((batch, 3, side, side), 128, dtype=torch.uint8)
-    labels = torch.zeros(batch, dtype=torch.int64)
-    return measure(model, LabelledImages(grey, labels, model.class_names, "grey"), batch)
 
 
 def _read(path: Path) -> dict[str, list[Measurement]]:

@@ -17,6 +17,7 @@ from foundation.protocols import Foreground
 from robust_model.cards.card import DTYPES, export, preset_texts, write_card
 from robust_model.cards.soup import average, export_ensemble
 from robust_model.cli import analyse as cli_analyse
+from robust_model.cli import cost as cli_cost
 from robust_model.cli import evaluate as cli_evaluate
 from robust_model.commands import MOST_SECONDS, add_threads, set_threads, train_in_foreground
 from robust_model.jobs import CHECKPOINT_SECONDS
@@ -135,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
 
     cli_evaluate.add_parsers(commands)
     cli_analyse.add_parser(commands)
+    cli_cost.add_parser(commands)
 
     card = commands.add_parser("card", help="renew a model's card from its recorded facts")
     card.add_argument("model", help="the model's name, or its folder")
@@ -188,6 +190,8 @@ def _run(args: argparse.Namespace, words: list[str], foreground: Foreground, ope
             return cli_evaluate.run_compare(args)
         case "model-info":
             return cli_evaluate.run_model_info(args)
+        case "cost":
+            return cli_cost.run(args, foreground, open_models())
         case "analyse":
             return cli_analyse.run(args, words, foreground, open_models())
         case "export":

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 
-from robust_model.attacks import GRADIENT_KINDS, PassCount
+from robust_model.attacks import GRADIENT_KINDS, Defence, PassCount
 from robust_model.data.datasets import LabelledImages, LabelledSet, to_float
 from robust_model.evaluation.curves import curve_costs
 from robust_model.evaluation.engine import attacks_of, configured
@@ -13,6 +13,7 @@ from robust_model.evaluation.masking.diagnostics import AT_THE_END, look_cost
 from robust_model.evaluation.plan import extend, generator_of
 from robust_model.evaluation.record.config import EvalConfig, choose
 from robust_model.evaluation.units import noise_from
+from robust_model.networks.plain import DEFAULT_SIDE
 from robust_model.zoo.subjects import EvaluatedModel
 
 MEASURED = 32
@@ -49,7 +50,7 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} seconds"
 
 
-def passes_of(model: EvaluatedModel, config: EvalConfig, n: int) -> PassCount:
+def passes_of(model: Defence, config: EvalConfig, n: int) -> PassCount:
     """The passes for `n` images that never break, on a model that is `configured`."""
     draws = config.draws if model.random else 1
     plan = extend((), attacks_of(model, config), config.cascade)
@@ -72,6 +73,14 @@ def estimate(model: EvaluatedModel, config: EvalConfig, data: LabelledSet) -> Co
     forward, backward = measure(model, timed, len(timed))
     seconds = passes.forward * forward + passes.backward * backward
     return CostEstimate(passes.forward, passes.backward, seconds, count)
+
+
+def measure_on_grey(model: EvaluatedModel, batch: int) -> tuple[float, float]:
+    """As `measure`, on a batch of grey images of the model's own size: what they show costs nothing."""
+    side = model.config.image_size or DEFAULT_SIDE
+    grey = torch.full((batch, 3, side, side), 128, dtype=torch.uint8)
+    labels = torch.zeros(batch, dtype=torch.int64)
+    return measure(model, LabelledImages(grey, labels, model.class_names, "grey"), batch)
 
 
 def measure(model: EvaluatedModel, data: LabelledImages, batch: int) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from foundation.errors import StudioError
 from foundation.files.text_files import write_bytes
 from foundation.progress import Progress, silent
-from robust_model.attacks import AnyAttack, AttackOutcome, as_attacked
+from robust_model.attacks import AnyAttack, AttackOutcome, Defence, as_attacked
 from robust_model.data.class_match import match_classes
 from robust_model.data.datasets import LabelledSet
 from robust_model.evaluation.curves import curve_costs, curve_unit
@@ -59,7 +59,7 @@ def configured(model: EvaluatedModel, config: EvalConfig) -> EvaluatedModel:
     return model
 
 
-def attacks_of(model: EvaluatedModel, config: EvalConfig) -> tuple[AnyAttack, ...]:
+def attacks_of(model: Defence, config: EvalConfig) -> tuple[AnyAttack, ...]:
     """The attacks that `config` stands for, on a model that is `configured`; each can attack it. Raises StudioError."""
     attacks = config.attacks
     if not attacks:

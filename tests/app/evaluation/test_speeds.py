@@ -7,6 +7,7 @@ import pytest
 
 from app.evaluation import speeds
 from app.evaluation.speeds import FRESH_SECONDS, RECENT, Speeds
+from robust_model.evaluation import cost
 from robust_model.evaluation.cost import MEASURED
 
 MODEL = SimpleNamespace(config=SimpleNamespace(image_size=4), class_names=("a", "b"))
@@ -30,7 +31,7 @@ class Machine:
 @pytest.fixture
 def machine(monkeypatch):
     machine = Machine()
-    monkeypatch.setattr(speeds, "measure", machine)
+    monkeypatch.setattr(cost, "measure", machine)
     return machine
 
 
