@@ -12,7 +12,8 @@ A click on its way to a result::
    `visitors` keeps what came along.
 3. **Working.** `handlers` has one for each kind of job, and `evaluation` what an evaluation needs beside it.
 4. **Showing.** Handlers write JSON and PNG into the job's folder; `ui` makes markup of them.
-5. **Keeping order.** `upkeep` lets old results and pictures go; `model_list` says what models there are.
+5. **For programs.** `api` does the same over HTTP, as JSON with types, beside the page and behind the same gate.
+6. **Keeping order.** `upkeep` lets old results and pictures go; `model_list` says what models there are.
 
 Gradio is imported by this package alone. What a browser sends names models of the lists and digests of uploads, never a
 path.

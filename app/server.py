@@ -1,4 +1,4 @@
-"""The web server: the page, the files it shows, and the gate in front of both (``app.web``)."""
+"""The web server: the page, its files, the addresses for programs, and the gate in front of all (``app.web``)."""
 
 import socket
 import webbrowser
@@ -14,15 +14,18 @@ from PIL import Image
 from starlette.routing import Mount, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api.site import Api
 from app.ui.markup.theme import build_theme, read_style, write_favicon
 from app.ui.page import HEAD, build_page
 from app.ui.wiring.services import Studio
 from app.visitors.visitor import NotesAddress
+from app.web.answers import PROGRAMS
 from app.web.cache import Cache
 from app.web.calls import Calls
 from app.web.gate import Gate, Rules
 from app.web.hosts import Hosts, check_port, is_wildcard
 from app.web.listening import Listener, open_socket
+from app.web.routes import HEALTH
 from app.web.sessions import Sessions
 from app.web.tokens import PARAMETER, Token
 from app.web.uploads import Uploads, upload_script
@@ -133,9 +136,15 @@ def build_site(page: gr.Blocks, studio: Studio, data_dir: Path, limits: Limits) 
     page.is_running = page.has_launched = True
     uploads = Uploads(page, cache, limits)
     own = Router([*uploads.routes(), studio.media.route()], redirect_slashes=False, default=site)
+    programs = Api(studio, cache, limits)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        await (site if scope["type"] == "lifespan" else own)(scope, receive, send)
+        if scope["type"] == "lifespan":
+            await site(scope, receive, send)
+        elif scope["path"].startswith(PROGRAMS) or scope["path"] in HEALTH:
+            await programs(scope, receive, send)
+        else:
+            await own(scope, receive, send)
 
     return answer
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticKnownError, core_schema
 
 MARK = "{choices}"
@@ -28,6 +28,12 @@ class OneOf:
         return core_schema.no_info_plain_validator_function(
             self._judged, serialization=core_schema.plain_serializer_function_ser_schema(str, when_used="json")
         )
+
+    def __get_pydantic_json_schema__(
+        self, _schema: core_schema.CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Describe it as a text that is one of the names."""
+        return {"type": "string", "enum": list(self.names())}
 
     def names(self, task: str = "") -> tuple[str, ...]:
         """What can be chosen, for a task if one is given: an entry may say of which `tasks` it is."""

@@ -6,6 +6,8 @@ from starlette.types import Send
 
 JSON_ROUTES = ("/gradio_api/run/",)
 """Under these addresses the page's script reads an answer as JSON, and shows what stands under "error"."""
+PROGRAMS = "/api/"
+"""Under these, programs do."""
 
 FULL_DISK = "The disk of the studio is full: nothing can be kept. Tell whoever runs it."
 
@@ -26,7 +28,9 @@ class RefusedError(Exception):
 
 async def answer_refusal(refused: RefusedError, path: str, send: Send, *, close: bool) -> None:
     """Send the refusal, as JSON where the page reads JSON; ``close`` ends the connection with it."""
-    if path.startswith(JSON_ROUTES):
+    if path.startswith(PROGRAMS):
+        kind, body = "application/json", json.dumps({"error": refused.sentence}).encode()
+    elif path.startswith(JSON_ROUTES):
         kind, body = "application/json", json.dumps({"error": refused.sentence, "visible": True}).encode()
     else:
         kind, body = "text/plain; charset=utf-8", f"{refused.sentence}\n".encode()

@@ -7,6 +7,7 @@ In this order: the host that was asked for and the site that asks (``hosts``), t
 import asyncio
 import contextlib
 import errno
+import json
 import logging
 import traceback
 from collections import Counter
@@ -21,7 +22,7 @@ from app.web.bodies import BodyReader, DisconnectedError, read_json
 from app.web.calls import OUR_FAULT, Calls, explain
 from app.web.connections import GuardedProtocol
 from app.web.hosts import Hosts
-from app.web.routes import Allowed, Body, find_route
+from app.web.routes import OPEN, Allowed, Body, find_route
 from app.web.tokens import Token
 from foundation.limits import Limits
 
@@ -107,7 +108,7 @@ class Gate:
             raise RefusedError(431, "The head of the request is too large: clear the cookies of this address.")
         self._rules.hosts.check(headers, scope["method"], scope["path"])
         token = self._rules.token
-        if token is None:
+        if token is None or scope["path"] in OPEN:
             return False
         if scope["path"] == "/" and scope["method"] == "GET" and token.in_address(scope.get("query_string", b"")):
             await token.welcome(answer.send, secure=headers.get("x-forwarded-proto") == "https")
@@ -117,7 +118,7 @@ class Gate:
 
     def _reader(self, route: Allowed, scope: Scope, receive: Receive, headers: Headers) -> BodyReader:
         limits = self._rules.limits
-        most = {Body.NONE: 0, Body.CALL: limits.json_bytes, Body.UPLOAD: limits.upload_bytes}[route.body]
+        most = {Body.NONE: 0, Body.UPLOAD: limits.upload_bytes}.get(route.body, limits.json_bytes)
         return BodyReader(receive, headers, most, limits.body_seconds, _connection(scope))
 
     async def _serve(
@@ -127,15 +128,21 @@ class Gate:
             raise RefusedError(413, "This address takes no body.")
         if route.body is Body.CALL:
             call = read_json(await reader.whole(), headers, self._rules.limits)
-            await self._call(scope, self._rules.calls.check(call), reader, answer)
+            await self._hand_on(scope, self._rules.calls.check(call), reader, _Explained(answer).send)
+        elif route.body is Body.JSON:
+            asked = read_json(await reader.whole(), headers, self._rules.limits)
+            await self._hand_on(scope, json.dumps(asked).encode(), reader, answer.send)
         elif route.stream:
             with _streaming(scope):
                 await self._app(scope, reader.receive, answer.send_slowly)
+        elif route.turn:
+            async with self._turns.turn(_address(scope)):
+                await self._app(scope, reader.receive, answer.send)
         else:
             await self._app(scope, reader.receive, answer.send)
 
-    async def _call(self, scope: Scope, body: bytes, reader: BodyReader, answer: "_Answer") -> None:
-        """Hand a call on, with the body that was checked, when it is its sender's turn."""
+    async def _hand_on(self, scope: Scope, body: bytes, reader: BodyReader, send: Send) -> None:
+        """Hand a request on, with the body that was checked, when it is its sender's turn."""
         inner = MutableHeaders(scope=scope)
         inner["content-length"] = str(len(body))
         handed = False
@@ -148,7 +155,7 @@ class Gate:
             return {"type": "http.request", "body": body, "more_body": False}
 
         async with self._turns.turn(_address(scope)):
-            await self._app(scope, receive, _Explained(answer).send)
+            await self._app(scope, receive, send)
 
 
 class Turns:

@@ -1,4 +1,4 @@
-"""The routes that the page uses. Everything else that the framework can do is not there."""
+"""The routes that the page and programs use. Everything else that the framework can do is not there."""
 
 import re
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ class Body(Enum):
 
     NONE = "none"
     CALL = "call"
+    JSON = "json"
     UPLOAD = "upload"
 
 
@@ -24,20 +25,27 @@ class Allowed:
         pattern: of the whole path.
         body: what comes with it.
         stream: whether the answer stays open.
+        turn: whether it waits for its sender's turn, as calls do.
     """
 
     methods: tuple[str, ...]
     pattern: re.Pattern[str]
     body: Body = Body.NONE
     stream: bool = False
+    turn: bool = False
 
 
-def _allow(methods: str, pattern: str, body: Body = Body.NONE, *, stream: bool = False) -> Allowed:
-    return Allowed(tuple(methods.split()), re.compile(pattern), body, stream)
+def _allow(methods: str, pattern: str, body: Body = Body.NONE, *, stream: bool = False, turn: bool = False) -> Allowed:
+    return Allowed(tuple(methods.split()), re.compile(pattern), body, stream, turn)
 
 
 _NAME = r"[\w@()~+-][\w@()~+.-]*"
 _FILES = rf"({_NAME}/)*{_NAME}"
+_JOB = r"/api/v1/jobs/[0-9a-f]{32}"
+
+OPEN = ("/healthz", "/readyz")
+"""What is answered without a token, since it says nothing of anybody's work."""
+HEALTH = (*OPEN, "/metrics")
 
 ALLOWED = (
     _allow("GET HEAD", r"/"),
@@ -49,6 +57,16 @@ ALLOWED = (
     _allow("GET", r"/gradio_api/heartbeat/[a-z0-9]{1,64}", stream=True),
     _allow("POST", r"/gradio_api/upload", Body.UPLOAD),
     _allow("POST", r"/gradio_api/run/predict", Body.CALL),
+    _allow("GET", r"/api/v1/(openapi\.json|models|jobs)", turn=True),
+    _allow("GET", r"/api/v1/evaluate", turn=True),
+    _allow("POST", r"/api/v1/(text|class|attack|evaluate)", Body.JSON, turn=True),
+    _allow("POST", r"/api/v1/uploads", Body.UPLOAD),
+    _allow("GET DELETE", _JOB, turn=True),
+    _allow("GET", rf"{_JOB}/wait", stream=True),
+    _allow("POST", rf"{_JOB}/stop", turn=True),
+    _allow("GET", rf"{_JOB}/files/{_NAME}", turn=True),
+    _allow("GET HEAD", r"/(healthz|readyz)"),
+    _allow("GET", r"/metrics", turn=True),
 )
 
 

@@ -1,4 +1,7 @@
-"""The token without which nobody outside of this machine gets in: in the printed address once, then in a cookie."""
+"""The token without which nobody outside of this machine gets in: in the printed address once, then in a cookie.
+
+Programs bring it in a header, with every request.
+"""
 
 import hashlib
 import hmac
@@ -43,7 +46,10 @@ class Token:
         raise RefusedError(401, f"That is not the token of this run. {ASK}")
 
     def check(self, headers: Headers) -> None:
-        """Let a request with the cookie through. RefusedError (401) for all others."""
+        """Let a request with the cookie, or with the token as a header, through. RefusedError (401) for all others."""
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self.secret.encode()):
+            return
         for written in headers.getlist("cookie"):
             try:
                 kept = SimpleCookie(written).get(self._cookie)

@@ -11,6 +11,7 @@
 - `context` is what a running handler reports through, and is told to end by; `progress` keeps rates and curves;
   `outcome` turns whatever a handler does into how the job ended, in words; `files` are what it leaves.
 - `history` is what owners do with the jobs that they have; `retention` says what has had its time.
+- `meter` has figures of all jobs together, for whoever watches the machine.
 - `foreground` and `terminal` run the same handlers for the command line, one job, here and now.
 
 A handler is a function of a `JobContext` that returns JSON; see `app.handlers.registry`. Nothing here knows what a job

@@ -22,6 +22,7 @@ from foundation.jobs.admission import check_cost, check_params, check_room
 from foundation.jobs.context import PREVIEW_INTERVAL_S, Clock, Handler, Job
 from foundation.jobs.files import JobFiles
 from foundation.jobs.history import History
+from foundation.jobs.meter import Meter
 from foundation.jobs.outcome import INTERRUPTED, sentence
 from foundation.jobs.retention import Pictures, expired, needed, released
 from foundation.jobs.runner import CHECKPOINT_S, JobRunner
@@ -55,7 +56,7 @@ class JobService:
     Jobs found waiting there run again, in their order; jobs found running become INTERRUPTED and keep
     their files; ``problems`` says what could not be read. Every method may be called from any thread.
 
-    ``history`` is what owners do with the jobs that they have.
+    ``history`` is what owners do with the jobs that they have; ``meter`` counts them for whoever runs the machine.
 
     Args:
         handlers: kind of job -> the function that does it.
@@ -95,6 +96,7 @@ class JobService:
         self._files = JobFiles(self._store, self._changed, self._release)
         owners, times = Owners(self._store.database), {"clock": clock, "now": now}
         self.history = History(self._jobs, self._files, owners, self._changed, throw_away=self._throw_away, **times)
+        self.meter = Meter(self._jobs, self._changed, now=now, accepting=lambda: not self._closing)
         self._runner = JobRunner(
             handlers,
             store=self._store,
@@ -359,6 +361,7 @@ class JobService:
                 job.update(status=JobStatus.RUNNING, started=self._now())
                 self._changed.notify_all()
             self._runner.run(job)
+            self.meter.count(job)
             with self._changed:
                 jobs = self._jobs.all()
             self._files.save_again(jobs)

@@ -23,7 +23,7 @@ FLOORS = {
     ),
     "app": (
         *("costs", "visitors", "evaluation", "handlers", "ui.markup", "ui.attack.results", "ui.wiring", "ui.widgets"),
-        *("ui.text", "ui.attack", "ui.classes", "ui.evaluation", "ui.history", "web", "ui", ""),
+        *("ui.text", "ui.attack", "ui.classes", "ui.evaluation", "ui.history", "web", "api", "ui", ""),
     ),
 }
 """The folders of each package, from the ground up ("" is the package's own); imports lead down, never up."""

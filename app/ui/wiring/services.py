@@ -17,6 +17,7 @@ from app.visitors.vocabulary import Vocabulary
 from foundation.catalogue.entry import Kind, ModelInfo, NoModelError
 from foundation.errors import StudioError
 from foundation.jobs.history import History
+from foundation.jobs.meter import Meter
 from foundation.jobs.store.model import JobRequest, JobSnapshot
 from generator.recipes.recipe import Recipe
 from generator.units.layers import Layer
@@ -35,6 +36,11 @@ class Jobs(Protocol):
     @property
     def history(self) -> History:
         """What owners do with the jobs that they have."""
+        ...
+
+    @property
+    def meter(self) -> Meter:
+        """Figures of all jobs together."""
         ...
 
 

@@ -14,7 +14,8 @@ from app.web.hosts import Hosts
 from foundation.images.files import save_png
 from foundation.jobs.service import JobService
 from foundation.limits import Limits
-from tests.browser.standins import StandInMeasurements, Texts, fade, make_images, make_studio
+from tests.browser.evaluation_standins import evaluate
+from tests.browser.standins import Attack, StandInMeasurements, Texts, fade, make_images, make_studio
 from tests.hostile import Hostile
 
 
@@ -51,7 +52,8 @@ def serving(data: Path, limits: Limits | None = None, host: str = "127.0.0.1") -
     (data / "examples").mkdir(parents=True)
     save_png(fade(3, 8, (48, 64), 1), data / "examples" / "stripes.png")
     measurements = StandInMeasurements()
-    handlers = {"text": Texts(Uploads(data / "uploads")), "image": make_images}
+    uploads = Uploads(data / "uploads")
+    handlers = {"text": Texts(uploads), "image": make_images, "attack": Attack(uploads), "evaluate": evaluate}
     with JobService(data, handlers) as jobs:
         studio = make_studio(jobs, data, measurements)
         page = build_app(studio)

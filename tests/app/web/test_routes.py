@@ -11,7 +11,7 @@ from starlette.routing import Mount
 
 from app.server import build_site
 from app.web.answers import RefusedError
-from app.web.routes import ALLOWED, find_route
+from app.web.routes import ALLOWED, OPEN, find_route
 from foundation.limits import Limits
 from tests.app.web.conftest import Site
 from tests.hostile import Hostile, form_of
@@ -39,7 +39,18 @@ ONE_OF_EACH = (
     ("GET", "/gradio_api/heartbeat/abc"),
     ("POST", "/gradio_api/upload"),
     ("POST", "/gradio_api/run/predict"),
+    ("GET", "/api/v1/models"),
+    ("GET", "/api/v1/evaluate"),
+    ("POST", "/api/v1/class"),
+    ("POST", "/api/v1/uploads"),
+    ("DELETE", f"/api/v1/jobs/{'0' * 32}"),
+    ("GET", f"/api/v1/jobs/{'0' * 32}/wait"),
+    ("POST", f"/api/v1/jobs/{'0' * 32}/stop"),
+    ("GET", f"/api/v1/jobs/{'0' * 32}/files/image-1.png"),
+    ("GET", "/metrics"),
 )
+OPEN_TO_ALL = (("GET", "/healthz"), ("GET", "/readyz"))
+"""What is answered without a token."""
 
 
 def registered(routes: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -87,9 +98,10 @@ def test_every_route_of_the_framework_is_on_the_list_or_not_there(site: Site) ->
 
 def test_the_list_has_what_the_page_uses_and_no_more() -> None:
     """S2: a route that is added here has to be added on purpose."""
-    for method, path in ONE_OF_EACH:
-        assert find_route(method, path.partition("?")[0])
-    assert len(ALLOWED) == len(ONE_OF_EACH)
+    every = (*ONE_OF_EACH, *OPEN_TO_ALL)
+    found = {find_route(method, path.partition("?")[0]) for method, path in every}
+    assert found == set(ALLOWED)
+    assert {path for _, path in OPEN_TO_ALL} == set(OPEN)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +121,7 @@ def test_addresses_that_lead_elsewhere_are_not_there(site: Site, path: str) -> N
 
 
 @pytest.mark.parametrize("headers", FOREIGN, ids=str)
-@pytest.mark.parametrize(("method", "path"), ONE_OF_EACH)
+@pytest.mark.parametrize(("method", "path"), (*ONE_OF_EACH, *OPEN_TO_ALL))
 def test_other_sites_are_told_apart(site: Site, method: str, path: str, headers: dict[str, str]) -> None:
     """S10: a request that another web site makes a browser send is refused on every route, and leaves nothing."""
     if path == "/gradio_api/run/predict":

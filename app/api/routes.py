@@ -1,0 +1,147 @@
+"""The addresses of /api/v1. Each function is one; its docstring stands in the description."""
+
+import asyncio
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from app.api.files import files_of, send_file
+from app.api.orders import Orders
+from app.api.owners import OwnJobs, owner_of
+from app.api.values import (
+    AttackOrder,
+    Choices,
+    ClassOrder,
+    Data,
+    EvaluateOrder,
+    Failure,
+    Job,
+    JobLine,
+    Jobs,
+    Model,
+    Models,
+    Suite,
+    TextOrder,
+)
+from app.ui.wiring.services import Studio
+from foundation.catalogue.entry import KINDS, Kind
+from foundation.jobs.store.model import as_json
+
+PREFIX = "/api/v1"
+LONGEST_WAIT = 60.0
+"""Seconds for which one request waits for a job."""
+LOOK_SECONDS = 0.2
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Failure, "description": words}
+    for status, words in {
+        401: "The token, or the owner, is missing.",
+        403: "The request comes from another web site, or by a name that is not the server's.",
+        404: "There is no such thing, or it is not yours.",
+        413: "Too much came with the request.",
+        422: "What was asked for cannot be done; the sentence says why, and what to do.",
+        429: "Too many requests, or jobs, wait already.",
+    }.items()
+}
+
+Owner = Annotated[str, Depends(owner_of)]
+
+
+def make_routes(studio: Studio) -> APIRouter:
+    """The addresses of models and jobs."""
+    router = APIRouter(prefix=PREFIX, responses=REFUSALS, redirect_slashes=False)
+    _add_models(router, studio)
+    _add_pictures(router, studio)
+    _add_evaluations(router, studio)
+    _add_jobs(router, studio)
+    return router
+
+
+def job_value(studio: Studio, job_id: str, owner: str) -> Job:
+    """A job of an owner with all there is. RefusedError (404): there is none of this id."""
+    job = OwnJobs(studio, owner).find(job_id)
+    files = tuple(files_of(job, studio))
+    return Job(**JobLine.facts(job), params=as_json(job.params), result=as_json(job.result), files=files)
+
+
+def _add_models(router: APIRouter, studio: Studio) -> None:
+    @router.get("/models", tags=["models"])
+    def models(kind: Kind | None = None) -> Models:
+        """List the models that can be chosen, those that came with the program first."""
+        kinds = KINDS if kind is None else (kind,)
+        return Models(models=tuple(Model.of(info) for one in kinds for info in studio.models.list(one)))
+
+
+def _add_pictures(router: APIRouter, studio: Studio) -> None:
+    @router.post("/text", status_code=202, tags=["jobs"])
+    def text(order: TextOrder, owner: Owner) -> Job:
+        """Submit a picture of a text."""
+        return job_value(studio, Orders(studio, owner).draw_text(order), owner)
+
+    @router.post("/class", status_code=202, tags=["jobs"])
+    def class_image(order: ClassOrder, owner: Owner) -> Job:
+        """Submit a picture of a class, or of a unit of a network."""
+        return job_value(studio, Orders(studio, owner).draw_class(order), owner)
+
+    @router.post("/attack", status_code=202, tags=["jobs"])
+    def attack(order: AttackOrder, owner: Owner) -> Job:
+        """Submit an attack on a photo that was uploaded."""
+        return job_value(studio, Orders(studio, owner).attack(order), owner)
+
+
+def _add_evaluations(router: APIRouter, studio: Studio) -> None:
+    @router.get("/evaluate", tags=["models"])
+    def choices(model: Annotated[str, Query(min_length=1, max_length=200)]) -> Choices:
+        """List the data and the suites of attacks on which a model can be evaluated."""
+        data = tuple(Data.of(choice) for choice in studio.evaluations.data(model))
+        return Choices(data=data, suites=tuple(Suite.of(choice) for choice in studio.evaluations.suites()))
+
+    @router.post("/evaluate", status_code=202, tags=["jobs"])
+    def evaluate(order: EvaluateOrder, owner: Owner) -> Job:
+        """Submit an evaluation of a model."""
+        return job_value(studio, Orders(studio, owner).evaluate(order), owner)
+
+
+def _add_jobs(router: APIRouter, studio: Studio) -> None:
+    @router.get("/jobs", tags=["jobs"])
+    def jobs(owner: Owner, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> Jobs:
+        """List your jobs, the newest first."""
+        found = OwnJobs(studio, owner).list()[:limit]
+        return Jobs(jobs=tuple(JobLine(**JobLine.facts(job)) for job in found))
+
+    @router.get("/jobs/{job_id}", tags=["jobs"])
+    def job(job_id: str, owner: Owner) -> Job:
+        """Show one of your jobs."""
+        return job_value(studio, job_id, owner)
+
+    @router.get("/jobs/{job_id}/wait", tags=["jobs"])
+    async def wait(
+        request: Request, job_id: str, owner: Owner, seconds: Annotated[float, Query(ge=0, le=LONGEST_WAIT)] = 30.0
+    ) -> Job:
+        """Show a job once it has ended, or after so many seconds: then ask again."""
+        mine, until = OwnJobs(studio, owner), time.monotonic() + seconds
+        while not (await run_in_threadpool(mine.find, job_id)).status.finished and time.monotonic() < until:
+            await asyncio.sleep(min(LOOK_SECONDS, seconds))
+            if await request.is_disconnected():
+                break
+        return await run_in_threadpool(job_value, studio, job_id, owner)
+
+    @router.post("/jobs/{job_id}/stop", tags=["jobs"])
+    def stop(job_id: str, owner: Owner) -> Job:
+        """Ask a job to end soon and keep what it has; one that waits never runs, one that has ended stays as it is."""
+        OwnJobs(studio, owner).find(job_id)
+        studio.jobs.stop(job_id, owner)
+        return job_value(studio, job_id, owner)
+
+    @router.delete("/jobs/{job_id}", status_code=204, tags=["jobs"])
+    def delete(job_id: str, owner: Owner) -> None:
+        """Delete a job with its files, for good: at once, or at its next step if it runs."""
+        OwnJobs(studio, owner).find(job_id)
+        studio.jobs.discard(job_id, owner)
+
+    @router.get("/jobs/{job_id}/files/{name}", tags=["results"], response_class=Response)
+    def file(job_id: str, name: str, owner: Owner) -> Response:
+        """Fetch a file of a job: a picture, its record, a report. The job's `files` are the names."""
+        return send_file(OwnJobs(studio, owner).find(job_id), studio, name)

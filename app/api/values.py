@@ -1,0 +1,236 @@
+"""What programs ask and are answered."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from app.evaluation.order import DataChoice, SuiteChoice
+from app.handlers.exploring import Wish
+from foundation.catalogue.entry import Kind, ModelInfo, Origin
+from foundation.jobs.store.model import TITLE_LENGTH, JobSnapshot, JobStatus
+from foundation.progress import Unit
+from generator.recipes.presets import preset_fields, rule_fields
+from generator.recipes.recipe import Recipe
+
+PICTURES = ("source", "target", "style", "mask")
+"""What orders, and recipes, may name by the digests of pictures."""
+KIND_NAMES = {"image": "class"}
+"""What programs call kinds of jobs that have another name in the database."""
+
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="Of the pixels of a picture that was uploaded.")]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Value(BaseModel):
+    """What is asked has no fields beside those that are named."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Failure(BaseModel):
+    """Why a request was refused, and what to do."""
+
+    error: str
+
+
+# ---------------------------------------------------------------------- what is asked
+
+
+class Order(Value):
+    """A job that is wanted."""
+
+    title: str = Field("", max_length=TITLE_LENGTH, description="A name for it; one is made where none is given.")
+
+
+class RecipeOrder(Order):
+    """A picture by its recipe."""
+
+    task: ClassVar[str]
+    recipe: Recipe = Field(
+        description="Its fields, as every PNG carries them; those that are left out are as in the preset, or without "
+        "one the recipe's own defaults. The task is that of the address."
+    )
+    preset: str = Field(
+        "",
+        max_length=100,
+        description="Where fields that the recipe leaves out come from: 'balanced', 'best' and so on, as on the "
+        "command line; empty for the recipe's own defaults.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_recipe(cls, order: Any) -> Any:
+        """Fill in the task, and what the preset says. StudioError for another task, or a preset that is not there."""
+        fields = order.get("recipe") if isinstance(order, dict) else None
+        if not isinstance(fields, dict):
+            return order
+        if fields.get("task", cls.task) != cls.task:
+            raise ValueError(f"This recipe is for another task: here it is '{cls.task}'.")
+        preset = order.get("preset", "")
+        usual: Mapping[str, Any] = {"task": cls.task}
+        if preset and isinstance(preset, str):
+            photo = bool(order.get("source") or fields.get("source"))
+            usual = preset_fields(cls.task, preset, from_photo=photo) | rule_fields(str(fields.get("optimiser", "sgd")))
+            if fields.get("unit"):
+                usual = {**usual, "classes": ()}
+        named = {name: order[name] for name in PICTURES if order.get(name) and not fields.get(name)}
+        return {**order, "recipe": {**usual, **fields, **named}}
+
+
+class ClassOrder(RecipeOrder):
+    """A picture of a class, or of a unit of a network."""
+
+    task = "class"
+
+
+class TextOrder(RecipeOrder):
+    """A picture of a text, perhaps from a picture, like others, or only in some places."""
+
+    task = "text"
+    source: Digest | None = Field(None, description="A picture to start from.")
+    target: Digest | None = Field(None, description="A picture that it should be like.")
+    style: Digest | None = Field(None, description="A picture whose style it should have.")
+    mask: Digest | None = Field(None, description="White where the source may change.")
+
+
+class AttackOrder(RecipeOrder):
+    """A photo changed such that models see something else in it."""
+
+    task = "attack"
+    source: Digest | None = Field(None, description="The photo; the recipe's own where it is left out.")
+    target: Digest | None = Field(None, description="A picture that it should pass for.")
+    explore: Wish | None = Field(None, description="What is to be found out: who falls, and what survives.")
+    with_recipe: bool = Field(True, description="Whether the PNG carries its recipe.")
+
+
+class LabelledPicture(Value):
+    """An uploaded picture, and the class that it shows."""
+
+    digest: Digest
+    label: Name
+
+
+class EvaluateOrder(Order):
+    """A model, and the attacks and images on which it is evaluated."""
+
+    model: Name
+    data: Name = Field(description="Of those at GET /api/v1/evaluate.")
+    suites: tuple[Name, ...] = Field(min_length=1, max_length=20, description="Of those at GET /api/v1/evaluate.")
+    count: int = Field(ge=1, le=1_000_000, description="How many images; those that you bring are all taken.")
+    eps: float = Field(8 / 255, gt=0, le=1, description="How far every value may move (L-infinity), in [0, 1].")
+    images: tuple[LabelledPicture, ...] = Field((), max_length=10_000, description="Those that you bring.")
+
+
+# ---------------------------------------------------------------------- what is answered
+
+
+class Model(Value):
+    """A model that can be chosen."""
+
+    name: str
+    kind: Kind
+    title: str
+    description: str
+    origin: Origin
+    ready: bool = Field(description="Whether it is here; one of origin 'download' is fetched when it is first used.")
+    why_not: str
+    revision: str
+    licence: str
+    class_names: tuple[str, ...] = Field(description="The classes of a classifier, in order.")
+    download_bytes: int | None
+
+    @classmethod
+    def of(cls, info: ModelInfo) -> Self:
+        """What programs are told of a model."""
+        return cls(**{name: getattr(info, name) for name in cls.model_fields})
+
+
+class Models(Value):
+    """The models that can be chosen."""
+
+    models: tuple[Model, ...]
+
+
+class JobLine(Value):
+    """A job in a list. Times are Unix seconds."""
+
+    id: str
+    kind: str = Field(description="text, class, attack, evaluate.")
+    title: str
+    status: JobStatus
+    position: int | None = Field(description="In its queue, from 1; null once it has left that.")
+    done: int
+    total: int = Field(description="0 while unknown.")
+    unit: Unit
+    eta_seconds: float | None
+    message: str
+    stopping: bool
+    error: str | None = Field(description="Why it failed, and what to do.")
+    created: float
+    started: float | None
+    finished: float | None
+
+    @staticmethod
+    def facts(job: JobSnapshot) -> dict[str, Any]:
+        """The fields of every job."""
+        named = {name: getattr(job, name) for name in JobLine.model_fields if name not in ("kind", "eta_seconds")}
+        return {**named, "kind": KIND_NAMES.get(job.kind, job.kind), "eta_seconds": job.eta_s}
+
+
+class Job(JobLine):
+    """A job with all there is."""
+
+    params: dict[str, Any] = Field(description="What was asked, with the whole recipe.")
+    result: dict[str, Any] | None = Field(description="What came of it; null before it ends.")
+    files: tuple[str, ...] = Field(description="Names of its files so far.")
+
+
+class Jobs(Value):
+    """Jobs, the newest first."""
+
+    jobs: tuple[JobLine, ...]
+
+
+class Uploaded(Value):
+    """A picture that is kept, for you alone: it goes when no job needs it for some days."""
+
+    digest: str
+    width: int
+    height: int
+    notes: tuple[str, ...] = Field(description="What was done to it, in sentences.")
+
+
+class Data(Value):
+    """Images on which a model can be evaluated."""
+
+    name: str
+    title: str
+    description: str
+    count: int | None = Field(description="How many there are; null where nobody knows before they are read.")
+    why_not: str = Field(description="Why they cannot be used with the model, and what to do; empty if they can.")
+
+    @classmethod
+    def of(cls, choice: DataChoice) -> Self:
+        """What programs are told of a choice of the page."""
+        return cls(**{name: getattr(choice, name) for name in cls.model_fields})
+
+
+class Suite(Value):
+    """A named set of attacks."""
+
+    name: str
+    title: str
+    description: str
+
+    @classmethod
+    def of(cls, choice: SuiteChoice) -> Self:
+        """What programs are told of a choice of the page."""
+        return cls(**{name: getattr(choice, name) for name in cls.model_fields})
+
+
+class Choices(Value):
+    """What there is to choose for the evaluation of a model."""
+
+    data: tuple[Data, ...]
+    suites: tuple[Suite, ...]

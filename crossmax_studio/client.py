@@ -1,0 +1,291 @@
+"""A client of a running studio: its models, and jobs that it does, from a few lines of Python.
+
+    from crossmax_studio.client import Studio
+    with Studio("http://127.0.0.1:7860") as studio:
+        job = studio.wait(studio.class_image("frog", preset="quick"))
+        studio.save(job, "pictures")
+
+It speaks /api/v1 (docs/api.md) and needs httpx alone: neither PyTorch nor models are loaded here. What the studio
+refuses is a StudioError with its sentence.
+"""
+
+import secrets
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from foundation.errors import StudioError
+from foundation.files.text_files import reason, replace_whole
+
+PREFIX = "/api/v1"
+ENDED = frozenset({"done", "stopped", "failed", "interrupted"})
+WAIT_SECONDS = 30.0
+"""For which one question waits; there are as many as it takes."""
+TIMEOUT = httpx.Timeout(30.0, read=90.0)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as the studio told of it last.
+
+    Attributes:
+        id: what it is asked for by.
+        kind: text, class, attack or evaluate.
+        status: queued, running, done, stopped, failed or interrupted.
+        error: why it failed, and what to do.
+        result: what came of it; None before it has ended.
+        files: names of its files so far.
+        told: everything that the studio told, as JSON.
+    """
+
+    id: str
+    kind: str
+    status: str
+    error: str | None
+    result: Mapping[str, Any] | None
+    files: tuple[str, ...]
+    told: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def ended(self) -> bool:
+        """Whether there will be no more of it."""
+        return self.status in ENDED
+
+
+class Studio:
+    """A running studio, and one owner there.
+
+    Args:
+        address: as it printed where it was started, for example "http://127.0.0.1:7860".
+        token: of a studio that others can reach: what follows ?token= in that address.
+        owner: whose the jobs are: a secret of 32 to 64 letters and digits. A new one by default, which is to be kept
+            where somebody wants to come back to the jobs.
+        transport: how requests are sent, for tests.
+
+    Every method raises StudioError where the studio refuses, or does not answer.
+    """
+
+    def __init__(
+        self,
+        address: str = "http://127.0.0.1:7860",
+        *,
+        token: str | None = None,
+        owner: str | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.address = address.partition("?")[0].rstrip("/")
+        self.owner = owner or secrets.token_hex(16)
+        headers = {"X-Owner": self.owner, **({"Authorization": f"Bearer {token}"} if token else {})}
+        try:
+            # no proxy of the environment's: it would be told the token
+            self._http = httpx.Client(
+                base_url=self.address, headers=headers, timeout=TIMEOUT, trust_env=False, transport=transport
+            )
+        except (httpx.InvalidURL, UnicodeEncodeError, ValueError) as error:
+            raise StudioError(f"'{address}' is no address of a studio, or the token or owner is none.") from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------ what there is
+
+    def models(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """The models that can be chosen; of a kind, "classifier" or "encoder", if one is given."""
+        query = {} if kind is None else {"kind": kind}
+        return list(self._json("GET", "/models", params=query)["models"])
+
+    def evaluations(self, model: str) -> dict[str, Any]:
+        """The "data" and the "suites" of attacks on which a model can be evaluated."""
+        return dict(self._json("GET", "/evaluate", params={"model": model}))
+
+    # ------------------------------------------------------------------ what it does
+
+    def class_image(
+        self, name: str, *, model: str = "crossmax-cifar10", preset: str = "balanced", title: str = "", **fields: Any
+    ) -> Job:
+        """Submit a picture of a class, as `crossmax-generator class` draws it; ``fields`` are others of the recipe."""
+        recipe = {"models": [model], "classes": [name], **fields}
+        return self._submit("/class", {"recipe": recipe, "preset": preset, "title": title})
+
+    def text(
+        self,
+        prompt: str,
+        *,
+        model: str = "tiny-clip",
+        preset: str = "balanced",
+        source: str | Path | bytes | None = None,
+        title: str = "",
+        **fields: Any,
+    ) -> Job:
+        """Submit a picture of a prompt, perhaps from a picture (a file, or its bytes), which is uploaded."""
+        order = {"recipe": {"models": [model], "prompt": prompt, **fields}, "preset": preset, "title": title}
+        return self._submit("/text", order | ({} if source is None else {"source": self.upload(source)}))
+
+    def attack(
+        self,
+        photo: str | Path | bytes,
+        *,
+        models: Sequence[str] = ("lite0",),
+        preset: str = "standard",
+        explore: Mapping[str, Any] | None = None,
+        with_recipe: bool = True,
+        title: str = "",
+        **fields: Any,
+    ) -> Job:
+        """Submit an attack on a photo (a file, or its bytes), which is uploaded.
+
+        Args:
+            explore: what is to be found out, for example {"victims": ["lite1"], "survivals": ["jpeg-75"]}.
+            fields: others of the recipe: classes=["tench"], eps=8 / 255...
+        """
+        order: dict[str, Any] = {"recipe": {"models": list(models), **fields}, "preset": preset, "title": title}
+        order |= {"source": self.upload(photo), "with_recipe": with_recipe}
+        return self._submit("/attack", order | ({} if explore is None else {"explore": dict(explore)}))
+
+    def evaluate(
+        self,
+        model: str,
+        *,
+        data: str,
+        suites: Sequence[str],
+        count: int = 100,
+        eps: float = 8 / 255,
+        images: Sequence[tuple[str | Path | bytes, str]] = (),
+        title: str = "",
+    ) -> Job:
+        """Submit an evaluation; ``images`` are pictures of your own, each with its class. See ``evaluations``."""
+        labelled = [{"digest": self.upload(picture), "label": label} for picture, label in images]
+        order = {"model": model, "data": data, "suites": list(suites), "count": count, "eps": eps}
+        return self._submit("/evaluate", {**order, "images": labelled, "title": title})
+
+    def submit(self, kind: str, order: Mapping[str, Any]) -> Job:
+        """Submit what has no method of its own, as its JSON is described; ``kind`` ends the address."""
+        return self._submit(f"/{kind}", order)
+
+    def upload(self, picture: str | Path | bytes) -> str:
+        """Upload a picture (a file, or its bytes); the digest of its pixels, by which jobs name it."""
+        try:
+            data = picture if isinstance(picture, bytes) else Path(picture).read_bytes()
+        except OSError as error:
+            raise StudioError(f"The picture '{picture!s}' cannot be read: {reason(error)}.") from error
+        headers = {"Content-Type": "application/octet-stream"}
+        return str(self._json("POST", "/uploads", content=data, headers=headers)["digest"])
+
+    # ------------------------------------------------------------------ jobs
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """This owner's jobs, the newest first, in short."""
+        return list(self._json("GET", "/jobs")["jobs"])
+
+    def job(self, job: Job | str) -> Job:
+        """A job as it is now."""
+        return _job(self._json("GET", f"/jobs/{_id(job)}"))
+
+    def follow(self, job: Job | str, *, timeout: float | None = None) -> Iterator[Job]:
+        """A job every now and then until it has ended, or ``timeout`` seconds have passed."""
+        until = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = WAIT_SECONDS if until is None else max(0.0, min(WAIT_SECONDS, until - time.monotonic()))
+            now = _job(self._json("GET", f"/jobs/{_id(job)}/wait", params={"seconds": left}))
+            yield now
+            if now.ended or (until is not None and time.monotonic() >= until):
+                return
+
+    def wait(self, job: Job | str, *, timeout: float | None = None) -> Job:
+        """A job once it has ended.
+
+        Raises:
+            StudioError: it failed, or has not ended within ``timeout`` seconds.
+        """
+        *_, last = self.follow(job, timeout=timeout)
+        if not last.ended:
+            raise StudioError(f"The job has not ended within {timeout:g} seconds: it goes on, ask for it again.")
+        if last.status in ("failed", "interrupted"):
+            raise StudioError(last.error or f"The job is {last.status}.")
+        return last
+
+    def stop(self, job: Job | str) -> Job:
+        """Have a job end soon, and keep what it has."""
+        return _job(self._json("POST", f"/jobs/{_id(job)}/stop"))
+
+    def delete(self, job: Job | str) -> None:
+        """Delete a job with its files, for good."""
+        self._ask("DELETE", f"/jobs/{_id(job)}")
+
+    def read(self, job: Job | str, name: str) -> bytes:
+        """The bytes of a file of a job."""
+        return self._ask("GET", f"/jobs/{_id(job)}/files/{name}").content
+
+    def save(self, job: Job | str, folder: str | Path, *, names: Sequence[str] | None = None) -> list[Path]:
+        """Save the files of a job, all or those that are named, into a folder, which is made; where they are then."""
+        place = Path(folder)
+        wanted = self.job(job).files if names is None else tuple(names)
+        if any(not name or name != Path(name).name or name.startswith(".") for name in wanted):
+            raise StudioError("A file of this job has a name that leads elsewhere: nothing was saved.")
+        saved = []
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            for name in wanted:
+                replace_whole(place / name, self.read(job, name), durable=False)
+                saved.append(place / name)
+        except OSError as error:
+            raise StudioError(f"The files cannot be saved in '{place}': {reason(error)}.") from error
+        return saved
+
+    # ------------------------------------------------------------------ requests
+
+    def _submit(self, path: str, order: Mapping[str, Any]) -> Job:
+        return _job(self._json("POST", path, json=dict(order)))
+
+    def _json(self, method: str, path: str, **request: Any) -> Any:
+        answer = self._ask(method, path, **request)
+        try:
+            return answer.json()
+        except ValueError as error:
+            raise StudioError(f"At {self.address} there is no studio, or one of another version.") from error
+
+    def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
+        try:
+            answer = self._http.request(method, f"{PREFIX}{path}", **request)
+        except httpx.HTTPError as error:
+            raise StudioError(f"The studio at {self.address} does not answer ({error}).") from error
+        except (TypeError, ValueError) as error:
+            raise StudioError(f"This cannot be sent to a studio: {error}.") from error
+        if answer.is_success:
+            return answer
+        raise StudioError(_refusal(answer))
+
+
+def _refusal(answer: httpx.Response) -> str:
+    try:
+        said = answer.json()["error"]
+    except (ValueError, KeyError, TypeError):
+        said = answer.text.strip()[:300]
+    return str(said) or f"The studio refused that (HTTP {answer.status_code})."
+
+
+def _id(job: Job | str) -> str:
+    return job.id if isinstance(job, Job) else job
+
+
+def _job(told: Any) -> Job:
+    """A job of what the studio tells. StudioError where that is none."""
+    try:
+        names = ("id", "kind", "status", "error", "result")
+        return Job(**{name: told[name] for name in names}, files=tuple(told["files"]), told=told)
+    except (KeyError, TypeError) as error:
+        raise StudioError("The studio's answer is no job: it may be of another version.") from error

@@ -1,0 +1,150 @@
+"""The description is true, and whatever is sent to what it describes is answered in words: 4xx, and never a fault."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.web.routes import ALLOWED
+from tests.app.api.conftest import Program
+from tests.app.api.test_jobs import FROG, SAID
+from tests.app.web.conftest import Site
+
+MANY = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+ORDERS: dict[str, dict[str, Any]] = {
+    "/api/v1/class": {"recipe": FROG, "preset": "quick", "title": "x"},
+    "/api/v1/text": {"recipe": SAID, "source": "0" * 64},
+    "/api/v1/attack": {"recipe": {**FROG, "eps": 0.03}, "source": "0" * 64, "explore": {"victims": [], "labels": "x"}},
+    "/api/v1/evaluate": {
+        "model": "a",
+        "data": "b",
+        "suites": ["c"],
+        "count": 1,
+        "images": [{"digest": "", "label": ""}],
+    },
+}
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["0" * 64, "class", "", "auto"])
+)
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=12)
+
+
+def described(site: Site) -> Any:
+    answer = site.client().get("/api/v1/openapi.json")
+    assert answer.status == 200
+    return answer.json()
+
+
+def operations(description: Any) -> Iterator[tuple[str, str, Any]]:
+    for path, methods in description["paths"].items():
+        for method, operation in methods.items():
+            yield method.upper(), path, operation
+
+
+def filled(path: str) -> str:
+    return path.replace("{job_id}", "0" * 32).replace("{name}", "image-1.png")
+
+
+def test_it_describes_every_address_and_each_of_its_parts(site: Site) -> None:
+    description = described(site)
+    found = {(method, filled(path)) for method, path, _ in operations(description)}
+    ours = [route for route in ALLOWED if "/api/v1" in route.pattern.pattern]
+    for route in ours:
+        wanted = {method for method, path in found if route.pattern.fullmatch(path)}
+        assert wanted >= set(route.methods), route.pattern.pattern
+    for method, path in found:
+        assert any(route.pattern.fullmatch(path) and method in route.methods for route in ours), path
+    for name in re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(description)):
+        assert name in description["components"]["schemas"]
+    for schema in description["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+    for _, path, operation in operations(description):
+        assert operation["summary"] and operation["description"], path
+        assert operation["responses"]["422"]["content"]["application/json"]["schema"]["$ref"].endswith("/Failure")
+
+
+def test_what_is_sent_and_answered_is_as_described(site: Site, program: Program) -> None:
+    description = described(site)
+
+    def check(value: Any, name: str) -> None:
+        jsonschema.validate(value, {"$ref": f"#/components/schemas/{name}", "components": description["components"]})
+
+    order = {"recipe": FROG, "preset": "quick"}
+    check(order, "ClassOrder")
+    with pytest.raises(jsonschema.ValidationError):
+        check({"recipe": {**FROG, "colour": "nonsense"}}, "ClassOrder")
+    check(program.ended(program.post("/class", order)), "Job")
+    check(program.get("/jobs").json(), "Jobs")
+    check(program.get("/models").json(), "Models")
+    check(program.post("/class", {}).json(), "Failure")
+
+
+def refused_in_words(answer: Any) -> None:
+    """4xx with a sentence, or what was asked."""
+    assert 200 <= answer.status < 500, answer.text
+    if answer.status >= 400:
+        assert set(answer.json()) == {"error"}
+        assert answer.json()["error"].strip()
+        assert "Traceback" not in answer.text
+
+
+@st.composite
+def mutated(draw: Any, order: dict[str, Any]) -> Any:
+    """An order with one of its parts, at any depth, replaced, or with one more."""
+    copy = json.loads(json.dumps(order))
+    place = copy
+    while isinstance(place, dict) and place:
+        key = draw(st.sampled_from([*place, "unheard of"]))
+        if isinstance(place.get(key), dict) and draw(st.booleans()):
+            place = place[key]
+            continue
+        place[key] = draw(VALUES)
+        break
+    return copy
+
+
+@pytest.mark.parametrize("path", ORDERS)
+@MANY
+@given(data=st.data())
+def test_whatever_is_ordered_is_answered_in_words(site: Site, path: str, data: Any) -> None:
+    program, address = Program(site.client()), path.removeprefix("/api/v1")
+    body = data.draw(st.binary(max_size=200) | VALUES.map(_json) | mutated(ORDERS[path]).map(_json))
+    answer = program.post(address, body or b"-")
+    refused_in_words(answer)
+    if answer.status == 202:
+        assert program.ask("DELETE", f"/jobs/{answer.json()['id']}").status == 204
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value).encode("utf-8", "surrogatepass")
+
+
+@MANY
+@given(data=st.data())
+def test_whatever_is_asked_is_answered_in_words(site: Site, data: Any) -> None:
+    """Every address with values in its parts, its query and its headers that nobody means."""
+    method, path, _ = data.draw(st.sampled_from(list(operations(described(site)))))
+    signs = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="#? "), max_size=40)
+    for part in ("{job_id}", "{name}"):
+        path = path.replace(part, data.draw(signs | st.just("0" * 32)))
+    query = data.draw(st.sampled_from(["", "?seconds=0&limit=", "?kind=", "?seconds=", "?model=", "?x="]))
+    headers = {"Content-Type": data.draw(st.sampled_from(["application/json", "text/plain", "image/png", "x"]))}
+    body = data.draw(st.binary(min_size=1, max_size=60)) if method == "POST" else b""
+    if query:
+        query += data.draw(signs)
+    elif path.endswith("/wait"):
+        query = "?seconds=0"
+    program = Program(site.client(), data.draw(st.just("0123456789abcdef" * 2) | signs))
+    refused_in_words(program.ask(method, path.removeprefix("/api/v1"), body, headers))
