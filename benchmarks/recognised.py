@@ -171,8 +171,8 @@ def judged(drawn: Sequence[Drawn], judges: Sequence[Judge]) -> tuple[list[dict[s
             entry["said"][judge.name] = {"top": [judge.name_of(place) for place in top], "right": top[0] in right}
         if one.piece is not None:
             record = one.piece.record()
-            seconds[one.drawer, one.preset].append(record["seconds"])
-            entry |= {"file": str(one.piece.path), "seconds": record["seconds"], "ran_away": bool(record["ran_away"])}
+            seconds[one.drawer, one.preset].append(record.seconds)
+            entry |= {"file": str(one.piece.path), "seconds": record.seconds, "ran_away": bool(record.ran_away)}
         pictures.append(entry)
     rows = [
         {

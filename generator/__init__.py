@@ -13,6 +13,7 @@ The rooms, each above those that it uses:
 3. **What moves it.** `optimisers`, and the loop that is an iterator with one `Step` at a time.
 4. **What is asked.** `recipes`: the one type that says everything, its fields, checks and presets. `classes` finds each
    model's own name of a class.
+   `records` are the types of what is written of a picture.
 5. **The work.** `synthesis` builds the four parts from a recipe and runs them; `production` saves pictures and the
    record, measured on the saved files.
 6. **Attacks on many.** `inputs` are a user's photos and labels, `victims` the models that are asked, `transfer` who

@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from torch import Tensor
 
 from app.evaluation.service import take_over
@@ -31,6 +31,8 @@ from app.handlers.describing import Describer, describe_wish, read_descriptions
 from app.handlers.exploring import Wish, load_victims
 from app.handlers.findings import write_findings
 from app.handlers.pictures import Workshop, load_models, recipe_of, switch, write_result
+from app.records.folders import FolderResult
+from app.records.pictures import NothingMade
 from foundation.command_line.settings import validated
 from foundation.errors import StudioError
 from foundation.images.files import load_image, to_tensor
@@ -91,7 +93,7 @@ class FolderOrder(BaseModel):
         return self
 
 
-def attack_folder(context: JobContext, shop: Workshop) -> dict[str, Any]:
+def attack_folder(context: JobContext, shop: Workshop) -> dict[str, JsonValue]:
     """Attack and measure photo after photo, and keep after each what is known. Asked to stop, keep what there is.
 
     The result has the recipe, whether all is complete, and the file that has everything. StudioError: the parameters
@@ -111,7 +113,7 @@ def attack_folder(context: JobContext, shop: Workshop) -> dict[str, Any]:
     except StudioError as error:
         if not context.stop_requested:
             raise
-        return {"note": str(error), "images": []}  # a download that was stopped, for example
+        return NothingMade(note=str(error), images=()).to_json()  # a download that was stopped, for example
     made = recipe.with_changes(revisions=revisions, images=1)
     attacks = _attacks(made, models, alone=order.alone)
     survivals = find_survivals(wish.survivals)
@@ -129,22 +131,21 @@ def attack_folder(context: JobContext, shop: Workshop) -> dict[str, Any]:
         found.keep(report)
     assert report is not None  # there is at least one photo
     save_report(report, report.to_json(folder), folder)
-    result: dict[str, Any] = {"recipe": made.model_dump(mode="json"), "images": []}
-    complete = not report.stopped
+    complete, why = not report.stopped, ""
     if asked is not None and not context.stop_requested:
         targets = {} if target is None else {name: target for name, own in attacks.items() if own.target}
         describer = Describer(shop.read_vlm, shop.catalogue)
         why = describer.describe(context, asked, report.cases, folder, targets=targets, report=report)
-        result |= {"descriptions_error": why} if why else {}
         complete = complete and not why and bool(read_descriptions(folder).get("complete"))
     elif asked is not None:
         complete = False
     found.end(complete=complete)
-    result |= {"complete": complete, **_pack(context)}
-    write_result(context, result)
+    result = FolderResult(recipe=made, images=(), descriptions_error=why or None, complete=complete)
+    result = FolderResult.of(result, **_pack(context))
+    write_result(context, result.to_json())
     if complete:
         context.progress(Progress(1, 1, "Measured", unit="items"))
-    return result
+    return result.to_json()
 
 
 def _attacks(recipe: Recipe, models: Mapping[str, Model], *, alone: bool) -> dict[str, Recipe]:
@@ -243,7 +244,7 @@ def _target(context: JobContext, shop: Workshop) -> Tensor | None:
     return to_tensor(load_image(shop.data.upload(str(named), context.owner))) if named else None
 
 
-def _pack(context: JobContext) -> dict[str, Any]:
+def _pack(context: JobContext) -> dict[str, str]:
     """Put everything into one file. What goes wrong is a sentence: all of it is there nevertheless."""
     folder, archive = context.dir / FOLDER, context.dir / ARCHIVE
     scratch = archive.with_name(f".{archive.name}.tmp")

@@ -20,6 +20,7 @@ from foundation.command_line.settings import validated
 from foundation.errors import StudioError
 from generator.priors.operators import Size
 from generator.recipes.recipe import Recipe
+from generator.records.answers import Answers
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Measurements:
         extras = extras_of(recipe, None if explore is None else validated(Wish, explore), infos)
         return self.timings.cost(recipe, self.device, size, extras)
 
-    def opinions(self, picture: Path) -> Mapping[str, Any]:
+    def opinions(self, picture: Path) -> Answers:
         """What the ready classifiers say about a picture, by their names."""
         return self.aside(ask, picture, self.catalogue, self.device)
 

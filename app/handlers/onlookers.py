@@ -1,12 +1,12 @@
 """What classifiers say of pictures that were made without them, or that they only look on."""
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
+from app.records.pictures import Picture
 from foundation.catalogue.catalogue import Catalogue
 from foundation.catalogue.entry import ModelInfo
 from foundation.errors import StudioError
@@ -14,6 +14,7 @@ from foundation.images.files import load_image, to_tensor
 from foundation.jobs import JobContext
 from foundation.protocols import Classifier
 from generator.production.production import predict
+from generator.records.answers import Said
 from generator.synthesis.synthesis import Model
 
 logger = logging.getLogger(__name__)
@@ -22,8 +23,8 @@ logger = logging.getLogger(__name__)
 ONLOOKERS = 3  # models that are asked about a picture beside those that it was made with
 
 
-def ask(picture: Path, catalogue: Catalogue, device: str) -> dict[str, dict[str, Any]]:
-    """What the ready classifiers say about a picture, by name, each as `predict` puts it."""
+def ask(picture: Path, catalogue: Catalogue, device: str) -> dict[str, Said]:
+    """What the ready classifiers say about a picture, by name."""
     image = to_tensor(load_image(picture)).to(device)
     ready = [info.name for info in catalogue.list("classifier") if info.ready]
     return _opinions(_loadable(ready[:ONLOOKERS], catalogue, device), image)
@@ -62,20 +63,22 @@ def _loadable(names: list[str], catalogue: Catalogue, device: str) -> dict[str, 
     return loaded
 
 
-def add_opinions(
-    record: Mapping[str, Any], models: Mapping[str, Classifier], context: JobContext, source: Tensor | None
-) -> None:
-    """Add what these models say of the saved pictures, and of the photo before."""
+def with_opinions(
+    images: Sequence[Picture], models: Mapping[str, Classifier], context: JobContext, source: Tensor | None
+) -> tuple[Picture, ...]:
+    """The pictures with what these models say of their saved files, and of the photo before."""
     before = {} if source is None else _opinions(models, source.to(context.device))
-    for image in record["images"]:
-        saved = to_tensor(load_image(context.dir / image["file"])).to(context.device)
-        image["before"].update(before)
-        image["after"].update(_opinions(models, saved, before))
+    found = []
+    for image in images:
+        saved = to_tensor(load_image(context.dir / image.file)).to(context.device)
+        after = _opinions(models, saved, before)
+        found.append(Picture.of(image, before={**image.before, **before}, after={**image.after, **after}))
+    return tuple(found)
 
 
 def _opinions(
-    models: Mapping[str, Classifier], image: Tensor, before: Mapping[str, Mapping[str, Any]] | None = None
-) -> dict[str, dict[str, Any]]:
+    models: Mapping[str, Classifier], image: Tensor, before: Mapping[str, Said] | None = None
+) -> dict[str, Said]:
     """What models say of an image; as many passes make an answer as it took `before`, where that is known."""
-    draws = {name: said["draws"] for name, said in (before or {}).items()}
+    draws = {name: said.draws for name, said in (before or {}).items()}
     return {name: predict(model, image, draws.get(name)) for name, model in models.items()}

@@ -11,11 +11,12 @@ import json
 import logging
 import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
 from torch import Tensor
 
 from app.costs.estimates import Extras
@@ -26,7 +27,8 @@ from app.handlers.exploring import PHOTO, Attacked, Wish, explore
 from app.handlers.exploring_pictures import Frames
 from app.handlers.findings import read_findings
 from app.handlers.layers import save_layers
-from app.handlers.onlookers import add_opinions, load_onlookers, names_of_onlookers
+from app.handlers.onlookers import load_onlookers, names_of_onlookers, with_opinions
+from app.records.pictures import NothingMade, Picture, PictureResult
 from app.visitors.data_dir import DataDir
 from foundation.catalogue.catalogue import Catalogue
 from foundation.catalogue.entry import Kind, ModelInfo
@@ -43,6 +45,7 @@ from generator.priors.operators import Size
 from generator.production.production import Outputs, produce_job
 from generator.recipes.pictures import Pictures
 from generator.recipes.recipe import Recipe
+from generator.records.pictures import PictureRecord
 from generator.synthesis.synthesis import Model, Synthesis
 from generator.transfer.outcome import Question
 from generator.transfer.report import Report
@@ -83,10 +86,10 @@ class Workshop:
     read_vlm: ReadSettings = no_settings
 
 
-def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, Any]:
+def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, JsonValue]:
     """Make what a recipe describes, from the uploads that the parameters name.
 
-    The result is the record of `produce` without its loss curves, and what the page shows beside.
+    The result is a `PictureResult` without its loss curves, or `NothingMade`.
     """
     recipe = recipe_of(context.params, task)
     wish = _wish(context.params, task)
@@ -100,7 +103,7 @@ def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, A
     except StudioError as error:
         if not context.stop_requested:
             raise
-        return {"note": str(error), "images": []}  # a download that was stopped, for example
+        return NothingMade(note=str(error), images=()).to_json()  # a download that was stopped, for example
     made = recipe.with_changes(revisions=revisions)
     outputs = Outputs(
         tuple(context.dir / f"image-{number}.png" for number in range(1, recipe.images + 1)),
@@ -127,32 +130,29 @@ def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, A
         watch.step()
 
     record = _produce(context, made, models, outputs, pictures, follow, keep)
-    record = {**record, "size": record["recipe"]["size"], "with_recipe": with_recipe}
+    began = None if pictures.source is None else _file_of("source")
+    images = tuple(Picture.of(image, source=began) for image in record.images)
+    beside: dict[str, str] = {}
     _save_card(outputs.images[0], context.dir / CARD_NAME)
-    if pictures.source is not None:
-        for image in record["images"]:
-            image["source"] = _file_of("source")
     if wish is not None and not context.stop_requested:  # first what everybody waits for: who falls
         source, picture = context.dir / _file_of("source"), outputs.images[0]
-        attacked = Attacked(Recipe(**record["recipe"]), models, source, picture, frames)
-        report, more = _explore(context, shop, wish, attacked)
+        attacked = Attacked(record.recipe, models, source, picture, frames)
+        report, beside = _explore(context, shop, wish, attacked)
         if asked is not None and not context.stop_requested:
-            more |= _describe(context, shop, asked, attacked, pictures, report)
-        record |= more
+            beside |= _describe(context, shop, asked, attacked, pictures, report)
     if task == "text":
-        record |= _text_extras(record, recipe, context)
+        beside |= _text_extras(images, recipe, context)
     elif not _in_a_hurry(context, recipe, photo):
         onlookers = load_onlookers(infos, models, shop.catalogue, context.device)
-        add_opinions(record, onlookers, context, pictures.source)
+        images = with_opinions(images, onlookers, context, pictures.source)
     if task == "attack" and pictures.source is not None and not _in_a_hurry(context, recipe, photo):
         shown = save_changes(context.dir, outputs.images, pictures.source, finished[0] if finished else None)
-        record["images"] = [
-            {**image, "perturbation": change} for image, change in zip(record["images"], shown, strict=True)
-        ]
-    write_result(context, record)
-    if not record["stopped"] and not record["error"] and not context.stop_requested:
+        images = tuple(Picture.of(image, perturbation=change) for image, change in zip(images, shown, strict=True))
+    result = PictureResult.of(record, images=images, size=record.recipe.size, with_recipe=with_recipe, **beside)
+    write_result(context, result.to_json())
+    if not record.stopped and not record.error and not context.stop_requested:
         _learn(context, shop.timings, recipe, watch, photo, extras)
-    return {name: value for name, value in record.items() if name != "losses"}
+    return result.to_json(without=("losses",))
 
 
 def _save_card(picture: Path, card: Path) -> None:
@@ -257,7 +257,7 @@ def _produce(
     pictures: Pictures,
     on_step: Callable[[Step], None],
     on_done: Callable[[Synthesis], None],
-) -> dict[str, Any]:
+) -> PictureRecord:
     """The record of the production; of one that diverged after some good steps, its "error" says so."""
     try:
         made = produce_job(
@@ -267,25 +267,24 @@ def _produce(
     except DivergedError:
         if not outputs.record.is_file():
             raise
-        record: dict[str, Any] = read_json(outputs.record)
-        return record
+        return PictureRecord.read(read_json(outputs.record))
 
 
 # ---------------------------------------------------------------------- texts
 
 
-def _text_extras(record: Mapping[str, Any], recipe: Recipe, context: JobContext) -> dict[str, Any]:
+def _text_extras(images: Sequence[Picture], recipe: Recipe, context: JobContext) -> dict[str, str]:
     """What a text has beside its record: files of all images together."""
     extras = {"overview": OVERVIEW_NAME} if recipe.images > 1 else {}
-    if recipe.prompt_to and _save_morph(record["images"], context.dir):
+    if recipe.prompt_to and _save_morph(images, context.dir):
         extras["video"] = VIDEO_NAME
     return extras
 
 
-def _save_morph(images: list[dict[str, Any]], folder: Path) -> bool:
+def _save_morph(images: Sequence[Picture], folder: Path) -> bool:
     """Save the pictures on the way from one prompt to another as a video; False where that is not possible."""
     rate = min(60, max(1, round(len(images) / MORPH_SECONDS)))
-    frames = (to_tensor(load_image(folder / image["file"])) for image in images)
+    frames = (to_tensor(load_image(folder / image.file)) for image in images)
     try:
         save_video(frames, folder / VIDEO_NAME, frames_per_second=rate, back_and_forth=True)
     except StudioError:  # the pictures themselves are there
@@ -299,7 +298,7 @@ def _save_morph(images: list[dict[str, Any]], folder: Path) -> bool:
 
 def _explore(
     context: JobContext, shop: Workshop, wish: Wish, attacked: Attacked
-) -> tuple[Report | None, dict[str, Any]]:
+) -> tuple[Report | None, dict[str, str]]:
     """Find out what the attack did; the report, if there is one, and what goes into the result.
 
     The picture is there already: what goes wrong now is a sentence beside it.
@@ -323,7 +322,7 @@ def _describe(
     attacked: Attacked,
     pictures: Pictures,
     report: Report | None,
-) -> dict[str, Any]:
+) -> dict[str, str]:
     """Have the saved files described, about the question whose answer was just found out, also in the report."""
     recipe = attacked.recipe
     asked = read_findings(context.dir).get("question", {})

@@ -24,6 +24,7 @@ import functools
 from typing import Any
 
 import torch
+from pydantic import JsonValue
 
 from app.evaluation.data import load_images
 from app.evaluation.service import FOLDER, take_over
@@ -53,7 +54,7 @@ def make_handlers(shop: Workshop) -> dict[str, Handler]:
     }
 
 
-def attack(context: JobContext, shop: Workshop) -> dict[str, Any]:
+def attack(context: JobContext, shop: Workshop) -> dict[str, JsonValue]:
     """Attack one photo, or a folder of them."""
     if context.params.get("folder") is not None:
         return attack_folder(context, shop)

@@ -104,4 +104,4 @@ def pieces_of(model: Classifier, recipe: Recipe, folder: Path, only: Sequence[st
 
 
 def _runaways(piece: Piece) -> list[str]:
-    return [f"{piece.title}: {one['sentence']}" for one in piece.record().get("ran_away", ())]
+    return [f"{piece.title}: {one.sentence}" for one in piece.record().ran_away]

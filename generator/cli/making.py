@@ -4,11 +4,12 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
 from torch import Tensor
 
 from foundation.catalogue.entry import ModelInfo
@@ -32,6 +33,8 @@ from generator.recipes.fields import given_fields, oldest_version
 from generator.recipes.pictures import Pictures
 from generator.recipes.presets import preset_fields, rule_fields
 from generator.recipes.recipe import RECIPE_VERSION, Recipe
+from generator.records.answers import Guess
+from generator.records.pictures import PictureRecord
 from generator.synthesis.synthesis import Model, Synthesis
 
 EXIT_INTERRUPTED = 130
@@ -87,7 +90,7 @@ def make(arguments: argparse.Namespace, load_model: LoadModel, list_models: List
         if recorder is not None:
             recorder.add(step)
 
-    def work(context: JobContext) -> dict[str, Any]:
+    def work(context: JobContext) -> dict[str, JsonValue]:
         context.progress(Progress(0, recipe.steps, "Loading the models"))
         models = {name: load_model(name, context.device, context) for name in recipe.models}
         made = with_revisions(recipe, list_models())  # those of models that were not here before
@@ -96,18 +99,19 @@ def make(arguments: argparse.Namespace, load_model: LoadModel, list_models: List
         )
         for synthesis in finished:
             _save_extras(arguments, synthesis, recorder, compared)
-        return result.record
+        return result.record.to_json()
 
     quiet = arguments.quiet or arguments.json_only
-    record = foreground.run(arguments.command, choose_device(arguments.device), work, quiet=quiet)
-    if record is None:
+    found = foreground.run(arguments.command, choose_device(arguments.device), work, quiet=quiet)
+    if found is None:
         print("Interrupted; nothing was kept.", file=sys.stderr)
         return EXIT_INTERRUPTED
+    record = PictureRecord.read(found)
     if arguments.json_only:
-        print(json.dumps(record, allow_nan=False))
+        print(json.dumps(found, allow_nan=False))
     elif not arguments.quiet:
         _print_result(outputs, record)
-    return EXIT_INTERRUPTED if record["stopped"] else 0
+    return EXIT_INTERRUPTED if record.stopped else 0
 
 
 def _pictures(arguments: argparse.Namespace) -> Pictures:
@@ -253,35 +257,38 @@ def _say(arguments: argparse.Namespace, text: str) -> None:
         print(text, file=sys.stderr)
 
 
-def _print_result(outputs: Outputs, record: Mapping[str, Any]) -> None:
-    for path, facts in zip(outputs.images, record["images"], strict=True):
+def _print_result(outputs: Outputs, record: PictureRecord) -> None:
+    for path, facts in zip(outputs.images, record.images, strict=True):
         print(path)
-        for model, after in facts["after"].items():
-            before, now = facts["before"][model]["top"][0], after["top"][0]
-            print(
-                f"  {model}: {before['class']} {before['probability']:.0%} -> {now['class']} {now['probability']:.0%}"
-            )
-        for model, unit in facts.get("unit", {}).items():
-            print(f"  {model}: {record['recipe']['unit']} {in_words(unit)}")
-        for model, entries in facts.get("cosines", {}).items():
+        for model, after in facts.after.items():
+            before, now = facts.before[model].top[0], after.top[0]
+            print(f"  {model}: {before.name} {_sure(before)} -> {now.name} {_sure(now)}")
+        for model, unit in (facts.unit or {}).items():
+            print(f"  {model}: {record.recipe.unit} {in_words(unit)}")
+        for model, entries in (facts.cosines or {}).items():
             for entry in entries:
-                what = entry["role"] if entry["text"] is None else f"{entry['role']} '{entry['text'][:60]}'"
-                print(f"  {model}: {what}: cosine {_shown(entry['before'])} -> {_shown(entry['after'])}")
-        if "linf" in facts:
-            print(f"  largest change {facts['linf'] * 255:.0f}/255, length of the change {facts['l2']:.2f}")
+                what = entry.role if entry.text is None else f"{entry.role} '{entry.text[:60]}'"
+                print(f"  {model}: {what}: cosine {_shown(entry.before)} -> {_shown(entry.after)}")
+        if facts.linf is not None and facts.l2 is not None:
+            print(f"  largest change {facts.linf * 255:.0f}/255, length of the change {facts.l2:.2f}")
     if outputs.overview is not None:
         print(outputs.overview)
-    for model, words in record["unknown_words"].items():
+    for model, words in record.unknown_words.items():
         named = ", ".join(f"'{word}'" for word in words)
         print(f"Note: {model} never saw {named} in training, which can hardly lead the picture.")
-    for model, sentences in record["warnings"].items():
+    for model, sentences in record.warnings.items():
         for sentence in sentences:
             print(f"Note: {model}: {sentence}")
-    for runaway in record["ran_away"]:
-        print(f"Note: {runaway['sentence']}")
-    for model, taken in record["taken_for"].items():
+    for runaway in record.ran_away:
+        print(f"Note: {runaway.sentence}")
+    for model, taken in record.taken_for.items():
         for written, own in taken.items():
             print(f"Note: {model} has no class called '{written}'; that was taken for its class '{own}'.")
+
+
+def _sure(guess: Guess) -> str:
+    """How probable it is; of a damaged model, whose numbers are none, "?"."""
+    return "?" if guess.probability is None else f"{guess.probability:.0%}"
 
 
 def _shown(cosine: float | None) -> str:

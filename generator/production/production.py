@@ -4,14 +4,12 @@ The command line and the app both make their pictures here. What a record says a
 the saved 8-bit file, read back from the disk, because that is what anybody else will ever see.
 """
 
-import json
 import os
 import platform
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
@@ -30,6 +28,7 @@ from generator.production.measuring import measure, predict
 from generator.production.unit_answers import UnitMeasure
 from generator.recipes.pictures import Pictures
 from generator.recipes.recipe import Recipe
+from generator.records.pictures import PictureFacts, PictureRecord
 from generator.synthesis.objective import taken_for
 from generator.synthesis.synthesis import Model, Synthesis
 
@@ -85,7 +84,7 @@ class Result:
 
     recipe: Recipe
     outputs: Outputs
-    record: dict[str, Any]
+    record: PictureRecord
     stopped: bool
 
 
@@ -148,23 +147,23 @@ def produce(
         on_done(made.synthesis)
     if outputs.overview is not None:
         _save_overview(made, outputs.overview, _metadata(made.recipe, outputs))
-    record = {
-        "recipe": json.loads(made.recipe.to_json()),
-        "steps_asked": recipe.steps,
-        "stopped": made.stopped,
-        "enough": made.enough,
-        "error": None if made.diverged is None else str(made.diverged),
-        "images": _measure(outputs, made.recipe, made.synthesis),
-        "unknown_words": dict(made.synthesis.unknown),
-        "warnings": dict(made.synthesis.warnings),
-        "ran_away": [runaway.to_json() for runaway in made.runaways],
-        "taken_for": taken_for(recipe, made.synthesis.classifiers),
-        "losses": made.losses,
-        "device": str(device),
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "seconds": round(time.monotonic() - started, 3),
-    }
-    _write_json(record, outputs.record)
+    record = PictureRecord(
+        recipe=made.recipe,
+        steps_asked=recipe.steps,
+        stopped=made.stopped,
+        enough=made.enough,
+        error=None if made.diverged is None else str(made.diverged),
+        images=_measure(outputs, made.recipe, made.synthesis),
+        unknown_words=dict(made.synthesis.unknown),
+        warnings=dict(made.synthesis.warnings),
+        ran_away=tuple(runaway.record() for runaway in made.runaways),
+        taken_for=taken_for(recipe, made.synthesis.classifiers),
+        losses=made.losses,
+        device=str(device),
+        versions={"python": platform.python_version(), "torch": torch.__version__},
+        seconds=round(time.monotonic() - started, 3),
+    )
+    write_json(outputs.record, record.to_json(), "record")
     if made.diverged is not None:
         raise made.diverged
     return Result(made.recipe, outputs, record, made.stopped)
@@ -247,21 +246,13 @@ def _save_overview(made: Made, path: Path, metadata: Mapping[str, str]) -> None:
     save_png(overview, path, metadata)
 
 
-def _measure(outputs: Outputs, recipe: Recipe, synthesis: Synthesis) -> list[dict[str, Any]]:
+def _measure(outputs: Outputs, recipe: Recipe, synthesis: Synthesis) -> tuple[PictureFacts, ...]:
     """Measure what was saved, one image at a time, each read back from its file."""
     of_unit = UnitMeasure(recipe, synthesis) if recipe.unit else None
-    return [
-        {
-            "file": os.path.relpath(path, outputs.record.parent),
-            **({"seed": synthesis.seeds[index]} if synthesis.seeds else {}),
-            **measure(synthesis, recipe, index, saved),
-            **({} if of_unit is None else {"unit": of_unit(index, saved)}),
-        }
-        for index, path in enumerate(outputs.images)
-        for saved in (to_tensor(load_image(path)),)
-    ]
-
-
-def _write_json(record: Mapping[str, Any], path: Path) -> None:
-    """Write the record so that the file appears whole or not at all."""
-    write_json(path, record, "record")
+    found = []
+    for index, path in enumerate(outputs.images):
+        saved = to_tensor(load_image(path))
+        file = os.path.relpath(path, outputs.record.parent)
+        unit = None if of_unit is None else of_unit(index, saved)
+        found.append(measure(synthesis, recipe, index, saved, file=file, unit=unit))
+    return tuple(found)

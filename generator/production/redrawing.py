@@ -8,12 +8,13 @@ pictures, one ran away, with 0.002 and 100 %, and the others have at least 0.165
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from generator.recipes.recipe import Recipe
+from generator.records.pictures import RanAway
 from generator.synthesis.apart import PriorsApart
 from generator.synthesis.synthesis import Synthesis
 
@@ -52,9 +53,9 @@ class Runaway:
     why: str
     anew: int | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def record(self) -> RanAway:
         """The fields, with the sentence for people."""
-        return {**asdict(self), "sentence": self.sentence}
+        return RanAway(**asdict(self), sentence=self.sentence)
 
     @property
     def sentence(self) -> str:

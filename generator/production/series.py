@@ -7,7 +7,6 @@ again. A picture of another recipe is not overwritten: it is refused before anyt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from foundation.errors import StudioError
 from foundation.files.places import is_there
@@ -20,6 +19,7 @@ from generator.optimisers.loop import DivergedError, Step
 from generator.production.production import Outputs, produce
 from generator.recipes.completion import fill_in
 from generator.recipes.recipe import Recipe, RecipeError
+from generator.records.pictures import PictureRecord
 from generator.synthesis.synthesis import Model
 
 MOST_TILE = 128
@@ -60,10 +60,9 @@ class Piece:
             )
         return is_there(self.record_path)
 
-    def record(self) -> dict[str, Any]:
-        """What the JSON file beside the picture says."""
-        found: dict[str, Any] = read_json(self.record_path)
-        return found
+    def record(self) -> PictureRecord:
+        """What the JSON file beside the picture says. StudioError for one that cannot be read."""
+        return PictureRecord.read(read_json(self.record_path))
 
 
 def _differing(one: Recipe, other: Recipe) -> set[str]:

@@ -1,14 +1,13 @@
 """How strongly pictures excite a unit, beside what it does for noise: a number by itself says nothing."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from generator.recipes.recipe import Recipe
+from generator.records.pictures import UnitFound
 from generator.synthesis.answers import started
 from generator.synthesis.synthesis import Synthesis
 from generator.units.layers import DEFAULT_SIDE
@@ -26,11 +25,18 @@ class Baseline:
     std: float
     images: int
 
-    def compare(self, before: float, after: float) -> dict[str, Any]:
-        """Two activations as JSON, each also in standard deviations above the mean (None if noise changes nothing)."""
+    def compare(self, before: float, after: float) -> UnitFound:
+        """Two activations, each also in standard deviations above the mean (None if noise changes nothing)."""
         above = [(value - self.mean) / self.std if self.std > 0 else None for value in (before, after)]
-        facts = {"before": before, "after": after, "before_deviations": above[0], "after_deviations": above[1]}
-        return {**facts, "noise_mean": self.mean, "noise_std": self.std, "noise_images": self.images}
+        return UnitFound(
+            before=before,
+            after=after,
+            before_deviations=above[0],
+            after_deviations=above[1],
+            noise_mean=self.mean,
+            noise_std=self.std,
+            noise_images=self.images,
+        )
 
 
 def noise_images(count: int, side: int, *, rng: torch.Generator) -> Tensor:
@@ -67,8 +73,8 @@ class UnitMeasure:
         self._start = synthesis.start
 
     @torch.no_grad()
-    def __call__(self, index: int, saved: Tensor) -> dict[str, Any]:
-        """Compare picture `index` of the batch, as it was saved [1, 3, H, W]: by the name of each model, as JSON."""
+    def __call__(self, index: int, saved: Tensor) -> dict[str, UnitFound]:
+        """Compare picture `index` of the batch, as it was saved [1, 3, H, W]: by the name of each model."""
         before, after = self._start[index : index + 1], saved.to(self._start)
         return {
             name: self._baselines[name].compare(activated(before).item(), activated(after).item())
@@ -76,10 +82,11 @@ class UnitMeasure:
         }
 
 
-def in_words(compared: Mapping[str, Any]) -> str:
+def in_words(compared: UnitFound) -> str:
     """A comparison in a line, each activation with its distance from the mean in standard deviations (sd) of noise."""
-    before, after = (_written(compared[moment], compared[f"{moment}_deviations"]) for moment in ("before", "after"))
-    return f"{before} -> {after}; mean of {compared['noise_images']} noise images {compared['noise_mean']:.3g}"
+    before = _written(compared.before, compared.before_deviations)
+    after = _written(compared.after, compared.after_deviations)
+    return f"{before} -> {after}; mean of {compared.noise_images} noise images {compared.noise_mean:.3g}"
 
 
 def _written(value: float, deviations: float | None) -> str:

@@ -5,7 +5,7 @@ in the space of each encoder.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypedDict, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -212,9 +212,18 @@ def _named(names: Sequence[str]) -> str:
     return f"The model '{names[0]}'" if len(names) == 1 else "The models " + ", ".join(f"'{name}'" for name in names)
 
 
+class Cosines(TypedDict):
+    """Cosines of some images to one thing that a recipe names; see `cosines`."""
+
+    role: str
+    text: str | None
+    weight: float
+    cosines: list[float]
+
+
 @torch.no_grad()
-def cosines(recipe: Recipe, encoder: Encoder, pictures: Pictures, images: Tensor) -> list[dict[str, object]]:
-    """Return the cosine of each image [B, 3, H, W] to everything that the recipe names, as JSON.
+def cosines(recipe: Recipe, encoder: Encoder, pictures: Pictures, images: Tensor) -> list[Cosines]:
+    """Return the cosine of each image [B, 3, H, W] to everything that the recipe names.
 
     One entry for each prompt or picture: its "role" ("prompt", "negative", ..., "caption", "target", "style"), its
     "text" (None for a picture), its "weight" (below 0 where the picture is led away, 0 for captions, of which it

@@ -19,6 +19,7 @@ from generator.production.production import Outputs, produce_job
 from generator.recipes.completion import fill_in
 from generator.recipes.pictures import Pictures
 from generator.recipes.recipe import Recipe
+from generator.records.pictures import PictureRecord
 from generator.synthesis.synthesis import Model
 from generator.transfer.aims import question_of, recipe_for
 from generator.transfer.table import Case
@@ -144,13 +145,13 @@ def is_done(out: Outputs, recipe: Recipe) -> bool:
     where it should not, or the other way round, is not what was asked for.
     """
     try:
-        record = read_json(out.record)
-        made = Recipe(**record["recipe"])
-        whole = made.with_changes(steps=recipe.steps) if record.get("enough") else made  # it needed fewer steps
+        record = PictureRecord.read(read_json(out.record))
+        made = record.recipe
+        whole = made.with_changes(steps=recipe.steps) if record.enough else made  # it needed fewer steps
         return bool(
             whole == recipe
-            and not record["stopped"]
-            and record["error"] is None
+            and not record.stopped
+            and record.error is None
             and _carried(out.images[0]) == (made if out.with_recipe else None)
             and load_image(out.images[0]).size[::-1] == tuple(recipe.size)
         )

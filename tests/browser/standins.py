@@ -19,10 +19,12 @@ from foundation.images.files import load_image, save_png
 from foundation.jobs.context import JobContext
 from foundation.progress import Progress
 from generator.recipes.recipe import Recipe
+from generator.records.answers import Answers, Said
 from generator.units.layers import Layer
 from tests.browser.attack_standins import finding_of, save_attack, upload_of
 from tests.browser.evaluation_standins import StandInEvaluations
 from tests.browser.holding import is_held
+from tests.picture_results import picture, result
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 STEP_SECONDS = 0.02
@@ -114,8 +116,8 @@ class StandInMeasurements:
             size = load_image(photo).size[::-1]
         return cost_of(recipe, Rates(), size)
 
-    def opinions(self, picture: Path) -> Mapping[str, Any]:
-        return {MODELS[0].name: says("frog", "cat")}
+    def opinions(self, picture: Path) -> Answers:
+        return {MODELS[0].name: Said.read(says("frog", "cat"))}
 
     def spectrum(self, picture: Path) -> Mapping[str, Any]:
         if load_image(picture).width == 40:
@@ -186,8 +188,8 @@ def make_images(context: JobContext) -> dict[str, Any]:
         frame = fade(step, recipe.steps, recipe.size, recipe.seed + index)
         save_png(frame, context.dir / name, recipe.png_metadata())
         said = {model.name: says(*recipe.classes[:1] or ("frog",), "cat") for model in MODELS[:2]}
-        images.append({"file": name, "seed": recipe.seed + index, "before": said, "after": said})
-    return {"recipe": recipe.model_dump(mode="json"), "images": images}
+        images.append(picture(name, seed=recipe.seed + index, before=said, after=said))
+    return result(recipe, *images)
 
 
 class Texts:
@@ -205,7 +207,7 @@ class Texts:
         step = work(context, recipe, size, "prompt")
         images = [self._save(context, recipe, step, size, photos, index) for index in range(recipe.images)]
         taken = recipe.with_changes(steps=step, size=size)
-        return {"recipe": taken.model_dump(mode="json"), "images": images, "unknown_words": {}}
+        return result(taken, *images)
 
     def _upload(self, context: JobContext, name: str) -> Image.Image:
         picture = load_image(self._uploads.find(context.params[name], context.owner))
@@ -227,7 +229,7 @@ class Texts:
         name = f"image-{index + 1}.png"
         save_png(frame, context.dir / name, recipe.with_changes(steps=step).png_metadata())
         cosines = [{"role": "prompt", "text": recipe.prompt, "weight": 1.0, "before": 0.1, "after": 0.4}]
-        facts: dict[str, Any] = {"file": name, "before": {}, "after": {}}
+        facts = picture(name)
         if "source" in photos:
             facts |= {"source": "source.png", "linf": 0.1, "l2": 1.0}
         return {**facts, "seed": recipe.seed + index, "cosines": {recipe.models[0]: cosines}}
@@ -260,9 +262,8 @@ class Attack:
             "before": {defended: says("frog", "cat"), undefended: says("frog", "cat")},
             "after": {defended: says("frog", "cat"), undefended: says("ship", "frog")},
         }
-        kept = {"with_recipe": context.params["with_recipe"]}
         taken = recipe.with_changes(size=(source.height, source.width))
-        return {"recipe": taken.model_dump(mode="json"), "images": [facts], **kept}
+        return result(taken, picture(**facts), with_recipe=context.params["with_recipe"])
 
 
 class StandInLayers:

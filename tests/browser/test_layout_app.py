@@ -22,12 +22,14 @@ from app.ui.text.vocabulary import examples_markup
 from app.ui.widgets.picture_input import chosen_markup
 from app.visitors.uploads import Uploads
 from foundation.jobs.store.model import JobStatus
+from generator.recipes.recipe import Recipe
 from robust_model.evaluation.record.reading import as_report
 from tests.app.ui.test_attack_ui import findings, snapshot
 from tests.browser.evaluation_standins import attack_entry, proportion
 from tests.browser.folder_standins import cell
 from tests.browser.standins import model as listed_model
 from tests.browser.standins import says
+from tests.picture_results import picture, result
 from tests.reports import plain_report
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -84,13 +86,15 @@ def fragments(folder: Path) -> list[str]:
     }  # fmt: skip
     write_findings(folder, {"folder": folder_found})
     job = dataclasses.replace(snapshot(folder), title=LONG)
-    recipe = {"recipe": {"norm": "none", "models": [LONG]}}
-    image = {"file": "a.png", "source": "a.png", "linf": 0.1, "l2": 1.0, "before": {LONG: says(LONG, f"{LONG}2")}}
+    recipe = Recipe(task="attack", norm="none", eps=0.0, models=(LONG,))
+    image = picture("a.png", source="a.png", linf=0.1, l2=1.0, before={LONG: says(LONG, f"{LONG}2")})
     image["after"] = {LONG: says(f"{LONG}2", LONG)}
     image["cosines"] = {LONG: [{"role": "prompt", "text": LONG, "weight": 1.0, "before": 0.1, "after": 0.2}]}
-    made = dataclasses.replace(job, result={**recipe, "images": [image] * 3})
+    made = dataclasses.replace(job, result=result(recipe, *[image] * 3))
     noted = dataclasses.replace(made, kind="image", note=LONG)
-    in_folder = dataclasses.replace(job, params={"folder": {}}, result={"complete": True, "images": []})
+    in_folder = dataclasses.replace(
+        job, params={"folder": {}}, result={"recipe": recipe.model_dump(mode="json"), "complete": True, "images": []}
+    )
     parts = [folder_results.folder_view(in_folder, media) + folder_results.folder_more(in_folder, {})]
     write_findings(folder, findings())
     model = listed_model(LONG, LONG, LONG, ready=False, why_not=LONG)

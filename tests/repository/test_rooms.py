@@ -14,16 +14,16 @@ FLOORS = {
         "jobs",
     ),
     "generator": (
-        *("views", "objectives", "priors", "optimisers", "encoders", "units", "recipes", "classes", "inputs"),
-        *("synthesis", "production", "victims", "transfer", "vlm", "cli", ""),
+        *("views", "objectives", "priors", "optimisers", "encoders", "units", "recipes", "records", "classes"),
+        *("inputs", "synthesis", "production", "victims", "transfer", "vlm", "cli", ""),
     ),
     "robust_model": (
         *("data", "weights", "networks", "attacks", "evaluation.record", "evaluation.masking", "zoo", "evaluation"),
         *("reports", "training", "", "analyses", "cards", "cli"),
     ),
     "app": (
-        *("costs", "visitors", "evaluation", "handlers", "ui.markup", "ui.attack.results", "ui.wiring", "ui.widgets"),
-        *("ui.text", "ui.attack", "ui.classes", "ui.evaluation", "ui.history", "web", "api", "ui", ""),
+        *("records", "costs", "visitors", "evaluation", "handlers", "ui.markup", "ui.attack.results", "ui.wiring"),
+        *("ui.widgets", "ui.text", "ui.attack", "ui.classes", "ui.evaluation", "ui.history", "web", "api", "ui", ""),
     ),
 }
 """The folders of each package, from the ground up ("" is the package's own); imports lead down, never up."""

@@ -36,7 +36,7 @@ def test_the_first_click_fools_what_it_attacks(tmp_path: Path) -> None:
     assert int(answers.argmax()) != before
     assert float(answers[before]) < 0.05
     assert float((saved - photo).abs().max()) <= 8 / 255 + 1e-6
-    assert made.record["enough"] and made.recipe.steps < recipe.steps  # it ends once the model is sure
+    assert made.record.to_json()["enough"] and made.recipe.steps < recipe.steps  # it ends once the model is sure
 
 
 def test_lite0_is_led_to_a_class_of_ones_choice() -> None:

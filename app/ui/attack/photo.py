@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.records.pictures import pictures_of
 from app.ui.markup import markup
 from app.ui.markup.gallery import CLICK_JS
 from app.ui.widgets.forms import FormError
@@ -71,7 +72,7 @@ class PhotoInput(PictureInput):
     def _last_picture(self, owner: str) -> Path:
         for job in self.studio.jobs.list(owner):
             kept = job.kind in ("text", "image") and job.status in (JobStatus.DONE, JobStatus.STOPPED)
-            images = (job.result or {}).get("images", []) if kept else []
+            images = pictures_of(job) if kept else ()
             if images:
-                return Path(job.folder) / str(images[0]["file"])
+                return Path(job.folder) / images[0].file
         raise FormError("You have made no picture yet. Make one in another tab, or bring one of your own.")

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from app.evaluation.order import LabelledUpload
+from app.records.pictures import pictures_of
 from app.ui.evaluation import markup as evaluation_markup
 from app.ui.widgets.forms import FormError
 from app.ui.widgets.job_panel import owner_token
@@ -120,8 +121,8 @@ class LabelledPictures:
         for job in self.studio.jobs.list(owner):
             if job.kind not in KINDS or job.status not in (JobStatus.DONE, JobStatus.STOPPED):
                 continue
-            for image in (job.result or {}).get("images", ()):
-                path = Path(job.folder) / str(image["file"])
+            for image in pictures_of(job):
+                path = Path(job.folder) / image.file
                 if len(found) < MOST_IMAGES and path.is_file():
                     kept = self.studio.uploads.bring(path, owner).kept
                     found.append(LabelledUpload(kept.digest, drawn_for(job), owner))

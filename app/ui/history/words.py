@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from app.records.pictures import pictures_of
 from foundation.jobs.store.model import JobSnapshot, JobStatus
 
 KIND_WORDS = {"text": "Text to image", "image": "Class to image", "attack": "Attack"}
@@ -105,15 +106,15 @@ def outcome_words(job: JobSnapshot) -> str:
     result = job.result or {}
     if "folder" in job.params:
         return "" if not result else "complete" if result.get("complete") else "not complete"
-    images = [image for image in result.get("images", ()) if isinstance(image, Mapping)]
+    images = pictures_of(job)
     if not images:
         return ""
-    success = [bool(one) for image in images for one in (image.get("success") or {}).values()]
+    success = [one for image in images for one in image.success.values()]
     if success:
         words = "fooled" if job.kind == "attack" else "recognised by"
         return f"{words} {sum(success)} of {len(success)}"
-    matches = [one for cosines in (images[0].get("cosines") or {}).values() for one in cosines]
-    first = next((one for one in matches if one.get("role") == "prompt"), None)
-    if first is None or first.get("before") is None or first.get("after") is None:
+    matches = [one for cosines in (images[0].cosines or {}).values() for one in cosines]
+    first = next((one for one in matches if one.role == "prompt"), None)
+    if first is None or first.before is None or first.after is None:
         return ""
-    return f"match {float(first['before']):.2f} \u2192 {float(first['after']):.2f}"
+    return f"match {first.before:.2f} \u2192 {first.after:.2f}"

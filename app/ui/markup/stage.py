@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from app.ui.markup import charts, markup
@@ -9,6 +10,7 @@ from app.ui.markup.media import Media
 from app.ui.markup.theme import mosaic_uri
 from foundation.jobs.store.model import JobSnapshot, JobStatus
 from foundation.progress import with_amount
+from foundation.record import RecordError
 
 DoneView = Callable[[JobSnapshot], str]
 
@@ -39,7 +41,7 @@ def stage(snapshot: JobSnapshot, media: Media, done_view: DoneView) -> str:
     if status in (JobStatus.QUEUED, JobStatus.RUNNING):
         body = _working(snapshot, media)
     elif status in (JobStatus.DONE, JobStatus.STOPPED) and snapshot.result:
-        body = done_view(snapshot)
+        body = _readable(done_view, snapshot)
     elif status is JobStatus.STOPPED:
         body = markup.notice("It was stopped before there was a picture.", title="Stopped.")
     elif status is JobStatus.INTERRUPTED:
@@ -54,6 +56,14 @@ def stage(snapshot: JobSnapshot, media: Media, done_view: DoneView) -> str:
         f'<section class="cx-stage cx-is-{status.value}" data-job="{markup.text(snapshot.id)}" '
         f'data-status="{status.value}">{caption(snapshot)}{body}</section>'
     )
+
+
+def _readable(view: DoneView, snapshot: JobSnapshot) -> str:
+    """A view of a result; where it cannot be read, what is amiss."""
+    try:
+        return view(snapshot)
+    except RecordError as error:
+        return markup.notice(str(error), tone="bad", title="This cannot be shown.")
 
 
 def caption(snapshot: JobSnapshot) -> str:
@@ -97,7 +107,10 @@ def _work_words(snapshot: JobSnapshot) -> str:
 def details_of(snapshot: JobSnapshot, more_view: DoneView) -> str:
     """What stands further down: the loss curve, and for a finished job its details before that."""
     finished = snapshot.status in (JobStatus.DONE, JobStatus.STOPPED) and snapshot.result
-    details = more_view(snapshot) if finished else ""
+    details = ""
+    if finished:
+        with suppress(RecordError):  # the stage says what is amiss
+            details = more_view(snapshot)
     return f'<div class="cx-stage">{details}{loss_curves(snapshot)}</div>'
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.records.pictures import pictures_of, result_of
 from app.ui.text.inputs import Order, TextInputs
 from app.ui.widgets.forms import FormError
 from app.ui.widgets.job_panel import JobPanel
@@ -13,6 +14,7 @@ from app.ui.widgets.seed import new_seed
 from app.ui.wiring.guard import QUICK, Updates, guarded
 from app.visitors.uploads import Uploads
 from foundation.jobs.store.model import JobSnapshot, JobStatus
+from foundation.record import RecordError
 from generator.recipes.recipe import Recipe
 
 PICTURES = ("source", "target", "style", "mask")
@@ -51,9 +53,13 @@ class TextActions:
 
     def follow(self, snapshot: JobSnapshot | None) -> Updates:
         """Show the buttons for a finished job that has pictures."""
+        hidden = {self.area: gr.Column(visible=False), self.index: 0}
         if snapshot is None or not has_pictures(snapshot):
-            return {self.area: gr.Column(visible=False), self.index: 0}
-        return {self.area: gr.Column(visible=True), self.index: 0, **self._describe(snapshot)}
+            return hidden
+        try:
+            return {self.area: gr.Column(visible=True), self.index: 0, **self._describe(snapshot)}
+        except RecordError:  # the stage says what is amiss
+            return hidden
 
     def _describe(self, snapshot: JobSnapshot) -> Updates:
         recipe = _recipe(snapshot)
@@ -102,12 +108,13 @@ class TextActions:
 
 def has_pictures(snapshot: JobSnapshot) -> bool:
     """Whether a job has ended with pictures."""
-    return snapshot.status in (JobStatus.DONE, JobStatus.STOPPED) and bool((snapshot.result or {}).get("images"))
+    return snapshot.status in (JobStatus.DONE, JobStatus.STOPPED) and bool(pictures_of(snapshot))
 
 
 def steps_to_go(snapshot: JobSnapshot) -> int:
     """How many steps Continue takes: those that were missing, or as many again; of a limited change, all of them."""
-    recipe, taken = _recipe(snapshot), int((snapshot.result or {})["recipe"]["steps"])
+    recipe, result = _recipe(snapshot), result_of(snapshot)
+    taken = 0 if result is None else result.recipe.steps
     missing = recipe.steps - taken
     if recipe.norm != "none":
         return recipe.steps if missing > 0 else 2 * recipe.steps
@@ -143,10 +150,10 @@ def varied(snapshot: JobSnapshot, seed: int) -> Order:
 
 def picture_of(snapshot: JobSnapshot, index: int) -> Path:
     """The file of one picture of a job. FormError if there is none."""
-    images = (snapshot.result or {}).get("images", [])
+    images = pictures_of(snapshot)
     if not 0 <= index < len(images):
         raise FormError("There is no picture to use: make one first.")
-    return Path(snapshot.folder) / str(images[index]["file"])
+    return Path(snapshot.folder) / images[index].file
 
 
 def _recipe(snapshot: JobSnapshot) -> Recipe:

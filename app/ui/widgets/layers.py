@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import gradio as gr
 from PIL import Image
 
 from app.handlers.layers import Band, bands
+from app.records.pictures import pictures_of
 from app.ui.markup import markup
 from app.ui.markup.gallery import CLICK_JS
 from app.ui.wiring.guard import QUICK, Updates, guarded
@@ -81,6 +83,19 @@ def _row(buttons: str) -> str:
     return f'<div class="cx-row cx-choices">{buttons}</div>' if buttons else ""
 
 
+@dataclass(frozen=True)
+class _Shown:
+    """What is shown of a job: one of so many pictures, in a mode, with a data URI for each tile, pressed or not."""
+
+    folder: Path
+    index: int
+    count: int
+    from_photo: bool
+    mode: str = EACH
+    tiles: tuple[str, ...] = ()
+    on: tuple[bool, ...] = ()
+
+
 class LayerView:
     """Shows the layers of the finished job on the stage.
 
@@ -102,9 +117,7 @@ class LayerView:
         self.view = gr.HTML(
             "", elem_id=self._elem_id, elem_classes="cx-below", apply_default_css=False, js_on_load=CLICK_JS
         )
-        # The folder, the picture's index, the number of pictures, whether it started from a photo, the mode, data
-        # URIs of the tiles, and which bands are on.
-        self.state = gr.State(None)
+        self.state = gr.State(None)  # a _Shown
 
     @property
     def outputs(self) -> list[Any]:
@@ -120,65 +133,58 @@ class LayerView:
         kept = snapshot is not None and snapshot.status in (JobStatus.DONE, JobStatus.STOPPED)
         if snapshot is None or not kept or not snapshot.result:
             return {self.view: "", self.state: None}
-        images = snapshot.result.get("images", [])
-        facts = {
-            "folder": snapshot.folder,
-            "index": index,
-            "count": len(images) or 1,
-            "photo": bool(images and images[0].get("source")),
-        }
-        return self._open(facts, EACH)
+        images = pictures_of(snapshot)
+        from_photo = bool(images and images[0].source)
+        return self._open(_Shown(Path(snapshot.folder), index, len(images) or 1, from_photo))
 
     def wire(self) -> None:
         """Connect the tiles."""
 
-        def pick(state: dict[str, Any] | None, event: gr.EventData) -> Updates:
+        def pick(state: _Shown | None, event: gr.EventData) -> Updates:
             if not state:
                 return {}
             return self._pick(state, str(event.pick))
 
         self.view.select(guarded(self.notice)(pick), [self.state], [self.notice, *self.outputs], **QUICK)
 
-    def _open(self, facts: dict[str, Any], mode: str) -> Updates:
-        folder, index = Path(facts["folder"]), int(facts["index"])
+    def _open(self, state: "_Shown") -> Updates:
+        folder, index, mode = state.folder, state.index, state.mode
         groups = bands(self.studio.layers.resolutions(folder, index))
         if not groups:
             return {self.view: "", self.state: None}
         shown = [
             tuple(r for band in groups[: i + 1] for r in band) if mode == UPTO else groups[i] for i in _range(groups)
         ]
-        tiles = [self._tile(folder, index, keep, mode != UPTO) for keep in shown]
-        on = [mode != ONLY or i == len(groups) // 2 for i in _range(groups)]
-        return self._draw({**facts, "mode": mode, "tiles": tiles, "on": on}, groups)
+        tiles = tuple(self._tile(folder, index, keep, mode != UPTO) for keep in shown)
+        on = tuple(mode != ONLY or i == len(groups) // 2 for i in _range(groups))
+        return self._draw(replace(state, tiles=tiles, on=on), groups)
 
     def _drawn(self, folder: Path, index: int, keep: Band, on_grey: bool) -> str:
         return data_uri(self.studio.layers.render(folder, index, keep, on_grey=on_grey), TILE_SIDE)
 
-    def _pick(self, state: dict[str, Any], choice: str) -> Updates:
+    def _pick(self, state: "_Shown", choice: str) -> Updates:
         what, _, name = choice.partition(":")
-        number, mode = int(name) if name.isdecimal() else -1, state["mode"]
-        if what == "image" and 0 <= number < int(state["count"]):
-            return self._open({**state, "index": number}, mode)
+        number, mode = int(name) if name.isdecimal() else -1, state.mode
+        if what == "image" and 0 <= number < state.count:
+            return self._open(replace(state, index=number))
         if what == "mode" and name in MODES:
-            return self._open(state, name)
-        groups = bands(self.studio.layers.resolutions(Path(state["folder"]), int(state["index"])))
-        on = list(state["on"])
+            return self._open(replace(state, mode=name))
+        groups = bands(self.studio.layers.resolutions(state.folder, state.index))
+        on = list(state.on)
         if what in ("all", "none"):
             on = [what == "all"] * len(groups)
         elif what == "band" and 0 <= number < len(groups):
             press = {EACH: lambda i: on[i] != (i == number), ONLY: lambda i: i == number, UPTO: lambda i: i <= number}
             on = [press[mode](i) for i in _range(groups)]
-        return self._draw({**state, "on": on}, groups)
+        return self._draw(replace(state, on=tuple(on)), groups)
 
-    def _draw(self, state: dict[str, Any], groups: Sequence[Band]) -> Updates:
-        keep = [r for band, on in zip(groups, state["on"], strict=True) if on for r in band]
-        picture = self.studio.layers.render(
-            Path(state["folder"]), int(state["index"]), keep, on_grey=state["mode"] == ONLY
-        )
-        tiles = list(zip(groups, state["tiles"], state["on"], strict=True))
-        several = self._chooser and state["count"] > 1
-        pictures = [i == state["index"] for i in range(state["count"])] if several else []
-        page = layer_markup(data_uri(picture), tiles, state["mode"], pictures, from_photo=state["photo"])
+    def _draw(self, state: "_Shown", groups: Sequence[Band]) -> Updates:
+        keep = [r for band, on in zip(groups, state.on, strict=True) if on for r in band]
+        picture = self.studio.layers.render(state.folder, state.index, keep, on_grey=state.mode == ONLY)
+        tiles = list(zip(groups, state.tiles, state.on, strict=True))
+        several = self._chooser and state.count > 1
+        pictures = [i == state.index for i in range(state.count)] if several else []
+        page = layer_markup(data_uri(picture), tiles, state.mode, pictures, from_photo=state.from_photo)
         return {self.view: page, self.state: state}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.records.pictures import pictures_of
 from app.ui.markup import markup, results
 from app.ui.wiring.guard import QUICK, Updates, guarded
 from app.ui.wiring.services import Studio
@@ -45,7 +46,7 @@ class OpinionView:
 
     def follow(self, snapshot: JobSnapshot | None) -> Updates:
         """Offer to ask about a finished job's pictures."""
-        kept = snapshot is not None and (snapshot.result or {}).get("images")
+        kept = snapshot is not None and pictures_of(snapshot)
         anyone = any(info.ready for info in self.studio.classifiers())
         return {self.area: gr.Column(visible=bool(kept) and anyone), **self.reset()}
 
@@ -71,7 +72,7 @@ class OpinionView:
             picture = find(job_id, index, owner)
             with self._one_at_a_time:
                 said = self.studio.measurements.opinions(picture)
-            seen = results.seen({"after": said}, self.studio.titles())
+            seen = results.seen(said, self.studio.titles())
             seen = seen and self._classes_they_know(list(said)) + seen
             shown = seen or markup.notice("None of the classifiers can be asked.", tone="warn")
             return {self.ask: gr.Button(visible=False), self.view: shown}

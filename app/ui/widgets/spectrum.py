@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.records.pictures import pictures_of
 from app.ui.markup.spectrum_chart import spectrum_chart
 from app.ui.widgets.picture_input import PictureInput
 from app.ui.wiring.guard import Updates, guarded
@@ -53,13 +54,12 @@ class SpectrumView:
 
     def show(self, snapshot: JobSnapshot | None, index: int) -> Updates:
         """Show the spectrum of one picture (from 0) of a finished job, or nothing."""
-        result = (snapshot.result or {}) if snapshot is not None else {}
-        images = result.get("images", [])
+        images = () if snapshot is None else pictures_of(snapshot)
         if snapshot is None or not 0 <= index < len(images):
             return {self.area: gr.Column(visible=False), self.state: ""}
         return {
             self.area: gr.Column(visible=True),
-            self.state: str(Path(snapshot.folder) / str(images[index]["file"])),
+            self.state: str(Path(snapshot.folder) / images[index].file),
             **self._changed.send(f"{snapshot.id} {index}"),
         }
 

@@ -10,6 +10,7 @@ import gradio as gr
 import pytest
 
 from app.handlers.findings import write_findings
+from app.records.pictures import Picture
 from app.ui.attack.change import rule_fields
 from app.ui.attack.models import SURVIVING
 from app.ui.attack.results import results as attack_results
@@ -26,9 +27,11 @@ from foundation.jobs.store.model import JobSnapshot, JobStatus
 from generator.recipes.fields import cli_fields
 from generator.recipes.presets import PUBLISHED, from_preset
 from generator.recipes.recipe import Recipe
+from generator.records.pictures import PictureFacts
 from generator.views.registry import parse_views
 from tests.browser.attack_standins import heat, line, parts, row, victim
 from tests.browser.standins import CLASSES, MODELS, StandInMeasurements, fade, make_studio
+from tests.picture_results import answer, picture, result
 
 EVIL = '<img src=x onerror="alert(1)">'
 DEFENDED, UNDEFENDED = (model.name for model in MODELS[:2])
@@ -100,14 +103,17 @@ def test_that_a_model_held_is_said_with_what_it_means() -> None:
 
 
 def test_a_model_that_was_wrong_before_is_not_said_to_be_fooled() -> None:
-    def says(name: str) -> dict[str, Any]:
-        return {"top": [{"class": name, "probability": 0.9}]}
-
-    image = {"before": {"m": says("frog")}, "after": {"m": says("ship")}}
-    assert "fooled: frog became ship" in results.verdicts(image, {}, {})
-    assert "fooled: frog became ship" in results.verdicts(image, {}, {}, "a photo of a frog")
-    wrong = results.verdicts(image, {}, {}, "ship")
+    image, left = facts({"m": "frog"}, {"m": "ship"}), Recipe(task="attack", objective="leave")
+    assert "fooled: frog became ship" in results.verdicts(image, left, {})
+    assert "fooled: frog became ship" in results.verdicts(image, left, {}, "a photo of a frog")
+    wrong = results.verdicts(image, left, {}, "ship")
     assert "was wrong before: frog, now ship" in wrong and "cx-fell" not in wrong
+
+
+def facts(before: dict[str, str], after: dict[str, str]) -> PictureFacts:
+    """A picture of which models say these classes."""
+    then, now = ({name: answer(one) for name, one in said.items()} for said in (before, after))
+    return PictureFacts.read(picture(before=then, after=now))
 
 
 def test_an_outcome_has_one_code_everywhere() -> None:
@@ -132,32 +138,34 @@ def test_an_outcome_has_one_code_everywhere() -> None:
             row = next(row for row in cells(page) if any(words in cell for cell in row) or page is below)
             assert (sign in "".join(row)) if sign else not {"\u2713", "\u2717", "*"} & set("".join(row)), (outcome, row)
         assert words in below
-        said = {"top": [{"class": "frog", "probability": 0.9}]}
-        image = {"before": {UNDEFENDED: said}, "after": {UNDEFENDED: said}}
-        assert words in results.verdicts(image, {}, {}, "", attack_tables.outcomes(found))
+        image = facts({UNDEFENDED: "frog"}, {UNDEFENDED: "frog"})
+        left = Recipe(task="attack", objective="leave")
+        assert words in results.verdicts(image, left, {}, "", attack_tables.outcomes(found))
 
 
 def test_a_target_that_was_missed_is_no_success() -> None:
     """U14: a model led to ship that says dog holds, here as in the table."""
-    image = {"before": {"m": {"top": [{"class": "frog", "probability": 0.9}]}}}
-    recipe = {"recipe": {"classes": ["ship"], "objective": "logit", "models": ["m"]}}
+    recipe = Recipe(task="attack", classes=("ship",), objective="logit", models=("m",))
     for now, words in (("dog", "holds: frog became dog"), ("ship", "fooled: frog became ship")):
-        after = {"m": {"top": [{"class": now, "probability": 0.9}]}}
-        assert words in results.verdicts({**image, "after": after}, recipe, {})
+        assert words in results.verdicts(facts({"m": "frog"}, {"m": now}), recipe, {})
 
 
 def test_the_parts_of_a_change_have_names_and_factors(tmp_path: Path) -> None:
     media = Media({"data": tmp_path}, b"k" * 32)
-    page = attack_results.parts_view({"perturbation": {"parts": parts("a.png")}}, tmp_path, media)
+
+    def changed(**parts: Any) -> Picture:
+        return Picture.read(picture(perturbation={"file": "a.png", "factor": 62.0, **parts}))
+
+    page = attack_results.parts_view(changed(parts=parts("a.png")), tmp_path, media)
     names = re.findall(r"<b>(.*?)</b>", page)
     assert names == ["1\u00d71 cell", "1\u00d72 cells", "3\u00d75 cells", "layers of 6 to 7 cells"]
     assert page.count("at most 8/255, shown 62 times as strong</figcaption>") == 4 and "but for 0.50/255" in page
     shown = [{"file": "a.png", "factor": 1.0, "largest": 0.0, "from": None, "to": None}]
     shown.append({"file": "a.png", "factor": 62.0, "largest": 0.001, "from": 60.0, "to": 30.0})
-    octaves = {"perturbation": {"parts": {"kind": "octaves", "shown": shown, "rest": 0.0}}}
-    page = attack_results.parts_view(octaves, tmp_path, media)
+    octaves = {"kind": "octaves", "shown": shown, "rest": 0.0}
+    page = attack_results.parts_view(changed(parts=octaves), tmp_path, media)
     assert "the mean</b><br>nothing" in page and "waves of 60 to 30 pixels</b><br>at most 0.26/255" in page
-    assert "no layers" in page and attack_results.parts_view({"perturbation": {}}, tmp_path, media) == ""
+    assert "no layers" in page and attack_results.parts_view(changed(), tmp_path, media) == ""
 
 
 def test_the_survival_table_has_ticks_numbers_and_a_control() -> None:
@@ -197,8 +205,8 @@ def test_every_text_of_the_findings_is_escaped(tmp_path: Path) -> None:
     one["views"] = [{"victim": EVIL, "resolutions": [4], "before": ["a.png"], "after": ["a.png"]}]
     write_findings(tmp_path, one)
     media = Media({"data": tmp_path}, b"k" * 32)
-    image = {"file": "a.png", "source": "a.png", "linf": 0.1, "l2": 1.0, "cosines": {EVIL: []}}
-    job = snapshot(tmp_path, result={"recipe": {}, "images": [image], "findings_error": EVIL})
+    image = picture("a.png", source="a.png", linf=0.1, l2=1.0, cosines={EVIL: []})
+    job = snapshot(tmp_path, result=result(recipe, image, findings_error=EVIL))
     page = attack_results.attack_view(job, media) + attack_results.attack_more(job, media, {EVIL: EVIL})
     assert page.count("&lt;img") > 20 and "<img src=x" not in page
 
@@ -242,8 +250,8 @@ def snapshot(folder: Path, **changes: Any) -> JobSnapshot:
 
 def test_the_result_has_tables_first_and_the_rest_folded_away(tmp_path: Path) -> None:
     save_png(fade(3, 8, (8, 8), 1), tmp_path / "a.png")
-    image = {"file": "a.png", "source": "a.png", "linf": 8 / 255, "l2": 1.0}
-    job = snapshot(tmp_path, result={"recipe": {"norm": "none"}, "images": [image]})
+    image = picture("a.png", source="a.png", linf=8 / 255, l2=1.0)
+    job = snapshot(tmp_path, result=result(Recipe(task="attack", norm="none", eps=0.0), image))
     media = Media({"data": tmp_path}, b"k" * 32)
     assert "SSIM" not in attack_results.attack_view(job, media)
     write_findings(tmp_path, findings())

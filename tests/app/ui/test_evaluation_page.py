@@ -23,11 +23,14 @@ from app.ui.widgets.forms import FormError
 from app.ui.wiring.guard import Updates
 from foundation.errors import StudioError
 from foundation.jobs.store.model import JobStatus, UnknownJobError
+from generator.recipes.recipe import Recipe
 from robust_model.evaluation.record.reading import as_report
 from robust_model.evaluation.record.schema import EvaluationReport
 from tests.app.ui.test_ui_markup import EVIL, snapshot
 from tests.browser.evaluation_standins import attack_entry, compare, interval, proportion
 from tests.browser.standins import MODELS, StandInMeasurements, make_studio
+from tests.picture_results import picture
+from tests.picture_results import result as picture_result
 from tests.reports import plain_report
 
 ANNA, BEN = "a" * 32, "b" * 32
@@ -178,7 +181,7 @@ def test_one_image_and_many_are_spoken_of_honestly() -> None:
 def test_labels_are_chosen_from_the_model_s_classes_and_results_bring_theirs(studio: Any, tmp_path: Path) -> None:
     pictures = built(lambda owner: LabelledPictures(studio, "evaluate-results", owner, bring=False))
     Image.new("RGB", (40, 30)).save(tmp_path / "image-1.png")
-    result = {"images": [{"file": "image-1.png"}, {"file": "gone.png"}], "recipe": {"classes": ["frog"]}}
+    result = picture_result(Recipe(classes=("frog",)), picture("image-1.png"), picture("gone.png"))
     job = snapshot(tmp_path, owner=ANNA, status=JobStatus.DONE, result=result)
     studio.jobs.known = {"a1": job}
     found = pictures._results(ANNA)

@@ -25,6 +25,7 @@ from foundation.limits import Limits
 from tests.app.ui.test_evaluation_page import built
 from tests.browser.standins import StandInMeasurements, make_studio
 from tests.foundation.jobs.test_takeover import old_records
+from tests.picture_results import picture
 
 TITLES = {"crossmax-cifar10": "CrossMax", "lite0": "EfficientNet-Lite0"}
 NOON = datetime.datetime(2026, 5, 20, 12).timestamp()
@@ -49,7 +50,7 @@ def job(recipe: dict | None = None, **changes) -> JobSnapshot:
         curves={},
         preview=None,
         preview_version=0,
-        result={"images": [{"file": "image-1.png", "success": {"crossmax-cifar10": True, "lite0": False}}]},
+        result={"images": [picture(success={"crossmax-cifar10": True, "lite0": False})]},
         error=None,
         created=NOON,
         started=NOON,
@@ -68,7 +69,7 @@ ATTACK = {"models": ["lite0"], "classes": ["ship"], "norm": "linf", "eps": 8 / 2
     [
         (job(), "on CrossMax and EfficientNet-Lite0 \u00b7 64 x 48 \u00b7 recognised by 1 of 2"),
         (
-            job(ATTACK, kind="attack", result={"images": [{"success": {"lite0": True}}]}),
+            job(ATTACK, kind="attack", result={"images": [picture(success={"lite0": True})]}),
             "on EfficientNet-Lite0 \u00b7 L-inf 8/255, 40 steps \u00b7 fooled 1 of 1",
         ),
         (job({**ATTACK, "norm": "l2", "eps": 1.5}, result=None), "on EfficientNet-Lite0 \u00b7 L2 1.5, 40 steps"),
@@ -112,9 +113,12 @@ def test_a_record_of_another_form_keeps_nothing_else_from_being_seen(tmp_path, c
 
 def test_the_match_of_a_text_is_told_before_and_after() -> None:
     cosines = {
-        "tiny-clip": [{"role": "negative", "before": 0, "after": 0}, {"role": "prompt", "before": 0.1, "after": 0.4}]
+        "tiny-clip": [
+            {"role": "negative", "text": "x", "weight": -1.0, "before": 0, "after": 0},
+            {"role": "prompt", "text": "x", "weight": 1.0, "before": 0.1, "after": 0.4},
+        ]
     }
-    assert outcome_words(job(result={"images": [{"success": {}, "cosines": cosines}]})) == "match 0.10 \u2192 0.40"
+    assert outcome_words(job(result={"images": [picture(cosines=cosines)]})) == "match 0.10 \u2192 0.40"
 
 
 def test_records_of_the_version_before_have_their_line() -> None:

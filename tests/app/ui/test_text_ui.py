@@ -31,6 +31,8 @@ from generator.recipes.presets import from_preset, presets_of
 from generator.recipes.recipe import Recipe
 from tests.app.ui.test_ui_markup import EVIL, snapshot
 from tests.browser.standins import StandInMeasurements, make_studio
+from tests.picture_results import picture
+from tests.picture_results import result as picture_result
 
 ANNA = "a" * 32
 PHOTO = Image.linear_gradient("L").resize((40, 30)).convert("RGB")
@@ -210,8 +212,8 @@ def a_job(folder: Path, steps: int, taken: int, images: int = 1, **fields: Any) 
     made = []
     for index in range(images):
         Image.new("RGB", (16, 12), (10 * index, 0, 0)).save(folder / "job" / f"image-{index + 1}.png")
-        made.append({"file": f"image-{index + 1}.png"})
-    result = {"recipe": recipe.with_changes(steps=taken).model_dump(mode="json"), "images": made}
+        made.append(picture(f"image-{index + 1}.png"))
+    result = picture_result(recipe.with_changes(steps=taken), *made)
     params = {"recipe": recipe.model_dump(mode="json")}
     params |= {name: fields[name] for name in ("source", "mask") if name in fields}
     status = JobStatus.DONE if steps == taken else JobStatus.STOPPED

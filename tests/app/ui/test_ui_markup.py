@@ -10,6 +10,7 @@ import gradio as gr
 import pytest
 from PIL import Image
 
+from app.records.pictures import PictureResult
 from app.ui.markup import charts, markup, results, stage
 from app.ui.markup.media import Media, load_secret
 from app.ui.markup.theme import read_style
@@ -31,6 +32,8 @@ from foundation.jobs.store.model import JobSnapshot, JobStatus
 from generator.recipes.fields import cli_fields
 from generator.recipes.presets import PRESETS, from_preset
 from generator.recipes.recipe import Recipe
+from generator.records.pictures import PictureFacts
+from tests import picture_results
 
 EVIL = '<img src=x onerror="alert(1)">'
 KEY = b"k" * 32
@@ -87,15 +90,16 @@ def test_every_text_is_escaped() -> None:
 
 
 def test_what_became_of_a_picture_is_told_and_escaped() -> None:
-    result = {
-        "ran_away": [{"sentence": f"Picture 1 ran away: {EVIL}."}],
-        "taken_for": {"a": {"puma": "cougar"}, "b": {"puma": "cougar", EVIL: "tabby"}},
-    }
+    told = {"image": 1, "seed": 0, "why": EVIL, "anew": None, "sentence": f"Picture 1 ran away: {EVIL}."}
+    taken_for = {"a": {"puma": "cougar"}, "b": {"puma": "cougar", EVIL: "tabby"}}
+    whole = picture_results.result(Recipe(), picture_results.picture())
+    result = PictureResult.read({**whole, "ran_away": [told], "taken_for": taken_for})
     assert "Picture 1 ran away" in results.runaway_words(result)
     taken = results.taken_words(result)
     assert taken.count("cougar") == 1 and "tabby" in taken  # once, whichever models took it so
     assert EVIL not in taken + results.runaway_words(result)
-    assert results.taken_words({}) == results.runaway_words({}) == ""
+    plain = PictureResult.read(whole)
+    assert results.taken_words(plain) == results.runaway_words(plain) == ""
 
 
 def test_progress_in_words() -> None:
@@ -140,20 +144,18 @@ def test_fingerprint_changes_when_the_stage_does(tmp_path: Path) -> None:
 
 
 def test_attack_result_says_who_falls_and_by_how_much(tmp_path: Path, media: Media) -> None:
-    def says(name: str) -> dict[str, Any]:
-        return {"top": [{"class": name, "probability": 0.9}], "readouts": []}
-
-    image = {
-        "file": "image-1.png",
-        "source": "source.png",
-        "linf": 8 / 255,
-        "l2": 1.5,
-        "before": {"a": says("frog"), "b": says("frog")},
-        "after": {"a": says("frog"), "b": says("ship")},
-        "perturbation": {"file": "change-1.png", "factor": 15.94},
-    }
-    recipe = {"models": ["a"], "norm": "linf", "eps": 8 / 255, "objective": "leave", "size": [40, 60]}
-    job = snapshot(tmp_path, kind="attack", status=JobStatus.DONE, result={"recipe": recipe, "images": [image]})
+    says = picture_results.answer
+    image = picture_results.picture(
+        source="source.png",
+        linf=8 / 255,
+        l2=1.5,
+        before={"a": says("frog"), "b": says("frog")},
+        after={"a": says("frog"), "b": says("ship")},
+        perturbation={"file": "change-1.png", "factor": 15.94},
+    )
+    recipe = Recipe(task="attack", models=("a",), norm="linf", eps=8 / 255, objective="leave", size=(40, 60))
+    result = picture_results.result(recipe, image)
+    job = snapshot(tmp_path, kind="attack", status=JobStatus.DONE, result=result)
     above, below = results.attack_view(job, media), results.attack_more(job, media, {"a": "Model A"})
     assert "8.0/255" in above and "1.50" in above and "8/255 per value" in above
     assert "Model A" in below and "holds: still frog" in below and "fooled: frog became ship" in below
@@ -290,12 +292,11 @@ def test_the_head_is_small() -> None:
 
 
 def test_every_readout_shows_its_top_classes_and_a_damaged_one_is_no_fault() -> None:
-    def says(first: str, probability: float | None) -> dict[str, object]:
-        top = [{"class": first, "probability": probability}, {"class": "truck", "probability": 0.05}]
-        return {"top": top, "readouts": [{"readout": "layer 3", "top": top}, {"readout": "final", "top": top}]}
+    def says(first: str, share: float | None) -> dict[str, Any]:
+        return picture_results.answer(first, "truck", share=share, readouts=("layer 3", "final"))
 
-    image = {"before": {"m": says("ship", 0.9)}, "after": {"m": says("frog", None)}}
-    page = results.verdicts(image, {"recipe": {"models": ["m"], "classes": ["frog"]}}, {})
+    image = picture_results.picture(before={"m": says("ship", 0.9)}, after={"m": says("frog", None)})
+    page = results.verdicts(PictureFacts.read(image), Recipe(task="attack", models=("m",), classes=("frog",)), {})
     assert "Each of its 2 read-outs" in page
     # Two classes before and after: once for the answer, once for each of two read-outs.
     assert page.count('<li class="cx-bar') == 2 * 2 * 3

@@ -26,11 +26,13 @@ from app.ui.widgets.picture_input import PictureInput
 from app.ui.wiring.guard import Unreadable, Updates, guarded
 from foundation.images.files import save_png
 from foundation.images.picture_notes import ANIMATED, TRANSPARENT, picture_notes
+from generator.recipes.recipe import Recipe
 from generator.victims.survival import SAVED, SURVIVALS
 from robust_model.evaluation.record.reading import as_report
 from robust_model.evaluation.suites import SUITES, Budget
 from tests.app.ui.test_ui_markup import snapshot
-from tests.browser.standins import StandInMeasurements, make_studio, says
+from tests.browser.standins import StandInMeasurements, make_studio
+from tests.picture_results import answer, picture, result
 from tests.reports import attack_report, plain_report
 
 ANNA = "a" * 32
@@ -166,12 +168,12 @@ def test_every_attack_of_the_suites_has_its_words() -> None:
 
 def test_the_answers_about_several_pictures_say_whose_they_are(tmp_path: Path) -> None:
     """U18: of each picture, under its number."""
-    images = [{"file": f"{n}.png", "after": {"m": says(name, "cat")}} for n, name in enumerate(("frog", "dog"))]
-    job = snapshot(tmp_path, result={"recipe": {}, "images": images})
+    images = [picture(f"{n}.png", after={"m": answer(name, "cat")}) for n, name in enumerate(("frog", "dog"))]
+    job = snapshot(tmp_path, result=result(Recipe(), *images))
     page = results.image_more(job, {})
     first, second = page.split("What the models see in picture 2")
     assert "What the models see in picture 1" in first and "frog" in first and "dog" in second
-    assert "picture 1" not in results.image_more(snapshot(tmp_path, result={"recipe": {}, "images": images[:1]}), {})
+    assert "picture 1" not in results.image_more(snapshot(tmp_path, result=result(Recipe(), images[0])), {})
 
 
 def test_the_layers_of_what_went_on_from_a_picture_are_called_so() -> None:

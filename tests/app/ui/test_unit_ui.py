@@ -18,9 +18,11 @@ from foundation.catalogue.catalogue import Catalogue
 from foundation.errors import StudioError
 from generator.recipes.presets import from_preset
 from generator.recipes.recipe import Recipe
+from generator.records.pictures import PictureFacts
 from generator.units.layers import Layer
 from robust_model.networks.plain import PlainConfig, PlainDefence
 from tests.browser.standins import MODELS, StandInMeasurements, find_layers, make_studio
+from tests.picture_results import picture
 from tests.toy_models import Toys
 
 ANNA = "a" * 32
@@ -138,9 +140,10 @@ def test_the_result_says_how_strongly() -> None:
         "before": 0.0, "after": 2.0, "before_deviations": 0.0, "after_deviations": 4.0,
         "noise_mean": 0.0, "noise_std": 0.5, "noise_images": 64,
     }  # fmt: skip
-    said = of_unit({"unit": {"net": facts}}, {"recipe": {"unit": "a<b:1"}}, {"net": "A net"})
+    recipe = Recipe(task="class", models=("net",), classes=(), unit="a<b:1")
+    said = of_unit(PictureFacts.read(picture(unit={"net": facts})), recipe, {"net": "A net"})
     assert "a&lt;b:1 of A net" in said and "2 (+4.0 sd)" in said
-    assert of_unit({}, {"recipe": {}}, {}) == ""
+    assert of_unit(PictureFacts.read(picture()), Recipe(), {}) == ""
 
 
 def test_layers_are_described_and_one_is_chosen() -> None:

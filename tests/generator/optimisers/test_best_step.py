@@ -89,10 +89,10 @@ def share(path: Path, name: str) -> float:
 def test_an_attack_ends_once_its_saved_picture_is_sure(goal: dict[str, Any], tmp_path: Path) -> None:
     made = make(attack(enough=0.9, **goal), tmp_path / "a.png", photo())
     whole = make(attack(enough=0.0, **goal), tmp_path / "b.png", photo())
-    assert (made.record["enough"], made.stopped) == (True, False)
-    assert (whole.record["enough"], whole.recipe.steps) == (False, 40)
+    assert (made.record.to_json()["enough"], made.stopped) == (True, False)
+    assert (whole.record.to_json()["enough"], whole.recipe.steps) == (False, 40)
     assert 2 * AGREED <= made.recipe.steps < 20 and made.recipe.planned_steps == 40
-    before = made.record["images"][0]["before"]["colours"]["top"][0]["class"]
+    before = made.record.to_json()["images"][0]["before"]["colours"]["top"][0]["class"]
     file = made.outputs.images[0]
     assert (share(file, "green") if not goal else 1 - share(file, before)) >= 0.9
     again = make(Recipe.from_png(file), tmp_path / "again.png", photo())
@@ -101,7 +101,7 @@ def test_an_attack_ends_once_its_saved_picture_is_sure(goal: dict[str, Any], tmp
 
 def test_one_that_never_is_sure_takes_all_steps(tmp_path: Path) -> None:
     made = make(attack(enough=0.999, eps=0.004, steps=6), tmp_path / "a.png", photo())
-    assert (made.record["enough"], made.recipe.steps) == (False, 6)
+    assert (made.record.to_json()["enough"], made.recipe.steps) == (False, 6)
 
 
 def test_one_that_leads_to_texts_too_takes_all_steps(tmp_path: Path) -> None:
@@ -109,14 +109,14 @@ def test_one_that_leads_to_texts_too_takes_all_steps(tmp_path: Path) -> None:
     recipe = attack(enough=0.5, steps=12, models=tuple(models), prompt="a frog")
     assert not may_end_early(recipe) and may_end_early(attack(enough=0.5))
     made = produce(recipe, models, outputs=output_paths(tmp_path / "a.png", 1), source=photo())
-    assert (made.record["enough"], made.recipe.steps) == (False, 12)
+    assert (made.record.to_json()["enough"], made.recipe.steps) == (False, 12)
     assert share(made.outputs.images[0], "green") > 0.5
 
 
 def test_pictures_of_a_batch_wait_for_each_other(tmp_path: Path) -> None:
     photos = torch.cat([photo(), photo(1)])
     made = make(attack(enough=0.9, images=2), tmp_path / "a.png", photos)
-    assert made.record["enough"] and made.recipe.steps < 40
+    assert made.record.to_json()["enough"] and made.recipe.steps < 40
     assert all(share(file, "green") >= 0.9 for file in made.outputs.images)
 
 

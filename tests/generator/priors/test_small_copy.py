@@ -139,7 +139,7 @@ def test_the_saved_file_keeps_the_budget(perturbation: str, norm: str, eps: floa
     outputs = Outputs((tmp_path / "x.png",), tmp_path / "x.json")
     result = produce(recipe, {"m": Quarters()}, outputs=outputs, source=source)
     saved = to_tensor(load_image(outputs.images[0]))
-    facts = result.record["images"][0]
+    facts = result.record.to_json()["images"][0]
     assert saved.shape == source.shape and saved.ne(source).any()
     assert facts["linf"] == pytest.approx((saved - source).abs().max().item())
     if norm == "linf":

@@ -67,11 +67,11 @@ def test_how_it_shows(image: Tensor, words: str) -> None:
 
 def test_it_is_told_and_nothing_else_changes_by_default(tmp_path: Path, spoilt: Callable[..., None]) -> None:
     before = make(recipe(), tmp_path / "a")
-    assert before.record["ran_away"] == []
+    assert before.record.to_json()["ran_away"] == []
     spoilt(0)
     after = make(recipe(), tmp_path / "b")
     assert after.outputs.images[0].read_bytes() == before.outputs.images[0].read_bytes()
-    (told,) = after.record["ran_away"]
+    (told,) = after.record.to_json()["ran_away"]
     assert (told["image"], told["seed"], told["anew"]) == (1, 0, None)
     assert told["sentence"].startswith("Picture 1 (seed 0) ran away: it is odd. Try another seed")
 
@@ -80,10 +80,10 @@ def test_the_next_seed_is_drawn_and_its_recipe_makes_it_again(tmp_path: Path, sp
     spoilt(0, 1)
     heard: list[tuple[int, int]] = []
     result = make(recipe(redraw=2), tmp_path / "a", on_anew=lambda step, seed: heard.append((seed, step.index)))
-    assert [(one["seed"], one["anew"]) for one in result.record["ran_away"]] == [(0, 1), (1, 2)]
+    assert [(one["seed"], one["anew"]) for one in result.record.to_json()["ran_away"]] == [(0, 1), (1, 2)]
     assert heard == [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3)]
     assert (result.recipe.seed, result.recipe.redraw) == (2, 0)
-    assert result.record["images"][0]["seed"] == 2
+    assert result.record.to_json()["images"][0]["seed"] == 2
     assert torch.equal(pixels(result), pixels(make(recipe(seed=2), tmp_path / "b")))
     again = make(result.recipe, tmp_path / "c")
     assert again.outputs.images[0].read_bytes() == result.outputs.images[0].read_bytes()
@@ -92,7 +92,7 @@ def test_the_next_seed_is_drawn_and_its_recipe_makes_it_again(tmp_path: Path, sp
 def test_after_two_tries_the_last_one_is_kept(tmp_path: Path, spoilt: Callable[..., None]) -> None:
     spoilt(0, 1, 2, 3)
     result = make(recipe(redraw=2), tmp_path / "a")
-    assert [(one["seed"], one["anew"]) for one in result.record["ran_away"]] == [(0, 1), (1, 2), (2, None)]
+    assert [(one["seed"], one["anew"]) for one in result.record.to_json()["ran_away"]] == [(0, 1), (1, 2), (2, None)]
     assert (result.recipe.seed, result.recipe.redraw) == (2, 0)
     again = make(result.recipe, tmp_path / "b")
     assert again.outputs.images[0].read_bytes() == result.outputs.images[0].read_bytes()
@@ -102,8 +102,11 @@ def test_of_a_batch_the_seeds_behind_it_are_taken(tmp_path: Path, spoilt: Callab
     spoilt(1, 3)
     ended: list[Any] = []
     result = make(recipe(redraw=2, images=3), tmp_path / "a", on_done=ended.append)
-    assert [(one["image"], one["seed"], one["anew"]) for one in result.record["ran_away"]] == [(2, 1, 3), (2, 3, 4)]
-    assert [image["seed"] for image in result.record["images"]] == [0, 4, 2]
+    assert [(one["image"], one["seed"], one["anew"]) for one in result.record.to_json()["ran_away"]] == [
+        (2, 1, 3),
+        (2, 3, 4),
+    ]
+    assert [image["seed"] for image in result.record.to_json()["images"]] == [0, 4, 2]
     assert torch.equal(pixels(result, 1), pixels(make(recipe(seed=4), tmp_path / "b")))
     assert torch.allclose(ended[0].prior.render()[1:2], pixels(result, 1), atol=1 / 255)  # its layers are those shown
     again = make(result.recipe, tmp_path / "c")

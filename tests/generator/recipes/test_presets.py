@@ -107,7 +107,7 @@ def test_every_published_attack_runs_and_its_file_keeps_the_budget(name: str, tm
     pictures = Pictures(source=photo, target=TARGET if matched else None)
     outputs = output_paths(tmp_path / "x.png", 1)
     made = produce(recipe, models, outputs=outputs, pictures=pictures)
-    assert made.record["recipe"]["steps"] == 2
+    assert made.record.to_json()["recipe"]["steps"] == 2
     change = to_tensor(load_image(outputs.images[0])) - photo
     assert 0 < change.abs().max() <= recipe.eps + 0.5 / 255
     assert {name for name in ("target_views", "weighting") if getattr(recipe, name) not in ("", "fixed")} == (

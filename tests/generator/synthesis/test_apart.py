@@ -92,7 +92,7 @@ def test_what_is_made_together_names_no_seeds(tmp_path: Path) -> None:
     for version, named in ((3, [None, None]), (4, [5, 6])):
         recipe = Recipe(**TEXT, images=2, version=version)
         made = produce(recipe, models(), outputs=output_paths(tmp_path / f"{version}.png", 2))
-        assert [image.get("seed") for image in made.record["images"]] == named
+        assert [image.get("seed") for image in made.record.to_json()["images"]] == named
 
 
 def test_batches_of_before_are_made_as_they_were() -> None:

@@ -149,7 +149,7 @@ def test_an_attack_that_overshoots_keeps_its_best_step(tmp_path: Path) -> None:
     for keep in ("last", "best"):
         recipe = from_preset("attack", "standard", keep=keep, **fields)
         made = produce(recipe, {"m": Far()}, outputs=output_paths(tmp_path / f"{keep}.png", 1), source=photo)
-        losses[keep] = made.record["losses"]["total"]
+        losses[keep] = made.record.to_json()["losses"]["total"]
         again = produce(made.recipe, {"m": Far()}, outputs=output_paths(tmp_path / f"{keep}2.png", 1), source=photo)
         assert again.outputs.images[0].read_bytes() == made.outputs.images[0].read_bytes()
     assert losses["last"] == losses["best"]  # the way is the same, what is kept is not

@@ -112,8 +112,8 @@ def test_noise_is_the_scale() -> None:
     assert scale == baseline(Activation.of(Painter(), "see:0", "hand"))
     assert abs(scale.mean) < 0.1 and 0 < scale.std < 0.5
     compared = Baseline(mean=1.0, std=0.5, images=64).compare(1.0, 3.0)
-    assert (compared["before_deviations"], compared["after_deviations"]) == (0.0, 4.0)
+    assert (compared.before_deviations, compared.after_deviations) == (0.0, 4.0)
     assert in_words(compared) == "1 (+0.0 sd) -> 3 (+4.0 sd); mean of 64 noise images 1"
     still = Baseline(mean=1.0, std=0.0, images=64).compare(1.0, 3.0)
-    assert still["after_deviations"] is None and in_words(still).startswith("1 -> 3;")
+    assert still.after_deviations is None and in_words(still).startswith("1 -> 3;")
     assert math.isfinite(scale.std)

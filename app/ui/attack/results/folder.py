@@ -10,6 +10,8 @@ from typing import Any
 from app.handlers.describing import read_descriptions
 from app.handlers.findings import read_findings
 from app.handlers.folders import ARCHIVE, FOLDER
+from app.records.folders import folder_result_of
+from app.records.pictures import note_of
 from app.ui.attack.results.descriptions import descriptions_view
 from app.ui.markup import charts, markup, results
 from app.ui.markup.media import Media
@@ -31,12 +33,12 @@ def is_folder(job: JobSnapshot) -> bool:
 
 def folder_view(job: JobSnapshot, media: Media) -> str:
     """How many are attacked, the files, and the first of the pictures."""
-    result, found = job.result or {}, _found(job)
+    result, found = folder_result_of(job), _found(job)
     if not found:
-        return markup.notice(str(result.get("note") or "There is nothing in this result."), tone="warn")
+        return markup.notice(note_of(job) or "There is nothing in this result.", tone="warn")
     parts = [markup.facts(_facts(found)), _files(job, media)]
-    if result.get("archive_error"):
-        parts.append(markup.notice(str(result["archive_error"]), tone="warn"))
+    if result is not None and result.archive_error:
+        parts.append(markup.notice(result.archive_error, tone="warn"))
     if not found["complete"]:
         parts.append(markup.notice("It is not complete. What there is is kept; go on with the rest below."))
     return markup.join([*parts, _pictures(job, found, media)])
@@ -44,12 +46,13 @@ def folder_view(job: JobSnapshot, media: Media) -> str:
 
 def folder_more(job: JobSnapshot, titles: Mapping[str, str]) -> str:
     """The tables, what was said, which photos are missing, and the recipe."""
-    result = job.result or {}
+    result = folder_result_of(job)
+    error = "" if result is None else result.descriptions_error or ""
     return markup.join(
         [
             folder_tables(job, titles),
-            descriptions_view(descriptions_of(job), str(result.get("descriptions_error", ""))),
-            results.recipe_fold(result),
+            descriptions_view(descriptions_of(job), error),
+            "" if result is None else results.recipe_fold(result.recipe),
         ]
     )
 

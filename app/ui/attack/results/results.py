@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from app.handlers.findings import read_findings
+from app.records.changes import LayerPart, OctavePart
+from app.records.pictures import Picture, PictureResult, result_of
 from app.ui.attack.results import seeing, tables
 from app.ui.markup import charts, markup, nearness, results
 from app.ui.markup.media import Media
@@ -15,19 +17,19 @@ Findings = Mapping[str, Any]
 
 def attack_view(job: JobSnapshot, media: Media) -> str:
     """The slider between before and after, how large the change is, and what is missing."""
-    result = job.result or {}
-    if not result.get("images"):
-        return markup.notice(str(result.get("note") or "There is no picture in this result."), tone="warn")
+    result = result_of(job)
+    if result is None:
+        return results.no_picture(job)
     findings = read_findings(Path(job.folder))
     shown = results.attack_view(job, media, findings.get("distances"))
-    if not result.get("with_recipe", True):
+    if not result.with_recipe:
         shown += '<p class="cx-hint">The file carries no recipe. It is below, at the end.</p>'
     return shown + _missing(result, findings)
 
 
-def _missing(result: Mapping[str, Any], findings: Mapping[str, Any]) -> str:
-    if result.get("findings_error"):
-        return markup.notice(str(result["findings_error"]), tone="warn", title="Not everything was measured.")
+def _missing(result: PictureResult, findings: Mapping[str, Any]) -> str:
+    if result.findings_error:
+        return markup.notice(result.findings_error, tone="warn", title="Not everything was measured.")
     if findings and not findings.get("complete"):
         return markup.notice("It was stopped while it was being measured. What was known by then is below.")
     return ""
@@ -35,20 +37,20 @@ def _missing(result: Mapping[str, Any], findings: Mapping[str, Any]) -> str:
 
 def attack_more(job: JobSnapshot, media: Media, titles: Mapping[str, str]) -> str:
     """The tables first; then, each folded away, why it is so."""
-    result = job.result or {}
-    images = result.get("images", [])
-    if not images:
+    result = result_of(job)
+    if result is None:
         return ""
+    image = result.images[0]
     findings, folder = read_findings(Path(job.folder)), Path(job.folder)
     named = tables.victim_titles(findings, titles)
     shown = tables.tables(findings, titles)
     truth = findings.get("question", {}).get("label", "")
-    said = nearness.nearness(images[0], titles) + results.verdicts(
-        images[0], result, titles, truth, tables.outcomes(findings)
-    )
+    judged = results.verdicts(image, result.recipe, titles, truth, tables.outcomes(findings))
+    said = nearness.nearness(image, titles) + judged
+    change = results.change_view(result, folder, media) + parts_view(image, folder, media)
     folds = [
         ("What the models attacked with say", said, not shown),
-        ("The change, magnified", results.change_view(job, media) + parts_view(images[0], folder, media), True),
+        ("The change, magnified", change, True),
         ("Which read-outs were fooled", seeing.heat_view(findings, named), False),
         ("From the photo to the picture, and beyond", seeing.lines_view(findings, named), False),
         ("What moves the answers", seeing.saliency_view(findings, named, folder, media), False),
@@ -60,7 +62,7 @@ def attack_more(job: JobSnapshot, media: Media, titles: Mapping[str, str]) -> st
         for title, body, opened in folds
         if body
     ]
-    return shown + downloads(findings, job, media) + "".join(parts) + results.recipe_fold(result)
+    return shown + downloads(findings, job, media) + "".join(parts) + results.recipe_fold(result.recipe)
 
 
 def downloads(findings: Findings, job: JobSnapshot, media: Media) -> str:
@@ -73,17 +75,16 @@ def downloads(findings: Findings, job: JobSnapshot, media: Media) -> str:
     return f'<div class="cx-row" id="attack-files">{links}</div>' if links else ""
 
 
-def parts_view(image: Mapping[str, Any], folder: Path, media: Media) -> str:
+def parts_view(image: Picture, folder: Path, media: Media) -> str:
     """The change by resolution, each part magnified by its own factor; empty where there is none.
 
-    See `app.handlers.changes` for the parts.
+    See `app.records.changes` for the parts.
     """
-    parts = (image.get("perturbation") or {}).get("parts")
-    if not parts:
+    parts = None if image.perturbation is None else image.perturbation.parts
+    if parts is None:
         return ""
-    figures = "".join(_part(one, parts["kind"], folder, media) for one in parts["shown"])
-    rest = 255 * float(parts["rest"])
-    words = PARTS[parts["kind"]].format(rest=f"{rest:.2f}")
+    figures = "".join(_part(one, folder, media) for one in parts.shown)
+    words = PARTS[parts.kind].format(rest=f"{255 * parts.rest:.2f}")
     return f'<h4>By resolution</h4><p class="cx-hint">{words}</p><div class="cx-views cx-parts">{figures}</div>'
 
 
@@ -96,30 +97,30 @@ PARTS: Mapping[str, str] = {
 """What the parts of a change are, by their kind."""
 
 
-def _part(one: Mapping[str, Any], kind: str, folder: Path, media: Media) -> str:
-    name = _layer_name(one) if kind == "layers" else _octave_name(one)
-    if one["largest"]:
-        size = f"at most {255 * one['largest']:.2g}/255, shown {charts.number(one['factor'])} times as strong"
+def _part(one: LayerPart | OctavePart, folder: Path, media: Media) -> str:
+    name = _layer_name(one) if isinstance(one, LayerPart) else _octave_name(one)
+    if one.largest:
+        size = f"at most {255 * one.largest:.2g}/255, shown {charts.number(one.factor)} times as strong"
     else:
         size = "nothing"
-    url = media.url(folder / one["file"])
+    url = media.url(folder / one.file)
     return (
         f"<figure>{markup.picture(url, f'The change, {name}: {size}')}"
         f"<figcaption><b>{markup.text(name)}</b><br>{markup.text(size)}</figcaption></figure>"
     )
 
 
-def _layer_name(one: Mapping[str, Any]) -> str:
-    resolutions = one["resolutions"]
+def _layer_name(one: LayerPart) -> str:
+    resolutions = one.resolutions
     if len(resolutions) > 1:
         return f"layers of {resolutions[0]} to {resolutions[-1]} cells"
-    return "\u00d7".join(map(str, one["cells"])) + (" cells" if max(one["cells"]) > 1 else " cell")
+    return "\u00d7".join(map(str, one.cells)) + (" cells" if max(one.cells) > 1 else " cell")
 
 
-def _octave_name(one: Mapping[str, Any]) -> str:
-    if one["from"] is None:
+def _octave_name(one: OctavePart) -> str:
+    if one.longest is None or one.shortest is None:
         return "the mean"
-    return f"waves of {charts.number(one['from'])} to {charts.number(one['to'])} pixels"
+    return f"waves of {charts.number(one.longest)} to {charts.number(one.shortest)} pixels"
 
 
 def measured_so_far(job: JobSnapshot, titles: Mapping[str, str]) -> str:
