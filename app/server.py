@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.api.site import Api
 from app.ui.markup.theme import build_theme, read_style, write_favicon
 from app.ui.page import HEAD, build_page
+from app.ui.widgets.remembered import forms_script
 from app.ui.wiring.services import Studio
 from app.visitors.visitor import NotesAddress
 from app.web.answers import PROGRAMS
@@ -127,7 +128,7 @@ def build_site(page: gr.Blocks, studio: Studio, data_dir: Path, limits: Limits) 
         mcp_server=False,
         theme=build_theme(),
         css=read_style(),
-        head=HEAD + upload_script(limits),
+        head=HEAD + forms_script() + upload_script(limits),
     )
     inner = next(route.app for route in site.routes if isinstance(route, Mount) and isinstance(route.app, App))
     sessions = Sessions(limits)

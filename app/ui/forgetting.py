@@ -5,6 +5,7 @@ from typing import Any
 import gradio as gr
 
 from app.ui.widgets.job_panel import owner_token
+from app.ui.widgets.remembered import FORGET_JS
 from app.ui.wiring.guard import QUICK, Updates, guarded
 from app.ui.wiring.services import Jobs, Studio
 from app.visitors.uploads import Uploads
@@ -54,7 +55,7 @@ class Forgetting:
         outputs = [self.notice, self.area]
         self.ask.click(guard(show), None, outputs, **QUICK)
         self.no.click(guard(hide), None, outputs, **QUICK)
-        self.yes.click(guard(forget), [self._owner], outputs, **QUICK).success(fn=None, js="() => location.reload()")
+        self.yes.click(guard(forget), [self._owner], outputs, **QUICK).success(fn=None, js=FORGET_JS)
 
 
 def forget_visitor(jobs: Jobs, uploads: Uploads, owner: str) -> None:

@@ -7,9 +7,12 @@ from typing import Any, Protocol
 
 import gradio as gr
 
+from app.ui.attack.remembering import AttackForm
 from app.ui.attack.tab import AttackTab
 from app.ui.blocks import PageBlocks
+from app.ui.classes.remembering import ClassForm
 from app.ui.classes.tab import ClassTab
+from app.ui.evaluation.remembering import EvaluationMemory
 from app.ui.evaluation.sidebar import EvaluationSidebar
 from app.ui.forgetting import Forgetting
 from app.ui.history.cards import fingerprint
@@ -17,9 +20,11 @@ from app.ui.history.own_presets import OwnPresets
 from app.ui.history.your_results import YourResults
 from app.ui.markup import gallery, markup
 from app.ui.text.actions import picture_of
+from app.ui.text.remembering import TextForm
 from app.ui.text.tab import TextTab
 from app.ui.widgets.forms import FormError
 from app.ui.widgets.job_panel import JobPanel, owner_token
+from app.ui.widgets.remembered import LISTEN_JS, READ_JS, RememberedForm, merged
 from app.ui.wiring.guard import QUICK, Updates, guarded
 from app.ui.wiring.services import Studio
 from app.visitors.upload_files import brought
@@ -76,6 +81,7 @@ class Tab(Protocol):
 
     panel: JobPanel
     repeat: gr.UploadButton
+    reset: gr.Button
 
     def build(self) -> None:
         """Create the widgets."""
@@ -145,8 +151,11 @@ def build_page(studio: Studio) -> gr.Blocks:
         for _, tab in every.values():
             tab.wire()
         followed = list(dict.fromkeys(component for panel in panels.values() for component in panel.outputs))
+        forms: list[RememberedForm] = [TextForm(texts), ClassForm(images), AttackForm(attacks)]
+        forms.append(EvaluationMemory(sidebar))
+        kept = gr.JSON(visible=False)  # where the page puts what the browser remembers, for the event that opens it
 
-        def arrive(state: Any) -> Updates:
+        def arrive(state: Any, remembered: Any) -> Updates:
             try:
                 token = owner_token(state)
             except ValueError:
@@ -165,11 +174,18 @@ def build_page(studio: Studio) -> gr.Blocks:
             }
             for _, tab in every.values():
                 updates |= {**tab.arrive(), **tab.panel.resume(token)}
-            return updates | sidebar.arrive(token)
+            updates |= sidebar.arrive(token)
+            for form in forms:
+                updates = merged(updates, form.restore(remembered, token))
+            return updates
 
         arrivals = [notice, owner, *results.arrivals, *presets.outputs, models, tabs, *followed, *sidebar.arrivals]
         arrivals += [component for _, tab in every.values() for component in tab.arrivals]
-        page.load(guarded(notice)(arrive), [owner], list(dict.fromkeys(arrivals)), **QUICK)
+        arrivals += [component for form in forms for component in form.outputs]
+        opened = page.load(guarded(notice)(arrive), [owner, kept], list(dict.fromkeys(arrivals)), js=READ_JS, **QUICK)
+        for form in forms:
+            form.wire(owner)
+        opened.then(fn=None, js=LISTEN_JS)
 
         def refresh(state: Any, *filters: Any) -> Updates:
             # A model may have been downloaded.

@@ -21,7 +21,7 @@ from app.ui.widgets.cost_line import Asked, CostLine
 from app.ui.widgets.forms import FormError, RecipeFields, advanced_fields
 from app.ui.widgets.job_panel import JobPanel, owner_token
 from app.ui.widgets.opened import (
-    OPEN_HINT,
+    build_repeating,
     made_again,
     open_with,
     opened_words,
@@ -120,9 +120,7 @@ class AttackTab:
                         elem_id="attack-with-recipe",
                     )
                     self.fields.build()
-                with gr.Accordion("Repeat a picture", open=False, elem_classes="cx-fold"):
-                    gr.HTML(f"<p class='cx-hint'>{OPEN_HINT}</p>", apply_default_css=False)
-                    self.repeat = gr.UploadButton("Open a PNG", size="md", elem_id="attack-repeat")
+                self.repeat, self.reset = build_repeating("attack")
                 self.opened = gr.State(None)
 
     # ------------------------------------------------------------------ arriving

@@ -192,7 +192,7 @@ class TextTargets:
         return {
             **self.follow(recipe.models),
             **updates,
-            **self._areas(aims),
+            **self.shown(aims),
             self.aims: aims or [TEXT],
             self.prompt: recipe.prompt,
             self.negative: recipe.negative,
@@ -201,7 +201,8 @@ class TextTargets:
             self.caption_weight: recipe.caption_weight,
         }, missing
 
-    def _areas(self, aims: Sequence[str]) -> Updates:
+    def shown(self, aims: Sequence[str]) -> Updates:
+        """Updates that show what these aims ask for."""
         return {
             self.text_area: gr.Column(visible=TEXT in aims),
             self.picture_area: gr.Column(visible=PICTURE in aims),
@@ -213,7 +214,7 @@ class TextTargets:
         self.picture.wire(owner)
 
         def choose(aims: list[str] | None) -> Updates:
-            return self._areas(aims or [])
+            return self.shown(aims or [])
 
         areas = [self.picture.notice, self.text_area, self.picture_area, self.caption_area]
         self.aims.input(guarded(self.picture.notice)(choose), [self.aims], areas, **QUICK)

@@ -14,8 +14,8 @@ from app.ui.widgets.job_panel import JobPanel
 from app.ui.widgets.layers import LayerView
 from app.ui.widgets.models import ModelPicker
 from app.ui.widgets.opened import (
-    OPEN_HINT,
     Opened,
+    build_repeating,
     made_again,
     open_with,
     opened_words,
@@ -105,12 +105,7 @@ class ClassTab:
                         elem_id="class-mixture",
                     )
                     self.fields.build()
-                with gr.Accordion("Repeat a picture", open=False, elem_classes="cx-fold"):
-                    gr.HTML(
-                        f"<p class='cx-hint'>{OPEN_HINT}</p>",
-                        apply_default_css=False,
-                    )
-                    self.repeat = gr.UploadButton("Open a PNG", size="md", elem_id="class-repeat")
+                self.repeat, self.reset = build_repeating("class")
                 self.opened = gr.State(None)
         self.panel.also(self.layers.outputs, self.layers.follow)
 

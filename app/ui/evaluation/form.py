@@ -90,6 +90,8 @@ class EvaluationForm:
         self.estimate = gr.HTML(
             evaluation_markup.waiting(MEASURING), elem_id="evaluate-estimate", apply_default_css=False
         )
+        with gr.Row(elem_classes="cx-actions"):
+            self.reset = gr.Button("Reset the form", size="md", elem_id="evaluate-reset")
 
     @property
     def inputs(self) -> list[Any]:
@@ -168,9 +170,8 @@ class EvaluationForm:
                 lists |= pictures.relabel(listed, model)
             return {
                 **wait(),
-                **self.models.describe(model),
+                **self.follow(model, kept),
                 self.data: gr.Dropdown(choices=data_choices(found), value=kept),
-                **self._describe(self._choice(model, kept)),
                 **lists,
             }
 
@@ -187,12 +188,35 @@ class EvaluationForm:
             **QUICK,
         ).then(**measured)
         self.data.input(guard(choose_data), [self.models.choice, self.data], data_parts, **QUICK).then(**measured)
-        for widget in (self.suites, self.count, self.eps):
-            widget.change(**measured)
+        for widget in (self.suites, self.count, self.eps):  # what a browser remembers is measured when it is seen
+            widget.input(**measured)
         for pictures in self.pictures.values():
             pictures.wire(self.models.choice)
             pictures.changed.connect(measured["fn"], self.inputs, shown)
         opened(**measured)
+
+    @property
+    def followed(self) -> list[Any]:
+        """What ``follow`` changes."""
+        areas = [pictures.area for pictures in self.pictures.values()]
+        return [*self.models.outputs, self.data, self.line, self.count, *areas]
+
+    def follow(self, model: str, data: str | None) -> Updates:
+        """Updates of what is said and asked of a model and data that are chosen now."""
+        return {
+            **self.models.describe(model),
+            self.data: gr.Dropdown(choices=data_choices(self.studio.evaluations.data(model))),
+            **self._describe(self._choice(model, data)),
+        }
+
+    def check_settings(self, model: str | None, data: str | None, count: Any, eps: Any) -> None:
+        """Refuse a model or data that are not there, and numbers out of range. StudioError says which."""
+        choice = self._choice(self.models.checked(model).name, data)
+        if choice is None or choice.why_not:
+            raise FormError("Choose the images on which the model is evaluated.")
+        if asks_count(choice):
+            _count(count)
+        self._largest(eps)
 
     def _describe(self, choice: DataChoice | None) -> Updates:
         updates: Updates = {

@@ -12,7 +12,7 @@ from app.ui.text.vocabulary import examples_for, unknown_hint
 from app.ui.widgets.cost_line import CostLine
 from app.ui.widgets.job_panel import JobPanel
 from app.ui.widgets.layers import LayerView
-from app.ui.widgets.opened import OPEN_HINT, opened_words
+from app.ui.widgets.opened import build_repeating, opened_words
 from app.ui.widgets.opinions import OpinionView
 from app.ui.widgets.spectrum import SpectrumView
 from app.ui.wiring.guard import QUICK, Updates, guarded
@@ -80,9 +80,7 @@ class TextTab:
                 self.inputs.build_numbers()
                 self.cost.build()
                 self.inputs.build_advanced()
-                with gr.Accordion("Repeat a picture", open=False, elem_classes="cx-fold"):
-                    gr.HTML(f"<p class='cx-hint'>{OPEN_HINT}</p>", apply_default_css=False)
-                    self.repeat = gr.UploadButton("Open a PNG", size="md", elem_id="text-repeat")
+                self.repeat, self.reset = build_repeating("text")
         for part in (self.actions, self.layers, self.spectrum, self.opinions):
             self.panel.also(part.outputs, part.follow)
 

@@ -37,6 +37,16 @@ Values = Mapping[Any, Any]
 _BARS = re.compile(r"\s*\|\s*")
 
 
+def build_repeating(prefix: str) -> tuple[gr.UploadButton, gr.Button]:
+    """The end of a form: the button that opens a picture, in a fold, and the one that resets the form."""
+    with gr.Accordion("Repeat a picture", open=False, elem_classes="cx-fold"):
+        gr.HTML(f"<p class='cx-hint'>{OPEN_HINT}</p>", apply_default_css=False)
+        repeat = gr.UploadButton("Open a PNG", size="md", elem_id=f"{prefix}-repeat")
+    with gr.Row(elem_classes="cx-actions"):
+        reset = gr.Button("Reset the form", size="md", elem_id=f"{prefix}-reset")
+    return repeat, reset
+
+
 @dataclass(frozen=True)
 class Opened:
     """The recipe of a picture that was opened.

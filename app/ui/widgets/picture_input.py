@@ -114,7 +114,7 @@ class PictureInput:
     ) -> Updates:
         url = self.studio.media.url(self.studio.uploads.find(kept.digest, kept.owner))
         words = f"{size[0]} x {size[1]} pixels{''.join(f'. {note}' for note in notes)}"
-        return self._show(kept, chosen_markup(words, url), asked_for=asked_for)
+        return self._show(kept, chosen_markup(words, url, kept.digest), asked_for=asked_for)
 
     def take_smaller(self, chosen: Kept | None, side: int) -> Updates:
         """Choose what is chosen, scaled down so that its longer side has at most so many pixels."""
@@ -163,10 +163,14 @@ def put_picture(field: PictureInput, digest: str, owner: str, what: str) -> tupl
     return field.choose(Kept(owner, digest)), []
 
 
-def chosen_markup(words: str, url: str = "") -> str:
-    """The chosen picture and words about it, or, without an address, the words that there is none."""
+def chosen_markup(words: str, url: str = "", digest: str = "") -> str:
+    """The chosen picture and words about it, or, without an address, the words that there is none.
+
+    The digest of its pixels is for the browser, which remembers by it what was chosen.
+    """
     if not url:
         return f'<p class="cx-hint">{markup.text(words)}</p>'
     return (
-        f'<div class="cx-chosen"><img src="{markup.text(url)}" alt="Chosen picture"><p>{markup.text(words)}</p></div>'
+        f'<div class="cx-chosen" data-digest="{markup.text(digest)}">'
+        f'<img src="{markup.text(url)}" alt="Chosen picture"><p>{markup.text(words)}</p></div>'
     )

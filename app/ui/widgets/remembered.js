@@ -1,0 +1,50 @@
+// What the forms of the page hold, kept by the browser alone: nothing here asks the server for anything.
+window.cxForms = (() => {
+  const KEY = 'crossmax-studio-forms', MOST_LETTERS = 100000, PAUSE_MS = 400;
+  const waiting = new Map();
+  let timer, listening = false;  // not before the page has been told what was kept: its first values are no one's
+  const read = () => {
+    try {
+      const letters = localStorage.getItem(KEY) ?? '';
+      const found = letters.length > MOST_LETTERS ? {} : JSON.parse(letters || '{}');
+      return found && typeof found === 'object' && !Array.isArray(found) ? found : {};
+    } catch {
+      return {};
+    }
+  };
+  const write = () => {
+    clearTimeout(timer);
+    if (!waiting.size) return;
+    const letters = JSON.stringify({...read(), ...Object.fromEntries(waiting)});
+    waiting.clear();
+    try {
+      if (letters.length <= MOST_LETTERS) localStorage.setItem(KEY, letters);
+    } catch { /* a browser that keeps nothing */ }
+  };
+  const same = (one, other) => JSON.stringify(one ?? '') === JSON.stringify(other ?? '');
+  addEventListener('pagehide', write);
+  return {
+    read,
+    listen: () => { listening = true; },
+    // Only what differs from a form that nobody touched, once nothing has changed for a moment.
+    keep: (form, fields, pictures, values) => {
+      if (!listening) return;
+      const kept = {fields: {}, pictures: {}};
+      fields.forEach(([name, usual], place) => {
+        if (!same(values[place], usual)) kept.fields[name] = values[place];
+      });
+      pictures.forEach((name, place) => {
+        const digest = /data-digest="(\w+)"/.exec(values[fields.length + place] ?? '');
+        if (digest) kept.pictures[name] = digest[1];
+      });
+      waiting.set(form, kept);
+      clearTimeout(timer);
+      timer = setTimeout(write, PAUSE_MS);
+    },
+    forget: () => {
+      listening = false;
+      waiting.clear();
+      localStorage.removeItem(KEY);
+    },
+  };
+})();
