@@ -3,6 +3,7 @@
 import contextlib
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import gradio as gr
@@ -25,9 +26,12 @@ from app.ui.text.tab import TextTab
 from app.ui.widgets.forms import FormError
 from app.ui.widgets.job_panel import JobPanel, owner_token
 from app.ui.widgets.remembered import LISTEN_JS, READ_JS, RememberedForm, merged
+from app.ui.widgets.reuse import AGAIN, USE_BUT_SEED, settings_of
+from app.ui.widgets.seed import SeedInput
 from app.ui.wiring.guard import QUICK, Updates, guarded
 from app.ui.wiring.services import Studio
 from app.visitors.upload_files import brought
+from foundation.jobs.store.model import JobSnapshot
 from generator.recipes.recipe import Recipe
 
 TITLE = "CrossMax Studio"
@@ -82,6 +86,8 @@ class Tab(Protocol):
     panel: JobPanel
     repeat: gr.UploadButton
     reset: gr.Button
+    seed: SeedInput
+    with_recipe: gr.Checkbox
 
     def build(self) -> None:
         """Create the widgets."""
@@ -210,7 +216,6 @@ def build_page(studio: Studio) -> gr.Blocks:
             panel = panels.get(snapshot.kind, images.panel)
             return {tabs: gr.Tabs(selected=snapshot.kind), **panel.open(snapshot.id, state)}
 
-        results.wire(panels.values(), pick, [tabs, *followed])
         to_the_top: dict[str, Any] = {"fn": None, "js": "() => window.scrollTo({top: 0, behavior: 'smooth'})"}
 
         def send(job_id: str, index: int, state: Any) -> Updates:
@@ -223,6 +228,25 @@ def build_page(studio: Studio) -> gr.Blocks:
         def fill(recipe: Recipe, token: str) -> Updates:
             kind = KINDS[recipe.task]
             return {tabs: gr.Tabs(selected=kind), **every[kind][1].fill(recipe, token)}
+
+        def reuse(act: str, job: JobSnapshot, state: Any) -> Updates:
+            if act == AGAIN:
+                return {tabs: gr.Tabs(selected=job.kind), **panels[job.kind].submit(job.params, job.title, state)}
+            recipe, explore = settings_of(job), job.params.get("explore")
+            tab, updates = every[KINDS[recipe.task]][1], fill(recipe, owner_token(state))
+            updates[tab.with_recipe] = job.params.get("with_recipe") is not False
+            if recipe.task == "attack" and isinstance(explore, dict):
+                updates |= attacks.testing.updates(explore)
+            if act == USE_BUT_SEED:
+                del updates[tab.seed.number]
+            return updates
+
+        results.wire(panels.values(), pick, reuse, list(dict.fromkeys([tabs, *followed, *filled])))
+        for panel in panels.values():
+            for act, button in panel.reuse.buttons.items():
+                reusing = guarded(panel.notice)(_of_stage(panel, act, reuse))
+                shown = list(dict.fromkeys([panel.notice, *filled, *panel.outputs]))
+                button.click(reusing, [panel.job, owner], shown, **QUICK).then(**to_the_top)
 
         presets.wire(results, fill, filled)
 
@@ -249,6 +273,15 @@ def build_page(studio: Studio) -> gr.Blocks:
             **QUICK,
         ).then(**to_the_top)
     return page
+
+
+def _of_stage(panel: JobPanel, act: str, reuse: Callable[[str, JobSnapshot, Any], Updates]) -> Callable[..., Updates]:
+    """The handler of a button under the result on a stage."""
+
+    def handle(job_id: str, state: Any) -> Updates:
+        return reuse(act, panel.find(job_id, state), state)
+
+    return handle
 
 
 def _models(studio: Studio) -> str:

@@ -145,7 +145,7 @@ def test_a_zip_has_pictures_recipes_and_a_table(visit: "sync_api.Page") -> None:
     assert rows[0]["models"] == "Stand-in, defended"
 
 
-def test_settings_of_a_result_are_kept_as_a_preset(visit: "sync_api.Page") -> None:
+def test_settings_of_a_result_are_kept_and_used_again(visit: "sync_api.Page") -> None:
     visit.locator("#class-seed input").fill("77")
     draw(visit, "frog")
     card(visit, "frog").locator("[data-act=edit]").click()
@@ -154,7 +154,23 @@ def test_settings_of_a_result_are_kept_as_a_preset(visit: "sync_api.Page") -> No
     sync_api.expect(visit.locator("#results-notice")).to_contain_text("Kept among the presets", timeout=SOON)
     visit.reload()
     expect_titles(visit, "frog")  # the result itself keeps its title
-    visit.locator("#class-seed input").fill("5")
+    seed = visit.locator("#class-seed input")
+    sync_api.expect(seed).to_have_value("77", timeout=SOON)  # the form is as it was left
+    visit.locator("#class-chips").get_by_text("ship", exact=True).click()
+    seed.fill("5")
+    card(visit, "frog").locator("[data-act=use-but-seed]").click()
+    frog = visit.locator("#class-chips label", has_text="frog").locator("input")
+    sync_api.expect(frog).to_be_checked(timeout=SOON)
+    sync_api.expect(seed).to_have_value("5")
+    visit.click("#image-use-settings")
+    sync_api.expect(seed).to_have_value("77", timeout=SOON)
+    visit.locator("#image-copy summary").click()
+    visit.locator("#image-copy [data-copy]").first.click()
+    said = visit.locator("#image-copy [role=status]").first
+    sync_api.expect(said).to_have_text(re.compile("copied|selected"), timeout=SOON)
+    assert "python -m generator class" in visit.evaluate("getSelection().toString()")
+    visit.click("#class-reset")
+    sync_api.expect(seed).to_have_value("0", timeout=SOON)
     visit.get_by_text("Presets of your own").click()
     visit.locator("#presets-choice input").click()
     visit.get_by_role("option", name="green things (class)").click()

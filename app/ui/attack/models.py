@@ -170,6 +170,17 @@ class Testing:
             "survivals": list(values[self.survivals] or ()),
         }
 
+    def updates(self, explore: Mapping[str, Any]) -> Updates:
+        """Updates that put what was found out about another attack into the widgets, as far as it is here."""
+        models = {name for _, name in choices(self.studio)}
+        labels = explore.get("labels")
+        return {
+            self.victims: [name for name in explore.get("victims") or () if name in models],
+            **({self.labels: labels} if labels in LABEL_LISTS else {}),
+            self.captions: "\n".join(map(str, explore.get("captions") or ())),
+            self.survivals: [name for name in explore.get("survivals") or () if name in SURVIVALS and name != SAVED],
+        }
+
     def views(self, values: Values, views: str) -> str:
         """The views of a recipe, and after them those that make it survive, if that is wanted."""
         return f"{views} | {SURVIVING}" if values[self.through] else views

@@ -25,6 +25,7 @@ from app.ui.widgets.opened import (
     made_again,
     open_with,
     opened_words,
+    recipe_switch,
     refuse_absent_models,
     refuse_other_tasks,
 )
@@ -113,12 +114,7 @@ class AttackTab:
                     self.budget.build()
                     self.seed.build()
                 with gr.Accordion("Advanced", open=False, elem_classes="cx-fold"):
-                    self.with_recipe = gr.Checkbox(
-                        value=True,
-                        label="The picture carries its recipe",
-                        info="In the PNG, so that it can be made again. Without, the file holds the pixels alone.",
-                        elem_id="attack-with-recipe",
-                    )
+                    self.with_recipe = recipe_switch("attack")
                     self.fields.build()
                 self.repeat, self.reset = build_repeating("attack")
                 self.opened = gr.State(None)

@@ -16,7 +16,8 @@ class ClassForm(RememberedForm):
 
     def __init__(self, tab: ClassTab) -> None:
         changing = [tab.models.choice, tab.models.others, tab.choice.chips, tab.choice.menu, tab.unit.layer]
-        super().__init__("class", tab.panel.notice, tab.reset, [tab.preset, *tab.inputs], changing=changing)
+        widgets = [tab.preset, tab.with_recipe, *tab.inputs]
+        super().__init__("class", tab.panel.notice, tab.reset, widgets, changing=changing)
         self._tab = tab
 
     @property

@@ -19,6 +19,7 @@ from app.ui.widgets.opened import (
     made_again,
     open_with,
     opened_words,
+    recipe_switch,
     refuse_absent_models,
     refuse_other_tasks,
 )
@@ -104,6 +105,7 @@ class ClassTab:
                         placeholder="frog 60, ship 40",
                         elem_id="class-mixture",
                     )
+                    self.with_recipe = recipe_switch("class")
                     self.fields.build()
                 self.repeat, self.reset = build_repeating("class")
                 self.opened = gr.State(None)
@@ -207,12 +209,14 @@ class ClassTab:
         self.layers.wire()
         self.cost.wire(self.panel.notice, self.costly_components, self.preset, self.panel.changed)
 
-        def create(owner: Any, opened: Opened | None, *values: Any) -> Updates:
+        def create(owner: Any, opened: Opened | None, with_recipe: bool, *values: Any) -> Updates:
             recipe = made_again(opened, self.recipe(*values))
-            return self.panel.submit({"recipe": recipe.model_dump(mode="json")}, title_of(recipe), owner)
+            switch = {} if with_recipe else {"with_recipe": False}
+            return self.panel.submit({"recipe": recipe.model_dump(mode="json"), **switch}, title_of(recipe), owner)
 
         for button in (self.create, self.panel.start):
-            button.click(guard(create), [self.owner, self.opened, *self.inputs], self.panel.outputs, **QUICK).then(
+            asked = [self.owner, self.opened, self.with_recipe, *self.inputs]
+            button.click(guard(create), asked, self.panel.outputs, **QUICK).then(
                 fn=None, js="() => window.cxShowStage('image')"
             )
 
@@ -266,7 +270,8 @@ class ClassTab:
     @property
     def filled(self) -> list[Any]:
         """What ``fill`` changes."""
-        widgets = [self.panel.notice, self.opened, *self.models.outputs, self.preset, *self.choice.outputs]
+        widgets = [self.panel.notice, self.opened, self.with_recipe, *self.models.outputs, self.preset]
+        widgets += self.choice.outputs
         widgets += [self.of_class, *self.unit.outputs]
         return list(dict.fromkeys([*widgets, *self.inputs]))
 
@@ -294,6 +299,7 @@ class ClassTab:
             self.preset: gr.Radio(value=None, info="As the picture says."),
             self.seed.number: recipe.seed,
             self.images: recipe.images,
+            self.with_recipe: True,
             **self.fields.updates(recipe.model_dump()),
         }
         opened = open_with(recipe, updates, self.inputs, lambda held: self.recipe(*(held[one] for one in self.inputs)))

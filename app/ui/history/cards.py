@@ -9,6 +9,7 @@ from app.ui.history.words import as_far_as_readable, line
 from app.ui.markup import markup
 from app.ui.markup.media import Media
 from app.ui.markup.stage import STATE_WORDS, when
+from app.ui.widgets.reuse import AGAIN, USE, USE_BUT_SEED, offers
 from foundation.jobs.store.model import JobSnapshot, JobStatus
 
 # Hands on which result is to be opened, what is to be done with one, or with all that are chosen. What is chosen stays
@@ -43,7 +44,7 @@ element.addEventListener('click', event => {
   trigger('select', {pick, act, id, chosen: button.dataset.chosen === undefined ? [] : picked()});
   if (act === 'delete') chosen.clear();
   if (act === 'edit') document.getElementById('results-search')?.scrollIntoView({behavior: 'smooth'});
-  if (pick) window.scrollTo({top: 0, behavior: 'smooth'});
+  if (pick || ['use', 'use-but-seed', 'again'].includes(act)) window.scrollTo({top: 0, behavior: 'smooth'});
 });
 new MutationObserver(mark).observe(element, {childList: true, subtree: true});
 """
@@ -101,8 +102,21 @@ def _card(job: JobSnapshot, media: Media, titles: Mapping[str, str]) -> str:
         f'<button class="cx-word" data-act="star" data-id="{name}" aria-pressed="{pressed}" '
         f'aria-label="Favourite: {title}" title="Favourite">{star}</button>'
         f'<button class="cx-word" data-act="edit" data-id="{name}" aria-label="Title and note: {title}">edit</button>'
-        "</div></article>"
+        f"</div>{_reuse(job, name, title)}</article>"
     )
+
+
+SHORT_WORDS = {USE: "use these settings", USE_BUT_SEED: "all but the seed", AGAIN: "run again"}
+
+
+def _reuse(job: JobSnapshot, name: str, title: str) -> str:
+    """What fills the form in again."""
+    buttons = "".join(
+        f'<button class="cx-word" data-act="{act}" data-id="{name}" '
+        f'aria-label="{SHORT_WORDS[act].capitalize()}: {title}">{SHORT_WORDS[act]}</button>'
+        for act in offers(job)
+    )
+    return f'<div class="cx-card-tools cx-card-reuse">{buttons}</div>' if buttons else ""
 
 
 NO_PICTURE = '<span class="cx-noimage"></span>'

@@ -16,6 +16,7 @@ from app.ui.markup import markup
 from app.ui.markup.stage import STATE_WORDS
 from app.ui.widgets.forms import FormError
 from app.ui.widgets.job_panel import JobPanel, owner_token
+from app.ui.widgets.reuse import WORDS as REUSES
 from app.ui.wiring.guard import QUICK, Updates, guarded
 from app.ui.wiring.services import Studio
 from app.visitors.exports import FOLDER, Entry, export
@@ -128,15 +129,22 @@ class YourResults:
         """What is done with the jobs that there are."""
         return self.studio.jobs.history
 
-    def wire(self, panels: Iterable[JobPanel], pick: Callable[[str, Any], Updates], picked: Sequence[Any]) -> None:
+    def wire(
+        self,
+        panels: Iterable[JobPanel],
+        pick: Callable[[str, Any], Updates],
+        reuse: Callable[[str, JobSnapshot, Any], Updates],
+        picked: Sequence[Any],
+    ) -> None:
         """Connect the events.
 
         ``panels`` are the stages on which results stand; ``pick`` is told the id of a result to open and the state that
-        holds the owner's token, and changes ``picked``.
+        holds the owner's token, ``reuse`` what is asked for, of which result of the owner's, and that state. Both
+        change ``picked``.
         """
         self._panels = tuple(panels)
         self._wire_finding()
-        self._wire_cards(pick, picked)
+        self._wire_cards(pick, reuse, picked)
         self._wire_editor()
         self._wire_budget()
 
@@ -173,12 +181,19 @@ class YourResults:
         outputs = [self.notice, self.undo, self.deleted, *self.outputs]
         self.undo.click(guard(undo), [self.owner, self.deleted, *self.inputs], outputs, **QUICK)
 
-    def _wire_cards(self, pick: Callable[[str, Any], Updates], picked: Sequence[Any]) -> None:
+    def _wire_cards(
+        self,
+        pick: Callable[[str, Any], Updates],
+        reuse: Callable[[str, JobSnapshot, Any], Updates],
+        picked: Sequence[Any],
+    ) -> None:
         stages = [panel.job for panel in self._panels]
 
         def act(state: Any, event: gr.EventData, *rest: Any) -> Updates:
             if event.pick:
                 return pick(str(event.pick), state)
+            if event.act in REUSES:
+                return reuse(str(event.act), self.own(str(event.id), owner_token(state)), state)
             filters, on_stage = rest[: len(self.inputs)], rest[len(self.inputs) :]
             chosen = [str(one) for one in event.chosen] if isinstance(event.chosen, list) else []
             updates = self._act(owner_token(state), str(event.act), str(event.id), chosen, *filters)

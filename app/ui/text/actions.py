@@ -127,12 +127,12 @@ def continued(snapshot: JobSnapshot, index: int, uploads: Uploads) -> Order:
     The picture becomes the photo to start from, kept among the uploads, with no random pattern over it. Where the
     change of a photo is limited, the limit counts from that photo, so everything begins there again, for longer.
     """
-    recipe, pictures = _recipe(snapshot), _pictures(snapshot)
+    recipe, pictures, with_recipe = _recipe(snapshot), _pictures(snapshot), _with_recipe(snapshot)
     if recipe.prompt_to:
         raise FormError("Pictures on the way between two prompts cannot be continued: choose more steps instead.")
     seed, steps = recipe.seed + index, steps_to_go(snapshot)
     if recipe.norm != "none":
-        return Order(recipe.with_changes(seed=seed, images=1, steps=steps), pictures)
+        return Order(recipe.with_changes(seed=seed, images=1, steps=steps), pictures, with_recipe)
     kept = uploads.bring(picture_of(snapshot, index), snapshot.owner).kept
     pictures["source"] = kept.digest
     return Order(
@@ -140,12 +140,13 @@ def continued(snapshot: JobSnapshot, index: int, uploads: Uploads) -> Order:
             seed=seed, images=1, steps=steps, start_std=0.0, margin=0.0, colour="rgb", source=kept.digest
         ),
         pictures,
+        with_recipe,
     )
 
 
 def varied(snapshot: JobSnapshot, seed: int) -> Order:
     """The same again with another seed."""
-    return Order(_recipe(snapshot).with_changes(seed=seed), _pictures(snapshot))
+    return Order(_recipe(snapshot).with_changes(seed=seed), _pictures(snapshot), _with_recipe(snapshot))
 
 
 def picture_of(snapshot: JobSnapshot, index: int) -> Path:
@@ -158,6 +159,10 @@ def picture_of(snapshot: JobSnapshot, index: int) -> Path:
 
 def _recipe(snapshot: JobSnapshot) -> Recipe:
     return Recipe.model_validate(snapshot.params["recipe"])
+
+
+def _with_recipe(snapshot: JobSnapshot) -> bool:
+    return snapshot.params.get("with_recipe") is not False
 
 
 def _pictures(snapshot: JobSnapshot) -> dict[str, str]:

@@ -19,7 +19,7 @@ from app.ui.text.vocabulary import (
 from app.ui.widgets.cost_line import Asked
 from app.ui.widgets.forms import MOST_PICTURES, FormError, RecipeFields, advanced_fields, whole
 from app.ui.widgets.models import EncoderPicker
-from app.ui.widgets.opened import made_again, open_with, refuse_absent_models, refuse_other_tasks
+from app.ui.widgets.opened import made_again, open_with, recipe_switch, refuse_absent_models, refuse_other_tasks
 from app.ui.widgets.seed import SeedInput
 from app.ui.wiring.guard import Updates
 from app.ui.wiring.services import Studio
@@ -35,15 +35,17 @@ USUAL_ON_THE_WAY = 9
 
 @dataclass(frozen=True)
 class Order:
-    """A recipe, and the digests of its pictures by what they are there for."""
+    """A recipe, the digests of its pictures by what they are there for, and whether the files carry the recipe."""
 
     recipe: Recipe
     pictures: dict[str, str]
+    with_recipe: bool = True
 
     @property
     def params(self) -> dict[str, Any]:
         """The parameters of the job."""
-        return {"recipe": self.recipe.model_dump(mode="json"), **self.pictures}
+        switch = {} if self.with_recipe else {"with_recipe": False}
+        return {"recipe": self.recipe.model_dump(mode="json"), **switch, **self.pictures}
 
 
 class TextInputs:
@@ -137,6 +139,7 @@ class TextInputs:
                 label="Against", info=help_of("against"), lines=1, max_lines=3, elem_id="text-against"
             )
             self.classes.build()
+            self.with_recipe = recipe_switch(TASK)
             self.fields.build()
         self.opened = gr.State(None)
         random_start = self.fields.widgets["start_std"]  # over a photo it would only be in the way
@@ -166,7 +169,7 @@ class TextInputs:
     def components(self) -> list[Any]:
         """The widgets that ``read`` asks."""
         own = [self.prompt, self.negative, self.models.choice, self.models.others, self.seed.number, self.images]
-        own += [self.prompt_to, self.on_the_way, self.score, self.against, self.opened]
+        own += [self.prompt_to, self.on_the_way, self.score, self.against, self.with_recipe, self.opened]
         parts = [*self.classes.components, *self.start.components, *self.target.components, *self.style.components]
         return [*own, *parts, *self.fields.components]
 
@@ -203,7 +206,7 @@ class TextInputs:
             images=images,
         )
         refuse_unknown_prompts(recipe, self.infos(models))
-        return Order(made_again(values[self.opened], recipe), pictures)
+        return Order(made_again(values[self.opened], recipe), pictures, bool(values[self.with_recipe]))
 
     def chosen_models(self, values: Values) -> tuple[str, ...]:
         """The models that read the prompt. FormError if one is not there."""
@@ -287,6 +290,7 @@ class TextInputs:
             self.seed.number: recipe.seed,
             self.score: recipe.score,
             self.against: recipe.against,
+            self.with_recipe: True,
             self.start_fold: gr.Accordion(open=bool(recipe.source)),
             self.leading_fold: gr.Accordion(open=bool(recipe.target or recipe.style)),
             self.opened: None,

@@ -14,6 +14,7 @@ from app.ui.widgets.job_panel import JobPanel
 from app.ui.widgets.layers import LayerView
 from app.ui.widgets.opened import build_repeating, opened_words
 from app.ui.widgets.opinions import OpinionView
+from app.ui.widgets.seed import SeedInput
 from app.ui.widgets.spectrum import SpectrumView
 from app.ui.wiring.guard import QUICK, Updates, guarded
 from app.ui.wiring.services import Studio
@@ -87,6 +88,16 @@ class TextTab:
     def _build_below_the_stage(self) -> None:
         self.actions.build()
         self.layers.build()
+
+    @property
+    def seed(self) -> SeedInput:
+        """The seed."""
+        return self.inputs.seed
+
+    @property
+    def with_recipe(self) -> gr.Checkbox:
+        """Whether the files carry their recipe."""
+        return self.inputs.with_recipe
 
     # ------------------------------------------------------------------ arriving
 

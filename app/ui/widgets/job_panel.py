@@ -8,6 +8,7 @@ import gradio as gr
 
 from app.ui.markup.gallery import CLICK_JS
 from app.ui.markup.stage import DoneView, details_of, fingerprint, stage
+from app.ui.widgets.reuse import ReuseButtons
 from app.ui.wiring.guard import Updates, guarded
 from app.ui.wiring.services import Studio
 from app.ui.wiring.signal import Signal
@@ -61,6 +62,9 @@ class JobPanel:
             self.start = gr.Button(self.start_label, variant="primary", interactive=False, elem_id=f"{self.kind}-start")
             self.stop = gr.Button("Stop and keep", visible=False, elem_id=f"{self.kind}-stop")
             self.discard = gr.Button("Discard", visible=False, elem_id=f"{self.kind}-discard")
+        self.reuse = ReuseButtons(self.kind)
+        self.reuse.build()
+        self.also(self.reuse.outputs, self.reuse.follow)
         if between is not None:
             between()
         self.more = gr.HTML("", elem_id=f"{self.kind}-more", elem_classes="cx-below", apply_default_css=False)

@@ -47,6 +47,16 @@ def build_repeating(prefix: str) -> tuple[gr.UploadButton, gr.Button]:
     return repeat, reset
 
 
+def recipe_switch(prefix: str) -> gr.Checkbox:
+    """The switch that leaves the recipe out of the files."""
+    return gr.Checkbox(
+        value=True,
+        label="The picture carries its recipe",
+        info="In the PNG, so that it can be made again. Without, the file holds the pixels alone.",
+        elem_id=f"{prefix}-with-recipe",
+    )
+
+
 @dataclass(frozen=True)
 class Opened:
     """The recipe of a picture that was opened.
