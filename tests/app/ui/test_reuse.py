@@ -21,7 +21,7 @@ from generator.recipes.presets import from_preset
 from tests.app.ui.test_results_history import job
 from tests.browser.standins import MODELS, StandInMeasurements, make_studio
 
-RECIPE = from_preset("class", classes=("frog",), seed=3)
+RECIPE = from_preset("class", classes=("ship",), seed=3)
 SOURCE = "1" * 64
 BOTH = (USE, USE_BUT_SEED)
 
@@ -65,7 +65,7 @@ def test_the_recipe_is_that_of_the_picture_and_names_its_photos() -> None:
 def test_what_is_copied_is_what_was_asked_for() -> None:
     done = replace(made(), result={"recipe": RECIPE.with_changes(steps=7).model_dump(mode="json")})
     markup = copies_of(done)
-    assert "python -m generator class " in markup and "--classes frog" in markup and "--seed 3" in markup
+    assert "python -m generator class " in markup and "--classes ship" in markup and "--seed 3" in markup
     assert "--from" not in markup
     assert "--from FILE.png" in copies_of(replace(done, status=JobStatus.STOPPED))
     evil = RECIPE.with_changes(classes=("<b>x</b>",))
