@@ -31,8 +31,9 @@ def arguments_of(recipe: Recipe, files: Mapping[str, str] = FILES) -> list[str]:
     Pictures of classes, texts and attacks alike; see ``sayable`` for what no argument says.
     """
     task = recipe.task
-    usual = {field.name: field.default for field in cli_fields(task)} | TASK_DEFAULTS.get(task, {})
-    usual |= preset_fields(task, from_photo=bool(recipe.source)) | rule_fields(recipe.optimiser)
+    usual: dict[str, Any] = {field.name: field.default for field in cli_fields(task)}
+    usual |= {**TASK_DEFAULTS.get(task, {}), **preset_fields(task, from_photo=bool(recipe.source))}
+    usual |= rule_fields(recipe.optimiser)
     if recipe.objective == "leave":
         usual["classes"] = ()
     said = {"prompt"} if task == "text" else {"norm", "eps"} if task == "class" else {"size"}
