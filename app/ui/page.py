@@ -86,8 +86,16 @@ class Tab(Protocol):
     panel: JobPanel
     repeat: gr.UploadButton
     reset: gr.Button
-    seed: SeedInput
-    with_recipe: gr.Checkbox
+
+    @property
+    def seed(self) -> SeedInput:
+        """The seed."""
+        ...
+
+    @property
+    def with_recipe(self) -> gr.Checkbox:
+        """Whether the files carry their recipe."""
+        ...
 
     def build(self) -> None:
         """Create the widgets."""
