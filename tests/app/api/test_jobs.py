@@ -12,7 +12,8 @@ from generator.recipes.presets import from_preset
 from generator.recipes.recipe import Recipe
 from tests.app.api.conftest import Program
 from tests.app.web.conftest import Site
-from tests.browser.standins import MODELS, PATIENT_CLASS, fade
+from tests.browser.holding import Hold
+from tests.browser.standins import MODELS, fade
 
 FROG: dict[str, Any] = {"models": ["crossmax-cifar10"], "classes": ["frog"], "size": [24, 32], "steps": 2, "seed": 3}
 SAID: dict[str, Any] = {"models": ["tiny-clip"], "prompt": "a frog", "size": [24, 32], "steps": 2}
@@ -90,15 +91,17 @@ def test_an_evaluation(program: Program) -> None:
     assert program.post("/evaluate", {**order, "model": "tiny-clip"}).status == 422
 
 
-def test_waiting_ends_with_the_time_and_with_the_job(program: Program) -> None:
-    patient = {**FROG, "classes": [PATIENT_CLASS], "steps": 400}
-    job = program.post("/class", {"recipe": patient}).json()
+def test_waiting_ends_with_the_time_and_with_the_job(program: Program, site: Site) -> None:
+    hold = Hold(site.data)
+    hold.start()
+    job = program.post("/class", {"recipe": {**FROG, "steps": 40}}).json()
     started = time.monotonic()
     assert program.get(f"/jobs/{job['id']}/wait?seconds=0.3").json()["status"] in ("queued", "running")
     assert time.monotonic() - started < 20
     assert program.get(f"/jobs/{job['id']}/wait?seconds=1e9").status == 422
     assert program.post(f"/jobs/{job['id']}/stop").status == 200
     assert program.get(f"/jobs/{job['id']}/wait").json()["status"] == "stopped"
+    hold.release()
     assert [one["id"] for one in program.get("/jobs").json()["jobs"]] == [job["id"]]
 
 
