@@ -112,6 +112,10 @@ class Studio:
         """The "data" and the "suites" of attacks on which a model can be evaluated."""
         return dict(self._json("GET", "/evaluate", params={"model": model}))
 
+    def describing(self) -> dict[str, Any]:
+        """The vision-language model that can be asked about attacks: its "model", which is None for none."""
+        return dict(self._json("GET", "/describe"))
+
     # ------------------------------------------------------------------ what it does
 
     def class_image(
@@ -142,6 +146,7 @@ class Studio:
         models: Sequence[str] = ("lite0",),
         preset: str = "standard",
         explore: Mapping[str, Any] | None = None,
+        describe: Mapping[str, Any] | None = None,
         with_recipe: bool = True,
         title: str = "",
         **fields: Any,
@@ -150,11 +155,42 @@ class Studio:
 
         Args:
             explore: what is to be found out, for example {"victims": ["lite1"], "survivals": ["jpeg-75"]}.
+            describe: what a vision-language model is asked, for example {"samples": 1}; see ``describing``.
             fields: others of the recipe: classes=["tench"], eps=8 / 255...
         """
         order: dict[str, Any] = {"recipe": {"models": list(models), **fields}, "preset": preset, "title": title}
         order |= {"source": self.upload(photo), "with_recipe": with_recipe}
-        return self._submit("/attack", order | ({} if explore is None else {"explore": dict(explore)}))
+        return self._submit("/attack", order | _given(explore=explore, describe=describe))
+
+    def attack_folder(
+        self,
+        photos: Sequence[str | Path],
+        *,
+        labels: Mapping[str, str] | None = None,
+        alone: bool = False,
+        models: Sequence[str] = ("lite0",),
+        preset: str = "standard",
+        explore: Mapping[str, Any] | None = None,
+        describe: Mapping[str, Any] | None = None,
+        title: str = "",
+        **fields: Any,
+    ) -> Job:
+        """Submit an attack on many photos (files), which are uploaded, one after the other as one job.
+
+        Args:
+            labels: file name -> the class that the photo shows; without one, what each model says counts.
+            alone: attack with each of the models alone, too.
+        """
+        known = labels or {}
+        folder = {
+            "photos": [
+                {"digest": self.upload(path), "name": Path(path).name, "label": known.get(Path(path).name, "")}
+                for path in photos
+            ],
+            "alone": alone,
+        }
+        order: dict[str, Any] = {"recipe": {"models": list(models), **fields}, "preset": preset, "title": title}
+        return self._submit("/attack", order | {"folder": folder} | _given(explore=explore, describe=describe))
 
     def evaluate(
         self,
@@ -171,6 +207,13 @@ class Studio:
         labelled = [{"digest": self.upload(picture), "label": label} for picture, label in images]
         order = {"model": model, "data": data, "suites": list(suites), "count": count, "eps": eps}
         return self._submit("/evaluate", {**order, "images": labelled, "title": title})
+
+    def go_on(self, job: Job | str, *, suites: Sequence[str] = (), picture: int = 1, title: str = "") -> Job:
+        """Submit what goes on from where a job ended: an evaluation, perhaps with more ``suites``; a text, from one
+        ``picture`` of it; an attack on a folder that was cut short.
+        """
+        order = {"suites": list(suites), "picture": picture, "title": title}
+        return self._submit(f"/jobs/{_id(job)}/continue", order)
 
     def submit(self, kind: str, order: Mapping[str, Any]) -> Job:
         """Submit what has no method of its own, as its JSON is described; ``kind`` ends the address."""
@@ -268,6 +311,11 @@ class Studio:
         if answer.is_success:
             return answer
         raise StudioError(_refusal(answer))
+
+
+def _given(**fields: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Those of the fields that there are, as plain dictionaries."""
+    return {name: dict(value) for name, value in fields.items() if value is not None}
 
 
 def _refusal(answer: httpx.Response) -> str:

@@ -6,3 +6,7 @@ class StudioError(ValueError):
 
     The command line and the app catch exactly this type and show its text; anything else is a bug.
     """
+
+
+class NoRoomError(StudioError):
+    """Nothing more can be kept: the disk is full, or somebody's share of it."""

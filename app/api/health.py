@@ -7,8 +7,8 @@ from starlette.responses import JSONResponse, Response
 
 from app.api.values import KIND_NAMES
 from app.ui.wiring.services import Studio
-from app.visitors.uploads import check_free
 from foundation.errors import StudioError
+from foundation.files.room import check_free
 from foundation.jobs.meter import Figures
 from foundation.limits import Limits
 

@@ -2,12 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from app.api.values import PICTURES, AttackOrder, ClassOrder, EvaluateOrder, RecipeOrder, TextOrder
+from app.api.values import (
+    PICTURES,
+    AttackOrder,
+    ClassOrder,
+    ContinueOrder,
+    EvaluateOrder,
+    RecipeOrder,
+    TextOrder,
+)
 from app.evaluation.order import EvaluationOrder, LabelledUpload
+from app.handlers.describing import DescribeWish
+from app.handlers.folders import FolderOrder, goes_on
+from app.ui.attack.describing import NOT_SET_UP
 from app.ui.attack.tab import title_of as title_of_attack
 from app.ui.classes.tab import title_of as title_of_class
+from app.ui.text.actions import continued, has_pictures
 from app.ui.text.tab import title_of as title_of_text
 from app.ui.text.vocabulary import refuse_unknown_prompts
 from app.ui.widgets.class_choice import refuse_unknown
@@ -15,7 +28,7 @@ from app.ui.wiring.services import Studio
 from app.visitors.visitor import visitor_address
 from foundation.catalogue.entry import ModelInfo
 from foundation.errors import StudioError
-from foundation.jobs.store.model import JobRequest
+from foundation.jobs.store.model import JobRequest, JobSnapshot
 from generator.recipes.recipe import Recipe
 
 
@@ -35,7 +48,7 @@ class Orders:
         infos = self._models(recipe.models)
         _refuse_kind(infos, "encoder", "A model that reads texts knows no classes: choose a classifier.")
         refuse_unknown(self.studio, recipe.models, recipe.classes)
-        return self._submit("image", {"recipe": recipe.model_dump(mode="json")}, order.title or title_of_class(recipe))
+        return self._submit("image", _params(order), order.title or title_of_class(recipe))
 
     def draw_text(self, order: TextOrder) -> str:
         """Submit a picture of a text."""
@@ -46,22 +59,50 @@ class Orders:
             raise StudioError("None of these models reads texts: choose a CLIP model.")
         refuse_unknown_prompts(recipe, readers)
         refuse_unknown(self.studio, recipe.models, recipe.classes)
-        params = {"recipe": recipe.model_dump(mode="json"), **self._pictures(order, recipe, PICTURES)}
+        params = {**_params(order), **self._pictures(order, recipe, PICTURES)}
         return self._submit("text", params, order.title or title_of_text(recipe))
 
     def attack(self, order: AttackOrder) -> str:
-        """Submit an attack on a photo."""
+        """Submit an attack on a photo, or on a folder of them."""
         recipe, wish = order.recipe, order.explore
-        self._models((*recipe.models, *(wish.victims if wish else ())))
+        infos = self._models((*recipe.models, *(wish.victims if wish else ())))[: len(recipe.models)]
+        if recipe.objective != "leave":
+            refuse_unknown(self.studio, recipe.models, recipe.classes)
         pictures = self._pictures(order, recipe, ("source", "target"))
-        if "source" not in pictures:
+        params: dict[str, Any] = {**_params(order), **pictures, "with_recipe": order.with_recipe}
+        title = order.title or title_of_attack(recipe)
+        if order.folder is not None:
+            params["folder"] = self._folder(order.folder, recipe, pictures)
+            count = len(order.folder.photos)
+            title = order.title or f"{title}, {'one photo' if count == 1 else f'{count:,} photos'}"
+        elif "source" not in pictures:
             raise StudioError("An attack needs a photo: upload one, and give its digest as 'source'.")
-        params: dict[str, Any] = {"recipe": recipe.model_dump(mode="json"), **pictures}
-        params["with_recipe"] = order.with_recipe
+        else:  # of a folder, the texts are those of each photo
+            refuse_unknown_prompts(recipe, [info for info in infos if info.kind == "encoder"])
         if wish is not None:
             wish.label_list()  # refused now rather than by the job
             params["explore"] = wish.model_dump(mode="json")
-        return self._submit("attack", params, order.title or title_of_attack(recipe))
+        if order.describe is not None:
+            params["describe"] = self._describe(order.describe)
+        return self._submit("attack", params, title)
+
+    def _folder(self, folder: FolderOrder, recipe: Recipe, pictures: Mapping[str, str]) -> dict[str, Any]:
+        """The photos of an attack as parameters. StudioError for one that is not there."""
+        if "source" in pictures:
+            raise StudioError("An attack is on a 'source' or on a 'folder': give one of them.")
+        for photo in folder.photos:
+            self.studio.uploads.find(photo.digest, self.owner)
+        alone = folder.alone and len(recipe.models) > 1
+        return folder.model_copy(update={"alone": alone}).model_dump(mode="json")
+
+    def _describe(self, wish: DescribeWish) -> dict[str, Any]:
+        """What a vision-language model is asked, as parameters. StudioError where there is nobody to ask."""
+        if self.studio.vlm() is None:
+            raise StudioError(f"Nobody can be asked to describe pictures. {NOT_SET_UP}")
+        if wish.similarity:
+            (info,) = self._models((wish.similarity,))
+            _refuse_kind([info], "classifier", "Texts are compared by a model that reads texts: choose a CLIP model.")
+        return wish.model_dump(mode="json")
 
     def evaluate(self, order: EvaluateOrder) -> str:
         """Submit an evaluation of a model."""
@@ -78,6 +119,26 @@ class Orders:
         )
         params = self.studio.evaluations.params(wanted)
         return self._submit("evaluate", params, order.title or f"{info.title} on {order.data}")
+
+    def go_on(self, job: JobSnapshot, order: ContinueOrder) -> str:
+        """Submit what goes on from where a job of this owner ended, as the page's buttons do."""
+        if not job.status.finished:
+            raise StudioError("This job has not ended yet: wait for it, or stop it, before going on from it.")
+        if job.kind == "evaluate":
+            known = [suite.name for suite in self.studio.evaluations.suites()]
+            if unknown := [name for name in order.suites if name not in known]:
+                raise StudioError(f"There are no attacks called '{unknown[0]}': choose of {', '.join(known)}.")
+            params = self.studio.evaluations.continued(job.id, job.params, order.suites)
+        elif job.kind == "text" and has_pictures(job):
+            params = continued(job, order.picture - 1, self.studio.uploads).params
+        elif goes_on(job.params, job.result, Path(job.folder)):
+            params = {**job.params, "continues": job.id}
+        else:
+            raise StudioError(
+                "There is nothing to go on from here: evaluations go on, texts that have a picture, and attacks on "
+                "folders that were cut short."
+            )
+        return self._submit(job.kind, params, order.title or job.title)
 
     def _models(self, names: Sequence[str]) -> list[ModelInfo]:
         """What is known of models. StudioError for one that is in no list, or cannot be used."""
@@ -105,6 +166,12 @@ class Orders:
             address=visitor_address(),
         )
         return self.studio.jobs.submit(request)
+
+
+def _params(order: RecipeOrder) -> dict[str, Any]:
+    """The parameters that every picture has."""
+    kept = {} if order.with_recipe else {"with_recipe": False}
+    return {"recipe": order.recipe.model_dump(mode="json"), **kept}
 
 
 def _refuse_kind(infos: Sequence[ModelInfo], kind: str, sentence: str) -> None:

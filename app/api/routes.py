@@ -11,13 +11,15 @@ from starlette.responses import Response
 from app.api.files import files_of, send_file
 from app.api.orders import Orders
 from app.api.owners import OwnJobs, owner_of
+from app.api.refusals import EVERYWHERE, OF_BODIES, refusals
 from app.api.values import (
     AttackOrder,
     Choices,
     ClassOrder,
+    ContinueOrder,
     Data,
+    Describing,
     EvaluateOrder,
-    Failure,
     Job,
     JobLine,
     Jobs,
@@ -26,32 +28,29 @@ from app.api.values import (
     Suite,
     TextOrder,
 )
+from app.ui.attack.describing import NOT_SET_UP
 from app.ui.wiring.services import Studio
 from foundation.catalogue.entry import KINDS, Kind
+from foundation.errors import StudioError
 from foundation.jobs.store.model import as_json
 
 PREFIX = "/api/v1"
 LONGEST_WAIT = 60.0
 """Seconds for which one request waits for a job."""
 LOOK_SECONDS = 0.2
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Failure, "description": words}
-    for status, words in {
-        401: "The token, or the owner, is missing.",
-        403: "The request comes from another web site, or by a name that is not the server's.",
-        404: "There is no such thing, or it is not yours.",
-        413: "Too much came with the request.",
-        422: "What was asked for cannot be done; the sentence says why, and what to do.",
-        429: "Too many requests, or jobs, wait already.",
-    }.items()
+OF_ONE_JOB = refusals((404,))
+OF_FILES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}},
+    **OF_ONE_JOB,
 }
+OF_ORDERS = refusals((*OF_BODIES, 503))
 
 Owner = Annotated[str, Depends(owner_of)]
 
 
 def make_routes(studio: Studio) -> APIRouter:
     """The addresses of models and jobs."""
-    router = APIRouter(prefix=PREFIX, responses=REFUSALS, redirect_slashes=False)
+    router = APIRouter(prefix=PREFIX, responses=refusals(EVERYWHERE), redirect_slashes=False)
     _add_models(router, studio)
     _add_pictures(router, studio)
     _add_evaluations(router, studio)
@@ -75,20 +74,29 @@ def _add_models(router: APIRouter, studio: Studio) -> None:
 
 
 def _add_pictures(router: APIRouter, studio: Studio) -> None:
-    @router.post("/text", status_code=202, tags=["jobs"])
+    @router.post("/text", status_code=202, tags=["jobs"], responses=OF_ORDERS)
     def text(order: TextOrder, owner: Owner) -> Job:
         """Submit a picture of a text."""
         return job_value(studio, Orders(studio, owner).draw_text(order), owner)
 
-    @router.post("/class", status_code=202, tags=["jobs"])
+    @router.post("/class", status_code=202, tags=["jobs"], responses=OF_ORDERS)
     def class_image(order: ClassOrder, owner: Owner) -> Job:
         """Submit a picture of a class, or of a unit of a network."""
         return job_value(studio, Orders(studio, owner).draw_class(order), owner)
 
-    @router.post("/attack", status_code=202, tags=["jobs"])
+    @router.post("/attack", status_code=202, tags=["jobs"], responses=OF_ORDERS)
     def attack(order: AttackOrder, owner: Owner) -> Job:
-        """Submit an attack on a photo that was uploaded."""
+        """Submit an attack on a photo that was uploaded, or on a folder of them."""
         return job_value(studio, Orders(studio, owner).attack(order), owner)
+
+    @router.get("/describe", tags=["models"])
+    def describing() -> Describing:
+        """Say which vision-language model can be asked about attacks here, if any."""
+        try:
+            offer = studio.vlm()
+        except StudioError as error:  # it holds no value of any setting
+            return Describing(why_not=str(error))
+        return Describing(why_not=NOT_SET_UP) if offer is None else Describing.of(offer)
 
 
 def _add_evaluations(router: APIRouter, studio: Studio) -> None:
@@ -98,7 +106,7 @@ def _add_evaluations(router: APIRouter, studio: Studio) -> None:
         data = tuple(Data.of(choice) for choice in studio.evaluations.data(model))
         return Choices(data=data, suites=tuple(Suite.of(choice) for choice in studio.evaluations.suites()))
 
-    @router.post("/evaluate", status_code=202, tags=["jobs"])
+    @router.post("/evaluate", status_code=202, tags=["jobs"], responses=OF_ORDERS)
     def evaluate(order: EvaluateOrder, owner: Owner) -> Job:
         """Submit an evaluation of a model."""
         return job_value(studio, Orders(studio, owner).evaluate(order), owner)
@@ -111,12 +119,12 @@ def _add_jobs(router: APIRouter, studio: Studio) -> None:
         found = OwnJobs(studio, owner).list()[:limit]
         return Jobs(jobs=tuple(JobLine(**JobLine.facts(job)) for job in found))
 
-    @router.get("/jobs/{job_id}", tags=["jobs"])
+    @router.get("/jobs/{job_id}", tags=["jobs"], responses=OF_ONE_JOB)
     def job(job_id: str, owner: Owner) -> Job:
         """Show one of your jobs."""
         return job_value(studio, job_id, owner)
 
-    @router.get("/jobs/{job_id}/wait", tags=["jobs"])
+    @router.get("/jobs/{job_id}/wait", tags=["jobs"], responses=OF_ONE_JOB)
     async def wait(
         request: Request, job_id: str, owner: Owner, seconds: Annotated[float, Query(ge=0, le=LONGEST_WAIT)] = 30.0
     ) -> Job:
@@ -128,20 +136,26 @@ def _add_jobs(router: APIRouter, studio: Studio) -> None:
                 break
         return await run_in_threadpool(job_value, studio, job_id, owner)
 
-    @router.post("/jobs/{job_id}/stop", tags=["jobs"])
+    @router.post("/jobs/{job_id}/stop", tags=["jobs"], responses=OF_ONE_JOB)
     def stop(job_id: str, owner: Owner) -> Job:
         """Ask a job to end soon and keep what it has; one that waits never runs, one that has ended stays as it is."""
         OwnJobs(studio, owner).find(job_id)
         studio.jobs.stop(job_id, owner)
         return job_value(studio, job_id, owner)
 
-    @router.delete("/jobs/{job_id}", status_code=204, tags=["jobs"])
+    @router.post("/jobs/{job_id}/continue", status_code=202, tags=["jobs"], responses={**OF_ORDERS, **OF_ONE_JOB})
+    def go_on(job_id: str, order: ContinueOrder, owner: Owner) -> Job:
+        """Submit what goes on from where an evaluation, a picture of a text or an attack on a folder ended."""
+        job = OwnJobs(studio, owner).find(job_id)
+        return job_value(studio, Orders(studio, owner).go_on(job, order), owner)
+
+    @router.delete("/jobs/{job_id}", status_code=204, tags=["jobs"], responses=OF_ONE_JOB)
     def delete(job_id: str, owner: Owner) -> None:
         """Delete a job with its files, for good: at once, or at its next step if it runs."""
         OwnJobs(studio, owner).find(job_id)
         studio.jobs.discard(job_id, owner)
 
-    @router.get("/jobs/{job_id}/files/{name}", tags=["results"], response_class=Response)
+    @router.get("/jobs/{job_id}/files/{name}", tags=["results"], response_class=Response, responses=OF_FILES)
     def file(job_id: str, name: str, owner: Owner) -> Response:
         """Fetch a file of a job: a picture, its record, a report. The job's `files` are the names."""
         return send_file(OwnJobs(studio, owner).find(job_id), studio, name)

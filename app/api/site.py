@@ -12,14 +12,13 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from app.api.health import add_health
-from app.api.owners import NO_JOB
+from app.api.refusals import refusal_of
 from app.api.routes import PREFIX, make_routes
 from app.api.uploads import PictureUploads
 from app.ui.wiring.services import Studio
 from app.web.answers import RefusedError
 from app.web.cache import Cache
 from foundation.errors import StudioError
-from foundation.jobs.store.model import NotYourJobError, QueueFullError, UnknownJobError
 from foundation.limits import Limits
 
 DESCRIPTION = (
@@ -89,12 +88,3 @@ def sentence_of(error: RequestValidationError) -> str:
         return f"There is no '{place}' here."
     what = f"'{place}'" if place else "What was sent"
     return f"{what} does not fit: {first['msg'].rstrip('.')}."
-
-
-def refusal_of(error: StudioError) -> RefusedError:
-    """The answer to what the work refuses."""
-    if isinstance(error, UnknownJobError | NotYourJobError):
-        return RefusedError(404, NO_JOB)
-    if isinstance(error, QueueFullError):
-        return RefusedError(429, str(error), (("retry-after", "10"),))
-    return RefusedError(422, str(error))

@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from app.api.owners import owner_of
+from app.api.refusals import OF_BODIES, refusals
 from app.api.values import Uploaded
 from app.visitors.upload_files import brought
 from app.visitors.uploads import Uploads
@@ -17,7 +18,6 @@ from app.web.answers import RefusedError
 from app.web.bodies import DisconnectedError
 from app.web.cache import Cache
 from app.web.gate import Turns
-from foundation.errors import StudioError
 from foundation.limits import Limits
 
 BODY: dict[str, Any] = {
@@ -44,7 +44,7 @@ class PictureUploads:
     def add_to(self, router: APIRouter) -> None:
         """Add the route."""
 
-        @router.post("/uploads", status_code=201, tags=["uploads"], openapi_extra=BODY)
+        @router.post("/uploads", status_code=201, tags=["uploads"], openapi_extra=BODY, responses=refusals(OF_BODIES))
         async def upload(request: Request, owner: Annotated[str, Depends(owner_of)]) -> Uploaded:
             """Keep a picture: the bytes of a PNG, JPEG, WebP or the like are the body. Jobs name it by its digest."""
             if request.headers.get("content-type", "").lower().startswith(("multipart/", "application/x-www-form")):
@@ -68,10 +68,7 @@ class PictureUploads:
         return path
 
     def _place(self) -> Path:
-        try:
-            self._cache.make_room(self._limits)
-        except StudioError as error:
-            raise RefusedError(507, str(error)) from error
+        self._cache.make_room(self._limits)
         return self._cache.place("picture")
 
     def _keep(self, path: Path, owner: str) -> Uploaded:

@@ -6,7 +6,9 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.evaluation.order import DataChoice, SuiteChoice
+from app.handlers.describing import DescribeWish, Offer
 from app.handlers.exploring import Wish
+from app.handlers.folders import FolderOrder
 from foundation.catalogue.entry import Kind, ModelInfo, Origin
 from foundation.jobs.store.model import TITLE_LENGTH, JobSnapshot, JobStatus
 from foundation.progress import Unit
@@ -57,6 +59,7 @@ class RecipeOrder(Order):
         description="Where fields that the recipe leaves out come from: 'balanced', 'best' and so on, as on the "
         "command line; empty for the recipe's own defaults.",
     )
+    with_recipe: bool = Field(True, description="Whether the PNG carries its recipe.")
 
     @model_validator(mode="before")
     @classmethod
@@ -99,9 +102,25 @@ class AttackOrder(RecipeOrder):
 
     task = "attack"
     source: Digest | None = Field(None, description="The photo; the recipe's own where it is left out.")
+    folder: FolderOrder | None = Field(
+        None,
+        description="Photos to attack one after the other, in place of a source: each with its digest, its name, and "
+        "perhaps the class that it shows (label) and the one that it should pass for (target).",
+    )
     target: Digest | None = Field(None, description="A picture that it should pass for.")
     explore: Wish | None = Field(None, description="What is to be found out: who falls, and what survives.")
-    with_recipe: bool = Field(True, description="Whether the PNG carries its recipe.")
+    describe: DescribeWish | None = Field(
+        None, description="What a vision-language model is asked about it, where GET /api/v1/describe names one."
+    )
+
+
+class ContinueOrder(Order):
+    """How a job is gone on from."""
+
+    suites: tuple[Name, ...] = Field(
+        (), max_length=20, description="Of an evaluation: further suites, beside those that it had."
+    )
+    picture: int = Field(1, ge=1, le=1000, description="Of a text: which of its pictures is gone on with.")
 
 
 class LabelledPicture(Value):
@@ -199,6 +218,22 @@ class Uploaded(Value):
     width: int
     height: int
     notes: tuple[str, ...] = Field(description="What was done to it, in sentences.")
+
+
+class Describing(Value):
+    """The vision-language model that can be asked about attacks. Whoever runs the studio has set it up, or has not."""
+
+    model: str | None = Field(None, description="Who describes pictures; null where there is nobody to ask.")
+    judge: str | None = Field(None, description="Who judges how similar texts are.")
+    max_requests: int | None = Field(None, description="Of one job; it ends there.")
+    max_tokens: int | None = Field(None, description="Of one job.")
+    max_cost: float | None = Field(None, description="Of one job, in money; null for no such end.")
+    why_not: str = Field("", description="Why nobody can be asked, and what to do; empty where somebody can.")
+
+    @classmethod
+    def of(cls, offer: Offer) -> Self:
+        """What programs are told of what the page offers."""
+        return cls(**{name: getattr(offer, name) for name in cls.model_fields if name != "why_not"})
 
 
 class Data(Value):

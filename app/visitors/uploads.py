@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from foundation.errors import StudioError
+from foundation.errors import NoRoomError, StudioError
 from foundation.files.living import found_below
+from foundation.files.room import check_free
 from foundation.images.files import load_image, load_noted, pixel_digest, save_png
 from foundation.limits import DAY_SECONDS, Limits
 
@@ -99,7 +100,7 @@ class Uploads:
 
         Raises:
             ImageError: it cannot be read; the message says why.
-            StudioError: there is no room for it.
+            NoRoomError: there is no room for it.
         """
         return self._decoders.submit(self._bring, path, owner).result()
 
@@ -108,7 +109,7 @@ class Uploads:
         return Brought(self._keep(decoded.picture, owner), decoded.picture.size, decoded.notes)
 
     def keep(self, picture: Image.Image, owner: str) -> Kept:
-        """Keep the pixels of an RGB picture for a visitor. StudioError: there is no room for it."""
+        """Keep the pixels of an RGB picture for a visitor. NoRoomError: there is no room for it."""
         return self._decoders.submit(self._keep, picture, owner).result()
 
     def _keep(self, picture: Image.Image, owner: str) -> Kept:
@@ -130,19 +131,19 @@ class Uploads:
         """Refuse more pictures of a visitor who has enough, or where the disk or the studio's share of it is full.
 
         Raises:
-            StudioError: there is no room.
+            NoRoomError: there is none.
         """
         limits = self._limits
         with self._lock:
             sizes = self._counted()
             own, everybody = sizes.get(self._place(owner).name, 0), sum(sizes.values())
         if own >= limits.kept_bytes_per_visitor:
-            raise StudioError(
+            raise NoRoomError(
                 f"You have brought {own / 1e9:.1f} GB of pictures, which is as much as is kept for one visitor: "
                 "discard results that you no longer need, or delete everything of yours."
             )
         if everybody >= limits.kept_bytes:
-            raise StudioError("The studio keeps as many pictures as it may: ask whoever runs it to make room.")
+            raise NoRoomError("The studio keeps as many pictures as it may: ask whoever runs it to make room.")
         check_free(self.root, limits.free_bytes)
 
     def remove(self, owner: str, digests: Collection[str]) -> None:
@@ -215,17 +216,3 @@ class Uploads:
         with self._lock:
             if self._sizes is not None:
                 self._sizes[place] = max(0, self._sizes.get(place, 0) + more)
-
-
-def check_free(folder: Path, least: int) -> None:
-    """Refuse to write where less than ``least`` bytes of the disk are free.
-
-    Raises:
-        StudioError: there are fewer.
-    """
-    there = next((place for place in (folder, *folder.parents) if place.exists()), None)
-    if there is None or shutil.disk_usage(there).free >= least:
-        return
-    raise StudioError(
-        f"Less than {least / 1e9:g} GB of the disk are free where the studio keeps its data: make room there first."
-    )

@@ -16,9 +16,9 @@ from urllib.parse import quote
 
 from gradio_client.utils import is_file_obj_with_meta, strip_invalid_filename_characters, traverse
 
-from app.visitors.uploads import check_free
-from foundation.errors import StudioError
+from foundation.errors import NoRoomError
 from foundation.files.living import found_below
+from foundation.files.room import check_free
 from foundation.limits import Limits
 
 PREFIX = "/cache/"
@@ -45,7 +45,7 @@ class Cache:
         """Delete what waited for too long, and see that there is room for more.
 
         Raises:
-            StudioError: too much waits already, or the disk has too little room.
+            NoRoomError: too much waits already, or the disk has too little room.
         """
         before, size = (time.time() if now is None else now) - limits.cache_seconds, 0
         for path, found in found_below(self.folder):
@@ -58,7 +58,7 @@ class Cache:
                 else:
                     size += found.st_size
         if size > limits.cache_bytes:
-            raise StudioError("Too many files wait to be used here: try again in some minutes.")
+            raise NoRoomError("Too many files wait to be used here: try again in some minutes.")
         check_free(self.folder, limits.free_bytes)
 
     def address(self, path: str) -> str:

@@ -18,23 +18,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from foundation.files.room import check_free
 from foundation.jobs.admission import check_cost, check_params, check_room
 from foundation.jobs.context import PREVIEW_INTERVAL_S, Clock, Handler, Job
 from foundation.jobs.files import JobFiles
 from foundation.jobs.history import History
 from foundation.jobs.meter import Meter
-from foundation.jobs.outcome import INTERRUPTED, sentence
+from foundation.jobs.outcome import INTERRUPTED, is_disk_full, sentence
 from foundation.jobs.retention import Pictures, expired, needed, released
 from foundation.jobs.runner import CHECKPOINT_S, JobRunner
 from foundation.jobs.store.model import (
     RECORD_VERSION,
     TITLE_LENGTH,
     Cost,
+    FullDiskError,
     JobError,
     JobRecord,
     JobRequest,
     JobSnapshot,
     JobStatus,
+    UnavailableError,
     UnknownJobError,
     as_json,
 )
@@ -136,16 +139,19 @@ class JobService:
 
         Raises:
             JobError: unknown kind, parameters that are no JSON or too large, a job that takes more memory or time than
-                one may, no space left on the disk.
+                one may.
             QueueFullError: too many jobs are waiting.
+            UnavailableError: no job can be taken just now.
+            NoRoomError: the disk is full, or nearly so.
         """
         params = check_params(request, self._runner.kinds, self._limits)
         cost = self._cost(request)
         check_cost(cost, self._limits)
+        check_free(self._store.root, self._limits.free_bytes)
         with self._submitting:
             with self._changed:
                 if self._closing:
-                    raise JobError("The studio is closing; submit the job again once it has started.")
+                    raise UnavailableError("The studio is closing; submit the job again once it has started.")
                 check_room(request, cost, self._jobs.waiting(), self._limits)
                 self._sequence += 1
                 record = JobRecord(
@@ -165,7 +171,7 @@ class JobService:
                 self._store.create(record)
             except OSError as error:
                 logger.exception("job %s cannot be saved", record.id)
-                raise JobError(sentence(error)) from error
+                raise (FullDiskError if is_disk_full(error) else UnavailableError)(sentence(error)) from error
             job = Job(record, self._store.folder(record.id))
             with self._changed:
                 self._add(job)

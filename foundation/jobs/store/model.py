@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from foundation.errors import StudioError
+from foundation.errors import NoRoomError, StudioError
 from foundation.progress import Unit
 
 RECORD_VERSION = 1
@@ -28,6 +28,14 @@ class JobError(StudioError):
 
 class InUseError(JobError):
     """Another studio uses the data directory, or the database."""
+
+
+class UnavailableError(JobError):
+    """No job can be taken just now, whatever it is: the service closes, or cannot write it down."""
+
+
+class FullDiskError(UnavailableError, NoRoomError):
+    """A job cannot be written down, because the disk is full."""
 
 
 class UnknownJobError(JobError):

@@ -74,6 +74,8 @@ def test_a_text_from_a_picture_and_an_attack(program: Program) -> None:
     assert attack["params"]["explore"]["victims"] == ["crossmax-cifar10"]
     assert attack["params"]["with_recipe"] is False
     assert program.post("/attack", {"recipe": fields, "preset": "standard"}).status == 422
+    unknown = program.post("/attack", {**order, "recipe": {**fields, "classes": ["unicorn"]}})
+    assert (unknown.status, "no class called 'unicorn'" in unknown.json()["error"]) == (422, True)
 
 
 def test_an_evaluation(program: Program) -> None:

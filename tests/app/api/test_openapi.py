@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from app.web.routes import ALLOWED
 from tests.app.api.conftest import Program
+from tests.app.api.from_schema import fitting
 from tests.app.api.test_jobs import FROG, SAID
 from tests.app.web.conftest import Site
 
@@ -47,6 +48,11 @@ def described(site: Site) -> Any:
     return answer.json()
 
 
+@pytest.fixture(scope="module")
+def description(site: Site) -> Any:
+    return described(site)
+
+
 def operations(description: Any) -> Iterator[tuple[str, str, Any]]:
     for path, methods in description["paths"].items():
         for method, operation in methods.items():
@@ -57,8 +63,7 @@ def filled(path: str) -> str:
     return path.replace("{job_id}", "0" * 32).replace("{name}", "image-1.png")
 
 
-def test_it_describes_every_address_and_each_of_its_parts(site: Site) -> None:
-    description = described(site)
+def test_it_describes_every_address_and_each_of_its_parts(description: Any) -> None:
     found = {(method, filled(path)) for method, path, _ in operations(description)}
     ours = [route for route in ALLOWED if "/api/v1" in route.pattern.pattern]
     for route in ours:
@@ -72,12 +77,12 @@ def test_it_describes_every_address_and_each_of_its_parts(site: Site) -> None:
         jsonschema.Draft202012Validator.check_schema(schema)
     for _, path, operation in operations(description):
         assert operation["summary"] and operation["description"], path
-        assert operation["responses"]["422"]["content"]["application/json"]["schema"]["$ref"].endswith("/Failure")
+        for status, answer in operation["responses"].items():
+            if int(status) >= 400:
+                assert answer["content"]["application/json"]["schema"]["$ref"].endswith("/Failure"), (path, status)
 
 
-def test_what_is_sent_and_answered_is_as_described(site: Site, program: Program) -> None:
-    description = described(site)
-
+def test_what_is_sent_and_answered_is_as_described(description: Any, program: Program) -> None:
     def check(value: Any, name: str) -> None:
         jsonschema.validate(value, {"$ref": f"#/components/schemas/{name}", "components": description["components"]})
 
@@ -91,9 +96,14 @@ def test_what_is_sent_and_answered_is_as_described(site: Site, program: Program)
     check(program.post("/class", {}).json(), "Failure")
 
 
-def refused_in_words(answer: Any) -> None:
-    """4xx with a sentence, or what was asked."""
+def as_described(answer: Any, description: Any, method: str, path: str) -> None:
+    """What was asked, or 4xx with a sentence: either way one of the answers that are described, in its form."""
     assert 200 <= answer.status < 500, answer.text
+    operation = description["paths"][path][method.lower()]
+    assert str(answer.status) in operation["responses"], (method, path, answer.status, answer.text)
+    told = operation["responses"][str(answer.status)].get("content", {}).get("application/json")
+    if told is not None:
+        jsonschema.validate(answer.json(), {**told["schema"], "components": description["components"]})
     if answer.status >= 400:
         assert set(answer.json()) == {"error"}
         assert answer.json()["error"].strip()
@@ -118,13 +128,35 @@ def mutated(draw: Any, order: dict[str, Any]) -> Any:
 @pytest.mark.parametrize("path", ORDERS)
 @MANY
 @given(data=st.data())
-def test_whatever_is_ordered_is_answered_in_words(site: Site, path: str, data: Any) -> None:
+def test_whatever_is_ordered_is_answered_in_words(site: Site, description: Any, path: str, data: Any) -> None:
     program, address = Program(site.client()), path.removeprefix("/api/v1")
     body = data.draw(st.binary(max_size=200) | VALUES.map(_json) | mutated(ORDERS[path]).map(_json))
-    answer = program.post(address, body or b"-")
-    refused_in_words(answer)
+    as_described(ordered(program, address, body or b"-"), description, "POST", path)
+
+
+@pytest.mark.parametrize("path", ORDERS)
+@MANY
+@given(data=st.data())
+def test_whatever_fits_the_description_is_answered_as_it_says(
+    site: Site, description: Any, path: str, data: Any
+) -> None:
+    """Orders made of the description alone, and orders that could be done with parts of such."""
+    sound = ORDERS[path]
+    body = description["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    order = data.draw(fitting(body, description))
+    if data.draw(st.booleans()):
+        recipe = {**sound.get("recipe", {}), **order.get("recipe", {}), "size": [24, 32]}
+        order = {**sound, **order, **({"recipe": recipe} if "recipe" in sound else {})}
+    answer = ordered(Program(site.client()), path.removeprefix("/api/v1"), order)
+    as_described(answer, description, "POST", path)
+
+
+def ordered(program: Program, address: str, order: Any) -> Any:
+    """The answer to an order; a job that was taken is deleted again."""
+    answer = program.post(address, order)
     if answer.status == 202:
         assert program.ask("DELETE", f"/jobs/{answer.json()['id']}").status == 204
+    return answer
 
 
 def _json(value: Any) -> bytes:
@@ -133,9 +165,10 @@ def _json(value: Any) -> bytes:
 
 @MANY
 @given(data=st.data())
-def test_whatever_is_asked_is_answered_in_words(site: Site, data: Any) -> None:
+def test_whatever_is_asked_is_answered_in_words(site: Site, description: Any, data: Any) -> None:
     """Every address with values in its parts, its query and its headers that nobody means."""
-    method, path, _ = data.draw(st.sampled_from(list(operations(described(site)))))
+    method, described_path, _ = data.draw(st.sampled_from(list(operations(description))))
+    path = described_path
     signs = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="#? "), max_size=40)
     for part in ("{job_id}", "{name}"):
         path = path.replace(part, data.draw(signs | st.just("0" * 32)))
@@ -147,4 +180,6 @@ def test_whatever_is_asked_is_answered_in_words(site: Site, data: Any) -> None:
     elif path.endswith("/wait"):
         query = "?seconds=0"
     program = Program(site.client(), data.draw(st.just("0123456789abcdef" * 2) | signs))
-    refused_in_words(program.ask(method, path.removeprefix("/api/v1"), body, headers))
+    answer = program.ask(method, path.removeprefix("/api/v1"), body, headers)
+    if answer.status != 405:  # an id or a name that makes it another address
+        as_described(answer, description, method, described_path)

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from app.visitors.upload_files import brought
-from app.visitors.uploads import Kept, Uploads, check_free
+from app.visitors.uploads import Kept, Uploads
 from foundation.errors import StudioError
+from foundation.files.room import check_free
 from foundation.images.files import Decoded, load_image, pixel_digest, save_png
 from foundation.jobs import JobRequest, run_foreground
 from foundation.jobs.retention import digests_in

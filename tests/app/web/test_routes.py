@@ -41,6 +41,8 @@ ONE_OF_EACH = (
     ("POST", "/gradio_api/run/predict"),
     ("GET", "/api/v1/models"),
     ("GET", "/api/v1/evaluate"),
+    ("GET", "/api/v1/describe"),
+    ("POST", f"/api/v1/jobs/{'0' * 32}/continue"),
     ("POST", "/api/v1/class"),
     ("POST", "/api/v1/uploads"),
     ("DELETE", f"/api/v1/jobs/{'0' * 32}"),
