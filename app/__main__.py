@@ -37,7 +37,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _started(argv: Sequence[str] | None) -> int:
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    if words[:1] == ["mcp"]:
+        from crossmax_studio.assistants import command
+
+        return command.main(words[1:], __version__)
+    arguments = _parser().parse_args(words)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for name in ("app", "crossmax"):  # others say much, some through the root
         logging.getLogger(name).setLevel(logging.INFO)
@@ -73,7 +78,12 @@ def _without_proxies() -> Iterator[None]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(prog=called("app"), description="CrossMax Studio in the browser.")
+    parser = Parser(
+        prog=called("app"),
+        description="CrossMax Studio in the browser.",
+        epilog=f"{called('app')} mcp: the same as tools for an assistant, by the Model Context Protocol (with a --help "
+        "of its own).",
+    )
     parser.add_argument(
         "--host",
         default="127.0.0.1",

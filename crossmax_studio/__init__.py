@@ -11,7 +11,7 @@ the command line takes it ("crossmax-cifar10", "lite0", "torchvision:resnet50").
 together what stands in `__all__`. That is meant to stay from version to version; the packages below may change.
 
 Nothing is loaded, PyTorch neither, before one of these names is used. What does not fit is refused by a StudioError (a
-ValueError) whose text says what to do. Nothing of ours imports this package.
+ValueError) whose text says what to do. Nothing of ours imports this package but `python -m app mcp` (`assistants`).
 """
 
 from typing import TYPE_CHECKING

@@ -12,11 +12,10 @@ from pathlib import Path
 
 from app.visitors.uploads import Uploads
 from foundation.errors import StudioError
+from foundation.files.user_data import VARIABLE, data_root
 from foundation.limits import Limits
 
-VARIABLE = "CROSSMAX_STUDIO_DATA"
 DATABASE_VARIABLE = "CROSSMAX_STUDIO_DATABASE"
-NAME = "crossmax-studio"
 
 
 @dataclass(frozen=True)
@@ -99,22 +98,8 @@ def choose_data_dir(
     platform: str = sys.platform,
     home: Path | None = None,
 ) -> DataDir:
-    """The argument, else the variable CROSSMAX_STUDIO_DATA, else this platform's place for such data.
-
-    Empty texts count as not given, and so does Path(""), which cannot be told from Path("."): name the current folder
-    as a text. Nothing is created.
-
-    Raises:
-        StudioError: nothing is given and this user has no home directory, or a home that is named does not exist.
-    """
-    given = "" if argument is None or argument == Path() else str(argument)
-    chosen = given.strip() or environment.get(VARIABLE, "").strip()
-    if not chosen:
-        return DataDir(_platform_default(environment, platform, home))
-    try:
-        return DataDir(Path(chosen).expanduser().absolute())
-    except RuntimeError as error:  # ~name of a user who does not exist
-        raise StudioError(f"The data directory '{chosen}' cannot be found: {error}") from error
+    """The data directory that is named, or the usual one (`foundation.files.user_data`). StudioError: there is none."""
+    return DataDir(data_root(argument, environment=environment, platform=platform, home=home))
 
 
 def choose_database(argument: str | None = None, *, environment: Mapping[str, str] = os.environ) -> str:
@@ -123,22 +108,3 @@ def choose_database(argument: str | None = None, *, environment: Mapping[str, st
     "" stands for a file in the data directory. Nothing is opened.
     """
     return (argument or "").strip() or environment.get(DATABASE_VARIABLE, "").strip()
-
-
-def _platform_default(environment: Mapping[str, str], platform: str, home: Path | None) -> Path:
-    if platform == "darwin":
-        return _home(home) / "Library" / "Application Support" / NAME
-    variable, fallback = ("LOCALAPPDATA", "AppData/Local") if platform == "win32" else ("XDG_DATA_HOME", ".local/share")
-    base = Path(environment.get(variable, ""))
-    # The XDG specification has relative paths ignored.
-    return (base if base.is_absolute() else _home(home) / fallback) / NAME
-
-
-def _home(home: Path | None) -> Path:
-    """The user's home directory, looked for only where it is needed: containers often have none."""
-    try:
-        return home or Path.home()
-    except RuntimeError as error:
-        raise StudioError(
-            f"There is no home directory to keep data in: name a folder with --data-dir or the variable {VARIABLE}."
-        ) from error

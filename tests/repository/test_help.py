@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PROGRAMS = [
     path
-    for folder in ("app", "clip_model", "generator", "robust_model", "benchmarks", "scripts")
+    for folder in ("app", "clip_model", "crossmax_studio", "generator", "robust_model", "benchmarks", "scripts")
     for path in sorted((ROOT / folder).rglob("*.py"))
     if re.search(r"\bParser\(prog|= (argparse\.Argument)?Parser\(", path.read_text(encoding="utf-8"))
 ]

@@ -19,6 +19,7 @@ from PIL import Image
 
 import app.__main__ as app_main
 import clip_model.cli as clip_cli
+import crossmax_studio.assistants.command as assistants
 import generator.cli.main as generator_cli
 import robust_model.cli.main as robust_cli
 from foundation.command_line.program import answered
@@ -96,6 +97,7 @@ COMMANDS = [
     *leaves(robust_cli._parser(), lambda argv: robust_cli.main(argv, foreground=Loud())),
     *leaves(clip_cli._parser(), lambda argv: clip_cli.main(argv, foreground=Loud(), open_models=open_catalogue)),
     *leaves(app_main._parser(), app_main.main),
+    *leaves(assistants._parser(), lambda argv: assistants.main(argv, "test")),
 ]
 FLAGS = [(c, action) for c in COMMANDS for action in c.parser._actions if action.type in READ + WRITTEN]
 NEEDED = {
@@ -193,7 +195,12 @@ def test_no_flag_is_missed() -> None:
     """The collection is not empty, and holds what is known to be there."""
     known = {(command.name, action.dest) for command, action in FLAGS}
     assert {("generator text", "video"), ("robust_model evaluate", "json"), ("clip_model train", "out")} <= known
-    assert {("robust_model analyse sweep", "out"), ("app", "data_dir"), ("generator batch", "labels")} <= known
+    assert {
+        ("robust_model analyse sweep", "out"),
+        ("app", "data_dir"),
+        ("app mcp", "folder"),
+        ("generator batch", "labels"),
+    } <= known
     assert len(FLAGS) > 60
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from app.visitors.data_dir import VARIABLE, DataDir, choose_data_dir
+from app.visitors.data_dir import DataDir, choose_data_dir
 from foundation.errors import StudioError
+from foundation.files.user_data import VARIABLE
 
 HOME = Path("/home/anna")
 
