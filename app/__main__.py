@@ -9,16 +9,17 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from app import __version__
+from app.settings import Settings, add_flags, describe, effective
 from app.web.hosts import Hosts, check_port
 from foundation.command_line.program import Parser, answered, called, run_program
 from foundation.errors import StudioError
-from foundation.files.places import optional_path
 from foundation.files.shipped import ASSETS
+from foundation.limits import Limits
 from foundation.memory import keep_no_buffers
 
 if TYPE_CHECKING:
@@ -42,14 +43,20 @@ def _started(argv: Sequence[str] | None) -> int:
         from crossmax_studio.assistants import command
 
         return command.main(words[1:], __version__)
-    arguments = _parser().parse_args(words)
+    asked = words[:1] == ["settings"]
+    arguments = _parser().parse_args(words[1:] if asked else words)
+    found = effective(arguments)
+    settings = found.settings
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for name in ("app", "crossmax"):  # others say much, some through the root
         logging.getLogger(name).setLevel(logging.INFO)
-    hosts = Hosts(arguments.host, arguments.allow_host)  # what can be refused is, before anything is loaded
-    check_port(arguments.port)
+    hosts = Hosts(settings.host, settings.allow_host)  # what can be refused is, before anything is loaded
+    check_port(settings.port)
+    if asked:
+        print(describe(found, found.limits(local=hosts.local)))
+        return 0
     _set_up_gradio()
-    return _run(arguments, hosts)
+    return _run(settings, hosts, found.limits(local=hosts.local), clear_queue=arguments.clear_queue)
 
 
 def _set_up_gradio() -> None:
@@ -81,46 +88,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog=called("app"),
         description="CrossMax Studio in the browser.",
-        epilog=f"{called('app')} mcp: the same as tools for an assistant, by the Model Context Protocol (with a --help "
-        "of its own).",
+        epilog=f"{called('app')} settings: prints what flags, variables and the file of settings come to, and where "
+        f"each comes from. {called('app')} mcp: the studio as tools for an assistant, by the Model Context Protocol "
+        "(with a --help of its own).",
     )
-    parser.add_argument(
-        "--host",
-        default="127.0.0.1",
-        help="address to listen on (default: %(default)s); outside of this machine (0.0.0.0) a token is demanded",
-    )
-    parser.add_argument(
-        "--port", type=int, default=7860, help="port to listen on, 0 for any that is free (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--allow-host",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="host name under which browsers may ask for the page, beside localhost and --host, for example that of a "
-        "proxy; a token is demanded then; may be repeated",
-    )
-    parser.add_argument(
-        "--device", type=str.lower, choices=("auto", "cpu", "cuda"), default="auto", help="where the models run"
-    )
-    # Path("") is the current folder, which "" does not mean.
-    parser.add_argument(
-        "--data-dir", type=optional_path, default=None, metavar="FOLDER", help="folder for results and uploads"
-    )
-    parser.add_argument(
-        "--database",
-        default=None,
-        metavar="ADDRESS",
-        help="database of jobs, notes and presets, as SQLAlchemy writes addresses (sqlite:////FOLDER/FILE.db, "
-        "postgresql://USER@HOST/NAME); passwords belong into CROSSMAX_STUDIO_DATABASE, which says the same "
-        "(default: studio.db in the data directory)",
-    )
+    add_flags(parser)
     parser.add_argument(
         "--clear-queue",
         action="store_true",
         help="stop every job that waits in the queue, also of a studio that is running, and end",
     )
-    parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     return parser
 
 
@@ -139,11 +116,12 @@ def choose_device(wanted: str, cuda_available: bool) -> tuple[str, str]:
     return "cpu", "no CUDA device was found."
 
 
-def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
+def _run(settings: Settings, hosts: Hosts, limits: Limits, *, clear_queue: bool) -> int:
     # Imported here, so that --help answers at once and the environment is set before gradio and MKL read it.
     keep_no_buffers()
     import torch
 
+    from app import upkeep
     from app.costs.timings import Timings
     from app.evaluation.data import EvaluationData
     from app.evaluation.service import Evaluations
@@ -157,20 +135,16 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
     from app.handlers.registry import make_handlers
     from app.handlers.units import UnitLayers
     from app.model_list import ModelList
-    from app.upkeep import Upkeep, clear_queue
-    from app.visitors.data_dir import choose_data_dir, choose_database
+    from app.visitors.data_dir import DataDir
     from foundation.jobs.service import JobService
-    from foundation.limits import Limits
     from generator.vlm.settings import FILE_NAME, VlmSettings, read_settings
     from robust_model.zoo.catalogue import open_catalogue
 
-    device, note = choose_device(arguments.device, torch.cuda.is_available())
-    limits = Limits().here(local=hosts.local)
-    data = replace(choose_data_dir(arguments.data_dir), limits=limits)
-    database = choose_database(arguments.database)
+    device, note = choose_device(settings.device, torch.cuda.is_available())
+    data = DataDir(Path(settings.data_dir), limits)
     os.umask(0o077)  # pictures, prompts and logs are nobody else's on this machine
-    if arguments.clear_queue:
-        print(clear_queue(data.root, database))
+    if clear_queue:
+        print(upkeep.clear_queue(data.root, settings.database))
         return 0
     data.create()
     os.environ["GRADIO_TEMP_DIR"] = str(data.root / "cache")
@@ -192,13 +166,13 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
     service = JobService(
         data.root,
         make_handlers(shop),
-        database=database,
+        database=settings.database,
         limits=limits,
         uploads=data.uploads,
         cost=lambda request: cost_of(request, data.uploads, shop.timings),
     )
     with service as jobs:
-        Upkeep(jobs, data.root, data.root / "cache").start()
+        upkeep.Upkeep(jobs, data.root, data.root / "cache").start()
         for problem in jobs.problems:
             logging.getLogger("crossmax").warning("%s", problem)
         studio = Studio(
@@ -209,7 +183,12 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
             evaluations=Evaluations(
                 catalogue, listing, data, EvaluationData(data, examples), Speeds(data.speeds), device
             ),
-            media=Media({"data": data.root, "examples": examples, "photos": photos}, load_secret(data.root / "secret")),
+            media=Media(
+                {"data": data.root, "examples": examples, "photos": photos},
+                load_secret(data.root / "secret"),
+                seconds=limits.media_seconds,
+            ),
+            limits=limits,
             uploads=data.uploads,
             examples=examples,
             photos=photos,
@@ -223,10 +202,10 @@ def _run(arguments: argparse.Namespace, hosts: Hosts) -> int:
             build_app(studio),
             studio,
             hosts=hosts,
-            port=arguments.port,
+            port=settings.port,
             data_dir=data.root,
             limits=limits,
-            open_browser=not arguments.no_browser,
+            open_browser=settings.browser,
         )
         threading.Thread(
             target=_prepare, args=(jobs, catalogue, shop.timings, device), name="warm up", daemon=True

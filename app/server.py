@@ -36,7 +36,7 @@ from foundation.limits import Limits
 # Gradio never serves these by path; what the page shows of them has signed addresses of our own.
 PRIVATE = (
     *("jobs", "uploads", "models", "downloads", "datasets", "shipped", "exports"),
-    *("speeds.json", "timings.json", "secret", "vlm.json", "studio.lock", "assistants"),
+    *("speeds.json", "timings.json", "secret", "vlm.json", "studio.lock", "assistants", "settings.toml"),
     *("studio.db", "studio.db-wal", "studio.db-shm", "studio.db.lock"),
 )
 

@@ -15,8 +15,6 @@ from foundation.errors import StudioError
 from foundation.files.user_data import VARIABLE, data_root
 from foundation.limits import Limits
 
-DATABASE_VARIABLE = "CROSSMAX_STUDIO_DATABASE"
-
 
 @dataclass(frozen=True)
 class DataDir:
@@ -100,11 +98,3 @@ def choose_data_dir(
 ) -> DataDir:
     """The data directory that is named, or the usual one (`foundation.files.user_data`). StudioError: there is none."""
     return DataDir(data_root(argument, environment=environment, platform=platform, home=home))
-
-
-def choose_database(argument: str | None = None, *, environment: Mapping[str, str] = os.environ) -> str:
-    """The address of the database: the argument, else the variable CROSSMAX_STUDIO_DATABASE, else "".
-
-    "" stands for a file in the data directory. Nothing is opened.
-    """
-    return (argument or "").strip() or environment.get(DATABASE_VARIABLE, "").strip()

@@ -53,8 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         "--device",
         type=str.lower,
         choices=("auto", "cpu", "cuda"),
-        default="auto",
-        help="where the models of the studio that is started run (default: %(default)s)",
+        help="where the models of the studio that is started run",
     )
     return parser
 

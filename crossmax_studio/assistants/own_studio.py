@@ -21,10 +21,10 @@ _SAID = 3
 """Last lines that a refusal repeats."""
 
 
-def command_of(data_root: Path, device: str) -> tuple[str, ...]:
+def command_of(data_root: Path, device: str | None) -> tuple[str, ...]:
     """The command that starts a studio of this machine's own, on any port that is free."""
-    flags = ("--no-browser", "--port", "0", "--data-dir", str(data_root), "--device", device)
-    return (sys.executable, "-P", "-m", "app", *flags)
+    flags = ("--no-browser", "--host", "127.0.0.1", "--port", "0", "--data-dir", str(data_root))
+    return (sys.executable, "-P", "-m", "app", *flags, *(("--device", device) if device else ()))
 
 
 class OwnStudio:

@@ -23,7 +23,6 @@ from app.visitors.exports import FOLDER, Entry, export
 from foundation.jobs.history import History, Usage
 from foundation.jobs.retention import UNDO_SECONDS
 from foundation.jobs.store.model import JobSnapshot
-from foundation.limits import Limits
 
 PAGE = 24
 """Results that are shown at first, and with each "Show more"."""
@@ -253,7 +252,7 @@ class YourResults:
         titles = self.studio.titles()
         jobs = [job for job in self.history.all(owner) if job.id in set(chosen) and job.status.finished]
         entries = [Entry(job, _columns(job, titles)) for job in jobs]
-        path = export(entries, self.studio.uploads.root.with_name(FOLDER), owner, Limits())
+        path = export(entries, self.studio.uploads.root.with_name(FOLDER), owner, self.studio.limits)
         link = markup.download_link(self.studio.media.url(path), "crossmax-results.zip", "Download ZIP")
         size = path.stat().st_size
         words = f"{_results(len(entries))} in one file, {size / 1e6:,.1f} MB. It is there for an hour."

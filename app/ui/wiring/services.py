@@ -1,7 +1,7 @@
 """What the page is given to work with. It is handed in, so that tests can hand in stand-ins."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from foundation.errors import StudioError
 from foundation.jobs.history import History
 from foundation.jobs.meter import Meter
 from foundation.jobs.store.model import JobRequest, JobSnapshot
+from foundation.limits import Limits
 from generator.recipes.recipe import Recipe
 from generator.units.layers import Layer
 from robust_model.evaluation.record.values import Proportion
@@ -241,6 +242,7 @@ class Studio:
             again at every page load. StudioError if its settings cannot be used.
         unit_layers: the layers of a model that knows classes, by its name, whose units can be drawn, in the order in
             which they run. The first question about a model loads it. StudioError if it is not here.
+        limits: of everything.
     """
 
     jobs: Jobs
@@ -257,6 +259,7 @@ class Studio:
     vlm: Callable[[], Offer | None] = no_offer
     unit_layers: Callable[[str], Sequence[Layer]] = no_layers
     photos: Path | None = None
+    limits: Limits = field(default_factory=Limits)
 
     def classifiers(self) -> Sequence[ModelInfo]:
         """The models that know classes."""

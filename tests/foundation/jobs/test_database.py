@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL
 
-from app.visitors.data_dir import choose_database
 from foundation.jobs import JobError, JobService
 from foundation.jobs.store.database import MIGRATIONS, Database, DatabaseError, parse_address, upgrade
 from foundation.jobs.store.tables import Base, OwnerRow
@@ -198,13 +197,6 @@ def test_addresses_that_will_not_do_are_refused_in_words(tmp_path: Path, address
 def test_the_driver_of_postgresql_is_the_one_that_is_installed_with_us() -> None:
     for given in ("postgresql://anna@host/a", "postgresql+psycopg://anna@host/a"):
         assert parse_address(given).drivername == "postgresql+psycopg"
-
-
-def test_the_flag_comes_before_the_variable() -> None:
-    environment = {"CROSSMAX_STUDIO_DATABASE": " sqlite:///b.db "}
-    assert choose_database("sqlite:///a.db", environment=environment) == "sqlite:///a.db"
-    assert choose_database(None, environment=environment) == "sqlite:///b.db"
-    assert choose_database(" ", environment={}) == ""
 
 
 def test_progress_does_not_write_the_database_each_time(start, clock) -> None:
