@@ -31,7 +31,7 @@ MOST_JOBS = 300
 MOST_NETWORKS = 200
 RECENT = 3
 """How many measurements of a unit are kept: the fastest counts, because a busy machine makes all of them slower."""
-_ALIKE = ("task", "models", "views", "form", "optimiser", "perturbation")
+_ALIKE = ("task", "models", "views", "form", "optimiser", "perturbation", "together")
 """Jobs that have these in common are as much over or under their estimate as each other, if their sizes are near."""
 _COSTLY = (
     *(*_ALIKE, "size", "resolutions", "balance", "tolerance", "steps", "views_per_step", "images"),

@@ -104,6 +104,8 @@ def check_redraw(recipe: RecipeSchema) -> None:
         return
     if recipe.prompt_to:
         raise ValueError("redraw needs pictures of seeds of their own: set it to 0 for a way between two prompts.")
+    if recipe.together:
+        raise ValueError("redraw needs pictures of seeds of their own: set it to 0, or make them one by one.")
     if recipe.source:
         raise ValueError("redraw is for pictures from nothing: set it to 0 for one that starts from a photo.")
     last = recipe.seed + (recipe.redraw + 1) * recipe.images - 1

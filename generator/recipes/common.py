@@ -249,6 +249,14 @@ class CommonFields(BaseModel):
             "pictures on the way, both ends included."
         ),
     )
+    together: bool = Field(
+        False,
+        description=(
+            "Make all pictures at once: small ones twice as fast and more, but then none of them can be had alone by a "
+            "seed of its own."
+        ),
+        json_schema_extra=EVERY_TASK | {"since": 5},
+    )
     seed: int = Field(
         0,
         ge=0,

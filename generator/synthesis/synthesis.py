@@ -3,9 +3,9 @@
 Random numbers come in separate streams, each derived from the recipe's seed: one for the start of every
 image, one for the views, one for each classifier that draws noise of its own, and one for each encoder that sees a
 target picture under views. Image i of a batch has the streams of seed + i and is made by itself, so that it is the
-single image of that seed, bit for bit. Three kinds of batches are made together instead, with views that are drawn
+single image of that seed, bit for bit. Four kinds of batches are made together instead, with views that are drawn
 for all at once, and then only the starts are those of single images: of recipes before version 4, of the way between
-two prompts, and on a GPU, where many small passes take far longer than a large one.
+two prompts, where the recipe says `together`, and on a GPU, where many small passes take far longer than a large one.
 """
 
 import math
@@ -200,7 +200,7 @@ def _accelerated(classifier: Classifier) -> Classifier:
 
 def are_apart(recipe: Recipe, device: torch.device | str) -> bool:
     """Whether each image of a batch is made by itself, and so is the single image of its own seed."""
-    if recipe.version < OWN_SEEDS or recipe.prompt_to:
+    if recipe.version < OWN_SEEDS or recipe.prompt_to or recipe.together:
         return False
     return torch.device(device).type == "cpu" or recipe.redraw > 0  # a single one of them may be drawn anew
 

@@ -86,7 +86,7 @@ def test_a_picture_of_a_batch_is_that_of_its_seed(fields: dict[str, Any], pictur
 
 def test_what_is_made_together_names_no_seeds(tmp_path: Path) -> None:
     """F18: neither in the record nor below the pictures."""
-    for fields in (TEXT | {"version": 3}, TEXT | {"prompt_to": "a ship", "negative": ""}):
+    for fields in (TEXT | {"version": 3}, TEXT | {"prompt_to": "a ship", "negative": ""}, TEXT | {"together": True}):
         batch, _ = run(fields, images=2)
         assert batch.seeds == ()
     for version, named in ((3, [None, None]), (4, [5, 6])):
@@ -102,6 +102,18 @@ def test_batches_of_before_are_made_as_they_were() -> None:
     _, one = run(TEXT, version=3)
     assert torch.equal(one[-1], run(TEXT)[1][-1])
     assert not torch.allclose(old[-1][1], new[-1][1], atol=1e-3)
+
+
+def test_together_is_what_it_was_before_pictures_were_made_apart() -> None:
+    """Bit for bit; a single one is the same either way."""
+    _, old = run(TEXT, images=3, version=3)
+    _, new = run(TEXT, images=3, together=True)
+    assert all(torch.equal(one, other) for one, other in zip(old, new, strict=True))
+    assert torch.equal(run(TEXT, together=True)[1][-1], run(TEXT)[1][-1])
+    with pytest.raises(RecipeError, match="redraw needs pictures of seeds of their own"):
+        Recipe(**TEXT, images=2, together=True, redraw=1)
+    with pytest.raises(RecipeError, match="knows no together"):
+        Recipe(**TEXT, images=2, together=True, version=4)
 
 
 def test_every_picture_needs_a_seed() -> None:
