@@ -97,6 +97,7 @@ def held(server: Server) -> Iterator[Hold]:
     hold.start()
     yield hold
     hold.release()
+    hold.release("measuring")
 
 
 @pytest.fixture(scope="module")  # its event loop runs in this thread: tests of other files need it for theirs

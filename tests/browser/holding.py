@@ -2,26 +2,31 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from foundation.jobs.context import JobContext
 
-HELD = "held"
-"""A file of this name in the data directory holds all work of the stand-ins back, until it is stopped."""
+Part = Literal["steps", "measuring"]
+"""Where work can be held back: among its steps, or between them and the last of what is measured afterwards."""
 
 
-def is_held(context: JobContext) -> bool:
-    """Whether this job is to take no further step for now."""
-    return (context.dir.parents[1] / HELD).exists() and not context.stop_requested
+def is_held(context: JobContext, part: Part = "steps") -> bool:
+    """Whether this job is to go no further in this part for now."""
+    return _file(context.dir.parents[1], part).exists() and not context.stop_requested
 
 
 @dataclass(frozen=True)
 class Hold:
-    """Holds back the work of the server with this data directory, from now on."""
+    """Holds back the work of the server with this data directory, unless it is stopped."""
 
     data_dir: Path
 
-    def start(self) -> None:
-        (self.data_dir / HELD).touch()
+    def start(self, part: Part = "steps") -> None:
+        _file(self.data_dir, part).touch()
 
-    def release(self) -> None:
-        (self.data_dir / HELD).unlink(missing_ok=True)
+    def release(self, part: Part = "steps") -> None:
+        _file(self.data_dir, part).unlink(missing_ok=True)
+
+
+def _file(data_dir: Path, part: Part) -> Path:
+    return data_dir / f"held-{part}"

@@ -18,11 +18,13 @@ def attack(page: "sync_api.Page") -> None:
 
 
 def test_the_tables_come_while_one_watches_and_the_rest_is_folded_away(visit: "sync_api.Page", held: Hold) -> None:
+    held.start("measuring")
     attack(visit)
     visit.click("#attack-create")
     wait_for_state(visit, "running", "attack")
-    visit.wait_for_selector("#attack-more .cx-to-come")
     held.release()
+    visit.wait_for_selector("#attack-more .cx-to-come")
+    held.release("measuring")
     wait_for_state(visit, "done", "attack")
     more = visit.locator("#attack-more")
     assert more.locator(".cx-to-come").count() == 0
