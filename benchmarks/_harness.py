@@ -36,12 +36,14 @@ def alternate(
 ) -> dict[str, list[float]]:
     """Seconds (or another `figure`) of each of `repeats` runs of every case, after one run unmeasured.
 
-    The cases take turns, so that a load that comes and goes meets all of them alike. Once `at_most` seconds are over,
-    no further turn begins; one is measured in any case.
+    The cases take turns, so that a load that comes and goes meets all of them alike. Once `at_most` seconds of measured
+    turns are over, no further turn begins; one is measured in any case.
     """
     found: dict[str, list[float]] = {name: [] for name in cases}
-    began = time.perf_counter()
+    began = math.inf
     for turn in range(repeats + 1):
+        if turn == 1:  # what is made once and kept, in the turn before, is not counted
+            began = time.perf_counter()
         if turn > 1 and time.perf_counter() - began > at_most:
             break
         for name, run in cases.items():

@@ -130,6 +130,12 @@ def test_turns_end_after_the_seconds_but_one_is_measured() -> None:
     assert [len(runs) for runs in alternate(cases, 5).values()] == [5, 5]
 
 
+def test_what_the_first_turn_takes_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([100.0, 101.0, 102.0, 103.0, 104.0])  # asked after the first turn of 100 seconds, then before each
+    monkeypatch.setattr("benchmarks._harness.time.perf_counter", lambda: next(now))
+    assert [len(runs) for runs in alternate({"a": lambda: 0}, 9, at_most=2, figure=lambda _run: 1.0).values()] == [3]
+
+
 def test_the_ratio_is_that_within_a_turn() -> None:
     ours = iter([9.0, 1.0, 2.0, 10.0])  # the first turn is not counted
     theirs = iter([0.0, 9.0, 3.0, 8.0, 20.0])  # a package is tried once before
