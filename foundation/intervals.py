@@ -4,6 +4,10 @@ import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
+from pydantic import JsonValue
+
+from foundation.record import Record
+
 LEVEL = 0.95
 """The confidence level of every interval here."""
 
@@ -25,6 +29,15 @@ def wilson(successes: int, total: int, level: float = LEVEL) -> tuple[float, flo
     return (0.0 if successes == 0 else centre - half), (1.0 if successes == total else centre + half)
 
 
+class RateRecord(Record):
+    """A rate as it is written; `rate` is null out of nothing, `ci95` the 95 % Wilson interval."""
+
+    successes: int
+    total: int
+    rate: float | None
+    ci95: tuple[float, float]
+
+
 @dataclass(frozen=True)
 class Rate:
     """A number of successes out of a stated total."""
@@ -42,14 +55,13 @@ class Rate:
         """The 95 % Wilson interval of the share."""
         return wilson(self.successes, self.total)
 
-    def to_json(self) -> dict[str, object]:
+    def record(self) -> RateRecord:
         """Return the counts, the share and its interval."""
-        return {
-            "successes": self.successes,
-            "total": self.total,
-            "rate": self.value,
-            "ci95": list(self.interval),
-        }
+        return RateRecord(successes=self.successes, total=self.total, rate=self.value, ci95=self.interval)
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the same as JSON."""
+        return self.record().to_json()
 
     def __str__(self) -> str:
         if self.value is None:

@@ -1,16 +1,6 @@
 """What an attack did, found out in its job from the saved files: who falls, what survives, and why.
 
-The findings (see `app.handlers.findings`), each there as soon as it is known:
-
-    question    {"label", "targets"}: what was wanted
-    victims     [{"name", "model", "kind", "attacked", "labels", "note", "why_not"}], those attacked first
-    survivals   {name: description}, in the order of the table
-    rows        [{"victim", "survival", "before", "after", "outcome", "why", "share_before", "share_after",
-                 "by_itself"}]
-    files       {"csv", "json", "html"}: the report (see `generator.transfer.report`), once the tables are there
-    distances   {"linf", "l2", "ssim", "lpips"}
-    heat, lines, saliency, views, video   see `app.handlers.exploring_pictures`
-    complete    whether all of this is there
+The findings (see `app.records.findings`) are written again as soon as more is known.
 
 Parameters come from a browser: victims are taken from what the catalogue has for strangers (see
 `robust_model.zoo.catalogue`), labels from the built-in lists.
@@ -20,13 +10,14 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from app.costs.estimates import Extras
 from app.handlers.exploring_pictures import AnyVictim, Frames, Subject, draw_all
 from app.handlers.findings import write_findings
+from app.records.findings import AnswerFound, Asked, AttackFindings, DistancesFound, RowFound, VictimFound
 from foundation.catalogue.catalogue import Catalogue
 from foundation.errors import StudioError
 from foundation.jobs import JobContext
@@ -123,27 +114,25 @@ def explore(context: JobContext, catalogue: Catalogue, wish: Wish, attacked: Att
         OSError: the findings cannot be written.
     """
     labels = wish.label_list()
-    findings: dict[str, Any] = {"complete": False}
     case = _case(attacked, wish.label)
     survivals = find_survivals(wish.survivals)
-    findings |= {
-        "question": {"label": case.question.label, "targets": list(case.question.targets)},
-        "survivals": {name: survival.description for name, survival in survivals.items()},
-        "victims": [],
-        "rows": [],
-    }
-
-    def keep() -> None:
-        write_findings(context.dir, findings)
-
-    tables = _Tables(context, case, findings)
+    known = _Known(
+        context.dir,
+        AttackFindings(
+            question=Asked(label=case.question.label, targets=case.question.targets),
+            survivals={name: survival.description for name, survival in survivals.items()},
+            victims=(),
+            rows=(),
+            complete=False,
+        ),
+    )
+    tables = _Tables(context, case, known)
     victims: list[AnyVictim] = []
     for entry, victim in load_victims(context, catalogue, wish, labels, attacked.models):
-        findings["victims"].append(entry)
+        known.add(victims=(*known.found.victims, entry))
         if victim is not None:
             victims.append(victim)
             tables.ask(victim, [SAVED])  # at once: who was attacked answers first, before all others are loaded
-        keep()
     tables.ask_all(victims, [name for name in survivals if name != SAVED])
     compared = tables.comparison(victims, list(survivals))
     report = Report(
@@ -153,18 +142,29 @@ def explore(context: JobContext, catalogue: Catalogue, wish: Wish, attacked: Att
         cases=[case],
         comparison=compared,
         stopped=compared.stopped,
-        left_out={f"The model {one['name']}": one["why_not"] for one in findings["victims"] if one["why_not"]},
-        notes=[one["note"] for one in findings["victims"] if one["note"]],
+        left_out={f"The model {one.name}": one.why_not for one in known.found.victims if one.why_not},
+        notes=[one.note for one in known.found.victims if one.note],
     )
     save_report(report, report.to_json(context.dir), context.dir)
-    findings["files"] = {"csv": ROWS_CSV, "json": REPORT_JSON, "html": REPORT_HTML}
-    keep()
+    known.add(files={"csv": ROWS_CSV, "json": REPORT_JSON, "html": REPORT_HTML})
     if not context.stop_requested:
         subject = Subject(case, victims, attacked.frames, context.dir)
-        draw_all(context, subject, findings, keep)
-    findings["complete"] = not context.stop_requested
-    keep()
+        draw_all(context, subject, lambda name, drawn: known.add(**{name: drawn}))
+    known.add(complete=not context.stop_requested)
     return report
+
+
+class _Known:
+    """What is known so far, kept in the job's folder as it comes."""
+
+    def __init__(self, folder: Path, found: AttackFindings) -> None:
+        self._folder = folder
+        self.found = found
+
+    def add(self, **more: object) -> None:
+        """Keep what is known now. Raises OSError."""
+        self.found = AttackFindings.of(self.found, **more)
+        write_findings(self._folder, self.found)
 
 
 def _case(attacked: Attacked, label: str) -> Case:
@@ -174,29 +174,43 @@ def _case(attacked: Attacked, label: str) -> Case:
 
 def load_victims(
     context: JobContext, catalogue: Catalogue, wish: Wish, labels: LabelList, models: Mapping[str, Model]
-) -> Iterator[tuple[dict[str, Any], AnyVictim | None]]:
+) -> Iterator[tuple[VictimFound, AnyVictim | None]]:
     """The victims, the `models` that are attacked with first; one that cannot be loaded comes with the reason."""
     for name in dict.fromkeys([*models, *wish.victims]):
         if context.stop_requested:
             return
         context.progress(Progress(0, 0, f"Measuring: {name}", unit="items"))
-        entry = {"name": name, "model": name, "kind": "", "attacked": name in models, "labels": 0, "note": ""}
+        attacked = name in models
         try:
-            model = models[name] if name in models else catalogue.load(name, context.device, context)
+            model = models[name] if attacked else catalogue.load(name, context.device, context)
             victim = victim_of(name, model, labels, context.device)
         except StudioError as error:  # one that is damaged is no reason to say nothing about the others
             logger.warning("the model %s cannot be tested on", name, exc_info=True)
-            yield {**entry, "why_not": str(error)}, None
+            why_not = str(error)
+            yield (
+                VictimFound(name=name, model=name, kind="", attacked=attacked, labels=0, note="", why_not=why_not),
+                None,
+            )
             continue
-        entry |= {"name": victim.name, "kind": victim.kind, "labels": len(victim.labels), "note": unknown_note(victim)}
-        yield {**entry, "why_not": ""}, victim
+        yield (
+            VictimFound(
+                name=victim.name,
+                model=name,
+                kind=victim.kind,
+                attacked=attacked,
+                labels=len(victim.labels),
+                note=unknown_note(victim),
+                why_not="",
+            ),
+            victim,
+        )
 
 
 class _Tables:
     """The rows of the tables, kept in the findings as they come."""
 
-    def __init__(self, context: JobContext, case: Case, findings: dict[str, Any]) -> None:
-        self._context, self._case, self._findings = context, case, findings
+    def __init__(self, context: JobContext, case: Case, known: _Known) -> None:
+        self._context, self._case, self._known = context, case, known
         self._store = VerdictStore()
         self._rows: dict[tuple[str, str], Row] = {}
         self._distances: dict[tuple[str, str], Distances] = {}
@@ -208,9 +222,9 @@ class _Tables:
             raise StudioError(next(iter(found.unreadable.values())))
         self._rows |= {(row.victim, row.survival): row for row in found.rows}
         self._distances |= found.distances
-        self._findings["rows"] += [_row(row) for row in found.rows]
-        self._findings.setdefault("distances", asdict(next(iter(found.distances.values()))))
-        write_findings(self._context.dir, self._findings)
+        before = self._known.found
+        distances = before.distances or DistancesFound(**asdict(next(iter(found.distances.values()))))
+        self._known.add(rows=(*before.rows, *map(_row, found.rows)), distances=distances)
 
     def ask_all(self, victims: Sequence[AnyVictim], survivals: Sequence[str]) -> None:
         """Add the rows of all victims for everything that may happen to the file, until the job is to stop."""
@@ -230,21 +244,21 @@ class _Tables:
         return Comparison(measured, self._distances, {}, stopped=self._context.stop_requested)
 
 
-def _row(row: Row) -> dict[str, Any]:
-    return {
-        "victim": row.victim,
-        "survival": row.survival,
-        "before": _said(row.before),
-        "after": _said(row.after),
-        "photo_after": _said(row.photo_after),
-        "outcome": str(row.outcome),
-        "why": row.why,
-        "reached": row.reached,
-        "by_itself": row.by_itself,
-        "share_before": row.share_before,
-        "share_after": row.share_after,
-    }
+def _row(row: Row) -> RowFound:
+    return RowFound(
+        victim=row.victim,
+        survival=row.survival,
+        before=_said(row.before),
+        after=_said(row.after),
+        photo_after=_said(row.photo_after),
+        outcome=row.outcome,
+        why=row.why,
+        reached=row.reached,
+        by_itself=row.by_itself,
+        share_before=row.share_before,
+        share_after=row.share_after,
+    )
 
 
-def _said(verdict: Verdict) -> dict[str, Any]:
-    return {"label": verdict.label, "confidence": verdict.confidence}
+def _said(verdict: Verdict) -> AnswerFound:
+    return AnswerFound(label=verdict.label, confidence=verdict.confidence)

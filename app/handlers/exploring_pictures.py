@@ -1,24 +1,28 @@
-"""What can be seen of an attack: JSON and PNG files for the page, made in the job from the saved files.
+"""What can be seen of an attack: values and PNG files for the page, made in the job from the saved files.
 
-Added to the findings of `app.handlers.exploring`:
-
-    heat       [{"victim", "classes", "readouts", "before", "after"}]: probabilities of read-outs by classes
-    views      [{"victim", "resolutions", "before", "after"}]: files of the views that a model sees
-    saliency   [{"victim", "label", "before", "after", "why_not"}]: files of gradients
-    lines      [{"victim", "was", "now", "points": [{"t", "label", "was", "now"}], "crossings"}]
-    video      {"file", "factor", "frames"}: the way from the photo to the picture, its change beside it; or None
+Added to the findings (see `app.records.findings`): heat, lines, saliency, views and video.
 """
 
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from app.records.findings import (
+    AnswerPair,
+    Crossing,
+    HeatMap,
+    Line,
+    LinePoint,
+    ReadoutFound,
+    SaliencyMaps,
+    StackViews,
+    VideoFound,
+)
 from foundation.errors import StudioError
 from foundation.images.animation import save_video
 from foundation.images.files import load_image, save_png, to_tensor
@@ -102,9 +106,9 @@ class Subject:
         return {name: to_tensor(load_image(path)) for name, path in files.items()}
 
 
-def draw_all(context: JobContext, subject: Subject, findings: dict[str, Any], keep: Callable[[], None]) -> None:
-    """Add everything that can be seen to the findings, one after the other; `keep` is called after each."""
-    parts: list[tuple[str, Callable[[JobContext, Subject], Any]]] = [
+def draw_all(context: JobContext, subject: Subject, keep: Callable[[str, object], None]) -> None:
+    """Draw everything that can be seen, one after the other; `keep` is called with each by its name."""
+    parts: list[tuple[str, Callable[[JobContext, Subject], object]]] = [
         ("heat", heat_maps),
         ("lines", lines),
         ("saliency", saliencies),
@@ -115,14 +119,13 @@ def draw_all(context: JobContext, subject: Subject, findings: dict[str, Any], ke
         if context.stop_requested:
             return
         context.progress(Progress(done, len(parts), f"Drawing: {name}", unit="items"))
-        findings[name] = draw(context, subject)
-        keep()
+        keep(name, draw(context, subject))
 
 
 # ---------------------------------------------------------------------- read-outs
 
 
-def heat_maps(_context: JobContext, subject: Subject) -> list[dict[str, Any]]:
+def heat_maps(_context: JobContext, subject: Subject) -> tuple[HeatMap, ...]:
     """What every read-out of the layered victims says, before and after."""
     pair = subject.pair()
     found = []
@@ -132,16 +135,18 @@ def heat_maps(_context: JobContext, subject: Subject) -> list[dict[str, Any]]:
         if not readouts:
             continue
         columns = _columns(list(said.values()), victim.labels)
+        cells = {name: tuple(_cells(answer, columns) for answer in one.readouts) for name, one in said.items()}
         found.append(
-            {
-                "victim": victim.name,
-                "classes": [victim.labels[index] for index in columns],
-                "readouts": [answer.name for answer in readouts],
-                **{name: [_cells(answer, columns) for answer in one.readouts] for name, one in said.items()},
-                "answers": {name: one.label for name, one in said.items()},
-            }
+            HeatMap(
+                victim=victim.name,
+                classes=tuple(victim.labels[index] for index in columns),
+                readouts=tuple(answer.name for answer in readouts),
+                before=cells["before"],
+                after=cells["after"],
+                answers=AnswerPair(before=said["before"].label, after=said["after"].label),
+            )
         )
-    return found
+    return tuple(found)
 
 
 def _columns(verdicts: Sequence[Verdict], labels: Sequence[str]) -> list[int]:
@@ -156,15 +161,15 @@ def _columns(verdicts: Sequence[Verdict], labels: Sequence[str]) -> list[int]:
     return sorted(sorted(range(len(labels)), key=lambda index: -most[index])[:MOST_CLASSES])
 
 
-def _cells(answer: ReadoutAnswer, columns: Sequence[int]) -> dict[str, Any]:
-    shown = [answer.probabilities[index] for index in columns] if answer.probabilities else [None] * len(columns)
-    return {"label": answer.label, "confidence": answer.confidence, "shares": shown}
+def _cells(answer: ReadoutAnswer, columns: Sequence[int]) -> ReadoutFound:
+    shares = tuple(answer.probabilities[index] if answer.probabilities else None for index in columns)
+    return ReadoutFound(label=answer.label, confidence=answer.confidence, shares=shares)
 
 
 # ---------------------------------------------------------------------- lines
 
 
-def lines(context: JobContext, subject: Subject) -> list[dict[str, Any]]:
+def lines(context: JobContext, subject: Subject) -> tuple[Line, ...]:
     """What some victims say on the line from the photo to the picture, and beyond."""
     pair = subject.pair()
     found = []
@@ -175,24 +180,18 @@ def lines(context: JobContext, subject: Subject) -> list[dict[str, Any]]:
         at = {point.t: point.verdict for point in line.points}
         was = at[0.0].label
         now = _towards(victim, subject.case, at[1.0], was, [point.verdict for point in line.points])
-        found.append(
-            {
-                "victim": victim.name,
-                "was": was,
-                "now": now,
-                "points": [
-                    {
-                        "t": point.t,
-                        "label": point.verdict.label,
-                        "was": point.verdict.share_of([was]),
-                        "now": point.verdict.share_of([now]) if now else None,
-                    }
-                    for point in line.points
-                ],
-                "crossings": [{"t": one.t, "before": one.before, "after": one.after} for one in line.crossings],
-            }
+        points = tuple(
+            LinePoint(
+                t=point.t,
+                label=point.verdict.label,
+                was=point.verdict.share_of([was]),
+                now=point.verdict.share_of([now]) if now else None,
+            )
+            for point in line.points
         )
-    return found
+        crossings = tuple(Crossing(t=one.t, before=one.before, after=one.after) for one in line.crossings)
+        found.append(Line(victim=victim.name, was=was, now=now, points=points, crossings=crossings))
+    return tuple(found)
 
 
 def _towards(victim: Victim, case: Case, after: Verdict, was: str, every: Sequence[Verdict]) -> str:
@@ -205,25 +204,26 @@ def _towards(victim: Victim, case: Case, after: Verdict, was: str, every: Sequen
 # ---------------------------------------------------------------------- gradients and views
 
 
-def saliencies(context: JobContext, subject: Subject) -> list[dict[str, Any]]:
+def saliencies(context: JobContext, subject: Subject) -> tuple[SaliencyMaps, ...]:
     """What in the photo and in the picture moves the answer that each victim gave to the photo."""
     pair = {name: image.to(context.device) for name, image in subject.pair().items()}
-    found: list[dict[str, Any]] = []
+    found: list[SaliencyMaps] = []
     for number, victim in enumerate(subject.victims[:MOST_VICTIMS], start=1):
-        entry: dict[str, Any] = {"victim": victim.name, "why_not": ""}
+        files: dict[str, str] = {}
+        why_not = ""
         label = victim.look(pair["before"])[0].label
         try:
             for name, image in pair.items():
                 file = f"saliency-{number}-{name}.png"
                 save_png(saliency(victim, image, label).shown(), subject.folder / file)
-                entry[name] = file
+                files[name] = file
         except StudioError as error:  # a model without gradients
-            entry["why_not"] = str(error)
-        found.append({**entry, "label": label})
-    return found
+            why_not = str(error)
+        found.append(SaliencyMaps(victim=victim.name, label=label, why_not=why_not, **files))
+    return tuple(found)
 
 
-def stack_views(context: JobContext, subject: Subject) -> list[dict[str, Any]]:
+def stack_views(context: JobContext, subject: Subject) -> tuple[StackViews, ...]:
     """The views at several resolutions that multi-resolution victims see, with the same random numbers for both."""
     pair = {name: image.to(context.device) for name, image in subject.pair().items()}
     found = []
@@ -234,22 +234,22 @@ def stack_views(context: JobContext, subject: Subject) -> list[dict[str, Any]]:
             continue
         number += 1
         resolutions = model.config.stack.resolutions
-        entry: dict[str, Any] = {"victim": victim.name, "resolutions": list(resolutions)}
+        seen: dict[str, tuple[str, ...]] = {}
         for name, image in pair.items():
             with torch.no_grad():
                 stack = model.with_seed(0).views(image)[0].unflatten(0, (len(resolutions), 3))
-            files = [f"view-{number}-{resolution}-{name}.png" for resolution in resolutions]
+            files = tuple(f"view-{number}-{resolution}-{name}.png" for resolution in resolutions)
             for file, view in zip(files, stack, strict=True):
                 save_png(view[None].clamp(0, 1), subject.folder / file)
-            entry[name] = files
-        found.append(entry)
-    return found
+            seen[name] = files
+        found.append(StackViews(victim=victim.name, resolutions=resolutions, **seen))
+    return tuple(found)
 
 
 # ---------------------------------------------------------------------- the way there
 
 
-def video(_context: JobContext, subject: Subject) -> dict[str, Any] | None:
+def video(_context: JobContext, subject: Subject) -> VideoFound | None:
     """Save the way as a video, the picture and beside it its change, magnified; None where that is not possible."""
     if not subject.frames.kept:
         return None
@@ -263,4 +263,4 @@ def video(_context: JobContext, subject: Subject) -> dict[str, Any] | None:
     except StudioError:  # the picture itself is there
         logger.warning("the video in %s cannot be made", subject.folder, exc_info=True)
         return None
-    return {"file": VIDEO_NAME, "factor": factor, "frames": len(frames)}
+    return VideoFound(file=VIDEO_NAME, factor=factor, frames=len(frames))

@@ -3,17 +3,7 @@
 In the job's folder, `batch` is a folder of `generator.transfer.batch`, from which a later job goes on, with the photos
 under `photos` and, where a vision-language model was asked, its descriptions; batch.zip is all of it.
 
-The findings (see `app.handlers.findings`) have under "folder" what is known so far:
-
-    attacks     {name: [models]}: what each attack goes by, and whom it is made with
-    total, done how many photos there are to attack, and how many are attacked and measured
-    targeted    whether anything is wanted beside another answer
-    victims     [{"name", "model", "kind", "attacked", "labels", "why_not"}], the models attacked with first
-    survivals   {name: description}
-    cells       the transfer table, as `Cell.to_json` has it
-    pictures    [{"image", "attack", "photo", "attacked"}], files as seen from the job's folder; the first of them
-    missing     [{"image", "why"}] of photos that nothing is known of
-    complete    whether all of this is there
+What is known so far is in the findings; see `app.records.folders`.
 """
 
 import logging
@@ -21,7 +11,7 @@ import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from torch import Tensor
@@ -29,9 +19,10 @@ from torch import Tensor
 from app.evaluation.service import take_over
 from app.handlers.describing import Describer, describe_wish, read_descriptions
 from app.handlers.exploring import Wish, load_victims
-from app.handlers.findings import write_findings
+from app.handlers.findings import write_folder_findings
 from app.handlers.pictures import Workshop, load_models, recipe_of, switch, write_result
-from app.records.folders import FolderResult
+from app.records.findings import VictimFound
+from app.records.folders import AttackedPhoto, FolderFindings, FolderResult, MissingPhoto
 from app.records.pictures import NothingMade
 from foundation.command_line.settings import validated
 from foundation.errors import StudioError
@@ -168,56 +159,54 @@ class _Found:
         self, context: JobContext, attacks: Mapping[str, Recipe], total: int, survivals: Mapping[str, str]
     ) -> None:
         self._folder = context.dir
-        self._found: dict[str, Any] = {
-            "attacks": {name: list(recipe.models) for name, recipe in attacks.items()},
-            "total": total,
-            "done": 0,
-            "targeted": False,
-            "victims": [],
-            "survivals": dict(survivals),
-            "cells": [],
-            "pictures": [],
-            "missing": [],
-            "complete": False,
-        }
+        self._found = FolderFindings(
+            attacks={name: recipe.models for name, recipe in attacks.items()},
+            total=total,
+            done=0,
+            targeted=False,
+            victims=(),
+            survivals=dict(survivals),
+            cells=(),
+            pictures=(),
+            missing=(),
+            complete=False,
+        )
 
-    def add_victim(self, entry: Mapping[str, Any]) -> None:
+    def add_victim(self, entry: VictimFound) -> None:
         """Keep one more victim."""
-        self._found["victims"].append(entry)
-        self._write()
+        self._add(victims=(*self._found.victims, entry))
 
     def keep(self, report: Report) -> None:
         """Keep a report as it stands."""
         several = len(report.recipes) > 1
         without = {**report.failed, **report.comparison.unreadable}.items()
         missing = {f"{image} ({attack})" if several else image: why for (attack, image), why in without}
-        self._found |= {
-            "done": len({row.image for row in report.comparison.rows}),
-            "targeted": any(case.question.targets for case in report.cases),
-            "cells": [cell.to_json() for cell in report.cells],
-            "pictures": [
-                {
-                    "image": case.image,
-                    "attack": case.attack,
-                    "photo": self._place(case.photo),
-                    "attacked": self._place(case.attacked),
-                }
+        self._add(
+            done=len({row.image for row in report.comparison.rows}),
+            targeted=any(case.question.targets for case in report.cases),
+            cells=tuple(cell.record() for cell in report.cells),
+            pictures=tuple(
+                AttackedPhoto(
+                    image=case.image,
+                    attack=case.attack,
+                    photo=self._place(case.photo),
+                    attacked=self._place(case.attacked),
+                )
                 for case in report.cases[:MOST_SHOWN]
-            ],
-            "missing": [{"image": image, "why": why} for image, why in {**missing, **report.left_out}.items()],
-        }
-        self._write()
+            ),
+            missing=tuple(MissingPhoto(image=image, why=why) for image, why in {**missing, **report.left_out}.items()),
+        )
 
     def end(self, *, complete: bool) -> None:
         """Keep whether that is all."""
-        self._found["complete"] = complete
-        self._write()
+        self._add(complete=complete)
 
     def _place(self, path: Path) -> str:
         return path.relative_to(self._folder).as_posix()
 
-    def _write(self) -> None:
-        write_findings(self._folder, {"folder": self._found})
+    def _add(self, **more: object) -> None:
+        self._found = FolderFindings.of(self._found, **more)
+        write_folder_findings(self._folder, self._found)
 
 
 def _bring(order: FolderOrder, shop: Workshop, owner: str, place: Path) -> tuple[tuple[Photo, ...], dict[str, str]]:
@@ -267,6 +256,6 @@ def _files(folder: Path) -> Sequence[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
 
 
-def goes_on(params: Mapping[str, Any], result: Mapping[str, Any] | None, folder: Path) -> bool:
+def goes_on(params: Mapping[str, object], result: Mapping[str, object] | None, folder: Path) -> bool:
     """Whether there is something to go on from, and to do: for an ended job with these, in this folder."""
     return "folder" in params and not (result or {}).get("complete") and (folder / FOLDER).is_dir()

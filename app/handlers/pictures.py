@@ -325,8 +325,8 @@ def _describe(
 ) -> dict[str, str]:
     """Have the saved files described, about the question whose answer was just found out, also in the report."""
     recipe = attacked.recipe
-    asked = read_findings(context.dir).get("question", {})
-    question = Question(asked.get("label", ""), tuple(asked.get("targets", ())))
+    known = read_findings(context.dir)  # None where nothing could be found out: it is described all the same
+    question = Question() if known is None else Question(known.question.label, known.question.targets)
     case = Case(PHOTO, "+".join(recipe.models), attacked.source, attacked.picture, question)
     targets = {} if pictures.target is None else {case.attack: pictures.target}
     try:

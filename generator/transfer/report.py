@@ -75,7 +75,7 @@ class Report:
             "recipes": {name: json.loads(recipe.to_json()) for name, recipe in self.recipes.items()},
             "victims": [_victim(victim) for victim in self.victims],
             "survivals": {name: SURVIVALS[name].description for name in self.survivals},
-            "cells": [cell.to_json() for cell in self.cells],
+            "cells": [cell.record().to_json() for cell in self.cells],
             "images": [self._image(case, folder) for case in self.cases],
             "rows": [_row(row) for row in self.comparison.rows],
             "failed": [{"attack": attack, "image": image, "why": why} for (attack, image), why in failed.items()],

@@ -1,14 +1,14 @@
 """The transfer table: which attack fools which victim, measured on saved files alone."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from foundation.images.files import ImageError, load_image, to_tensor
-from foundation.intervals import Rate
+from foundation.intervals import Rate, RateRecord
 from foundation.progress import Progress, silent
+from foundation.record import Record
 from generator.classes.names import Names
 from generator.transfer.outcome import Outcome, Question, meaning_of, outcome_of, succeeded
 from generator.transfer.perceptual import Distances, distances
@@ -70,6 +70,21 @@ class Row:
     why: str = ""
 
 
+class CellRecord(Record):
+    """A cell as it is written; see `Cell`."""
+
+    attack: str
+    victim: str
+    survival: str
+    rate: RateRecord
+    of_all: RateRecord
+    control: RateRecord
+    left_out: dict[str, int]
+    total: int
+    confidence_before: float | None
+    confidence_after: float | None
+
+
 @dataclass(frozen=True)
 class Cell:
     """The rows of one attack, victim and survival, added up.
@@ -94,12 +109,10 @@ class Cell:
     confidence_before: float | None
     confidence_after: float | None
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the cell as JSON."""
-        return {
-            **asdict(self),
-            **{name: getattr(self, name).to_json() for name in ("rate", "of_all", "control")},
-        }
+    def record(self) -> CellRecord:
+        """Return the cell as it is written."""
+        rates = {name: getattr(self, name).record() for name in ("rate", "of_all", "control")}
+        return CellRecord.model_validate(vars(self) | rates)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 from PIL import Image, ImageChops
 
 from app.handlers.findings import write_findings
+from app.records.findings import AttackFindings
 from app.visitors.uploads import Uploads
 from foundation.images.files import save_png
 from foundation.jobs.context import JobContext
@@ -37,7 +38,7 @@ def finding_of(context: JobContext, recipe: Recipe, titles: tuple[str, str], cla
     for done, part in enumerate(parts):
         context.progress(Progress(done, 3, f"Measuring: part {done + 1}", unit="items"))
         findings["rows"] += [row(one["name"], name, titles) for one in findings["victims"] for name in part]
-        write_findings(context.dir, findings)
+        write_findings(context.dir, AttackFindings.read(findings))
         while is_held(context, "measuring"):
             time.sleep(WAIT_SECONDS)
     (context.dir / "rows.csv").write_text("victim,outcome\n")
@@ -53,7 +54,7 @@ def finding_of(context: JobContext, recipe: Recipe, titles: tuple[str, str], cla
     views = {when: [f"view-1-4-{when}.png"] for when in ("before", "after")}
     findings["saliency"] = [{"victim": name, "label": "frog", "why_not": "", **files}]
     findings["views"] = [{"victim": name, "resolutions": [4], **views}]
-    write_findings(context.dir, findings)
+    write_findings(context.dir, AttackFindings.read(findings))
 
 
 def victim(name: str, recipe: Recipe) -> dict[str, Any]:

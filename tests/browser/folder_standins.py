@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from app.handlers.describing import Describer, describe_wish
-from app.handlers.findings import write_findings
+from app.handlers.findings import write_folder_findings
 from app.handlers.folders import ARCHIVE, FOLDER
+from app.records.folders import FolderFindings
 from app.visitors.uploads import Uploads
 from foundation.images.files import save_png
 from foundation.intervals import Rate
@@ -71,10 +72,10 @@ def attack_folder(context: JobContext, uploads: Uploads) -> dict[str, Any]:
         found["pictures"].append({"image": photo["name"], "attack": "a", **shown})
         found["done"] = number + 1
         found["cells"] = [cell(one["name"], name, number) for one in victims for name in ("saved", "half")]
-        write_findings(context.dir, {"folder": found})
+        write_folder_findings(context.dir, FolderFindings.read(found))
     else:
         found["complete"] = True
-    write_findings(context.dir, {"folder": found})
+    write_folder_findings(context.dir, FolderFindings.read(found))
     with zipfile.ZipFile(context.dir / ARCHIVE, "w") as packed:
         for path in sorted(folder.glob("*.png")):
             packed.write(path, path.name)

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from app.evaluation.order import KnownReport, LabelledUpload
-from app.handlers.findings import write_findings
+from app.handlers.findings import write_findings, write_folder_findings
+from app.records.folders import FolderFindings
 from app.ui.attack.folder import Brought, brought_markup
 from app.ui.attack.results import folder as folder_results
 from app.ui.attack.results import results as attack_results
@@ -80,11 +81,11 @@ def fragments(folder: Path) -> list[str]:
     victims = [{"name": name, "model": name, **kinds} for name in (LONG, f"{LONG}2")]
     folder_found = {
         "attacks": {LONG: [LONG]}, "total": 3, "done": 3, "targeted": False, "complete": True,
-        "pictures": [{"attacked": "a.png", "image": LONG, "attack": LONG}] * 3, "victims": victims,
+        "pictures": [{"photo": "a.png", "attacked": "a.png", "image": LONG, "attack": LONG}] * 3, "victims": victims,
         "survivals": {"saved": "the file", "jpeg-75": "JPEG."}, "missing": [{"image": LONG, "why": LONG}],
         "cells": [{**cell(LONG, "saved", 2), "attack": LONG}],
     }  # fmt: skip
-    write_findings(folder, {"folder": folder_found})
+    write_folder_findings(folder, FolderFindings.read(folder_found))
     job = dataclasses.replace(snapshot(folder), title=LONG)
     recipe = Recipe(task="attack", norm="none", eps=0.0, models=(LONG,))
     image = picture("a.png", source="a.png", linf=0.1, l2=1.0, before={LONG: says(LONG, f"{LONG}2")})

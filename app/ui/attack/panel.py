@@ -70,7 +70,7 @@ class AttackPanel(JobPanel):
         updates: Updates = super().follow(snapshot)
         if snapshot is None or snapshot.status in SETTLED or snapshot.result:
             return updates
-        measured = known_so_far(snapshot, self.studio)
+        measured = stage.readable(lambda job: known_so_far(job, self.studio), snapshot)
         if measured:
             shown = f'<div class="cx-stage">{measured}{stage.loss_curves(snapshot)}</div>'
             updates |= {self.more: shown}

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+from app.records.findings import DistancesFound
 from app.records.pictures import Picture, PictureResult, note_of, result_of
 from app.ui.markup import charts, markup
 from app.ui.markup.media import Media
@@ -91,7 +92,7 @@ def _tile(job: JobSnapshot, media: Media, stem: str, index: int, image: Picture,
     )
 
 
-def attack_view(job: JobSnapshot, media: Media, distances: Mapping[str, float | None] | None = None) -> str:
+def attack_view(job: JobSnapshot, media: Media, distances: DistancesFound | None = None) -> str:
     """Before and after, and how large the change is; `distances` has what is known beside its two norms."""
     result = result_of(job)
     if result is None:
@@ -108,7 +109,7 @@ def attack_view(job: JobSnapshot, media: Media, distances: Mapping[str, float | 
             f'<div class="cx-row">{link}{markup.true_size(result.size)}</div>',
             taken_words(result),
             early_end(job, result),
-            markup.facts(distance_facts(image, result.recipe) + likeness_facts(distances or {})),
+            markup.facts(distance_facts(image, result.recipe) + likeness_facts(distances)),
         ]
     )
 
@@ -161,10 +162,15 @@ def distance_facts(image: PictureFacts, recipe: Recipe) -> list[tuple[str, str]]
     return [*items, ("budget", budgets.get(recipe.norm, "none"))]
 
 
-def likeness_facts(distances: Mapping[str, float | None]) -> list[tuple[str, str]]:
+def likeness_facts(distances: DistancesFound | None) -> list[tuple[str, str]]:
     """How alike the pictures look, as far as that was measured."""
-    names = {"ssim": "likeness (SSIM, 1 is equal)", "lpips": "distance as people see it (LPIPS)"}
-    return [(words, f"{value:.4f}") for name, words in names.items() if (value := distances.get(name)) is not None]
+    if distances is None:
+        return []
+    named = {
+        "likeness (SSIM, 1 is equal)": distances.ssim,
+        "distance as people see it (LPIPS)": distances.lpips,
+    }
+    return [(words, f"{value:.4f}") for words, value in named.items() if value is not None]
 
 
 def verdicts(
@@ -172,7 +178,7 @@ def verdicts(
     recipe: Recipe,
     titles: Mapping[str, str],
     truth: str = "",
-    known: Mapping[str, str] | None = None,
+    known: Mapping[str, Outcome] | None = None,
 ) -> str:
     """What every model says of the image before and after, with the read-outs folded away.
 
@@ -188,7 +194,7 @@ def verdicts(
             recipe,
             truth,
             attacked=name in recipe.models,
-            known=known.get(name, ""),
+            known=known.get(name),
         )
         for name, before in image.before.items()
         if name in image.after
@@ -197,7 +203,7 @@ def verdicts(
 
 
 def _verdict(
-    name: str, before: Said, after: Said, recipe: Recipe, truth: str, *, attacked: bool, known: str = ""
+    name: str, before: Said, after: Said, recipe: Recipe, truth: str, *, attacked: bool, known: Outcome | None = None
 ) -> str:
     was, now = before.first, after.first
     targets = recipe.classes if recipe.objective != "leave" else ()
@@ -205,7 +211,7 @@ def _verdict(
     marks.setdefault(was, "was")
     if now != was:
         marks.setdefault(now, "now")
-    judged = Outcome(known) if known else _judged(was, now, Question(truth, targets))
+    judged = known or _judged(was, now, Question(truth, targets))
     outcome = _outcome(was, now, judged)
     role = "attacked" if attacked else "only looking on"
     return (

@@ -41,7 +41,7 @@ def stage(snapshot: JobSnapshot, media: Media, done_view: DoneView) -> str:
     if status in (JobStatus.QUEUED, JobStatus.RUNNING):
         body = _working(snapshot, media)
     elif status in (JobStatus.DONE, JobStatus.STOPPED) and snapshot.result:
-        body = _readable(done_view, snapshot)
+        body = readable(done_view, snapshot)
     elif status is JobStatus.STOPPED:
         body = markup.notice("It was stopped before there was a picture.", title="Stopped.")
     elif status is JobStatus.INTERRUPTED:
@@ -58,8 +58,8 @@ def stage(snapshot: JobSnapshot, media: Media, done_view: DoneView) -> str:
     )
 
 
-def _readable(view: DoneView, snapshot: JobSnapshot) -> str:
-    """A view of a result; where it cannot be read, what is amiss."""
+def readable(view: DoneView, snapshot: JobSnapshot) -> str:
+    """A view of what a job left; where it cannot be read, what is amiss."""
     try:
         return view(snapshot)
     except RecordError as error:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from app.handlers.describing import read_descriptions
-from app.handlers.findings import read_findings
+from app.handlers.findings import FINDINGS_NAME, read_folder_findings
 from app.handlers.folders import ARCHIVE, FOLDER, goes_on
 from app.handlers.registry import make_handlers
 from app.visitors.data_dir import DataDir
@@ -65,7 +65,10 @@ def run(data, params, folder, seen=None, **shop):
 
 
 def found(folder):
-    return read_findings(folder)["folder"]
+    """What the page reads, in the form that it is written in: nothing is lost on the way."""
+    written = json.loads((folder / FINDINGS_NAME).read_text())["folder"]
+    assert read_folder_findings(folder).to_json() == written
+    return written
 
 
 def test_the_table_has_denominators_and_is_that_of_the_saved_files(data, photos, tmp_path):

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from app.handlers.describing import offer_of
-from app.handlers.findings import write_findings
+from app.handlers.findings import write_folder_findings
+from app.records.folders import FolderFindings
 from app.ui.attack import folder as attack_folder
 from app.ui.attack.describing import DescribingInput
 from app.ui.attack.folder import Brought, add_files, attack_count, brought_markup, leads_to_targets
@@ -230,7 +231,7 @@ def test_the_tables_of_a_folder_have_denominators_and_are_escaped(tmp_path: Path
         "victims": [victim, {**victim, "name": "b", "why_not": EVIL}], "survivals": {"saved": EVIL, "half": EVIL},
         "cells": [cell(EVIL, "saved", 2)], "missing": [{"image": EVIL, "why": EVIL}],
     }  # fmt: skip
-    write_findings(tmp_path, {"folder": found})
+    write_folder_findings(tmp_path, FolderFindings.read(found))
     recipe = Recipe(task="attack", classes=("ship",), norm="linf", eps=0.1).model_dump(mode="json")
     job = snapshot(tmp_path, params={"folder": {}}, result={"recipe": recipe, "complete": False, "images": []})
     page = folder_results.folder_view(job, Media({"data": tmp_path}, b"k" * 32))
@@ -253,7 +254,7 @@ def test_all_pairs_are_a_matrix_and_a_table_for_each_attack(tmp_path: Path) -> N
             for name in names if (attack, name) != ("b", EVIL)
         ],
     }  # fmt: skip
-    write_findings(tmp_path, {"folder": found})
+    write_folder_findings(tmp_path, FolderFindings.read(found))
     job = snapshot(tmp_path, params={"folder": {}}, result={"complete": True, "images": []})
     page = folder_results.folder_tables(job, {"a": "Model A"})
     matrix = page[page.index('id="attack-matrix"') : page.index("</table>")]

@@ -10,6 +10,7 @@ import gradio as gr
 import pytest
 
 from app.handlers.findings import write_findings
+from app.records.findings import AttackFindings, Line
 from app.records.pictures import Picture
 from app.ui.attack.change import rule_fields
 from app.ui.attack.models import SURVIVING
@@ -37,7 +38,8 @@ EVIL = '<img src=x onerror="alert(1)">'
 DEFENDED, UNDEFENDED = (model.name for model in MODELS[:2])
 
 
-def findings(**changes: Any) -> dict[str, Any]:
+def written(**changes: Any) -> dict[str, Any]:
+    """Findings in the form that they are written in."""
     recipe = Recipe(task="attack", models=(DEFENDED,), classes=("ship",), norm="linf", eps=0.1)
     names = (DEFENDED, UNDEFENDED)
     victims = [victim(name, recipe) for name in (*names, "tiny-clip")]
@@ -53,6 +55,10 @@ def findings(**changes: Any) -> dict[str, Any]:
         "lines": [line(DEFENDED)],
     }
     return {**found, **changes}
+
+
+def findings(**changes: Any) -> AttackFindings:
+    return AttackFindings.read(written(**changes))
 
 
 def cells(page: str) -> list[list[str]]:
@@ -90,14 +96,12 @@ def test_the_table_says_what_counts(label: str, targets: list[str], words: str, 
 def test_that_a_model_held_is_said_with_what_it_means() -> None:
     """An attacked model that holds: no proof that it is robust. Of those that only look on nothing is said."""
     page = attack_tables.transfer_table(findings(), {DEFENDED: "Model D <b>"})
-    answer = next(row for row in findings()["rows"] if row["victim"] == DEFENDED)["after"]["label"]
+    answer = next(row for row in findings().rows if row.victim == DEFENDED).after.label
     assert f"Model D &lt;b&gt; held: it says {answer}." in page and "is taken for ship. That does not prove" in page
     left = attack_tables.transfer_table(findings(question={"label": "", "targets": []}), {})
     assert "is taken for something else" in left
-    fell = findings()
-    fell["rows"] = [{**row, "outcome": "success"} for row in fell["rows"]]
-    onlookers = findings()
-    onlookers["victims"] = [{**victim, "attacked": False} for victim in onlookers["victims"]]
+    fell = findings(rows=[{**row, "outcome": "success"} for row in written()["rows"]])
+    onlookers = findings(victims=[{**victim, "attacked": False} for victim in written()["victims"]])
     for other in (fell, onlookers):
         assert "held:" not in attack_tables.transfer_table(other, {})
 
@@ -126,12 +130,12 @@ def test_an_outcome_has_one_code_everywhere() -> None:
         "no answer before": ("", "gave no answer before"),
     }
     for outcome, (sign, words) in marks.items():
-        found = findings()
-        found["rows"] = [
+        rows = [
             {**row, "outcome": outcome, "reached": True, "by_itself": True}
-            for row in found["rows"]
+            for row in written()["rows"]
             if row["victim"] == UNDEFENDED
         ]
+        found = findings(rows=rows)
         above = attack_tables.transfer_table(found, {})
         below = attack_tables.survival_table(found, {})
         for page in (above, below):
@@ -177,12 +181,12 @@ def test_the_survival_table_has_ticks_numbers_and_a_control() -> None:
 
 
 def test_what_is_not_known_yet_is_to_come() -> None:
-    assert attack_tables.tables({}, {}) == ""
-    some = findings()
-    page = attack_tables.tables({**some, "rows": some["rows"][:2]}, {})
+    assert attack_tables.tables(findings(victims=[], rows=[]), {}) == ""
+    some = written()
+    page = attack_tables.tables(findings(rows=some["rows"][:2]), {})
     assert page.count("cx-to-come") == 1 + 9 - 2
     broken = [{**some["victims"][0], "why_not": "Its weights are missing."}]
-    page = attack_tables.tables({**some, "victims": broken, "rows": []}, {})
+    page = attack_tables.tables(findings(victims=broken, rows=[]), {})
     assert "Its weights are missing." in page and "attack-survival" not in page
 
 
@@ -190,7 +194,7 @@ def test_every_text_of_the_findings_is_escaped(tmp_path: Path) -> None:
     recipe = Recipe(task="attack", models=(EVIL,), classes=("ship",), norm="linf", eps=0.1)
     hostile = {"label": EVIL, "confidence": 0.5}
     rows = [{**row(EVIL, part, ("", EVIL)), "before": hostile, "after": hostile} for part in ("saved", EVIL)]
-    one = findings(
+    one = written(
         victims=[{**victim(EVIL, recipe), "name": EVIL}, {**victim(EVIL, recipe), "why_not": EVIL}],
         rows=rows,
         question={"label": EVIL, "targets": [EVIL]},
@@ -203,7 +207,7 @@ def test_every_text_of_the_findings_is_escaped(tmp_path: Path) -> None:
     save_png(fade(3, 8, (8, 8), 1), tmp_path / "a.png")
     one["saliency"] = [{"victim": EVIL, "label": EVIL, "why_not": "", "before": "a.png", "after": "a.png"}]
     one["views"] = [{"victim": EVIL, "resolutions": [4], "before": ["a.png"], "after": ["a.png"]}]
-    write_findings(tmp_path, one)
+    write_findings(tmp_path, AttackFindings.read(one))
     media = Media({"data": tmp_path}, b"k" * 32)
     image = picture("a.png", source="a.png", linf=0.1, l2=1.0, cosines={EVIL: []})
     job = snapshot(tmp_path, result=result(recipe, image, findings_error=EVIL))
@@ -220,11 +224,11 @@ def test_the_heat_map_marks_the_read_outs_that_changed_their_answer() -> None:
     assert 'fill-opacity="0.800"' in before
     damaged = heat("m", ("a", "b"))
     damaged["after"] = [{"label": "", "confidence": None, "shares": [None, None]}] * 3
-    assert "no answer" in attack_seeing.heat_view({"heat": [damaged]}, {})
+    assert "no answer" in attack_seeing.heat_view(findings(heat=[damaged]), {})
 
 
 def test_the_line_shows_where_the_answer_changes() -> None:
-    chart = attack_seeing.line_chart(line("m"), "Model")
+    chart = attack_seeing.line_chart(Line.read(line("m")), "Model")
     was, now = re.findall(r'points="([^"]*)"', chart)
     assert len(was.split()) == len(now.split()) == 26
     first, last = (tuple(map(float, was.split()[place].split(","))) for place in (0, -1))
@@ -234,7 +238,7 @@ def test_the_line_shows_where_the_answer_changes() -> None:
     assert [css for css, _ in band] == ["cx-path-was", "cx-path-now"]
     steady = {**line("m"), "now": "", "crossings": []}
     steady["points"] = [{**one, "label": "frog", "now": None} for one in steady["points"]]
-    assert "frog all along" in attack_seeing.line_chart(steady, "Model")
+    assert "frog all along" in attack_seeing.line_chart(Line.read(steady), "Model")
 
 
 def snapshot(folder: Path, **changes: Any) -> JobSnapshot:

@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from app.handlers.findings import read_findings
 from app.records.changes import LayerPart, OctavePart
+from app.records.findings import AttackFindings
 from app.records.pictures import Picture, PictureResult, result_of
 from app.ui.attack.results import seeing, tables
 from app.ui.markup import charts, markup, nearness, results
 from app.ui.markup.media import Media
 from foundation.jobs.store.model import JobSnapshot
-
-Findings = Mapping[str, Any]
 
 
 def attack_view(job: JobSnapshot, media: Media) -> str:
@@ -21,16 +19,16 @@ def attack_view(job: JobSnapshot, media: Media) -> str:
     if result is None:
         return results.no_picture(job)
     findings = read_findings(Path(job.folder))
-    shown = results.attack_view(job, media, findings.get("distances"))
+    shown = results.attack_view(job, media, None if findings is None else findings.distances)
     if not result.with_recipe:
         shown += '<p class="cx-hint">The file carries no recipe. It is below, at the end.</p>'
     return shown + _missing(result, findings)
 
 
-def _missing(result: PictureResult, findings: Mapping[str, Any]) -> str:
+def _missing(result: PictureResult, findings: AttackFindings | None) -> str:
     if result.findings_error:
         return markup.notice(result.findings_error, tone="warn", title="Not everything was measured.")
-    if findings and not findings.get("complete"):
+    if findings is not None and not findings.complete:
         return markup.notice("It was stopped while it was being measured. What was known by then is below.")
     return ""
 
@@ -42,35 +40,42 @@ def attack_more(job: JobSnapshot, media: Media, titles: Mapping[str, str]) -> st
         return ""
     image = result.images[0]
     findings, folder = read_findings(Path(job.folder)), Path(job.folder)
-    named = tables.victim_titles(findings, titles)
-    shown = tables.tables(findings, titles)
-    truth = findings.get("question", {}).get("label", "")
-    judged = results.verdicts(image, result.recipe, titles, truth, tables.outcomes(findings))
-    said = nearness.nearness(image, titles) + judged
     change = results.change_view(result, folder, media) + parts_view(image, folder, media)
+    said, shown, files = nearness.nearness(image, titles), "", ""
+    seen: list[tuple[str, str, bool]] = []
+    if findings is None:
+        said += results.verdicts(image, result.recipe, titles)
+    else:
+        truth, known = findings.question.label, tables.outcomes(findings)
+        said += results.verdicts(image, result.recipe, titles, truth, known)
+        shown, files = tables.tables(findings, titles), downloads(findings, job, media)
+        named = tables.victim_titles(findings, titles)
+        seen = [
+            ("Which read-outs were fooled", seeing.heat_view(findings, named), False),
+            ("From the photo to the picture, and beyond", seeing.lines_view(findings, named), False),
+            ("What moves the answers", seeing.saliency_view(findings, named, folder, media), False),
+            ("What the model sees", seeing.stack_view(findings, named, folder, media), False),
+            ("The way there", seeing.video_view(findings, folder, media), False),
+        ]
     folds = [
         ("What the models attacked with say", said, not shown),
         ("The change, magnified", change, True),
-        ("Which read-outs were fooled", seeing.heat_view(findings, named), False),
-        ("From the photo to the picture, and beyond", seeing.lines_view(findings, named), False),
-        ("What moves the answers", seeing.saliency_view(findings, named, folder, media), False),
-        ("What the model sees", seeing.stack_view(findings, named, folder, media), False),
-        ("The way there", seeing.video_view(findings, folder, media), False),
+        *seen,
     ]
     parts = [
         markup.details(title, f'<div class="cx-fold-body">{body}</div>', opened=opened)
         for title, body, opened in folds
         if body
     ]
-    return shown + downloads(findings, job, media) + "".join(parts) + results.recipe_fold(result.recipe)
+    return shown + files + "".join(parts) + results.recipe_fold(result.recipe)
 
 
-def downloads(findings: Findings, job: JobSnapshot, media: Media) -> str:
+def downloads(findings: AttackFindings, job: JobSnapshot, media: Media) -> str:
     """Links to the numbers of both tables, and to the report; empty before they are there."""
     stem, folder = results.file_stem(job.title), Path(job.folder)
     links = "".join(
         markup.download_link(media.url(folder / name), f"{stem}-tables.{kind}", f"Tables as {kind.upper()}")
-        for kind, name in findings.get("files", {}).items()
+        for kind, name in (findings.files or {}).items()
     )
     return f'<div class="cx-row" id="attack-files">{links}</div>' if links else ""
 
@@ -125,4 +130,5 @@ def _octave_name(one: OctavePart) -> str:
 
 def measured_so_far(job: JobSnapshot, titles: Mapping[str, str]) -> str:
     """The tables of an attack that is being measured; empty before."""
-    return tables.tables(read_findings(Path(job.folder)), titles)
+    findings = read_findings(Path(job.folder))
+    return "" if findings is None else tables.tables(findings, titles)

@@ -1,18 +1,16 @@
 """Why an attacked picture works, made visible: read-outs, the line through it, gradients, views, the way there.
 
-Pure functions of the findings (see `app.handlers.exploring_pictures`) and the media addresses; SVG and HTML, nothing to
-load.
+Pure functions of the findings and the media addresses; SVG and HTML, nothing to load.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
+from app.records.findings import AttackFindings, HeatMap, Line, ReadoutFound
 from app.ui.markup import charts, markup
 from app.ui.markup.media import Media
 
-Findings = Mapping[str, Any]
 Place = Callable[[float], float]
 """From a value to where it is drawn."""
 
@@ -26,20 +24,20 @@ BAND = 8
 # ---------------------------------------------------------------------- read-outs by classes
 
 
-def heat_view(findings: Findings, titles: Mapping[str, str]) -> str:
+def heat_view(findings: AttackFindings, titles: Mapping[str, str]) -> str:
     """Which read-outs of the layered models were fooled: their probabilities by classes, before and after."""
-    return "".join(_heat(one, titles.get(one["victim"], one["victim"])) for one in findings.get("heat") or ())
+    return "".join(_heat(one, titles.get(one.victim, one.victim)) for one in findings.heat or ())
 
 
-def _heat(found: Mapping[str, Any], title: str) -> str:
-    before, after = found["before"], found["after"]
-    fooled = [name for name, b, a in zip(found["readouts"], before, after, strict=True) if a["label"] != b["label"]]
-    was, now = found["answers"]["before"], found["answers"]["after"]
+def _heat(found: HeatMap, title: str) -> str:
+    before, after = found.before, found.after
+    fooled = [name for name, b, a in zip(found.readouts, before, after, strict=True) if a.label != b.label]
+    was, now = found.answers.before, found.answers.after
     together = f"together they now say {now}, and said {was}" if was != now else f"together they still say {was}"
     words = f"{len(fooled)} of {len(before)} read-outs changed their answer; {together}."
     maps = "".join(
-        f"<div><h4>{name}</h4>{heat_map(found['readouts'], found['classes'], found[name], before)}</div>"
-        for name in ("before", "after")
+        f"<div><h4>{name}</h4>{heat_map(found.readouts, found.classes, rows, before)}</div>"
+        for name, rows in (("before", before), ("after", after))
     )
     return (
         f'<article class="cx-verdict"><header><h3>{markup.text(title)}</h3><span>{markup.text(words)}</span></header>'
@@ -50,8 +48,8 @@ def _heat(found: Mapping[str, Any], title: str) -> str:
 def heat_map(
     readouts: Sequence[str],
     classes: Sequence[str],
-    rows: Sequence[Mapping[str, Any]],
-    before: Sequence[Mapping[str, Any]],
+    rows: Sequence[ReadoutFound],
+    before: Sequence[ReadoutFound],
 ) -> str:
     """Read-outs by classes as one SVG: the darker, the more probable.
 
@@ -66,16 +64,16 @@ def heat_map(
     described = []
     for number, (name, row, old) in enumerate(zip(readouts, rows, before, strict=True)):
         y = HEAD + CELL * number
-        changed = row["label"] != old["label"]
+        changed = row.label != old.label
         css = "cx-heat-fell" if changed else ""
-        said = row["label"] or "no answer"
+        said = row.label or "no answer"
         middle = y + CELL / 2 + 4
         parts.append(f'<text x="{SIDE - 8}" y="{middle:.0f}" text-anchor="end">{markup.text(_short(name))}</text>')
         parts += [
             f'<rect x="{SIDE + CELL * i}" y="{y}" width="{CELL - 1}" height="{CELL - 1}" '
             f'fill-opacity="{share or 0:.3f}"><title>{markup.text(name)}, {markup.text(class_name)}: '
             f"{'no number' if share is None else charts.percent(share)}</title></rect>"
-            for i, (class_name, share) in enumerate(zip(classes, row["shares"], strict=True))
+            for i, (class_name, share) in enumerate(zip(classes, row.shares, strict=True))
         ]
         end = SIDE + CELL * len(classes) + 8
         parts.append(f'<text class="{css}" x="{end}" y="{middle:.0f}">{markup.text(_short(said))}</text>')
@@ -93,19 +91,17 @@ def _short(name: str, most: int = 14) -> str:
 # ---------------------------------------------------------------------- the line
 
 
-def lines_view(findings: Findings, titles: Mapping[str, str]) -> str:
+def lines_view(findings: AttackFindings, titles: Mapping[str, str]) -> str:
     """What the models say on the line from the photo to the picture, and beyond."""
-    charts_of = "".join(
-        line_chart(one, titles.get(one["victim"], one["victim"])) for one in findings.get("lines") or ()
-    )
+    charts_of = "".join(line_chart(one, titles.get(one.victim, one.victim)) for one in findings.lines or ())
     return f'<div class="cx-pair">{charts_of}</div>' if charts_of else ""
 
 
-def line_chart(line: Mapping[str, Any], title: str) -> str:
+def line_chart(line: Line, title: str) -> str:
     """The probabilities of the answer before and of what the line leads to, against the share of the change."""
-    points = line["points"]
-    low: float = points[0]["t"]
-    span: float = points[-1]["t"] - low
+    points = line.points
+    low = points[0].t
+    span = points[-1].t - low
 
     def x(t: float) -> float:
         return LEFT + (WIDTH - LEFT - RIGHT) * (t - low) / span
@@ -114,11 +110,15 @@ def line_chart(line: Mapping[str, Any], title: str) -> str:
         return TOP + (HEIGHT - TOP - BOTTOM) * (1 - share)
 
     drawn, legend = [_line_grid(x, y)], []
-    for name, css in (("was", "cx-path-was"), ("now", "cx-path-now")):
-        route = " ".join(f"{x(one['t']):.1f},{y(one[name]):.1f}" for one in points if one[name] is not None)
-        if line[name] and route:
+    curves = (
+        (line.was, "cx-path-was", [(one.t, one.was) for one in points]),
+        (line.now, "cx-path-now", [(one.t, one.now) for one in points]),
+    )
+    for name, css, curve in curves:
+        route = " ".join(f"{x(t):.1f},{y(share):.1f}" for t, share in curve if share is not None)
+        if name and route:
             drawn.append(f'<polyline class="cx-line {css}" points="{route}"/>')
-            legend.append(f'<span class="cx-key {css}">{markup.text(line[name])}</span>')
+            legend.append(f'<span class="cx-key {css}">{markup.text(name)}</span>')
     drawn += _band(line, x)
     said = _crossings(line)
     return (
@@ -140,12 +140,12 @@ def _line_grid(x: Place, y: Place) -> str:
     return f'<g class="cx-grid">{"".join(parts)}</g>'
 
 
-def _band(line: Mapping[str, Any], x: Place) -> list[str]:
+def _band(line: Line, x: Place) -> list[str]:
     """A strip below the curves: which answer is first, where."""
-    points = line["points"]
-    ends = [points[0]["t"], *(crossing["t"] for crossing in line["crossings"]), points[-1]["t"]]
-    labels = [label for label, _ in groupby(points, key=lambda one: one["label"])]
-    kinds = {line["was"]: "cx-path-was", line["now"]: "cx-path-now"}
+    points = line.points
+    ends = [points[0].t, *(crossing.t for crossing in line.crossings), points[-1].t]
+    labels = [label for label, _ in groupby(points, key=lambda one: one.label)]
+    kinds = {line.was: "cx-path-was", line.now: "cx-path-now"}
     top = HEIGHT - BOTTOM + 8
     return [
         f'<rect class="{kinds.get(label, "cx-path-other")}" x="{x(start):.1f}" y="{top}" '
@@ -155,13 +155,11 @@ def _band(line: Mapping[str, Any], x: Place) -> list[str]:
     ]
 
 
-def _crossings(line: Mapping[str, Any]) -> str:
-    changes = [one for one in line["crossings"] if one["t"] >= 0]
+def _crossings(line: Line) -> str:
+    changes = [one for one in line.crossings if one.t >= 0]
     if not changes:
-        return f"The answer is {line['was'] or 'nothing'} all along, also beyond the attacked picture."
-    words = [
-        f"{one['before'] or 'nothing'} becomes {one['after'] or 'nothing'} at {one['t']:.2f}" for one in changes[:4]
-    ]
+        return f"The answer is {line.was or 'nothing'} all along, also beyond the attacked picture."
+    words = [f"{one.before or 'nothing'} becomes {one.after or 'nothing'} at {one.t:.2f}" for one in changes[:4]]
     more = f", and {len(changes) - 4} more changes" if len(changes) > 4 else ""
     return f"{'; '.join(words)} of the change{more}."
 
@@ -169,40 +167,45 @@ def _crossings(line: Mapping[str, Any]) -> str:
 # ---------------------------------------------------------------------- pictures
 
 
-def saliency_view(findings: Findings, titles: Mapping[str, str], folder: Path, media: Media) -> str:
+def saliency_view(findings: AttackFindings, titles: Mapping[str, str], folder: Path, media: Media) -> str:
     """What moves the answer of each model, side by side: in the photo and in the attacked picture."""
     rows = "".join(
         _row_of(
-            titles.get(one["victim"], one["victim"]),
-            one["why_not"] or f"what moves its answer {one['label']}",
-            [(one[when], f"{words}: where {one['label']} is decided") for when, words in WHEN if when in one],
+            titles.get(one.victim, one.victim),
+            one.why_not or f"what moves its answer {one.label}",
+            [
+                (file, f"{words}: where {one.label} is decided")
+                for file, words in zip((one.before, one.after), WHEN, strict=True)
+                if file is not None
+            ],
             folder,
             media,
         )
-        for one in findings.get("saliency") or ()
+        for one in findings.saliency or ()
     )
     return f'<div class="cx-pair">{rows}</div>' if rows else ""
 
 
-WHEN = (("before", "in the photo"), ("after", "in the attacked picture"))
+WHEN = ("in the photo", "in the attacked picture")
+"""What before and after are called."""
 
 
-def stack_view(findings: Findings, titles: Mapping[str, str], folder: Path, media: Media) -> str:
+def stack_view(findings: AttackFindings, titles: Mapping[str, str], folder: Path, media: Media) -> str:
     """The views at several resolutions that the models themselves see, before and after."""
     return "".join(
         _row_of(
-            f"{titles.get(one['victim'], one['victim'])}, {words}",
+            f"{titles.get(one.victim, one.victim)}, {words}",
             "",
             [
                 (file, f"{resolution} \u00d7 {resolution}")
-                for file, resolution in zip(one[when], one["resolutions"], strict=True)
+                for file, resolution in zip(files, one.resolutions, strict=True)
             ],
             folder,
             media,
             crisp=True,
         )
-        for one in findings.get("views") or ()
-        for when, words in WHEN
+        for one in findings.views or ()
+        for files, words in zip((one.before, one.after), WHEN, strict=True)
     )
 
 
@@ -220,13 +223,13 @@ def _row_of(
     )
 
 
-def video_view(findings: Findings, folder: Path, media: Media) -> str:
+def video_view(findings: AttackFindings, folder: Path, media: Media) -> str:
     """The way from the photo to the picture as a video."""
-    video = findings.get("video")
-    if not video:
+    video = findings.video
+    if video is None:
         return ""
-    url = markup.text(media.url(folder / video["file"]))
-    factor = charts.number(float(video["factor"]))
+    url = markup.text(media.url(folder / video.file))
+    factor = charts.number(video.factor)
     words = f"Step by step: the picture, and beside it its change, {factor} times as strong."
     return (
         f'<div class="cx-canvas cx-way"><video src="{url}" aria-label="{words}" controls loop muted playsinline '
