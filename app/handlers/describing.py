@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor
@@ -31,6 +31,7 @@ from generator.victims.survival import SAVED
 from generator.vlm.asking import ReadSettings, Wanted, describe_cases
 from generator.vlm.costs import Estimate, estimate
 from generator.vlm.describing import QUESTION, Inquiry
+from generator.vlm.record import DescriptionsRecord
 from generator.vlm.report import DESCRIPTIONS_JSON
 from generator.vlm.report_html import save_described
 from generator.vlm.scoring import parse_keywords
@@ -115,7 +116,7 @@ def requests_for(samples: int, *, judge: bool, photos: int = 1) -> int:
     return photos * 2 * samples * (2 if judge else 1)
 
 
-def describe_wish(params: Mapping[str, Any]) -> DescribeWish | None:
+def describe_wish(params: Mapping[str, object]) -> DescribeWish | None:
     """What the parameters of a job ask of a vision-language model; None for nothing. StudioError: it makes no sense."""
     asked = params.get("describe")
     return None if asked is None else validated(DescribeWish, asked)
@@ -177,10 +178,10 @@ class Describer:
                 targets={attack: to_pil(picture)[0] for attack, picture in (targets or {}).items()},
             )
             if report is not None:
-                save_described(report, folder, described)
+                save_described(report, folder, described.record)
         except StudioError as error:
             return str(error)
-        return str(described["ended"])
+        return described.record.ended
 
     def _encoder(self, name: str, context: JobContext) -> Encoder | None:
         if not name:
@@ -191,16 +192,14 @@ class Describer:
         return encoder
 
 
-def read_descriptions(folder: Path) -> Mapping[str, Any]:
-    """What was said about the pictures in a folder; empty if nothing was asked yet."""
-    path = folder / DESCRIPTIONS_JSON
+def read_descriptions(folder: Path) -> DescriptionsRecord | None:
+    """What was said about the pictures in a folder; None if nothing was asked yet. RecordError: it cannot be read."""
     try:
-        return _read(path)
+        return _read(folder / DESCRIPTIONS_JSON)
     except FileNotFoundError:
-        return {}
+        return None
 
 
 @read_once(8)
-def _read(path: Path) -> Mapping[str, Any]:
-    found: dict[str, Any] = read_json(path)
-    return found
+def _read(path: Path) -> DescriptionsRecord:
+    return DescriptionsRecord.read(read_json(path), "record of descriptions")

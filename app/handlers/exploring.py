@@ -8,7 +8,7 @@ Parameters come from a browser: victims are taken from what the catalogue has fo
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from app.costs.estimates import Extras
 from app.handlers.exploring_pictures import AnyVictim, Frames, Subject, draw_all
 from app.handlers.findings import write_findings
-from app.records.findings import AnswerFound, Asked, AttackFindings, DistancesFound, RowFound, VictimFound
+from app.records.findings import AnswerFound, Asked, AttackFindings, RowFound, VictimFound
 from foundation.catalogue.catalogue import Catalogue
 from foundation.errors import StudioError
 from foundation.jobs import JobContext
@@ -223,7 +223,7 @@ class _Tables:
         self._rows |= {(row.victim, row.survival): row for row in found.rows}
         self._distances |= found.distances
         before = self._known.found
-        distances = before.distances or DistancesFound(**asdict(next(iter(found.distances.values()))))
+        distances = before.distances or next(iter(found.distances.values())).record()
         self._known.add(rows=(*before.rows, *map(_row, found.rows)), distances=distances)
 
     def ask_all(self, victims: Sequence[AnyVictim], survivals: Sequence[str]) -> None:

@@ -127,7 +127,8 @@ def attack_folder(context: JobContext, shop: Workshop) -> dict[str, JsonValue]:
         targets = {} if target is None else {name: target for name, own in attacks.items() if own.target}
         describer = Describer(shop.read_vlm, shop.catalogue)
         why = describer.describe(context, asked, report.cases, folder, targets=targets, report=report)
-        complete = complete and not why and bool(read_descriptions(folder).get("complete"))
+        said = read_descriptions(folder)
+        complete = complete and not why and said is not None and said.complete
     elif asked is not None:
         complete = False
     found.end(complete=complete)

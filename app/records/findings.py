@@ -4,6 +4,7 @@ from pydantic import Field
 
 from foundation.record import Maybe, Record
 from generator.transfer.outcome import Outcome
+from generator.transfer.perceptual import DistancesRecord
 
 
 class Asked(Record):
@@ -58,15 +59,6 @@ class RowFound(Record):
     by_itself: bool
     share_before: float | None
     share_after: float | None
-
-
-class DistancesFound(Record):
-    """How far the saved file is from the photo; see `generator.transfer.perceptual.Distances`."""
-
-    linf: float
-    l2: float
-    ssim: float | None
-    lpips: float | None
 
 
 class ReadoutFound(AnswerFound):
@@ -166,7 +158,7 @@ class AttackFindings(Record):
     victims: tuple[VictimFound, ...]
     rows: tuple[RowFound, ...]
     files: Maybe[dict[str, str]] = None
-    distances: Maybe[DistancesFound] = None
+    distances: Maybe[DistancesRecord] = None
     heat: Maybe[tuple[HeatMap, ...]] = None
     lines: Maybe[tuple[Line, ...]] = None
     saliency: Maybe[tuple[SaliencyMaps, ...]] = None

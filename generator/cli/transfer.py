@@ -6,7 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from pydantic import JsonValue
 
 from foundation.devices import choose_device
 from foundation.errors import StudioError
@@ -35,6 +36,15 @@ __all__ = ["add_parsers", "run"]
 DEFAULT_LIST = "cifar10"
 
 
+@dataclass(frozen=True, eq=False)
+class _Done:
+    """What a command came to: its report, also as JSON, and what was said of the pictures, if anybody was asked."""
+
+    report: Report
+    found: dict[str, JsonValue]
+    described: vlm.Answered | None = None
+
+
 @dataclass
 class _Models:
     """Loads each model once."""
@@ -59,12 +69,11 @@ def run(
 ) -> int:
     """Carry out a command, and return the exit code."""
     asked = read_asked(arguments, list_models, read_vlm)
-    reports: list[Report] = []
+    done: list[_Done] = []
 
-    def work(context: JobContext) -> dict[str, Any]:
-        report, found = _work(asked, _Models(load_model, context), list_models)
-        reports.append(report)
-        return found
+    def work(context: JobContext) -> dict[str, JsonValue]:
+        done.append(_work(asked, _Models(load_model, context), list_models))
+        return done[0].found
 
     quiet = arguments.quiet or arguments.json_only
     for note in () if quiet else passed_over([*arguments.photos, *getattr(arguments, "attacked", [])]):
@@ -76,14 +85,14 @@ def run(
     if arguments.json_only:
         print(json.dumps(found, allow_nan=False))
     elif not arguments.quiet:
-        _print(reports[0], found, arguments.out)
-    described = found.get("vlm")
-    if described is not None and described["ended"]:
-        raise StudioError(f"The descriptions are not complete; what there is, is kept. {described['ended']}")
+        _print(done[0], arguments.out)
+    described = done[0].described
+    if described is not None and described.record.ended:
+        raise StudioError(f"The descriptions are not complete; what there is, is kept. {described.record.ended}")
     return EXIT_INTERRUPTED if found["stopped"] else 0
 
 
-def _work(asked: Asked, models: _Models, list_models: ListModels) -> tuple[Report, dict[str, Any]]:
+def _work(asked: Asked, models: _Models, list_models: ListModels) -> _Done:
     used = {name: models.get(name) for names in asked.sets for name in names}
     demand_gradients(used)
     encoder = _similarity(asked, models)
@@ -100,10 +109,10 @@ def _work(asked: Asked, models: _Models, list_models: ListModels) -> tuple[Repor
     if measured_alone:
         classes = {victim.name: victim.labels for victim in victims}
         cases = cases_of(photos.photos, find_photos(asked.arguments.attacked), classes)
-        return _described(asked, models, encoder, measure_cases(models.context, cases, folder, measuring))
+        return _described(asked, models, encoder, _Done(*measure_cases(models.context, cases, folder, measuring)))
     keep = asked.arguments.with_recipe
     plan = AttackPlan(attacks, photos.photos, folder, asked.target.target, asked.names, with_recipe=keep)
-    return _described(asked, models, encoder, run_batch(models.context, plan, used, measuring))
+    return _described(asked, models, encoder, _Done(*run_batch(models.context, plan, used, measuring)))
 
 
 def _attacks(asked: Asked, used: dict[str, Model], list_models: ListModels) -> dict[str, Recipe]:
@@ -121,11 +130,9 @@ def _similarity(asked: Asked, models: _Models) -> Encoder | None:
     return encoder
 
 
-def _described(
-    asked: Asked, models: _Models, encoder: Encoder | None, measured: tuple[Report, dict[str, Any]]
-) -> tuple[Report, dict[str, Any]]:
+def _described(asked: Asked, models: _Models, encoder: Encoder | None, measured: _Done) -> _Done:
     """Have the pictures described, too, if that is wanted and the run was not stopped, and add that to the report."""
-    report, found = measured
+    report = measured.report
     if asked.vlm is None or report.stopped:
         return measured
     targets = {}
@@ -144,8 +151,9 @@ def _described(
         encoder=encoder,
         targets=targets,
     )
-    save_described(report, asked.arguments.out, described)
-    return report, {**found, "vlm": described, "stopped": described["stopped"]}
+    save_described(report, asked.arguments.out, described.record)
+    found = {**measured.found, "vlm": described.to_json(), "stopped": described.stopped}
+    return _Done(report, found, described)
 
 
 def _photos(
@@ -181,16 +189,17 @@ def _label_list(asked: Asked, name: str) -> LabelList:
     return asked.captions or find_label_list(DEFAULT_LIST)
 
 
-def _print(report: Report, found: dict[str, Any], folder: Path) -> None:
+def _print(done: _Done, folder: Path) -> None:
+    report = done.report
     print(to_text(report.cells))
-    for entry in found["failed"]:
-        print(f"Note: {entry['image']} ({entry['attack']}): {entry['why']}")
+    for (attack, image), why in {**report.failed, **report.comparison.unreadable}.items():
+        print(f"Note: {image} ({attack}): {why}")
     for image, why in report.left_out.items():
         print(f"Note: {image} was left out. {why}")
     for why in report.skipped:
         print(f"Note: {why}")
     for note in report.notes:
         print(f"Note: {note}")
-    if found.get("vlm"):
-        print(vlm.summary(found["vlm"]))
+    if done.described is not None:
+        print(vlm.summary(done.described))
     print(folder / REPORT_HTML)

@@ -1,17 +1,16 @@
 """Vision-language victims on the command line: their flags, and what came of them."""
 
 import argparse
-from collections.abc import Mapping
-from typing import Any
 
 from foundation.errors import StudioError
 from generator.classes.names import Names
-from generator.vlm.asking import ReadSettings, Wanted, describe_cases, no_settings
+from generator.vlm.asking import Answered, ReadSettings, Wanted, describe_cases, no_settings
 from generator.vlm.describing import QUESTION, Inquiry
 from generator.vlm.scoring import parse_keywords
 from generator.vlm.settings import NOT_CONFIGURED
 
 __all__ = [
+    "Answered",
     "ReadSettings",
     "Wanted",
     "add_flags",
@@ -89,19 +88,18 @@ def read_wanted(arguments: argparse.Namespace, names: Names, read: ReadSettings)
     return Wanted(settings, Inquiry(models=tuple(dict.fromkeys(models)), **given), similarity)
 
 
-def summary(described: Mapping[str, Any]) -> str:
-    """Return what `describe_cases` returned as lines for a terminal: the table, the costs, and what failed."""
-    costs = described["costs_of_this_run"]
-    money = "" if costs["money"] is None else f", {costs['money']:.4g} in money"
+def summary(answered: Answered) -> str:
+    """Return what came of asking as lines for a terminal: the table, the costs, and what failed."""
+    found = answered.record
+    costs = found.costs_of_this_run
+    money = "" if costs.money is None else f", {costs.money:.4g} in money"
     lines = [
-        described["text"],
-        f"{costs['requests']} requests, {costs['prompt_tokens'] + costs['completion_tokens']:,} tokens{money}.",
+        answered.text,
+        f"{costs.requests} requests, {costs.prompt_tokens + costs.completion_tokens:,} tokens{money}.",
     ]
     errors = dict.fromkeys(
-        verdict["error"] or verdict["judge_error"]
-        for entry in described["described"]
-        for verdict in (*entry["clean"], *entry["attacked"])
+        verdict.error or verdict.judge_error for entry in found.described for verdict in (*entry.clean, *entry.attacked)
     )
     lines += [f"Note: {error}" for error in errors if error]
-    lines += [f"Note: {entry['image']} ({entry['attack']}): {entry['why']}" for entry in described["unreadable"]]
+    lines += [f"Note: {entry.image} ({entry.attack}): {entry.why}" for entry in found.unreadable]
     return "\n".join(lines)

@@ -9,5 +9,5 @@
 - **Who is asked**: `generator.victims`.
 - **What is measured**, on the saved 8-bit files: `outcome` (what counts as success), survival, `table` (who falls),
   `perceptual` (distances).
-- **What comes out**: `report` (JSON, CSV) and `report_html`.
+- **What comes out**: `report` (JSON, whose types are in `record`, and CSV) and `report_html`.
 """

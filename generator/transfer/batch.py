@@ -8,7 +8,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+
+from pydantic import JsonValue
 
 from foundation.errors import StudioError
 from foundation.files.text_files import read_object, shown, write_json, write_text
@@ -49,7 +50,7 @@ class Measuring:
 
 def run_batch(
     context: JobContext, plan: AttackPlan, models: Mapping[str, Model], measuring: Measuring
-) -> tuple[Report, dict[str, Any]]:
+) -> tuple[Report, dict[str, JsonValue]]:
     """Attack, measure and report; return the report, and it as JSON with what was done in this run.
 
     Run again with the same plan it goes on where it was ended, and measures with further victims. Asked to stop, it
@@ -73,14 +74,14 @@ def refuse_nothing(attacked: Attacked) -> None:
 
 def measure_cases(
     context: JobContext, cases: Sequence[Case], folder: Path, measuring: Measuring
-) -> tuple[Report, dict[str, Any]]:
+) -> tuple[Report, dict[str, JsonValue]]:
     """Measure and report pictures that are there already, whoever made them; otherwise as `run_batch`."""
     return _measure(context, folder, {}, Attacked(list(cases)), measuring)
 
 
 def _measure(
     context: JobContext, folder: Path, attacks: Mapping[str, Recipe], attacked: Attacked, measuring: Measuring
-) -> tuple[Report, dict[str, Any]]:
+) -> tuple[Report, dict[str, JsonValue]]:
     store = VerdictStore(folder / ANSWERS)
     compared = compare(
         attacked.cases,
@@ -107,7 +108,9 @@ def _measure(
     return report, {**found, "stopped": report.stopped, "made": attacked.made, "asked": store.asked}
 
 
-def save_report(report: Report, found: Mapping[str, Any], folder: Path, addition: Addition = NOTHING_MORE) -> None:
+def save_report(
+    report: Report, found: Mapping[str, JsonValue], folder: Path, addition: Addition = NOTHING_MORE
+) -> None:
     """Save a report, which `found` is as JSON, in its three forms, the page with an addition. Raises StudioError."""
     write_json(folder / REPORT_JSON, found, "report", indent=1)
     write_text(folder / ROWS_CSV, to_csv(report), "report")

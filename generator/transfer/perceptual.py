@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from foundation import torchvision_cure  # noqa: F401  (before torchvision is imported)
 from foundation.images.distance import l2, linf
+from foundation.record import Record
 
 SSIM_WINDOW = 11
 """Side in pixels of the window of SSIM; smaller pictures have no SSIM."""
@@ -70,6 +71,15 @@ def _local_mean(planes: Tensor) -> Tensor:
     return functional.conv2d(functional.conv2d(planes, window.view(1, 1, -1, 1)), window.view(1, 1, 1, -1))
 
 
+class DistancesRecord(Record):
+    """Distances as they are written; see `Distances`."""
+
+    linf: float
+    l2: float
+    ssim: float | None
+    lpips: float | None
+
+
 @dataclass(frozen=True)
 class Distances:
     """How far a picture is from another: of values in [0, 1].
@@ -81,6 +91,10 @@ class Distances:
     l2: float
     ssim: float | None
     lpips: float | None
+
+    def record(self) -> DistancesRecord:
+        """Return them as they are written."""
+        return DistancesRecord(linf=self.linf, l2=self.l2, ssim=self.ssim, lpips=self.lpips)
 
 
 def distances(a: Tensor, b: Tensor) -> Distances:

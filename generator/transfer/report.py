@@ -7,12 +7,21 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+
+from pydantic import JsonValue
 
 from foundation.intervals import LEVEL
 from generator.recipes.recipe import Recipe
-from generator.transfer.outcome import Question
 from generator.transfer.perceptual import lpips_note
+from generator.transfer.record import (
+    FailedRecord,
+    ImageRecord,
+    ReadoutRecord,
+    ReportRecord,
+    RowRecord,
+    VerdictRecord,
+    VictimRecord,
+)
 from generator.transfer.table import Case, Cell, Comparison, Row, cells_of
 from generator.victims.survival import SURVIVALS
 from generator.victims.verdicts import Verdict
@@ -64,70 +73,83 @@ class Report:
         """The transfer table."""
         return cells_of(self.comparison.rows)
 
-    def to_json(self, folder: Path) -> dict[str, Any]:
-        """Return the report as JSON; files are named as seen from `folder`. Equal results have equal JSON."""
+    def record(self, folder: Path) -> ReportRecord:
+        """Return the report as it is written; files are named as seen from `folder`. Equal results are equal."""
         failed = {**self.failed, **self.comparison.unreadable}
-        return {
-            "version": REPORT_VERSION,
-            "meaning": MEANING,
-            "lpips": lpips_note(),
-            "complete": not (self.stopped or self.comparison.stopped),
-            "recipes": {name: json.loads(recipe.to_json()) for name, recipe in self.recipes.items()},
-            "victims": [_victim(victim) for victim in self.victims],
-            "survivals": {name: SURVIVALS[name].description for name in self.survivals},
-            "cells": [cell.record().to_json() for cell in self.cells],
-            "images": [self._image(case, folder) for case in self.cases],
-            "rows": [_row(row) for row in self.comparison.rows],
-            "failed": [{"attack": attack, "image": image, "why": why} for (attack, image), why in failed.items()],
-            "left_out": dict(self.left_out),
-            "notes": list(self.notes),
-        }
+        return ReportRecord(
+            version=REPORT_VERSION,
+            meaning=MEANING,
+            lpips=lpips_note(),
+            complete=not (self.stopped or self.comparison.stopped),
+            recipes={name: json.loads(recipe.to_json()) for name, recipe in self.recipes.items()},
+            victims=tuple(map(_victim, self.victims)),
+            survivals={name: SURVIVALS[name].description for name in self.survivals},
+            cells=tuple(cell.record() for cell in self.cells),
+            images=tuple(self._image(case, folder) for case in self.cases),
+            rows=tuple(map(_row, self.comparison.rows)),
+            failed=tuple(FailedRecord(attack=attack, image=image, why=why) for (attack, image), why in failed.items()),
+            left_out=dict(self.left_out),
+            notes=tuple(self.notes),
+        )
 
-    def _image(self, case: Case, folder: Path) -> dict[str, Any]:
+    def to_json(self, folder: Path) -> dict[str, JsonValue]:
+        """Return the same as JSON."""
+        return self.record(folder).to_json()
+
+    def _image(self, case: Case, folder: Path) -> ImageRecord:
         found = self.comparison.distances.get((case.attack, case.image))
-        return {
-            "attack": case.attack,
-            "image": case.image,
-            "photo": os.path.relpath(case.photo, folder),
-            "attacked": os.path.relpath(case.attacked, folder),
-            **_question(case.question),
-            "distances": None if found is None else asdict(found),
-        }
+        return ImageRecord(
+            attack=case.attack,
+            image=case.image,
+            photo=os.path.relpath(case.photo, folder),
+            attacked=os.path.relpath(case.attacked, folder),
+            label=case.question.label,
+            targets=case.question.targets,
+            distances=None if found is None else found.record(),
+        )
 
 
-def _victim(victim: Victim) -> dict[str, Any]:
-    return {
-        "name": victim.name,
-        "kind": victim.kind,
-        "identity": victim.identity,
-        "labels": len(victim.labels),
-        "unknown_words": list(victim.unknown) if isinstance(victim, ZeroShotVictim) else [],
-    }
+def _victim(victim: Victim) -> VictimRecord:
+    return VictimRecord(
+        name=victim.name,
+        kind=victim.kind,
+        identity=victim.identity,
+        labels=len(victim.labels),
+        unknown_words=tuple(victim.unknown) if isinstance(victim, ZeroShotVictim) else (),
+    )
 
 
-def _row(row: Row) -> dict[str, Any]:
-    return {
-        **{name: getattr(row, name) for name in ("image", "attack", "victim", "survival")},
-        **_question(row.question),
-        **{name: _verdict(getattr(row, name)) for name in ("before", "after", "photo_after")},
-        "share_before": row.share_before,
-        "share_after": row.share_after,
-        "outcome": str(row.outcome),
-        "why": row.why,
-        "reached": row.reached,
-        "by_itself": row.by_itself,
-    }
+def _row(row: Row) -> RowRecord:
+    return RowRecord(
+        image=row.image,
+        attack=row.attack,
+        victim=row.victim,
+        survival=row.survival,
+        label=row.question.label,
+        targets=row.question.targets,
+        before=_verdict(row.before),
+        after=_verdict(row.after),
+        photo_after=_verdict(row.photo_after),
+        share_before=row.share_before,
+        share_after=row.share_after,
+        outcome=row.outcome,
+        why=row.why,
+        reached=row.reached,
+        by_itself=row.by_itself,
+    )
 
 
-def _question(question: Question) -> dict[str, Any]:
-    return {"label": question.label, "targets": list(question.targets)}
-
-
-def _verdict(verdict: Verdict) -> dict[str, Any]:
+def _verdict(verdict: Verdict) -> VerdictRecord:
     """What is worth reporting: the shares are there in the row."""
-    return verdict.model_dump(mode="json", exclude={"shares", "readouts"}) | {
-        "readouts": [{"name": r.name, "label": r.label, "confidence": r.confidence} for r in verdict.readouts]
-    }
+    return VerdictRecord(
+        label=verdict.label,
+        confidence=verdict.confidence,
+        top=verdict.top,
+        draws=verdict.draws,
+        agreement=verdict.agreement,
+        text=verdict.text,
+        readouts=tuple(ReadoutRecord(name=r.name, label=r.label, confidence=r.confidence) for r in verdict.readouts),
+    )
 
 
 def to_csv(report: Report) -> str:

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
+from pydantic import JsonValue
 
 from foundation.protocols import Encoder, JobContext
 from generator.classes.names import Names
@@ -14,7 +14,8 @@ from generator.transfer.table import Case
 from generator.vlm.client import VlmClient
 from generator.vlm.describing import Descriptions, Inquiry, describe
 from generator.vlm.journal import Journal
-from generator.vlm.report import DESCRIPTIONS_JSON, JOURNAL, cells_of, save, save_json, to_json, to_text
+from generator.vlm.record import DescriptionsRecord
+from generator.vlm.report import DESCRIPTIONS_JSON, JOURNAL, cells_of, record_of, save, save_json, to_text
 from generator.vlm.settings import VlmSettings
 
 ReadSettings = Callable[[], VlmSettings | None]
@@ -58,6 +59,19 @@ class Wanted:
     similarity: str
 
 
+@dataclass(frozen=True)
+class Answered:
+    """What came of asking: what descriptions.json holds, whether it was stopped, and the table for a terminal."""
+
+    record: DescriptionsRecord
+    stopped: bool
+    text: str
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return all of it as JSON."""
+        return {**self.record.to_json(), "stopped": self.stopped, "text": self.text}
+
+
 def describe_cases(
     context: JobContext,
     wanted: Wanted,
@@ -68,11 +82,11 @@ def describe_cases(
     names: Names,
     encoder: Encoder | None = None,
     targets: Mapping[str, Image.Image] | None = None,
-) -> dict[str, Any]:
+) -> Answered:
     """Have pictures described, save descriptions.json and .csv in the folder, and return what is in the former.
 
-    Beside it, "stopped" and "text", the table for a terminal. Answers are kept in descriptions.jsonl as they come,
-    so that a run that was ended, however, goes on there; descriptions.json follows them, as an incomplete one.
+    Answers are kept in descriptions.jsonl as they come, so that a run that was ended, however, goes on there;
+    descriptions.json follows them, as an incomplete one.
     """
     with VlmClient(wanted.settings) as client:
         spare = SpareTime()
@@ -80,8 +94,8 @@ def describe_cases(
         def keep(found: Descriptions) -> None:
             if spare.due:
                 with spare:
-                    report = to_json(found, wanted.inquiry, wanted.settings, client.ledger)
-                    save_json({**report, "complete": False}, folder)
+                    known = record_of(found, wanted.inquiry, wanted.settings, client.ledger)
+                    save_json(DescriptionsRecord.of(known, complete=False), folder)
 
         found = describe(
             context,
@@ -95,7 +109,7 @@ def describe_cases(
             journal=Journal(folder / JOURNAL),
             on_answer=keep,
         )
-        report = to_json(found, wanted.inquiry, wanted.settings, client.ledger)
-    save(report, found.described, folder)
+        record = record_of(found, wanted.inquiry, wanted.settings, client.ledger)
+    save(record, folder)
     text = "\n".join(filter(None, (to_text(cells_of(found.described)), str(folder / DESCRIPTIONS_JSON))))
-    return {**report, "stopped": found.stopped, "text": text}
+    return Answered(record, found.stopped, text)

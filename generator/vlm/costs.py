@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from foundation.errors import StudioError
+from generator.vlm.record import CostsRecord
 from generator.vlm.settings import VlmSettings
 
 _FIRST_GUESS = 1600
@@ -104,15 +104,15 @@ class Ledger:
         if not usage.estimated:
             self._dearest = max(self._dearest, usage.prompt)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the counts; `money` is None without prices."""
-        return {
-            "requests": self.requests,
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": self.completion_tokens,
-            "requests_with_estimated_tokens": self.estimated,
-            "money": self.money,
-        }
+    def record(self) -> CostsRecord:
+        """Return the counts as they are written."""
+        return CostsRecord(
+            requests=self.requests,
+            prompt_tokens=self.prompt_tokens,
+            completion_tokens=self.completion_tokens,
+            requests_with_estimated_tokens=self.estimated,
+            money=self.money,
+        )
 
     def _price(self, prompt: int, completion: int) -> float | None:
         return price_of(self._settings, prompt, completion)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import torch
 
@@ -15,6 +14,15 @@ from foundation.intervals import LEVEL, Rate
 from generator.transfer.report import inert
 from generator.vlm.costs import Ledger
 from generator.vlm.describing import Descriptions, Inquiry
+from generator.vlm.record import (
+    DescriptionsRecord,
+    InquiryRecord,
+    MeanPair,
+    MeanRecord,
+    RatePair,
+    UnreadablePicture,
+    VlmCellRecord,
+)
 from generator.vlm.scoring import JUDGE_THRESHOLDS, KEYWORD_THRESHOLDS
 from generator.vlm.settings import VlmSettings
 from generator.vlm.verdicts import SCORES, Described, VlmVerdict
@@ -43,9 +51,9 @@ class Mean:
     pictures: int
     interval: tuple[float, float] | None
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the mean, its denominator and interval."""
-        return {"mean": self.value, "pictures": self.pictures, "ci95": self.interval and list(self.interval)}
+    def record(self) -> MeanRecord:
+        """Return the mean, its denominator and interval, as they are written."""
+        return MeanRecord(mean=self.value, pictures=self.pictures, ci95=self.interval)
 
 
 @dataclass(frozen=True)
@@ -68,15 +76,18 @@ class VlmCell:
     rates: dict[str, tuple[Rate, Rate]]
     means: dict[str, tuple[Mean | None, Mean | None]]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the cell as JSON."""
-        return {
-            **{name: getattr(self, name) for name in ("attack", "model", "survival", "pictures", "asked", "failed")},
-            "rates": {k: {"attacked": a.to_json(), "clean": c.to_json()} for k, (a, c) in self.rates.items()},
-            "means": {
-                k: {"attacked": a and a.to_json(), "clean": c and c.to_json()} for k, (a, c) in self.means.items()
-            },
-        }
+    def record(self) -> VlmCellRecord:
+        """Return the cell as it is written."""
+        return VlmCellRecord(
+            attack=self.attack,
+            model=self.model,
+            survival=self.survival,
+            pictures=self.pictures,
+            asked=self.asked,
+            failed=self.failed,
+            rates={k: RatePair(attacked=a.record(), clean=c.record()) for k, (a, c) in self.rates.items()},
+            means={k: MeanPair(attacked=a and a.record(), clean=c and c.record()) for k, (a, c) in self.means.items()},
+        )
 
 
 def cells_of(described: Iterable[Described]) -> tuple[VlmCell, ...]:
@@ -148,23 +159,25 @@ def _bootstrap(values: Sequence[float]) -> tuple[float, float] | None:
     return low, high
 
 
-def to_json(found: Descriptions, inquiry: Inquiry, settings: VlmSettings, ledger: Ledger) -> dict[str, Any]:
-    """Return everything as JSON. Of the settings it has the models and how they were asked, and no address or key."""
-    return {
-        "version": VERSION,
-        "meaning": MEANING,
-        "complete": not (found.stopped or found.ended),
-        "ended": found.ended,
-        "inquiry": {**inquiry.model_dump(mode="json"), "models": list(inquiry.models or (settings.model,))},
-        "judge_model": (settings.judge_model or settings.model) if inquiry.judge else None,
-        "temperature": settings.temperature,
-        "max_tokens": settings.max_tokens,
-        "seed_sent": settings.send_seed,
-        "costs_of_this_run": ledger.to_json(),
-        "cells": [cell.to_json() for cell in cells_of(found.described)],
-        "described": [entry.model_dump(mode="json") for entry in found.described],
-        "unreadable": [{"attack": a, "image": i, "why": why} for (a, i), why in found.unreadable.items()],
-    }
+def record_of(found: Descriptions, inquiry: Inquiry, settings: VlmSettings, ledger: Ledger) -> DescriptionsRecord:
+    """Return everything as it is written. Of the settings it has the models and how they were asked alone."""
+    return DescriptionsRecord(
+        version=VERSION,
+        meaning=MEANING,
+        complete=not (found.stopped or found.ended),
+        ended=found.ended,
+        inquiry=InquiryRecord.model_validate(
+            {**inquiry.model_dump(), "models": inquiry.models or (settings.model,)},
+        ),
+        judge_model=(settings.judge_model or settings.model) if inquiry.judge else None,
+        temperature=settings.temperature,
+        max_tokens=settings.max_tokens,
+        seed_sent=settings.send_seed,
+        costs_of_this_run=ledger.record(),
+        cells=tuple(cell.record() for cell in cells_of(found.described)),
+        described=tuple(found.described),
+        unreadable=tuple(UnreadablePicture(attack=a, image=i, why=why) for (a, i), why in found.unreadable.items()),
+    )
 
 
 def to_csv(described: Iterable[Described]) -> str:
@@ -195,15 +208,15 @@ def to_text(cells: Sequence[VlmCell]) -> str:
     return "\n".join(lines)
 
 
-def save(found: dict[str, Any], described: Iterable[Described], folder: Path) -> None:
+def save(found: DescriptionsRecord, folder: Path) -> None:
     """Save both files. Raises StudioError."""
     save_json(found, folder)
-    write_text(folder / DESCRIPTIONS_CSV, to_csv(described), "descriptions")
+    write_text(folder / DESCRIPTIONS_CSV, to_csv(found.described), "descriptions")
 
 
-def save_json(found: dict[str, Any], folder: Path) -> None:
-    """Save what `to_json` returns. Raises StudioError."""
-    write_json(folder / DESCRIPTIONS_JSON, found, "descriptions", indent=1)
+def save_json(found: DescriptionsRecord, folder: Path) -> None:
+    """Save descriptions.json alone. Raises StudioError."""
+    write_json(folder / DESCRIPTIONS_JSON, found.to_json(), "descriptions", indent=1)
 
 
 def means_of(cell: VlmCell) -> list[tuple[str, tuple[Mean | None, Mean | None]]]:

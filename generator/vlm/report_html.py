@@ -3,15 +3,15 @@
 Texts come from a server, and are escaped like any other.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from generator.transfer.batch import save_report
 from generator.transfer.report import Report
 from generator.transfer.report_html import Addition
 from generator.victims.survival import SAVED
+from generator.vlm.record import DescriptionsRecord, DescriptionsSummary
 from generator.vlm.report import DESCRIPTIONS_CSV, DESCRIPTIONS_JSON, MEANING, VlmCell, cells_of, mean_text, means_of
 from generator.vlm.verdicts import Described, VlmVerdict
 
@@ -21,36 +21,42 @@ _SCORES = {"target_keywords": "target", "label_keywords": "label", "judge": "jud
 """The scores that are shown beside a text, and what they are called there."""
 
 
-def addition_of(found: Mapping[str, Any]) -> Addition:
+def addition_of(found: DescriptionsRecord) -> Addition:
     """Return what a report says of descriptions, given what descriptions.json holds."""
-    described = [Described.model_validate(entry) for entry in found["described"]]
     by_case: dict[tuple[str, str], list[Described]] = {}
-    for entry in described:
+    for entry in found.described:
         if entry.survival == SAVED:
             by_case.setdefault((entry.attack, entry.image), []).append(entry)
-    return Addition(_chapter(found, cells_of(described)), {key: _said(entries) for key, entries in by_case.items()})
+    return Addition(
+        _chapter(found, cells_of(found.described)), {key: _said(entries) for key, entries in by_case.items()}
+    )
 
 
-def summary_json(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the explorer's report as JSON says of descriptions: the sums, and which files have the texts."""
-    return {
-        "files": [DESCRIPTIONS_JSON, DESCRIPTIONS_CSV],
-        **{name: found[name] for name in ("meaning", "complete", "ended", "inquiry", "judge_model", "cells")},
-    }
+def summary_of(found: DescriptionsRecord) -> DescriptionsSummary:
+    """Return what the explorer's report says of descriptions."""
+    return DescriptionsSummary(
+        files=(DESCRIPTIONS_JSON, DESCRIPTIONS_CSV),
+        meaning=found.meaning,
+        complete=found.complete,
+        ended=found.ended,
+        inquiry=found.inquiry,
+        judge_model=found.judge_model,
+        cells=found.cells,
+    )
 
 
-def save_described(report: Report, folder: Path, found: Mapping[str, Any]) -> None:
+def save_described(report: Report, folder: Path, found: DescriptionsRecord) -> None:
     """Save a report in its three forms, with what descriptions.json holds. Raises StudioError."""
-    whole = report.to_json(folder) | {"descriptions": summary_json(found)}
+    whole = report.to_json(folder) | {"descriptions": summary_of(found).to_json()}
     save_report(report, whole, folder, addition_of(found))
 
 
-def _chapter(found: Mapping[str, Any], cells: Sequence[VlmCell]) -> str:
-    incomplete = "" if found["complete"] else f"Not all was asked. {found['ended']}".strip()
+def _chapter(found: DescriptionsRecord, cells: Sequence[VlmCell]) -> str:
+    incomplete = "" if found.complete else f"Not all was asked. {found.ended}".strip()
     return (
         "<h2>What vision-language models say</h2>"
         + (f"<p><strong>{escape(incomplete)}</strong></p>" if incomplete else "")
-        + f"<p>{escape(MEANING)}</p><p>Asked: {escape(found['inquiry']['question'])}</p>"
+        + f"<p>{escape(MEANING)}</p><p>Asked: {escape(found.inquiry.question)}</p>"
         + _table(("attacked with", "model", "file", "measure", "attacked", "clean"), map(_row, _measures(cells)))
     )
 

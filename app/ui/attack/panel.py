@@ -4,10 +4,10 @@ from pathlib import Path
 
 import gradio as gr
 
-from app.handlers.describing import read_descriptions
+from app.handlers.folders import FOLDER
 from app.ui.attack.results import folder as folder_results
 from app.ui.attack.results import results as attack_results
-from app.ui.attack.results.descriptions import descriptions_view
+from app.ui.attack.results.descriptions import descriptions_in
 from app.ui.markup import stage
 from app.ui.widgets.job_panel import SETTLED, JobPanel
 from app.ui.wiring.guard import Updates
@@ -47,18 +47,18 @@ def more_view(job: JobSnapshot, studio: Studio) -> str:
     if folder_results.is_folder(job):
         return folder_results.folder_more(job, titles)
     error = str((job.result or {}).get("descriptions_error", ""))
-    said = descriptions_view(read_descriptions(Path(job.folder)), error)
+    said = descriptions_in(Path(job.folder), error)
     return said + attack_results.attack_more(job, studio.media, titles)
 
 
 def known_so_far(job: JobSnapshot, studio: Studio) -> str:
     """What is known of an attack that is not complete."""
     if folder_results.is_folder(job):
-        said = descriptions_view(folder_results.descriptions_of(job), "", going_on=not job.status.finished)
+        said = descriptions_in(Path(job.folder) / FOLDER, "", going_on=not job.status.finished)
         return folder_results.folder_tables(job, studio.titles()) + said
     if job.status.finished:
         return ""
-    said = descriptions_view(read_descriptions(Path(job.folder)), "", going_on=True)
+    said = descriptions_in(Path(job.folder), "", going_on=True)
     return said + attack_results.measured_so_far(job, studio.titles())
 
 

@@ -5,7 +5,6 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from app.records.findings import DistancesFound
 from app.records.pictures import Picture, PictureResult, note_of, result_of
 from app.ui.markup import charts, markup
 from app.ui.markup.media import Media
@@ -17,6 +16,7 @@ from generator.recipes.recipe import Recipe
 from generator.records.answers import Answers, ReadoutSaid, Said
 from generator.records.pictures import PictureFacts, PictureRecord
 from generator.transfer.outcome import Meaning, Outcome, Question, outcome_of
+from generator.transfer.perceptual import DistancesRecord
 from generator.victims.verdicts import Verdict
 
 SMALL_SIDE = 96
@@ -92,7 +92,7 @@ def _tile(job: JobSnapshot, media: Media, stem: str, index: int, image: Picture,
     )
 
 
-def attack_view(job: JobSnapshot, media: Media, distances: DistancesFound | None = None) -> str:
+def attack_view(job: JobSnapshot, media: Media, distances: DistancesRecord | None = None) -> str:
     """Before and after, and how large the change is; `distances` has what is known beside its two norms."""
     result = result_of(job)
     if result is None:
@@ -162,7 +162,7 @@ def distance_facts(image: PictureFacts, recipe: Recipe) -> list[tuple[str, str]]
     return [*items, ("budget", budgets.get(recipe.norm, "none"))]
 
 
-def likeness_facts(distances: DistancesFound | None) -> list[tuple[str, str]]:
+def likeness_facts(distances: DistancesRecord | None) -> list[tuple[str, str]]:
     """How alike the pictures look, as far as that was measured."""
     if distances is None:
         return []

@@ -75,10 +75,10 @@ def test_the_saved_files_are_described_before_and_after(data, endpoint, digest, 
     # Equal texts are judged once.
     assert len(endpoint.seen) == 4 + 2 and requests_for(2, judge=True) == 8
     found = read_descriptions(tmp_path / "out")
-    (entry,) = found["described"]
-    assert found["complete"] and entry["targets"] == ["green"] and entry["target_words"] == ["frog"]
-    assert [one["text"] for one in entry["clean"]] == ["a red bus"] * 2
-    assert [one["judge"] for one in entry["attacked"]] == [0.4] * 2
+    (entry,) = found.described
+    assert found.complete and entry.targets == ("green",) and entry.target_words == ("frog",)
+    assert [one.text for one in entry.clean] == ["a red bus"] * 2
+    assert [one.judge for one in entry.attacked] == [0.4] * 2
     assert "a red bus" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))["descriptions"]["complete"]
 
@@ -91,12 +91,13 @@ def test_answers_are_there_one_by_one(data, endpoint, digest, tmp_path, monkeypa
     def watch(snapshot):
         if snapshot.message.startswith("Asking"):
             found = read_descriptions(tmp_path / "out")
-            seen.append(sum(len(one["clean"]) + len(one["attacked"]) for one in found.get("described", ())))
-            assert not found or not found["complete"]
+            described = () if found is None else found.described
+            seen.append(sum(len(one.clean) + len(one.attacked) for one in described))
+            assert found is None or not found.complete
 
     run_foreground(JobRequest("attack", params(digest)), handlers(data, endpoint.settings), tmp_path / "out", watch)
     assert {0, 1, 2, 3} <= set(seen) and seen == sorted(seen)
-    assert read_descriptions(tmp_path / "out")["complete"]
+    assert read_descriptions(tmp_path / "out").complete
 
 
 @pytest.mark.parametrize(
@@ -112,8 +113,8 @@ def test_answers_are_there_one_by_one(data, endpoint, digest, tmp_path, monkeypa
 def test_a_failing_endpoint_is_a_sentence_and_loses_nothing(data, endpoint, digest, tmp_path, behaviour, words):
     endpoint.behaviours, endpoint.default = [answer("a red bus")], behaviour
     result = attack(data, endpoint, digest, tmp_path / "out", samples=4)
-    (entry,) = read_descriptions(tmp_path / "out")["described"]
-    assert entry["clean"][0]["text"] == "a red bus" and words in entry["clean"][1]["error"]
+    (entry,) = read_descriptions(tmp_path / "out").described
+    assert entry.clean[0].text == "a red bus" and words in entry.clean[1].error
     assert result["images"] and (tmp_path / "out" / "image-1.png").is_file()
     assert words in result["descriptions_error"]
 
@@ -162,8 +163,8 @@ def test_stopping_ends_within_a_request_and_keeps_what_was_said(data, endpoint, 
         jobs.stop(job, "local")
         ended = jobs.wait(job, 20)
         assert time.monotonic() - started < 5 and ended.status is JobStatus.STOPPED
-        (entry,) = read_descriptions(data.root / "jobs" / job)["described"]
-        assert [one["text"] for one in entry["clean"]] == ["a red bus"] and entry["attacked"] == []
+        (entry,) = read_descriptions(data.root / "jobs" / job).described
+        assert [one.text for one in entry.clean] == ["a red bus"] and entry.attacked == ()
         assert ended.result["images"][0]["file"] == "image-1.png"
 
 

@@ -197,9 +197,9 @@ def test_the_pictures_of_a_folder_are_described_and_a_full_disk_is_a_sentence(da
         monkeypatch.setattr("zipfile.ZipFile.write", full)
         result = run(data, params, tmp_path / "out", read_vlm=endpoint.settings)
     described = read_descriptions(tmp_path / "out" / FOLDER)
-    assert [entry["image"] for entry in described["described"]] == ["a.png", "b.jpg"]
+    assert [entry.image for entry in described.described] == ["a.png", "b.jpg"]
     assert "a red bus" in (tmp_path / "out" / FOLDER / "report.html").read_text(encoding="utf-8")
-    assert described["cells"][0]["rates"]["target_keywords>=1"]["attacked"]["total"] == 2
+    assert described.cells[0].rates["target_keywords>=1"].attacked.total == 2
     assert "one file" in result["archive_error"] and "archive" not in result and result["complete"]
 
 

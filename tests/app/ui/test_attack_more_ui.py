@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import functools
+import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,14 +13,14 @@ import gradio as gr
 import pytest
 from PIL import Image
 
-from app.handlers.describing import offer_of
+from app.handlers.describing import offer_of, read_descriptions
 from app.handlers.findings import write_folder_findings
 from app.records.folders import FolderFindings
 from app.ui.attack import folder as attack_folder
 from app.ui.attack.describing import DescribingInput
 from app.ui.attack.folder import Brought, add_files, attack_count, brought_markup, leads_to_targets
 from app.ui.attack.results import folder as folder_results
-from app.ui.attack.results.descriptions import descriptions_view
+from app.ui.attack.results.descriptions import descriptions_in, descriptions_view
 from app.ui.attack.tab import AttackTab
 from app.ui.attack.targets import TARGET
 from app.ui.markup.media import Media
@@ -28,8 +29,13 @@ from app.ui.wiring.services import Studio
 from app.visitors.uploads import Uploads
 from foundation.errors import StudioError
 from foundation.images.files import save_png
+from foundation.record import RecordError
 from generator.recipes.recipe import Recipe
+from generator.vlm.describing import Inquiry
+from generator.vlm.record import DescriptionsRecord
+from generator.vlm.report import DESCRIPTIONS_JSON
 from generator.vlm.settings import VlmSettings
+from generator.vlm.verdicts import Described, VlmVerdict
 from tests.app.ui.test_attack_ui import EVIL, snapshot, values
 from tests.browser.folder_standins import cell
 from tests.browser.standins import StandInMeasurements, make_studio
@@ -109,38 +115,64 @@ def test_without_an_endpoint_the_page_says_how_its_owner_sets_one_up(tmp_path: P
 
 
 def descriptions(**changes: Any) -> dict[str, Any]:
-    sample = {"text": EVIL, "error": "", "target_keywords": 0.5, "label_keywords": None, "judge": 0.3}
-    sample |= {"judge_error": EVIL}
-    failed = {**sample, "text": "", "error": EVIL, "target_keywords": None}
+    """What a vision-language model said, in the form that it is written in."""
+    sample = VlmVerdict(sample=0, seed=0, text=EVIL, target_keywords=0.5, judge=0.3, judge_error=EVIL)
+    failed = VlmVerdict(sample=1, seed=1, error=EVIL, judge=0.3, judge_error=EVIL)
+    entry = Described(
+        image=EVIL, attack="a", model=EVIL, survival="saved", label="", targets=(EVIL,), target_words=(EVIL,),
+        label_words=(), target_texts=(EVIL,), clean=(sample, failed), attacked=(sample,),
+    )  # fmt: skip
     rate = {"successes": 1, "total": 2, "rate": 0.5, "ci95": [0.1, 0.9]}
     mean = {"mean": 0.25, "pictures": 1, "ci95": None}
-    entry = {"image": EVIL, "target_words": [EVIL], "label_words": [], "clean": [sample, failed], "attacked": [sample]}
+    costs = {"requests": 3, "prompt_tokens": 100, "completion_tokens": 10, "requests_with_estimated_tokens": 0}
     return {
+        "version": 1,
+        "meaning": "",
         "complete": True,
+        "ended": "",
+        "inquiry": {"models": [EVIL], **Inquiry().model_dump(mode="json", exclude={"models"})},
         "judge_model": EVIL,
-        "costs_of_this_run": {"requests": 3, "prompt_tokens": 100, "completion_tokens": 10, "money": None},
+        "temperature": None,
+        "max_tokens": 100,
+        "seed_sent": False,
+        "costs_of_this_run": {**costs, "money": None},
         "cells": [
             {
-                "model": EVIL, "pictures": 1, "asked": 3, "failed": 1,
-                "rates": {"target_keywords>=0.5": {"clean": rate, "attacked": rate}},
-                "means": {"judge": {"clean": None, "attacked": mean}},
+                "attack": "a", "model": EVIL, "survival": "saved", "pictures": 1, "asked": 3, "failed": 1,
+                "rates": {"target_keywords>=0.5": {"attacked": rate, "clean": rate}},
+                "means": {"judge": {"attacked": mean, "clean": None}},
             }
         ],
-        "described": [entry],
+        "described": [entry.model_dump(mode="json")],
         "unreadable": [{"attack": "a", "image": EVIL, "why": EVIL}],
         **changes,
     }  # fmt: skip
 
 
+def read(**changes: Any) -> DescriptionsRecord:
+    return DescriptionsRecord.read(descriptions(**changes))
+
+
 def test_answers_stand_before_and_after_and_are_escaped() -> None:
-    assert descriptions_view({}, "") == ""
-    page = descriptions_view(descriptions(), EVIL)
+    assert descriptions_view(None, "") == ""
+    page = descriptions_view(read(), EVIL)
     assert "<img" not in page and page.count("&lt;img") > 8
     assert "2 of 3 answers" in page and "1 of 2<small>50%, 10% to 90%</small>" in page
     assert "at least 50% of the target&#x27;s keywords" in page and page.count("<li>") == 3
-    assert "It was stopped" in descriptions_view(descriptions(complete=False), "")
-    coming = descriptions_view(descriptions(complete=False), "", going_on=True)
+    assert "It was stopped" in descriptions_view(read(complete=False), "")
+    coming = descriptions_view(read(complete=False), "", going_on=True)
     assert "added as they come" in coming and "It was stopped" not in coming
+
+
+def test_what_descriptions_lack_is_said(tmp_path: Path) -> None:
+    assert DescriptionsRecord.read(descriptions()).to_json() == descriptions()
+    assert read_descriptions(tmp_path) is None
+    for place in ("cells", "described", "costs_of_this_run", "complete"):
+        written = {name: value for name, value in descriptions().items() if name != place}
+        (tmp_path / DESCRIPTIONS_JSON).write_text(json.dumps(written))
+        with pytest.raises(RecordError, match=f"This record of descriptions cannot be read: it lacks '{place}'"):
+            read_descriptions(tmp_path)
+        assert f"it lacks &#x27;{place}&#x27;" in descriptions_in(tmp_path, "")
 
 
 # ---------------------------------------------------------------------- a folder

@@ -248,7 +248,7 @@ def test_nobody_there_is_a_sentence() -> None:
         settings = endpoint.settings(retries=1)
     with VlmClient(settings) as client, pytest.raises(VlmError, match="cannot be reached"):
         client.ask(asking())
-    assert client.ledger.to_json()["prompt_tokens"] == 0
+    assert client.ledger.record().prompt_tokens == 0
 
 
 def test_this_machine_is_asked_without_the_users_proxies(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:

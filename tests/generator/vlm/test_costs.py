@@ -49,7 +49,7 @@ def test_money_is_counted_and_capped() -> None:
     ledger.add(Usage(2500, 0, estimated=True))
     with pytest.raises(CapReached, match=r"0\.008 is spent"):
         ledger.check()
-    assert ledger.to_json()["requests_with_estimated_tokens"] == 1
+    assert ledger.record().requests_with_estimated_tokens == 1
 
 
 def test_without_prices_there_is_no_money() -> None:

@@ -18,7 +18,8 @@ from generator.vlm.asking import SpareTime
 from generator.vlm.client import VlmClient
 from generator.vlm.describing import Descriptions, Inquiry, describe
 from generator.vlm.journal import Journal
-from generator.vlm.report import cells_of, to_csv, to_json, to_text
+from generator.vlm.record import DescriptionsRecord
+from generator.vlm.report import cells_of, record_of, to_csv, to_text
 from tests.generator.transfer.standins import Context, save_photos, tinted
 from tests.generator.vlm.server import KEY, Endpoint, Handler, Seen, answer, completion, silence, status
 
@@ -242,7 +243,9 @@ def test_reports_have_everything_but_the_address_and_the_key(endpoint: Endpoint,
     settings, inquiry = endpoint.settings(price_in=1.0, price_out=1.0), Inquiry(samples=1)
     with VlmClient(settings) as client:
         found = describe(Context(), cases, client, inquiry)
-        report = to_json(found, inquiry, settings, client.ledger)
+        report = record_of(found, inquiry, settings, client.ledger).to_json()
+    assert DescriptionsRecord.read(report).to_json() == report
+    assert report["described"] == [entry.model_dump(mode="json") for entry in found.described]
     text = json.dumps(report, allow_nan=False)
     assert report["complete"] and report["inquiry"]["models"] == ["eyes"] and report["seed_sent"] is True
     assert report["costs_of_this_run"]["money"] == pytest.approx(4 * 110 / 1e6)

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from generator.transfer.report import inert
+from generator.vlm.describing import Inquiry
+from generator.vlm.record import DescriptionsRecord
 from generator.vlm.report import cells_of, to_csv
-from generator.vlm.report_html import LONGEST_SHOWN, addition_of, summary_json
+from generator.vlm.report_html import LONGEST_SHOWN, addition_of, summary_of
 from generator.vlm.verdicts import Described, VlmVerdict
 from tests.generator.cli.test_vlm import BATCH, Run, run  # noqa: F401 -- a fixture
 from tests.generator.vlm.server import Endpoint, answer
@@ -37,18 +39,27 @@ def described(text: str, image: str = "p0", survival: str = "saved", error: str 
     )
 
 
-def found(*entries: Described, **changes: Any) -> dict[str, Any]:
+def found(*entries: Described, **changes: Any) -> DescriptionsRecord:
     """What descriptions.json would hold, read back."""
     whole = {
+        "version": 1,
         "meaning": "m",
         "complete": True,
         "ended": "",
         "judge_model": None,
-        "inquiry": {"question": "What <is> this?"},
-        "cells": [cell.to_json() for cell in cells_of(entries)],
+        "inquiry": {**Inquiry().model_dump(), "question": "What <is> this?"},
+        "temperature": None,
+        "max_tokens": 100,
+        "seed_sent": True,
+        "costs_of_this_run": {
+            **dict.fromkeys(("requests", "prompt_tokens", "completion_tokens", "requests_with_estimated_tokens"), 0),
+            "money": None,
+        },
+        "cells": [cell.record().to_json() for cell in cells_of(entries)],
         "described": [entry.model_dump(mode="json") for entry in entries],
+        "unreadable": [],
     }
-    return json.loads(json.dumps(whole | changes))  # type: ignore[no-any-return]
+    return DescriptionsRecord.read(json.loads(json.dumps(whole | changes)))
 
 
 class Tags(HTMLParser):
@@ -95,7 +106,7 @@ def test_a_long_answer_is_cut_and_the_files_have_it() -> None:
 
 
 def test_the_summary_has_the_sums_and_names_the_files() -> None:
-    summary = summary_json(found(described("a frog")))
+    summary = summary_of(found(described("a frog"))).to_json()
     assert summary["files"] == ["descriptions.json", "descriptions.csv"] and len(summary["cells"]) == 1
     assert "described" not in summary
 

@@ -5,15 +5,13 @@ Pure functions of a snapshot and its findings; see `app.records.folders` for the
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from app.handlers.describing import read_descriptions
 from app.handlers.findings import read_folder_findings
 from app.handlers.folders import ARCHIVE, FOLDER
 from app.records.findings import VictimFound
 from app.records.folders import AttackedPhoto, FolderFindings, folder_result_of
 from app.records.pictures import note_of
-from app.ui.attack.results.descriptions import descriptions_view
+from app.ui.attack.results.descriptions import descriptions_in
 from app.ui.markup import charts, markup, results
 from app.ui.markup.media import Media
 from foundation.intervals import RateRecord
@@ -52,15 +50,10 @@ def folder_more(job: JobSnapshot, titles: Mapping[str, str]) -> str:
     return markup.join(
         [
             folder_tables(job, titles),
-            descriptions_view(descriptions_of(job), error),
+            descriptions_in(Path(job.folder) / FOLDER, error),
             "" if result is None else results.recipe_fold(result.recipe),
         ]
     )
-
-
-def descriptions_of(job: JobSnapshot) -> Mapping[str, Any]:
-    """What a vision-language model said of the photos; empty if nothing was asked."""
-    return read_descriptions(Path(job.folder) / FOLDER)
 
 
 def folder_tables(job: JobSnapshot, titles: Mapping[str, str]) -> str:
