@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import JsonValue
 
 from app.api.values import (
     PICTURES,
@@ -15,8 +16,17 @@ from app.api.values import (
     TextOrder,
 )
 from app.evaluation.order import EvaluationOrder, LabelledUpload
-from app.handlers.describing import DescribeWish
-from app.handlers.folders import FolderOrder, goes_on
+from app.handlers.folders import goes_on
+from app.records.params import (
+    AttackedParams,
+    AttackParams,
+    DescribeWish,
+    EvaluateParams,
+    FolderOrder,
+    FolderParams,
+    ImageParams,
+    TextParams,
+)
 from app.ui.attack.describing import NOT_SET_UP
 from app.ui.attack.tab import title_of as title_of_attack
 from app.ui.classes.tab import title_of as title_of_class
@@ -48,7 +58,8 @@ class Orders:
         infos = self._models(recipe.models)
         _refuse_kind(infos, "encoder", "A model that reads texts knows no classes: choose a classifier.")
         refuse_unknown(self.studio, recipe.models, recipe.classes)
-        return self._submit("image", _params(order), order.title or title_of_class(recipe))
+        params = ImageParams.model_validate(_told(order))
+        return self._submit("image", params.to_json(), order.title or title_of_class(recipe))
 
     def draw_text(self, order: TextOrder) -> str:
         """Submit a picture of a text."""
@@ -59,8 +70,8 @@ class Orders:
             raise StudioError("None of these models reads texts: choose a CLIP model.")
         refuse_unknown_prompts(recipe, readers)
         refuse_unknown(self.studio, recipe.models, recipe.classes)
-        params = {**_params(order), **self._pictures(order, recipe, PICTURES)}
-        return self._submit("text", params, order.title or title_of_text(recipe))
+        params = TextParams.model_validate({**_told(order), **self._pictures(order, recipe, PICTURES)})
+        return self._submit("text", params.to_json(), order.title or title_of_text(recipe))
 
     def attack(self, order: AttackOrder) -> str:
         """Submit an attack on a photo, or on a folder of them."""
@@ -69,10 +80,11 @@ class Orders:
         if recipe.objective != "leave":
             refuse_unknown(self.studio, recipe.models, recipe.classes)
         pictures = self._pictures(order, recipe, ("source", "target"))
-        params: dict[str, Any] = {**_params(order), **pictures, "with_recipe": order.with_recipe}
+        told = {**_told(order), **pictures, "with_recipe": order.with_recipe}
         title = order.title or title_of_attack(recipe)
+        folder: FolderOrder | None = None
         if order.folder is not None:
-            params["folder"] = self._folder(order.folder, recipe, pictures)
+            folder = self._folder(order.folder, recipe, pictures)
             count = len(order.folder.photos)
             title = order.title or f"{title}, {'one photo' if count == 1 else f'{count:,} photos'}"
         elif "source" not in pictures:
@@ -81,28 +93,31 @@ class Orders:
             refuse_unknown_prompts(recipe, [info for info in infos if info.kind == "encoder"])
         if wish is not None:
             wish.label_list()  # refused now rather than by the job
-            params["explore"] = wish.model_dump(mode="json")
-        if order.describe is not None:
-            params["describe"] = self._describe(order.describe)
-        return self._submit("attack", params, title)
+        told |= {"explore": wish, "describe": None if order.describe is None else self._describe(order.describe)}
+        params: AttackedParams
+        if folder is None:
+            params = AttackParams.model_validate(told)
+        else:
+            params = FolderParams.model_validate({**told, "folder": folder})
+        return self._submit("attack", params.to_json(), title)
 
-    def _folder(self, folder: FolderOrder, recipe: Recipe, pictures: Mapping[str, str]) -> dict[str, Any]:
-        """The photos of an attack as parameters. StudioError for one that is not there."""
+    def _folder(self, folder: FolderOrder, recipe: Recipe, pictures: Mapping[str, str]) -> FolderOrder:
+        """The photos of an attack. StudioError for one that is not there."""
         if "source" in pictures:
             raise StudioError("An attack is on a 'source' or on a 'folder': give one of them.")
         for photo in folder.photos:
             self.studio.uploads.find(photo.digest, self.owner)
         alone = folder.alone and len(recipe.models) > 1
-        return folder.model_copy(update={"alone": alone}).model_dump(mode="json")
+        return folder.model_copy(update={"alone": alone})
 
-    def _describe(self, wish: DescribeWish) -> dict[str, Any]:
-        """What a vision-language model is asked, as parameters. StudioError where there is nobody to ask."""
+    def _describe(self, wish: DescribeWish) -> DescribeWish:
+        """What a vision-language model is asked. StudioError where there is nobody to ask."""
         if self.studio.vlm() is None:
             raise StudioError(f"Nobody can be asked to describe pictures. {NOT_SET_UP}")
         if wish.similarity:
             (info,) = self._models((wish.similarity,))
             _refuse_kind([info], "classifier", "Texts are compared by a model that reads texts: choose a CLIP model.")
-        return wish.model_dump(mode="json")
+        return wish
 
     def evaluate(self, order: EvaluateOrder) -> str:
         """Submit an evaluation of a model."""
@@ -118,7 +133,7 @@ class Orders:
             owner=self.owner,
         )
         params = self.studio.evaluations.params(wanted)
-        return self._submit("evaluate", params, order.title or f"{info.title} on {order.data}")
+        return self._submit("evaluate", params.to_json(), order.title or f"{info.title} on {order.data}")
 
     def go_on(self, job: JobSnapshot, order: ContinueOrder) -> str:
         """Submit what goes on from where a job of this owner ended, as the page's buttons do."""
@@ -128,9 +143,10 @@ class Orders:
             known = [suite.name for suite in self.studio.evaluations.suites()]
             if unknown := [name for name in order.suites if name not in known]:
                 raise StudioError(f"There are no attacks called '{unknown[0]}': choose of {', '.join(known)}.")
-            params = self.studio.evaluations.continued(job.id, job.params, order.suites)
+            asked = EvaluateParams.asked(job.params)
+            params = self.studio.evaluations.continued(job.id, asked, order.suites).to_json()
         elif job.kind == "text" and has_pictures(job):
-            params = continued(job, order.picture - 1, self.studio.uploads).params
+            params = continued(job, order.picture - 1, self.studio.uploads).params.to_json()
         elif goes_on(job.params, job.result, Path(job.folder)):
             params = {**job.params, "continues": job.id}
         else:
@@ -156,7 +172,7 @@ class Orders:
             self.studio.uploads.find(digest, self.owner)
         return found
 
-    def _submit(self, kind: str, params: Mapping[str, Any], title: str) -> str:
+    def _submit(self, kind: str, params: Mapping[str, JsonValue], title: str) -> str:
         request = JobRequest(
             kind=kind,
             params=params,
@@ -168,10 +184,9 @@ class Orders:
         return self.studio.jobs.submit(request)
 
 
-def _params(order: RecipeOrder) -> dict[str, Any]:
-    """The parameters that every picture has."""
-    kept = {} if order.with_recipe else {"with_recipe": False}
-    return {"recipe": order.recipe.model_dump(mode="json"), **kept}
+def _told(order: RecipeOrder) -> dict[str, object]:
+    """What every picture's job is told."""
+    return {"recipe": order.recipe} if order.with_recipe else {"recipe": order.recipe, "with_recipe": False}
 
 
 def _refuse_kind(infos: Sequence[ModelInfo], kind: str, sentence: str) -> None:

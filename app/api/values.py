@@ -6,9 +6,8 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.evaluation.order import DataChoice, SuiteChoice
-from app.handlers.describing import DescribeWish, Offer
-from app.handlers.exploring import Wish
-from app.handlers.folders import FolderOrder
+from app.handlers.describing import Offer
+from app.records.params import DescribeWish, FolderOrder, Wish
 from foundation.catalogue.entry import Kind, ModelInfo, Origin
 from foundation.jobs.store.model import TITLE_LENGTH, JobSnapshot, JobStatus
 from foundation.progress import Unit

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from app.records.params import Wish
 from generator.optimisers.loop import MAX_PIXELS
 from generator.priors.operators import Size, layer_shape, parse_resolutions
 from generator.priors.prior import choose_form
@@ -18,6 +19,7 @@ from generator.production.production import between_looks
 from generator.recipes.checks import may_end_early
 from generator.recipes.completion import AUTO_RESOLUTIONS, auto_kind, auto_resolutions
 from generator.recipes.recipe import Recipe
+from generator.victims.survival import find_survivals
 from generator.views.registry import VIEWS, OneOf, parse_views
 
 DRAWS = 8
@@ -94,6 +96,13 @@ class Extras:
     victims: tuple[str, ...] = ()
     survivals: int = 0
     onlookers: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, wish: Wish | None, onlookers: tuple[str, ...] = ()) -> "Extras":
+        """What a wish adds; nothing where there is none."""
+        if wish is None:
+            return cls(onlookers=onlookers)
+        return cls(wish.victims, len(find_survivals(wish.survivals)), onlookers)
 
 
 NOTHING_MORE = Extras()

@@ -6,12 +6,12 @@ A browser names data, never places: data sets are those that lie in the data dir
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from app.evaluation.order import DataChoice, LabelledUpload
+from app.records.params import LabelledPicture
 from app.visitors.data_dir import DataDir
 from app.visitors.upload_files import list_examples
 from foundation.command_line.program import called
@@ -155,7 +155,7 @@ class EvaluationData:
 
     def images(
         self, choice: str, class_names: Sequence[str], brought: Sequence[LabelledUpload], owner: str
-    ) -> list[dict[str, str]]:
+    ) -> tuple[LabelledPicture, ...]:
         """What a visitor's job is told of pictures that come with it: their digests and labels; empty for data sets.
 
         StudioError if one of them is no longer here.
@@ -167,14 +167,19 @@ class EvaluationData:
             ]
         for image in brought:
             self.data.upload(image.digest, owner)
-        return [{"digest": image.digest, "label": image.label} for image in brought]
+        return tuple(LabelledPicture(digest=image.digest, label=image.label) for image in brought)
 
     def _drawings(self, class_names: Sequence[str]) -> list[Path]:
         return [path for path in list_examples(self.examples) if path.stem in class_names]
 
 
 def load_images(
-    data: DataDir, name: str, images: object, class_names: Sequence[str], side: int | None, owner: str = "local"
+    data: DataDir,
+    name: str,
+    images: Sequence[LabelledPicture] | None,
+    class_names: Sequence[str],
+    side: int | None,
+    owner: str = "local",
 ) -> LabelledImages:
     """The images called ``name`` for a model with these classes, at ``side`` pixels (None: as they are).
 
@@ -226,26 +231,23 @@ def _named_set(data: DataDir, name: str, classes: tuple[str, ...]) -> LabelledIm
 
 
 def _pictures(
-    data: DataDir, images: object, name: str, classes: tuple[str, ...], side: int, owner: str
+    data: DataDir,
+    images: Sequence[LabelledPicture] | None,
+    name: str,
+    classes: tuple[str, ...],
+    side: int,
+    owner: str,
 ) -> LabelledImages:
-    if not isinstance(images, list) or not images:
+    if not images:
         raise StudioError("No image has a label yet: bring some, and choose what each shows.")
     pixels, labels = [], []
     for image in images:
-        digest, label = _entry(image)
-        if label not in classes:
-            raise StudioError(f"The model knows no class called {label!r}. Choose one of: {listed(classes)}.")
-        pixels.append(np.asarray(centre_square(load_image(data.upload(digest, owner)), side)))
-        labels.append(classes.index(label))
+        if image.label not in classes:
+            raise StudioError(f"The model knows no class called {image.label!r}. Choose one of: {listed(classes)}.")
+        pixels.append(np.asarray(centre_square(load_image(data.upload(image.digest, owner)), side)))
+        labels.append(classes.index(image.label))
     stacked = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
     return LabelledImages(stacked, torch.tensor(labels), classes, PICTURES[name])
-
-
-def _entry(image: Any) -> tuple[str, str]:
-    """The digest and the label of one image of a job."""
-    if not isinstance(image, Mapping):
-        raise StudioError("An image of an evaluation has a digest and a label.")
-    return str(image.get("digest", "")), str(image.get("label", ""))
 
 
 def _fit(names: Sequence[str], class_names: Sequence[str]) -> bool:

@@ -9,12 +9,12 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from app.evaluation.data import EvaluationData
 from app.evaluation.order import Cost, DataChoice, EvaluationOrder, KnownReport, ReportFiles, ShippedReport, SuiteChoice
 from app.evaluation.shipped import shipped_reports
 from app.evaluation.speeds import Speeds
+from app.records.params import EvaluateParams
 from app.visitors.data_dir import DataDir
 from foundation.catalogue.catalogue import Catalogue
 from foundation.catalogue.entry import ModelInfo
@@ -90,7 +90,7 @@ class Evaluations:
 
         return {name: cost((name,)) for name in SUITES}, cost(tuple(chosen)) if chosen else None
 
-    def params(self, order: EvaluationOrder) -> Mapping[str, Any]:
+    def params(self, order: EvaluationOrder) -> EvaluateParams:
         """The parameters of the job that does what is ordered. StudioError: something in it does not fit."""
         choice = next((choice for choice in self.data(order.model) if choice.name == order.data), None)
         if choice is None:
@@ -98,19 +98,19 @@ class Evaluations:
         if choice.why_not:
             raise StudioError(choice.why_not)
         images = self.images.images(order.data, self._class_names(order.model), order.images, order.owner)
-        return {"config": self._config(order).model_dump(mode="json"), "images": images}
+        return EvaluateParams(config=self._config(order), images=images)
 
-    def continued(self, job_id: str, params: Mapping[str, Any], suites: Sequence[str]) -> Mapping[str, Any]:
+    def continued(self, job_id: str, asked: EvaluateParams, suites: Sequence[str]) -> EvaluateParams:
         """The parameters of the job that goes on from where an earlier one ended, with these suites too."""
         folder = job_folder(self.data_dir, job_id)
         known = self.report(folder.parent)
         if known is None:
             raise StudioError("There is nothing yet to go on from: start the evaluation again.")
-        config = params["config"]
-        every = tuple(dict.fromkeys((*config["suites"], *suites)))
-        if known.report.complete and set(every) == set(config["suites"]):
+        config = asked.config
+        every = tuple(dict.fromkeys((*config.suites, *suites)))
+        if known.report.complete and set(every) == set(config.suites):
             raise StudioError("These attacks are all done. Choose more of them above to go on from here.")
-        return {**params, "config": {**config, "suites": list(every)}, "continues": job_id}
+        return EvaluateParams.of(asked, config=config.model_copy(update={"suites": every}), continues=job_id)
 
     def shipped(self) -> Sequence[ShippedReport]:
         """The evaluations that came with the models, each with a folder like a job's."""

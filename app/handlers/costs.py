@@ -3,20 +3,28 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any
 
-from app.costs.estimates import NOTHING_MORE, Extras
+from app.costs.estimates import Extras
 from app.costs.timings import Timings
-from app.handlers.exploring import Wish
+from app.records.params import AskedFolder, AskedRecipe, AskedWish, Digest, FolderOrder, JobParams
 from app.visitors.uploads import Kept, Uploads
-from foundation.command_line.settings import validated
 from foundation.errors import StudioError
 from foundation.jobs.store.model import Cost, JobRequest
+from foundation.record import Maybe
 from generator.priors.operators import Size
 from generator.recipes.recipe import Recipe
 
 UNKNOWN_HOURS = 1.0
 """What a job counts of which nothing can be told before it runs, such as an evaluation."""
+
+
+class _Costly(JobParams):
+    """What the cost of any job depends on that makes pictures; the handler of its kind judges the rest."""
+
+    recipe: AskedRecipe
+    source: Maybe[Digest] = None
+    explore: Maybe[AskedWish] = None
+    folder: Maybe[AskedFolder] = None
 
 
 def cost_of(request: JobRequest, uploads: Uploads, timings: Timings) -> Cost:
@@ -25,23 +33,19 @@ def cost_of(request: JobRequest, uploads: Uploads, timings: Timings) -> Cost:
     Raises:
         StudioError: its recipe, its photo or what it is to find out cannot be used.
     """
-    params = request.params
-    if not isinstance(params.get("recipe"), Mapping):
+    if not isinstance(request.params.get("recipe"), Mapping):
         return Cost(hours=UNKNOWN_HOURS)
-    recipe = Recipe.model_validate(params["recipe"])
-    explore = params.get("explore")
-    extras = NOTHING_MORE if explore is None else validated(Wish, explore).extras()
-    folder = params.get("folder")
-    if isinstance(folder, Mapping):
-        return _folder_cost(recipe, extras, folder, request, uploads, timings)
-    source = params.get("source")
-    photo = _size(uploads, str(source), request.owner) if source else None
-    cost = timings.cost(recipe, request.device, photo, extras)
+    asked = _Costly.asked(request.params)
+    extras = Extras.of(asked.explore)
+    if asked.folder is not None:
+        return _folder_cost(asked.recipe, extras, asked.folder, request, uploads, timings)
+    photo = _size(uploads, asked.source, request.owner) if asked.source else None
+    cost = timings.cost(asked.recipe, request.device, photo, extras)
     return Cost(cost.bytes, cost.seconds / 3600)
 
 
 def _folder_cost(
-    recipe: Recipe, extras: Extras, folder: Mapping[str, Any], request: JobRequest, uploads: Uploads, timings: Timings
+    recipe: Recipe, extras: Extras, folder: FolderOrder, request: JobRequest, uploads: Uploads, timings: Timings
 ) -> Cost:
     """Of one photo after another: their hours together, and the memory of the largest.
 
@@ -57,15 +61,15 @@ def _folder_cost(
             costs.append(Cost(cost.bytes, photos * cost.seconds / 3600))
     if refusals and not costs:
         raise refusals[0]
-    attacks = 2 if folder.get("alone") else 1  # the models alone take about as long as all of them together
+    attacks = 2 if folder.alone else 1  # the models alone take about as long as all of them together
     return Cost(max((cost.bytes for cost in costs), default=0), attacks * sum(cost.hours for cost in costs))
 
 
-def _sizes(folder: Mapping[str, Any], owner: str, uploads: Uploads) -> Iterator[Size]:
+def _sizes(folder: FolderOrder, owner: str, uploads: Uploads) -> Iterator[Size]:
     """Of the photos of a folder that are still here."""
-    for photo in folder.get("photos", ()):
+    for photo in folder.photos:
         with suppress(StudioError):
-            yield _size(uploads, str(photo["digest"]), owner)
+            yield _size(uploads, photo.digest, owner)
 
 
 def _size(uploads: Uploads, digest: str, owner: str) -> Size:

@@ -10,13 +10,11 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor
 
+from app.records.params import DescribeWish
 from foundation.catalogue.catalogue import Catalogue
-from foundation.command_line.settings import validated
 from foundation.errors import StudioError
 from foundation.files.read_once import read_once
 from foundation.files.text_files import read_json
@@ -30,46 +28,10 @@ from generator.transfer.table import Case
 from generator.victims.survival import SAVED
 from generator.vlm.asking import ReadSettings, Wanted, describe_cases
 from generator.vlm.costs import Estimate, estimate
-from generator.vlm.describing import QUESTION, Inquiry
 from generator.vlm.record import DescriptionsRecord
 from generator.vlm.report import DESCRIPTIONS_JSON
 from generator.vlm.report_html import save_described
-from generator.vlm.scoring import parse_keywords
 from generator.vlm.settings import NOT_CONFIGURED, VlmSettings
-
-MOST_SAMPLES = 10
-"""Answers to one picture that a page can ask for."""
-"""How messages about it begin."""
-
-
-class DescribeWish(BaseModel):
-    """What is asked of a vision-language model about an attack, as a page asks for it; see `Inquiry`.
-
-    Attributes:
-        question: goes along with each picture.
-        samples: answers to each picture.
-        keywords: those of the target, as in `parse_keywords`; () for the words of the target itself.
-        similarity: name of the encoder that compares texts, "" for none.
-        judge: whether a model judges how similar texts are.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
-
-    question: str = Field(QUESTION, min_length=1, max_length=2000)
-    samples: int = Field(3, ge=1, le=MOST_SAMPLES)
-    keywords: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field((), max_length=50)
-    similarity: str = Field("", max_length=200)
-    judge: bool = False
-
-    @field_validator("keywords")
-    @classmethod
-    def _are_words(cls, keywords: tuple[str, ...]) -> tuple[str, ...]:
-        parse_keywords(keywords, Names())
-        return keywords
-
-    def inquiry(self) -> Inquiry:
-        """What is asked of the model of the settings."""
-        return Inquiry(question=self.question, samples=self.samples, keywords=self.keywords, judge=self.judge)
 
 
 @dataclass(frozen=True)
@@ -114,12 +76,6 @@ def read_offer(read: ReadSettings) -> Offer | None:
 def requests_for(samples: int, *, judge: bool, photos: int = 1) -> int:
     """How many requests describing photos and their attacked pictures takes at most, if none has to be repeated."""
     return photos * 2 * samples * (2 if judge else 1)
-
-
-def describe_wish(params: Mapping[str, object]) -> DescribeWish | None:
-    """What the parameters of a job ask of a vision-language model; None for nothing. StudioError: it makes no sense."""
-    asked = params.get("describe")
-    return None if asked is None else validated(DescribeWish, asked)
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,16 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
-
-from app.costs.estimates import Extras
 from app.handlers.exploring_pictures import AnyVictim, Frames, Subject, draw_all
 from app.handlers.findings import write_findings
 from app.records.findings import AnswerFound, Asked, AttackFindings, RowFound, VictimFound
+from app.records.params import Wish
 from foundation.catalogue.catalogue import Catalogue
 from foundation.errors import StudioError
 from foundation.jobs import JobContext
 from foundation.progress import Progress
-from generator.classes.labels import LABEL_LISTS, LabelList, captions
+from generator.classes.labels import LabelList
 from generator.inputs.photos import Photo
 from generator.recipes.recipe import Recipe
 from generator.synthesis.synthesis import Model
@@ -33,7 +30,7 @@ from generator.transfer.perceptual import Distances
 from generator.transfer.report import Report
 from generator.transfer.table import Case, Comparison, Row, compare
 from generator.victims.store import VerdictStore
-from generator.victims.survival import SAVED, SURVIVALS, find_survivals
+from generator.victims.survival import SAVED, find_survivals
 from generator.victims.verdicts import Verdict
 from generator.victims.victims import unknown_note, victim_of
 
@@ -43,47 +40,6 @@ PHOTO = "photo"
 AT_ONCE = 4
 """Things that happen to the file between two updates of the page."""
 """How messages about the tables begin."""
-
-
-class Wish(BaseModel):
-    """What is to be found out about an attack, as a page asks for it.
-
-    Attributes:
-        victims: names of models to test on, beside those attacked with.
-        labels: the list that CLIP victims choose from, in `LABEL_LISTS`.
-        captions: what they choose from instead, if there is any.
-        survivals: what happens to the file, in `SURVIVALS`.
-        label: what the photo shows, by name; "" for what each model says now.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
-
-    victims: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field((), max_length=24)
-    labels: str = "cifar10"
-    captions: tuple[Annotated[str, Field(min_length=1, max_length=300)], ...] = Field((), max_length=200)
-    survivals: tuple[str, ...] = Field((), max_length=len(SURVIVALS))
-    label: str = Field("", max_length=200)
-
-    @field_validator("labels")
-    @classmethod
-    def _is_listed(cls, name: str) -> str:
-        if name not in LABEL_LISTS:
-            raise ValueError(f"there is no list of labels called so: choose {', '.join(LABEL_LISTS)}")
-        return name
-
-    @field_validator("survivals")
-    @classmethod
-    def _can_happen(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        find_survivals(names)
-        return names
-
-    def extras(self) -> Extras:
-        """What that adds to the cost of an attack."""
-        return Extras(self.victims, len(find_survivals(self.survivals)))
-
-    def label_list(self) -> LabelList:
-        """What CLIP victims choose from. StudioError for captions that are no choice."""
-        return captions(self.captions) if self.captions else LABEL_LISTS[self.labels]()
 
 
 @dataclass(frozen=True, eq=False)

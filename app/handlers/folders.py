@@ -11,20 +11,18 @@ import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
-from torch import Tensor
+from pydantic import JsonValue
 
 from app.evaluation.service import take_over
-from app.handlers.describing import Describer, describe_wish, read_descriptions
-from app.handlers.exploring import Wish, load_victims
+from app.handlers.describing import Describer, read_descriptions
+from app.handlers.exploring import load_victims
 from app.handlers.findings import write_folder_findings
-from app.handlers.pictures import Workshop, load_models, recipe_of, switch, write_result
+from app.handlers.pictures import Workshop, load_models, write_result
 from app.records.findings import VictimFound
 from app.records.folders import AttackedPhoto, FolderFindings, FolderResult, MissingPhoto
+from app.records.params import FolderOrder, FolderParams, Wish
 from app.records.pictures import NothingMade
-from foundation.command_line.settings import validated
 from foundation.errors import StudioError
 from foundation.images.files import load_image, to_tensor
 from foundation.jobs import JobContext
@@ -44,44 +42,10 @@ from generator.victims.victims import Victim, unknown_note
 logger = logging.getLogger(__name__)
 
 FOLDER, PHOTOS, ARCHIVE = "batch", "photos", "batch.zip"
-MOST_PHOTOS = 1000
-"""Photos in one job of a page; the command line takes any number."""
 MOST_SHOWN = 60
 """Pictures that the findings name."""
 _PACKED = frozenset({".png", ".jpg"})
 """Files that are packed already."""
-
-_Name = Annotated[str, Field(min_length=1, max_length=250)]
-
-
-class FolderPhoto(BaseModel):
-    """One photo: its digest among the uploads, the name of its file, and what a label file says about it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    name: _Name
-    label: str = Field("", max_length=300)
-    target: str = Field("", max_length=300)
-
-
-class FolderOrder(BaseModel):
-    """Which photos are attacked, and which are not, with a sentence on why. No two go by the same name.
-
-    With `alone`, each of the models is also attacked with alone: the table then has all pairs.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    photos: tuple[FolderPhoto, ...] = Field(min_length=1, max_length=MOST_PHOTOS)
-    alone: bool = False
-    left_out: dict[_Name, Annotated[str, Field(max_length=1000)]] = Field({}, max_length=MOST_PHOTOS)
-
-    @model_validator(mode="after")
-    def _differ(self) -> Self:
-        if len({photo.name.casefold() for photo in self.photos}) < len(self.photos):
-            raise ValueError("two photos have the same name: rename one of them")
-        return self
 
 
 def attack_folder(context: JobContext, shop: Workshop) -> dict[str, JsonValue]:
@@ -90,14 +54,13 @@ def attack_folder(context: JobContext, shop: Workshop) -> dict[str, JsonValue]:
     The result has the recipe, whether all is complete, and the file that has everything. StudioError: the parameters
     make no sense, or every photo failed; one that fails is a sentence in the findings.
     """
-    order = validated(FolderOrder, context.params.get("folder"))
-    wish = validated(Wish, context.params.get("explore") or {})
-    labels, asked = wish.label_list(), describe_wish(context.params)
-    recipe = recipe_of(context.params, "attack")
+    told = FolderParams.asked(context.params)
+    order, wish, asked, recipe = told.folder, told.explore or Wish(), told.describe, told.recipe
+    labels = wish.label_list()
     folder = context.dir / FOLDER
-    take_over(shop.data, context.params.get("continues"), folder, FOLDER)
+    take_over(shop.data, told.continues, folder, FOLDER)
     photos, left_out = _bring(order, shop, context.owner, folder / PHOTOS)
-    target = _target(context, shop)
+    target = to_tensor(load_image(shop.data.upload(told.target, context.owner))) if told.target else None
     context.progress(Progress(0, 0, "Loading the models", unit="items"))
     try:
         models, revisions = load_models(recipe, shop, context)
@@ -115,8 +78,7 @@ def attack_folder(context: JobContext, shop: Workshop) -> dict[str, JsonValue]:
         victims += [] if victim is None else [victim]
     notes = tuple(note for victim in victims if (note := unknown_note(victim)))
     measuring = Measuring(victims, tuple(survivals), left_out=left_out, notes=notes)
-    keep = switch(context.params, "with_recipe")
-    plan = AttackPlan(attacks, photos, folder, target, with_recipe=keep)
+    plan = AttackPlan(attacks, photos, folder, target, with_recipe=told.with_recipe)
     report: Report | None = None
     for report in attack_by_photo(context, plan, models, measuring):
         found.keep(report)
@@ -226,12 +188,6 @@ def _bring(order: FolderOrder, shop: Workshop, owner: str, place: Path) -> tuple
     if not photos:
         raise StudioError("None of the photos is here any more: bring them again.")
     return tuple(photos), left_out
-
-
-def _target(context: JobContext, shop: Workshop) -> Tensor | None:
-    """The picture that the attacks lead to, if there is one."""
-    named = context.params.get("target")
-    return to_tensor(load_image(shop.data.upload(str(named), context.owner))) if named else None
 
 
 def _pack(context: JobContext) -> dict[str, str]:

@@ -10,13 +10,12 @@ from PIL import Image
 from app.costs.estimates import Cost
 from app.costs.timings import Timings
 from app.handlers.aside import Aside
-from app.handlers.exploring import Wish
 from app.handlers.onlookers import ask
 from app.handlers.pictures import extras_of
 from app.handlers.spectra import spectrum_of
+from app.records.params import Wish
 from foundation.catalogue.catalogue import Catalogue
 from foundation.catalogue.entry import ModelInfo
-from foundation.command_line.settings import validated
 from foundation.errors import StudioError
 from generator.priors.operators import Size
 from generator.recipes.recipe import Recipe
@@ -45,7 +44,7 @@ class Measurements:
         self,
         recipe: Recipe,
         photo: Path | None = None,
-        explore: Mapping[str, Any] | None = None,
+        explore: Wish | None = None,
         *,
         size: Size | None = None,
     ) -> Cost:
@@ -56,7 +55,7 @@ class Measurements:
         if size is None and photo is not None:
             size = _size_of(photo)
         infos = {info.name: info for info in self.list_models()}
-        extras = extras_of(recipe, None if explore is None else validated(Wish, explore), infos)
+        extras = extras_of(recipe, explore, infos)
         return self.timings.cost(recipe, self.device, size, extras)
 
     def opinions(self, picture: Path) -> Answers:

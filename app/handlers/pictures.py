@@ -12,9 +12,8 @@ import logging
 import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import JsonValue
 from torch import Tensor
@@ -22,17 +21,17 @@ from torch import Tensor
 from app.costs.estimates import Extras
 from app.costs.timings import Stopwatch, Timings
 from app.handlers.changes import save_changes
-from app.handlers.describing import Describer, DescribeWish, describe_wish
-from app.handlers.exploring import PHOTO, Attacked, Wish, explore
+from app.handlers.describing import Describer
+from app.handlers.exploring import PHOTO, Attacked, explore
 from app.handlers.exploring_pictures import Frames
 from app.handlers.findings import read_findings
 from app.handlers.layers import save_layers
 from app.handlers.onlookers import load_onlookers, names_of_onlookers, with_opinions
+from app.records.params import AttackParams, DescribeWish, MadeParams, Wish
 from app.records.pictures import NothingMade, Picture, PictureResult
 from app.visitors.data_dir import DataDir
 from foundation.catalogue.catalogue import Catalogue
 from foundation.catalogue.entry import Kind, ModelInfo
-from foundation.command_line.settings import validated
 from foundation.errors import StudioError
 from foundation.files.text_files import read_json, replace_whole
 from foundation.images.animation import save_video
@@ -86,16 +85,17 @@ class Workshop:
     read_vlm: ReadSettings = no_settings
 
 
-def make_pictures(context: JobContext, task: str, shop: Workshop) -> dict[str, JsonValue]:
+def make_pictures(context: JobContext, told: MadeParams, shop: Workshop) -> dict[str, JsonValue]:
     """Make what a recipe describes, from the uploads that the parameters name.
 
     The result is a `PictureResult` without its loss curves, or `NothingMade`.
     """
-    recipe = recipe_of(context.params, task)
-    wish = _wish(context.params, task)
-    with_recipe = switch(context.params, "with_recipe")
-    pictures = _pictures(context, task, shop.data)
-    asked = describe_wish(context.params) if wish is not None else None
+    recipe, task, with_recipe = told.recipe, told.task, told.with_recipe
+    wish = told.explore if isinstance(told, AttackParams) else None
+    if wish is not None:
+        wish.label_list()  # before anything is computed
+    pictures = _pictures(context, told, shop.data)
+    asked = told.describe if isinstance(told, AttackParams) and wish is not None else None
     context.progress(Progress(0, recipe.steps, "Loading the models"))
     infos = {info.name: info for info in shop.catalogue.list("classifier")}
     try:
@@ -176,7 +176,7 @@ def _in_a_hurry(context: JobContext, recipe: Recipe, photo: Size | None) -> bool
 def extras_of(recipe: Recipe, wish: Wish | None, infos: Mapping[str, ModelInfo]) -> Extras:
     """What will be found out about pictures once they are there."""
     onlookers = () if recipe.task == "text" else names_of_onlookers(infos, recipe.models)
-    return Extras(onlookers=onlookers) if wish is None else replace(wish.extras(), onlookers=onlookers)
+    return Extras.of(wish, onlookers)
 
 
 def _learn(
@@ -192,43 +192,20 @@ def _learn(
         logger.warning("the time of job %s cannot be kept", context.id, exc_info=True)
 
 
-def write_result(context: JobContext, result: Mapping[str, Any]) -> None:
+def write_result(context: JobContext, result: Mapping[str, JsonValue]) -> None:
     """Keep a job's whole result as result.json in its folder."""
     replace_whole(context.dir / RESULT_NAME, json.dumps(as_json(result), indent=2).encode())
 
 
-def recipe_of(params: Mapping[str, Any], task: str) -> Recipe:
-    """The recipe that a job's parameters hold. StudioError if it is for another task."""
-    recipe = Recipe.model_validate(params.get("recipe"))
-    if recipe.task != task:
-        raise StudioError(f"This recipe is for the task '{recipe.task}', not '{task}': submit it as that.")
-    return recipe
-
-
-def switch(params: Mapping[str, Any], name: str) -> bool:
-    """What is on unless the parameters say else."""
-    value = params.get(name, True)
-    if not isinstance(value, bool):
-        raise StudioError(f"'{name}' is true or false, not {value!r}.")
-    return value
-
-
-def _wish(params: Mapping[str, Any], task: str) -> Wish | None:
-    """What is to be found out about an attack; None if nothing is. StudioError for what makes no sense."""
-    if task != "attack" or params.get("explore") is None:
-        return None
-    wish = validated(Wish, params["explore"])
-    wish.label_list()  # before anything is computed
-    return wish
-
-
-def _pictures(context: JobContext, task: str, data: DataDir) -> Pictures:
+def _pictures(context: JobContext, told: MadeParams, data: DataDir) -> Pictures:
     """The pictures that the job names; copies stay with the job, whatever becomes of the uploads."""
-    needed = {"source"} if task == "attack" else set()
-    wanted = [name for name in _PICTURES[task] if name in needed or context.params.get(name)]
+    named = {name: getattr(told, name) for name in _PICTURES[told.task]}
+    needed = {"source"} if told.task == "attack" else set()
     found: dict[str, Tensor] = {}
-    for name in wanted:
-        path = data.upload(str(context.params.get(name, "")), context.owner)
+    for name, digest in named.items():
+        if not digest and name not in needed:
+            continue
+        path = data.upload(digest, context.owner)
         shutil.copyfile(path, context.dir / _file_of(name))
         found[name] = to_tensor(load_image(path))
     return Pictures(**found)

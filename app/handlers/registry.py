@@ -1,27 +1,19 @@
 """The kinds of jobs: from their JSON parameters to the library, and from its answers to files and JSON.
 
-    text      {"recipe": {...}, "source": digest...}   a picture of a text, perhaps with "source", "target", "style"
-                                                       and "mask", which lie in the uploads under their digests
-    image     {"recipe": {...}}                        a picture of a class
-    attack    {"recipe": {...}, "source": digest}      a photo changed; perhaps with a "target" among the uploads, and
-                                                       with what is to be found out about it under "explore": an
-                                                       app.handlers.exploring.Wish; "with_recipe": false leaves the
-                                                       recipe out of the PNG
-    evaluate  {"config": {...}}                        a robust_model.evaluation.record.config.EvalConfig; perhaps with
-                                                       "images" ({"digest", "label"} each) and "continues", the id of
-                                                       a job whose results it goes on from
-    train     {"config": {...}}                        a robust_model.training.training.TrainConfig
+    text      `TextParams`                 a picture of a text
+    image     `ImageParams`                a picture of a class
+    attack    `AttackParams`               a photo changed, and what was to be found out about it
+              `FolderParams`               the same of many photos
+    evaluate  `EvaluateParams`
+    train     {"config": {...}}            a robust_model.training.training.TrainConfig
 
-An attack may say under "describe" what a vision-language model is asked about it: an
-app.handlers.describing.DescribeWish. With "folder", an app.handlers.folders.FolderOrder, in place of "source" it is on
-many photos; perhaps with "continues", as of an evaluation.
+See `app.records.params`, and for what comes out `app.records`.
 
 Parameters come from a browser: models are taken from the list or from what is published, pictures from the uploads,
 never from a path.
 """
 
 import functools
-from typing import Any
 
 import torch
 from pydantic import JsonValue
@@ -30,13 +22,13 @@ from app.evaluation.data import load_images
 from app.evaluation.service import FOLDER, take_over
 from app.handlers.folders import attack_folder
 from app.handlers.pictures import Workshop, make_pictures, write_result
+from app.records.params import AttackParams, EvaluateParams, ImageParams, TextParams
 from foundation.command_line.program import called
 from foundation.command_line.settings import validated
 from foundation.errors import StudioError
 from foundation.jobs import Handler, JobContext
 from foundation.memory import OUT_OF_MEMORY, is_out_of_memory
 from foundation.progress import Progress
-from robust_model.evaluation.record.config import EvalConfig
 from robust_model.jobs import evaluate_job, train_job
 from robust_model.training.training import Run, TrainConfig
 from robust_model.zoo.registry import KIND
@@ -46,8 +38,8 @@ from robust_model.zoo.subjects import evaluated
 def make_handlers(shop: Workshop) -> dict[str, Handler]:
     """The handlers of all kinds of jobs, for the job service."""
     return {
-        "text": guarded(lambda context: make_pictures(context, "text", shop)),
-        "image": guarded(lambda context: make_pictures(context, "class", shop)),
+        "text": guarded(lambda context: make_pictures(context, TextParams.asked(context.params), shop)),
+        "image": guarded(lambda context: make_pictures(context, ImageParams.asked(context.params), shop)),
         "attack": guarded(lambda context: attack(context, shop)),
         "evaluate": guarded(lambda context: evaluate(context, shop)),
         "train": guarded(train),
@@ -58,14 +50,14 @@ def attack(context: JobContext, shop: Workshop) -> dict[str, JsonValue]:
     """Attack one photo, or a folder of them."""
     if context.params.get("folder") is not None:
         return attack_folder(context, shop)
-    return make_pictures(context, "attack", shop)
+    return make_pictures(context, AttackParams.asked(context.params), shop)
 
 
 def guarded(handler: Handler) -> Handler:
     """The handler with refusals in words where PyTorch has none: no such device, and no memory left."""
 
     @functools.wraps(handler)
-    def wrapped(context: JobContext) -> dict[str, Any]:
+    def wrapped(context: JobContext) -> dict[str, JsonValue]:
         if context.device.startswith("cuda") and not torch.cuda.is_available():
             raise StudioError("There is no CUDA device here (or PyTorch has no CUDA); use the device cpu.")
         try:
@@ -78,25 +70,27 @@ def guarded(handler: Handler) -> Handler:
     return wrapped
 
 
-def evaluate(context: JobContext, shop: Workshop) -> dict[str, Any]:
+def evaluate(context: JobContext, shop: Workshop) -> dict[str, JsonValue]:
     """Evaluate a model. result.json is the whole report; the result leaves out its lists of images.
 
     The folder `evaluation` holds what is known at any time, and what a later job goes on from.
     """
-    config = validated(EvalConfig, context.params.get("config"))
+    told = EvaluateParams.asked(context.params)
+    config = told.config
     shop.catalogue.find(config.model, KIND)  # refused before anything is said
     context.progress(Progress(0, 0, "Loading the model and the data"))
     model = evaluated(shop.catalogue.load(config.model, context.device, context, kind=KIND), config.model)
     side = model.config.image_size
-    data = load_images(shop.data, config.data, context.params.get("images"), model.class_names, side, context.owner)
+    data = load_images(shop.data, config.data, told.images, model.class_names, side, context.owner)
     folder = context.dir / FOLDER
-    take_over(shop.data, context.params.get("continues"), folder)
+    take_over(shop.data, told.continues, folder)
     report = evaluate_job(context, config, model, folder, data=data)
     write_result(context, report.to_json())
-    return report.model_dump(mode="json", exclude={"per_image": True, "data": {"indices"}})
+    kept: dict[str, JsonValue] = report.model_dump(mode="json", exclude={"per_image": True, "data": {"indices"}})
+    return kept
 
 
-def train(context: JobContext) -> dict[str, Any]:
+def train(context: JobContext) -> dict[str, JsonValue]:
     """Train a model. The run is the folder `run`, from which a stopped one goes on and a model is exported."""
     config = validated(TrainConfig, context.params.get("config"))
     _refuse_folder(config.data)
@@ -105,7 +99,8 @@ def train(context: JobContext) -> dict[str, Any]:
         raise StudioError(f"A job starts from nothing; to start from other weights, use {command} train.")
     context.progress(Progress(0, 0, "Loading the data"))
     run = Run(config, context.dir / "run", device=context.device)
-    result = {"run": "run", **train_job(context, run)._asdict(), "config": config.model_dump(mode="json")}
+    done = train_job(context, run)._asdict()
+    result: dict[str, JsonValue] = {"run": "run", **done, "config": config.model_dump(mode="json")}
     write_result(context, result)
     return result
 

@@ -102,7 +102,8 @@ def test_a_folder_costs_what_its_photos_cost_together(tmp_path) -> None:
     digests = [uploads.keep(Image.new("RGB", size), ANNA).digest for size in sizes]
 
     def cost(*photos, **params):
-        folder = {"photos": [{"digest": digest} for digest in photos], **params}
+        named = [{"digest": digest, "name": str(number)} for number, digest in enumerate(photos)]
+        folder = {"photos": named, **params}
         return cost_of(request(recipe=recipe, folder=folder), uploads, timings)
 
     small, large = cost(digests[0]), cost(digests[1])

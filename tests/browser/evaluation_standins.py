@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.evaluation.order import Cost, DataChoice, EvaluationOrder, KnownReport, ReportFiles, ShippedReport, SuiteChoice
+from app.records.params import EvaluateParams
 from foundation.errors import StudioError
 from foundation.jobs.context import JobContext
 from foundation.progress import Progress
@@ -75,15 +76,15 @@ class StandInEvaluations:
 
         return {name: cost((name,)) for name in ATTACKS}, cost(chosen) if chosen else None
 
-    def params(self, order: EvaluationOrder) -> Mapping[str, Any]:
+    def params(self, order: EvaluationOrder) -> EvaluateParams:
         if order.data == "far":
             raise StudioError("These data are not here.")
         config = {"model": order.model, "data": order.data, "count": order.count, "eps": order.eps, "seed": 0}
         images = [{"digest": image.digest, "label": image.label} for image in order.images]
-        return {"config": {**config, "suites": list(order.suites)}, "images": images}
+        return EvaluateParams.asked({"config": {**config, "suites": order.suites}, "images": images})
 
-    def continued(self, job_id: str, params: Mapping[str, Any], suites: Sequence[str]) -> Mapping[str, Any]:
-        return {**params, "continues": job_id}
+    def continued(self, job_id: str, asked: EvaluateParams, suites: Sequence[str]) -> EvaluateParams:
+        return EvaluateParams.of(asked, continues=job_id)
 
     def shipped(self) -> Sequence[ShippedReport]:
         return ()

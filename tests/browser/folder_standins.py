@@ -5,10 +5,11 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
-from app.handlers.describing import Describer, describe_wish
+from app.handlers.describing import Describer
 from app.handlers.findings import write_folder_findings
 from app.handlers.folders import ARCHIVE, FOLDER
 from app.records.folders import FolderFindings
+from app.records.params import AttackedParams
 from app.visitors.uploads import Uploads
 from foundation.images.files import save_png
 from foundation.intervals import Rate
@@ -36,7 +37,7 @@ class MoreAttacks:
         if "folder" in context.params:
             return attack_folder(context, self._uploads)
         result = self._one(context)
-        wish = describe_wish(context.params)
+        wish = AttackedParams.asked(context.params).describe
         if wish is None or context.stop_requested:
             return result
         case = Case("photo", "a", context.dir / "source.png", context.dir / "image.png", Question("", ("ship",)))

@@ -16,7 +16,7 @@ from torch import nn
 
 from app.costs.estimates import Rates, cost_of
 from app.evaluation.service import Evaluations
-from app.handlers.exploring import Wish
+from app.records.params import Wish
 from app.ui.attack.tab import AttackTab
 from app.ui.classes.tab import ClassTab
 from app.ui.text.tab import TextTab

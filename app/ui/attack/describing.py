@@ -5,13 +5,15 @@ from typing import Any
 
 import gradio as gr
 
-from app.handlers.describing import MOST_SAMPLES, DescribeWish, Offer, requests_for
+from app.handlers.describing import Offer, requests_for
+from app.records.params import MOST_SAMPLES, DescribeWish
 from app.ui.attack.folder import Brought, FolderInput, attack_count
 from app.ui.attack.models import check
 from app.ui.markup import gallery, markup
 from app.ui.widgets.forms import FormError, whole
 from app.ui.wiring.guard import QUICK, Updates, guarded
 from app.ui.wiring.services import Studio
+from foundation.command_line.settings import validated
 from foundation.errors import StudioError
 from generator.classes.names import Names
 from generator.vlm.scoring import parse_keywords
@@ -116,10 +118,10 @@ class DescribingInput:
         models.change(guarded(notice, keep=True)(follow), inputs, outputs, **QUICK)
         folder.changed.connect(guard(follow), inputs, outputs)
 
-    def read(self, values: Values) -> dict[str, Any]:
-        """What is asked, as parameters of a job; empty for nothing. FormError for what cannot be asked."""
+    def read(self, values: Values) -> DescribeWish | None:
+        """What is asked; None for nothing. StudioError for what cannot be asked."""
         if not values[self.ask]:
-            return {}
+            return None
         offer, why = self._offer()
         if offer is None:
             raise FormError(why)
@@ -132,15 +134,14 @@ class DescribingInput:
         similarity = str(values[self.similarity] or "")
         if similarity:
             check(self.studio, similarity)
-        return {
-            "describe": {
-                "question": question,
-                "samples": samples,
-                "keywords": keywords,
-                "similarity": similarity,
-                "judge": bool(values[self.judge]),
-            }
+        wish = {
+            "question": question,
+            "samples": samples,
+            "keywords": keywords,
+            "similarity": similarity,
+            "judge": bool(values[self.judge]),
         }
+        return validated(DescribeWish, wish)
 
     @staticmethod
     def _samples(value: Any) -> int:

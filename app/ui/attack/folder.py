@@ -8,7 +8,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.handlers.folders import MOST_PHOTOS, goes_on
+from app.handlers.folders import goes_on
+from app.records.params import MOST_PHOTOS, AttackedParams, FolderOrder, FolderParams
 from app.ui.attack.models import LISTS
 from app.ui.markup import markup
 from app.ui.widgets.forms import FormError
@@ -19,6 +20,7 @@ from app.ui.wiring.signal import Signal
 from app.visitors import upload_files as files
 from app.visitors.uploads import Uploads
 from foundation.command_line.program import called
+from foundation.command_line.settings import validated
 from foundation.errors import StudioError
 from foundation.files.folders import ENDINGS
 from foundation.images.files import ImageError, pixel_digest
@@ -117,7 +119,7 @@ class FolderInput:
         self,
         owner: gr.BrowserState,
         asked: set[Any],
-        order: Callable[[Values], tuple[Mapping[str, Any], Recipe, str]],
+        order: Callable[[Values], tuple[AttackedParams, Recipe, str]],
     ) -> None:
         """Connect the events.
 
@@ -130,8 +132,8 @@ class FolderInput:
         def attack(values: dict[Any, Any]) -> Updates:
             params, recipe, title = order(values)
             folder = self.read(values, recipe)
-            named = f"{title}, {_photos(len(folder['photos']))}"
-            return self.panel.submit({**params, "folder": folder}, named, values[owner])
+            named = f"{title}, {_photos(len(folder.photos))}"
+            return self.panel.submit(FolderParams.of(params, folder=folder).to_json(), named, values[owner])
 
         def go_on(job_id: str, state: Any) -> Updates:
             earlier = self.panel.find(job_id, state)
@@ -171,8 +173,8 @@ class FolderInput:
             **self.changed.send(str(len(brought.photos))),
         }
 
-    def read(self, values: Values, recipe: Recipe) -> dict[str, Any]:
-        """Which photos are attacked and which are left out, as parameters of a job. StudioError as a sentence."""
+    def read(self, values: Values, recipe: Recipe) -> FolderOrder:
+        """Which photos are attacked and which are left out. StudioError as a sentence."""
         brought: Brought = values[self.brought]
         if not brought.photos:
             raise FormError("Bring the photos first: several files, or a whole folder.")
@@ -190,7 +192,8 @@ class FolderInput:
             for one in listed.photos
         ]
         alone = bool(values[self.alone]) and len(recipe.models) > 1
-        return {"photos": photos, "left_out": {**brought.left_out, **listed.left_out}, "alone": alone}
+        left_out = {**brought.left_out, **listed.left_out}
+        return validated(FolderOrder, {"photos": photos, "left_out": left_out, "alone": alone})
 
     def _classes(self, values: Values, recipe: Recipe, labels: LabelFile | None) -> Sequence[str]:
         """What the numbers of the label file count."""

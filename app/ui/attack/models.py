@@ -5,13 +5,16 @@ from typing import Any
 
 import gradio as gr
 
+from app.records.params import Wish
 from app.ui.markup import gallery, markup
 from app.ui.widgets.forms import FormError
 from app.ui.widgets.models import PUBLISHED, usable
 from app.ui.wiring.guard import Updates
 from app.ui.wiring.services import Studio
 from foundation.catalogue.entry import ModelInfo
+from foundation.command_line.settings import validated
 from foundation.errors import StudioError
+from foundation.record import Record
 from generator.classes.labels import LABEL_LISTS
 from generator.victims.survival import SAVED, SURVIVALS
 
@@ -28,6 +31,19 @@ USUAL = ("jpeg-95", "jpeg-75", "jpeg-50", "half", "crop-90", "blur-1", "screensh
 """What is tried at first."""
 SURVIVING = "jpeg:50-95 or resize:0.5-1 or blur:0-1.5 or identity"
 """The views through which an attack learns to survive what happens to files (EOT, arXiv 1707.07397)."""
+
+
+FIRST_WISH = Wish()
+"""What is to be found out before anybody chose."""
+
+
+class _ExploredBefore(Record):
+    """What another attack found out, as far as it can be put into widgets: whatever it lacks was not asked for."""
+
+    victims: tuple[str, ...] = ()
+    labels: str = ""
+    captions: tuple[str, ...] = ()
+    survivals: tuple[str, ...] = ()
 
 
 class Surrogates:
@@ -154,8 +170,8 @@ class Testing:
         """Ask again which models there are, and choose those that are ready."""
         return {self.victims: gr.Dropdown(choices=choices(self.studio), value=self._ready())}
 
-    def read(self, values: Values) -> dict[str, Any]:
-        """What is to be found out, as JSON. FormError for a model that cannot be used, and a single caption."""
+    def read(self, values: Values, *, label: str = "") -> Wish:
+        """What is to be found out, and what the photo shows. StudioError for what cannot be used."""
         victims = list(values[self.victims] or ())
         for name in victims:
             check(self.studio, name)
@@ -163,22 +179,24 @@ class Testing:
         captions = list(dict.fromkeys(lines))
         if len(captions) == 1:
             raise FormError("Give at least two captions to choose from, each on a line of its own, or none.")
-        return {
+        wish = {
             "victims": victims,
             "labels": values[self.labels],
             "captions": captions,
-            "survivals": list(values[self.survivals] or ()),
+            "survivals": tuple(values[self.survivals] or ()),
+            "label": label,
         }
+        return validated(Wish, wish)
 
-    def updates(self, explore: Mapping[str, Any]) -> Updates:
+    def updates(self, explore: object) -> Updates:
         """Updates that put what was found out about another attack into the widgets, as far as it is here."""
+        before = _ExploredBefore.read(explore, "attack")
         models = {name for _, name in choices(self.studio)}
-        labels = explore.get("labels")
         return {
-            self.victims: [name for name in explore.get("victims") or () if name in models],
-            **({self.labels: labels} if labels in LABEL_LISTS else {}),
-            self.captions: "\n".join(map(str, explore.get("captions") or ())),
-            self.survivals: [name for name in explore.get("survivals") or () if name in SURVIVALS and name != SAVED],
+            self.victims: [name for name in before.victims if name in models],
+            **({self.labels: before.labels} if before.labels in LABEL_LISTS else {}),
+            self.captions: "\n".join(before.captions),
+            self.survivals: [name for name in before.survivals if name in SURVIVALS and name != SAVED],
         }
 
     def views(self, values: Values, views: str) -> str:

@@ -4,10 +4,11 @@ from typing import Any
 
 import gradio as gr
 
+from app.records.params import AttackedParams, AttackParams
 from app.ui.attack.change import ChangeInput, rule_fields
 from app.ui.attack.describing import DescribingInput
 from app.ui.attack.folder import FolderInput
-from app.ui.attack.models import Surrogates, Testing
+from app.ui.attack.models import FIRST_WISH, Surrogates, Testing
 from app.ui.attack.panel import attack_panel
 from app.ui.attack.photo import PhotoInput
 from app.ui.attack.presets import AttackPresets
@@ -151,14 +152,16 @@ class AttackTab:
         parts = (self.truth, self.classes, self.texts, self.testing, self.change, self.fields)
         return [*own, *(component for part in parts for component in part.components)]
 
-    def params(self, order: Order, values: Values) -> dict[str, Any]:
+    def params(self, order: Order, values: Values) -> AttackedParams:
         """What a job is told, all but the photo: the order, what to find out, and what the pictures carry."""
-        return {
-            **order.params,
+        told = {
+            "recipe": order.recipe,
+            **order.pictures,
             "explore": self.testing.read(values),
             "with_recipe": bool(values[self.with_recipe]),
-            **self.describing.read(values),
+            "describe": self.describing.read(values),
         }
+        return AttackedParams.model_validate(told)
 
     def order(self, values: Values, *, one_photo: bool = True) -> Order:
         """What the widgets describe: the recipe, and the digests of its other pictures.
@@ -253,7 +256,7 @@ class AttackTab:
         """What the widgets ask for before anything is changed: about the example that Show me takes."""
         model = self.studio.first_model(self.start_recipe.models[0])
         recipe = self.start_recipe.with_changes(models=(model,), objective="leave", classes=())
-        return Asked(recipe, self.picture.first_offered(), {})
+        return Asked(recipe, self.picture.first_offered(), FIRST_WISH)
 
     # ------------------------------------------------------------------ events
 
@@ -280,11 +283,11 @@ class AttackTab:
             if self.picture.path(chosen) is None or chosen is None:
                 raise FormError("Choose a picture first: an example, or one of your own.")
             order = self.order(values)
-            params = self.params(order, values) | {"source": chosen.digest}
-            params["explore"] |= {"label": self.truth.read(values)}
-            return self.panel.submit(params, title_of(order.recipe), values[self.owner])
+            wish = self.testing.read(values, label=self.truth.read(values))
+            params = AttackParams.of(self.params(order, values), source=chosen.digest, explore=wish)
+            return self.panel.submit(params.to_json(), title_of(order.recipe), values[self.owner])
 
-        def attack_folder(values: Values) -> tuple[dict[str, Any], Recipe, str]:
+        def attack_folder(values: Values) -> tuple[AttackedParams, Recipe, str]:
             order = self.order(values, one_photo=False)
             return self.params(order, values), order.recipe, title_of(order.recipe)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.records.params import ImageParams
 from app.ui.classes.unit_choice import UNIT, UnitChoice
 from app.ui.markup import results, stage
 from app.ui.widgets.class_choice import ClassChoice, Wish, are_differing, by_number, offered, own_name, refuse_unknown
@@ -212,7 +213,8 @@ class ClassTab:
         def create(owner: Any, opened: Opened | None, with_recipe: bool, *values: Any) -> Updates:
             recipe = made_again(opened, self.recipe(*values))
             switch = {} if with_recipe else {"with_recipe": False}
-            return self.panel.submit({"recipe": recipe.model_dump(mode="json"), **switch}, title_of(recipe), owner)
+            params = ImageParams.model_validate({"recipe": recipe, **switch})
+            return self.panel.submit(params.to_json(), title_of(recipe), owner)
 
         for button in (self.create, self.panel.start):
             asked = [self.owner, self.opened, self.with_recipe, *self.inputs]

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from app.evaluation.order import ShippedReport
+from app.records.params import EvaluateParams
 from app.ui.evaluation import markup as evaluation_markup
 from app.ui.evaluation import reports as evaluation_reports
 from app.ui.evaluation.form import EvaluationForm
@@ -96,7 +97,7 @@ class EvaluationSidebar:
         def start(owner: Any, *values: Any) -> Updates:
             order = replace(self.form.read(*values), owner=owner_token(owner))
             params = self.studio.evaluations.params(order)
-            return self.panel.submit(params, self.form.title(order), owner)
+            return self.panel.submit(params.to_json(), self.form.title(order), owner)
 
         self.panel.start.click(guard(start), [self.owner, *self.form.inputs], self.panel.outputs, **QUICK)
 
@@ -104,8 +105,9 @@ class EvaluationSidebar:
             job = self.panel.find(job_id, owner)
             if not job.status.finished:
                 raise FormError("This evaluation is still running. Stop it first, or wait.")
-            params = self.studio.evaluations.continued(job.id, job.params, tuple(suites or ()))
-            return self.panel.submit(params, job.title, owner)
+            asked = EvaluateParams.asked(job.params)
+            params = self.studio.evaluations.continued(job.id, asked, tuple(suites or ()))
+            return self.panel.submit(params.to_json(), job.title, owner)
 
         inputs = [self.owner, self.panel.job, self.form.suites]
         self.go_on.click(guard(go_on), inputs, self.panel.outputs, **QUICK)

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.records.params import TextParams
 from app.ui.text.classes import ClassInputs
 from app.ui.text.sources import LeadingPicture, StartInputs, Values, help_of
 from app.ui.text.vocabulary import (
@@ -42,10 +43,10 @@ class Order:
     with_recipe: bool = True
 
     @property
-    def params(self) -> dict[str, Any]:
+    def params(self) -> TextParams:
         """The parameters of the job."""
         switch = {} if self.with_recipe else {"with_recipe": False}
-        return {"recipe": self.recipe.model_dump(mode="json"), **switch, **self.pictures}
+        return TextParams.model_validate({"recipe": self.recipe, **switch, **self.pictures})
 
 
 class TextInputs:

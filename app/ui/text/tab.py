@@ -233,7 +233,7 @@ class TextTab:
         return {**updates, self.preset: gr.Radio(value=None, info="As the picture says."), self.panel.notice: words}
 
     def _submit(self, order: Order, owner: Any, suffix: str) -> Updates:
-        return self.panel.submit(order.params, title_of(order.recipe) + suffix, owner)
+        return self.panel.submit(order.params.to_json(), title_of(order.recipe) + suffix, owner)
 
     def _choose(self, snapshot: JobSnapshot, index: int) -> Updates:
         """Show another picture of a finished job."""

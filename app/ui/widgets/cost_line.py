@@ -9,6 +9,7 @@ import gradio as gr
 from PIL import Image
 
 from app.costs.estimates import Cost
+from app.records.params import Wish
 from app.ui.markup import markup
 from app.ui.widgets.picture_input import PictureInput
 from app.ui.wiring.guard import QUICK, Updates, guarded
@@ -36,12 +37,12 @@ class Asked:
     Attributes:
         recipe: as far as it costs time: what it shows, or leads to, may be anything.
         photo: that it starts from, if there is one.
-        explore: what is found out about an attack, as in a job's parameters.
+        explore: what is found out about an attack.
     """
 
     recipe: Recipe
     photo: Path | None = None
-    explore: Mapping[str, Any] | None = None
+    explore: Wish | None = None
 
 
 Read = Callable[[Values], Asked]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
+from pydantic import JsonValue
 
 from app.ui.markup.gallery import CLICK_JS
 from app.ui.markup.stage import DoneView, details_of, fingerprint, stage
@@ -123,7 +124,7 @@ class JobPanel:
         quiet["outputs"] = list(dict.fromkeys([*self.outputs, *cleared]))
         self.discard.click(guarded(self.notice)(discard), [self.job, self.owner, *held], **quiet, **api)
 
-    def submit(self, params: Mapping[str, Any], title: str, owner: Any) -> Updates:
+    def submit(self, params: Mapping[str, JsonValue], title: str, owner: Any) -> Updates:
         """Hand a job to the service and follow it."""
         request = JobRequest(
             kind=self.kind,

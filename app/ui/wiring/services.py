@@ -11,6 +11,7 @@ from app.costs.estimates import Cost
 from app.evaluation.order import Cost as EvaluationCost
 from app.evaluation.order import DataChoice, EvaluationOrder, KnownReport, ReportFiles, ShippedReport, SuiteChoice
 from app.handlers.describing import Offer
+from app.records.params import EvaluateParams, Wish
 from app.ui.markup.media import Media
 from app.visitors.uploads import Uploads
 from app.visitors.vocabulary import Vocabulary
@@ -68,7 +69,7 @@ class Measurements(Protocol):
         self,
         recipe: Recipe,
         photo: Path | None = None,
-        explore: Mapping[str, Any] | None = None,
+        explore: Wish | None = None,
         *,
         size: tuple[int, int] | None = None,
     ) -> Cost:
@@ -167,7 +168,7 @@ class Evaluations(Protocol):
         """
         ...
 
-    def params(self, order: EvaluationOrder) -> Mapping[str, Any]:
+    def params(self, order: EvaluationOrder) -> EvaluateParams:
         """The parameters of the job that does what is ordered.
 
         Raises:
@@ -175,7 +176,7 @@ class Evaluations(Protocol):
         """
         ...
 
-    def continued(self, job_id: str, params: Mapping[str, Any], suites: Sequence[str]) -> Mapping[str, Any]:
+    def continued(self, job_id: str, asked: EvaluateParams, suites: Sequence[str]) -> EvaluateParams:
         """The parameters of the job that goes on from where an earlier one ended, with these suites too.
 
         Raises:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from app.evaluation.data import EvaluationData, data_sets, load_images
 from app.evaluation.order import LabelledUpload
+from app.records.params import LabelledPicture
 from app.visitors.data_dir import DataDir
 from foundation.errors import StudioError
 from generator.classes.labels import CIFAR10_CLASSES
@@ -112,7 +113,7 @@ def test_the_images_of_a_visitor_are_taken_by_digest_and_label(data):
     stripes = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)
     wide = Image.fromarray(stripes.repeat(30, axis=0).repeat(15, axis=1))
     kept = [data.uploads.keep(picture, "local").digest for picture in (plain((9, 8, 7)), wide)]
-    images = [{"digest": kept[0], "label": "blue"}, {"digest": kept[1], "label": "red"}]
+    images = [LabelledPicture(digest=kept[0], label="blue"), LabelledPicture(digest=kept[1], label="red")]
     found = load_images(data, "own", images, COLOURS, 10)
     assert found.images.shape == (2, 3, 10, 10) and found.labels.tolist() == [2, 0]
     assert found.images[0, :, 4, 4].tolist() == [9, 8, 7]
@@ -126,29 +127,27 @@ def test_the_images_of_a_visitor_are_taken_by_digest_and_label(data):
     [
         (None, "No image has a label"),
         ([], "No image has a label"),
-        ("text", "No image has a label"),
-        (["text"], "digest and a label"),
         ([{"digest": "a" * 64, "label": "red"}], "bring it again"),
         ([{"digest": "../../secret", "label": "red"}], "bring it again"),
         ([{"digest": "a" * 64, "label": "purple"}], "no class called 'purple'"),
-        ([{"digest": "a" * 64}], "no class called ''"),
+        ([{"digest": "a" * 64, "label": ""}], "no class called ''"),
     ],
 )
 def test_what_is_no_image_of_a_visitor_is_refused_in_words(data, images, words):
     with pytest.raises(StudioError, match=words):
-        load_images(data, "own", images, COLOURS, 10)
+        load_images(data, "own", images and [LabelledPicture.read(one) for one in images], COLOURS, 10)
 
 
 def test_the_examples_are_uploads_with_their_names_as_labels(here, data):
     images = here.images("examples", CIFAR10_CLASSES, (), "local")
-    assert [image["label"] for image in images] == ["frog", "ship"]
+    assert [image.label for image in images] == ["frog", "ship"]
     assert load_images(data, "examples", images, CIFAR10_CLASSES, 8).labels.tolist() == [6, 8]
     digest = data.uploads.keep(plain((1, 2, 3)), "local").digest
     brought = [LabelledUpload(digest, "frog")]
-    assert here.images("own", CIFAR10_CLASSES, brought, "local") == [{"digest": digest, "label": "frog"}]
+    assert here.images("own", CIFAR10_CLASSES, brought, "local") == (LabelledPicture(digest=digest, label="frog"),)
     with pytest.raises(StudioError, match="bring it again"):
         here.images("own", CIFAR10_CLASSES, brought, "somebody else")
-    assert here.images("dataset:mine", CIFAR10_CLASSES, (), "local") == []
+    assert here.images("dataset:mine", CIFAR10_CLASSES, (), "local") == ()
 
 
 def test_labels_move_with_their_names():

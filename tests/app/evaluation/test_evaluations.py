@@ -11,6 +11,7 @@ from app.evaluation.order import EvaluationOrder, LabelledUpload
 from app.evaluation.service import FOLDER, REPORT, Evaluations, take_over
 from app.evaluation.speeds import Speeds
 from app.handlers.registry import make_handlers
+from app.records.params import EvaluateParams
 from app.visitors.data_dir import DataDir
 from foundation.errors import StudioError
 from foundation.jobs import JobRequest, JobService, JobStatus
@@ -45,12 +46,12 @@ def known(data, shop, tmp_path):
 
 def test_an_order_becomes_a_job_s_parameters(known, data):
     params = known.params(ORDER)
-    config = params["config"]
-    assert config["model"] == "gratings" and config["data"] == "synthetic" and config["count"] == 6
-    assert config["suites"] == ["quick"] and config["eps"] == pytest.approx(8 / 255) and params["images"] == []
+    config = params.config
+    assert (config.model, config.data, config.count, config.suites) == ("gratings", "synthetic", 6, ("quick",))
+    assert config.eps == pytest.approx(8 / 255) and params.images == ()
     digest = data.uploads.keep(Image.new("RGB", (9, 8)), "local").digest
     brought = known.params(EvaluationOrder("gratings", "own", ("quick",), 1, 0.0, (LabelledUpload(digest, "x"),)))
-    assert brought["images"] == [{"digest": digest, "label": "x"}]
+    assert brought.to_json()["images"] == [{"digest": digest, "label": "x"}]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_a_model_is_measured_once_and_remembered(data, shop):
 
 def test_a_job_reports_as_it_goes_and_is_read_and_rendered(known, shop, data):
     with JobService(data.root, make_handlers(shop)) as jobs:
-        job = jobs.submit(JobRequest("evaluate", known.params(ORDER), owner="anna"))
+        job = jobs.submit(JobRequest("evaluate", known.params(ORDER).to_json(), owner="anna"))
         done = jobs.wait(job, 60.0)
     assert done.status is JobStatus.DONE, done.error
     folder = Path(done.folder)
@@ -117,18 +118,19 @@ def test_what_a_stopped_evaluation_found_is_gone_on_with(known, shop, data, monk
 
     with monkeypatch.context() as patch, JobService(data.root, make_handlers(shop)) as jobs:
         patch.setattr("app.handlers.registry.evaluate_job", stopping)
-        first = jobs.wait(jobs.submit(JobRequest("evaluate", known.params(ORDER))), 60.0)
+        first = jobs.wait(jobs.submit(JobRequest("evaluate", known.params(ORDER).to_json())), 60.0)
     report = known.report(Path(first.folder))
     assert report is not None and not report.report.complete
-    params = known.continued(first.id, first.params, ("quick",))
-    assert params["continues"] == first.id
+    params = known.continued(first.id, EvaluateParams.asked(first.params), ("quick",))
+    assert params.continues == first.id
     with JobService(data.root, make_handlers(shop)) as jobs:
-        second = jobs.wait(jobs.submit(JobRequest("evaluate", params)), 60.0)
+        second = jobs.wait(jobs.submit(JobRequest("evaluate", params.to_json())), 60.0)
     done = known.report(Path(second.folder))
     assert done is not None and done.report.complete, second.error
     with pytest.raises(StudioError, match="all done"):
-        known.continued(second.id, second.params, ("quick",))
-    assert known.continued(second.id, second.params, ("square",))["config"]["suites"] == ["quick", "square"]
+        known.continued(second.id, EvaluateParams.asked(second.params), ("quick",))
+    more = known.continued(second.id, EvaluateParams.asked(second.params), ("square",))
+    assert more.config.suites == ("quick", "square")
 
 
 def test_a_published_model_is_evaluated_on_images_of_its_classes(known, shop, data, tmp_path, monkeypatch):
@@ -141,10 +143,10 @@ def test_a_published_model_is_evaluated_on_images_of_its_classes(known, shop, da
     assert "own" in [choice.name for choice in known.data(TIMM)]
     assert known.data("torchvision:nothing")  # what is wrong is said beside the model's name
     with JobService(data.root, make_handlers(shop)) as jobs:
-        missing = jobs.wait(jobs.submit(JobRequest("evaluate", params)), 60.0)
+        missing = jobs.wait(jobs.submit(JobRequest("evaluate", params.to_json())), 60.0)
         assert missing.status is JobStatus.FAILED and "could not be downloaded" in missing.error
         put_timm(checkpoints)
-        done = jobs.wait(jobs.submit(JobRequest("evaluate", params)), 120.0)
+        done = jobs.wait(jobs.submit(JobRequest("evaluate", params.to_json())), 120.0)
     assert done.status is JobStatus.DONE, done.error
     assert done.result["data"]["n"] == 1 and len(done.result["data"]["class_names"]) == 1000
     costs, _ = known.costs(TIMM, ("quick",), 1, 0.0)

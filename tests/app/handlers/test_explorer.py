@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from app.handlers.exploring import Wish
 from app.handlers.findings import FINDINGS_NAME, read_findings
 from app.handlers.registry import make_handlers
+from app.records.params import Wish
 from app.visitors.data_dir import DataDir
 from foundation.errors import StudioError
 from foundation.images.files import load_image, pixel_digest, save_png, to_tensor

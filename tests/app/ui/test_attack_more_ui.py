@@ -222,17 +222,17 @@ def test_labels_are_named_and_targets_count_only_where_they_are_led_to(
     asked = held(tab)
     asked[tab.folder.brought] = add_files(Brought(), files, Uploads(tmp_path / "uploads"), ANNA)
     folder = tab.folder.read(asked, tab.order(asked, one_photo=False).recipe)
-    assert [(one["name"], one["label"], one["target"]) for one in folder["photos"]] == [
+    assert [(one.name, one.label, one.target) for one in folder.photos] == [
         ("p0", "airplane", ""), ("p1", "automobile", ""),
     ]  # fmt: skip
-    assert set(folder["left_out"]) == {"broken.jpg", "notes.txt", "p2"}
+    assert set(folder.left_out) == {"broken.jpg", "notes.txt", "p2"}
     asked |= held(tab, attack_goal=TARGET, attack_chips="frog") | {tab.folder.brought: asked[tab.folder.brought]}
     folder = tab.folder.read(asked, tab.order(asked, one_photo=False).recipe)
-    assert [(one["name"], one["target"]) for one in folder["photos"]] == [("p0", "ship")]
-    assert "own class" in folder["left_out"]["p1"]
+    assert [(one.name, one.target) for one in folder.photos] == [("p0", "ship")]
+    assert "own class" in folder.left_out["p1"]
     asked[tab.folder.first] = "0"
     folder = tab.folder.read(asked, tab.order(asked, one_photo=False).recipe)
-    assert [(one["label"], one["target"]) for one in folder["photos"]] == [("automobile", "truck")]
+    assert [(one.label, one.target) for one in folder.photos] == [("automobile", "truck")]
     asked[tab.folder.brought] = Brought()
     with pytest.raises(FormError, match="Bring the photos first"):
         tab.folder.read(asked, tab.order(asked, one_photo=False).recipe)
@@ -242,7 +242,7 @@ def test_what_one_photo_shows_is_not_said_of_a_folder(tab: AttackTab) -> None:
     asked = held(tab, attack_truth="frog")
     assert tab.order(asked).recipe != tab.order(held(tab)).recipe
     assert tab.order(asked, one_photo=False).recipe == tab.order(held(tab)).recipe
-    assert tab.params(tab.order(asked), held(tab, attack_with_recipe=False))["with_recipe"] is False
+    assert tab.params(tab.order(asked), held(tab, attack_with_recipe=False)).with_recipe is False
 
 
 def test_a_clip_model_needs_to_know_what_numbers_count(tab: AttackTab, files: list[Path], tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_a_clip_model_needs_to_know_what_numbers_count(tab: AttackTab, files: li
     with pytest.raises(FormError, match="say what they count"):
         tab.folder.read(asked, recipe)
     asked[tab.folder.counted] = "cifar10"
-    assert tab.folder.read(asked, recipe)["photos"][0]["target"] == "ship"
+    assert tab.folder.read(asked, recipe).photos[0].target == "ship"
 
 
 def test_the_tables_of_a_folder_have_denominators_and_are_escaped(tmp_path: Path) -> None:
@@ -303,8 +303,8 @@ def test_all_pairs_ask_for_as_many_answers_more(tab: AttackTab, files: list[Path
     asked = held(tab, attack_model=["crossmax-cifar10", "undefended-cifar10"], attack_folder_alone=True)
     asked[tab.folder.brought] = add_files(Brought(), files, Uploads(tmp_path / "uploads"), ANNA)
     recipe = tab.order(asked, one_photo=False).recipe
-    assert tab.folder.read(asked, recipe)["alone"] is True
-    assert tab.folder.read(asked, recipe.with_changes(models=("undefended-cifar10",)))["alone"] is False
+    assert tab.folder.read(asked, recipe).alone is True
+    assert tab.folder.read(asked, recipe.with_changes(models=("undefended-cifar10",))).alone is False
     assert [attack_count(3, alone=True), attack_count(3, alone=False), attack_count(1, alone=True)] == [4, 1, 1]
 
 

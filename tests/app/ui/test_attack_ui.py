@@ -313,7 +313,7 @@ def test_the_tab_starts_with_the_preset(tab: AttackTab) -> None:
     made = tab.order(values(tab))
     assert made.recipe == from_preset("attack", "standard", objective="leave", classes=()) and made.pictures == {}
     wish = tab.testing.read(values(tab))
-    assert wish["victims"] == [DEFENDED, UNDEFENDED, "tiny-clip"] and wish["labels"] == "cifar10"
+    assert wish.victims == (DEFENDED, UNDEFENDED, "tiny-clip") and wish.labels == "cifar10"
 
 
 @pytest.mark.parametrize("name", sorted(PUBLISHED["attack"]))
@@ -412,7 +412,7 @@ def test_a_published_model_is_called_by_its_name(tab: AttackTab) -> None:
     assert tab.truth.follow([name])[tab.truth.name].choices[2][0] == "frog"
     order = tab.order(values(tab, attack_model=[name], attack_goal=TARGET, attack_chips="tench"))
     assert (order.recipe.models, order.recipe.classes) == ((name,), ("tench",))
-    assert tab.testing.read(values(tab, attack_victims=[name]))["victims"] == [name]
+    assert tab.testing.read(values(tab, attack_victims=[name])).victims == (name,)
 
 
 def test_victims_and_captions_are_checked(tab: AttackTab) -> None:
@@ -420,7 +420,7 @@ def test_victims_and_captions_are_checked(tab: AttackTab) -> None:
         with pytest.raises(FormError):
             tab.testing.read(values(tab, **changes))
     wish = tab.testing.read(values(tab, attack_victims=["Large/net"], attack_choices="a\n b \na"))
-    assert wish["victims"] == ["Large/net"] and wish["captions"] == ["a", "b"]
+    assert wish.victims == ("Large/net",) and wish.captions == ("a", "b")
 
 
 def test_an_attack_can_learn_to_survive(tab: AttackTab) -> None:

@@ -97,11 +97,11 @@ def tabs(tmp_path_factory: pytest.TempPathFactory) -> tuple[TextTab, ClassTab, A
 def test_texts_are_saved_without_their_recipe_where_that_is_asked_for(tabs: Any) -> None:
     inputs = tabs[0].inputs
     values = {one: getattr(one, "value", None) for one in inputs.components} | {inputs.prompt: "a frog"}
-    assert "with_recipe" not in inputs.read(values).params
+    assert "with_recipe" not in inputs.read(values).params.to_json()
     order = inputs.read(values | {inputs.with_recipe: False})
-    assert order.params["with_recipe"] is False
-    again = varied(replace(made(), params=order.params), 5)
-    assert again.params["with_recipe"] is False and again.recipe.seed == 5
+    assert order.params.with_recipe is False
+    again = varied(replace(made(), params=order.params.to_json()), 5)
+    assert again.params.with_recipe is False and again.recipe.seed == 5
     assert inputs.fill(order.recipe, "a" * 32)[0][inputs.with_recipe] is True
 
 
