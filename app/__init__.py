@@ -12,8 +12,8 @@ A click on its way to a result::
 2. **Asking.** `ui` makes a recipe, or another order, of widgets. `costs` says what it would cost on this machine;
    `visitors` keeps what came along.
 3. **Working.** `handlers` has one for each kind of job, and `evaluation` what an evaluation needs beside it.
-4. **Showing.** Handlers write JSON, whose types are in `records`, and PNG into the job's folder; `ui` makes markup of
-   them.
+4. **Showing.** Handlers write JSON and PNG into the job's folder; `ui` makes markup of them. The types of that, and of
+   what jobs are told, are in `records`.
 5. **For programs.** `api` does the same over HTTP, as JSON with types, beside the page and behind the same gate.
 6. **Keeping order.** `upkeep` lets old results and pictures go; `model_list` says what models there are.
 

@@ -98,7 +98,8 @@ def attack(
         template = _recipe(
             loaded, preset, {name: value for name, value in given.items() if value is not None}, targeted
         )
-        recipes = [Recipe(**template, classes=(loaded.class_name(int(place)),)) for place in places]
+        named = [{"classes": (loaded.class_name(int(place)),)} for place in places]
+        recipes = [Recipe.model_validate(template | one) for one in named]
         outcomes = _attacked(loaded, recipes, clean, context)
         found = torch.cat([outcome.image for outcome in outcomes])
         before, after = _answers(loaded, clean), _answers(loaded, found)
@@ -124,7 +125,7 @@ class _Outcome(NamedTuple):
     stopped: bool
 
 
-def _recipe(loaded: Loaded, preset: str, given: Mapping[str, Any], targeted: bool) -> dict[str, Any]:
+def _recipe(loaded: Loaded, preset: str, given: Mapping[str, object], targeted: bool) -> dict[str, object]:
     """The fields of the recipe that all images have. StudioError for one that follows from something else."""
     decided = (_DECIDED if targeted else _DECIDED | {"objective"}) & given.keys()
     if decided:

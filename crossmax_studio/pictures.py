@@ -125,10 +125,10 @@ def text_image(
 
 
 def _drawn(
-    task: str, preset: str, given: Mapping[str, Any], models: Mapping[str, Model], device: str, context: Context
+    task: str, preset: str, given: Mapping[str, object], models: Mapping[str, Model], device: str, context: Context
 ) -> Picture:
     rule = rule_fields(str(given.get("optimiser", "sgd")))
-    recipe = Recipe(**{**preset_fields(task, preset), **rule, **given})
+    recipe = Recipe.model_validate({**preset_fields(task, preset), **rule, **given})
 
     def report(step: Step) -> None:
         context.progress(Progress(step.index, step.steps, "Optimising"))

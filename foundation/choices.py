@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticKnownError, core_schema
 
 MARK = "{choices}"
@@ -31,7 +32,7 @@ class OneOf:
 
     def __get_pydantic_json_schema__(
         self, _schema: core_schema.CoreSchema, _handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    ) -> JsonSchemaValue:
         """Describe it as a text that is one of the names."""
         return {"type": "string", "enum": list(self.names())}
 
@@ -60,6 +61,6 @@ def tasks_of(entry: object) -> tuple[str, ...]:
     return found if isinstance(found, tuple) else ()
 
 
-def menu(registry: Mapping[str, Any]) -> list[tuple[str, str]]:
+def menu(registry: Mapping[str, object]) -> list[tuple[str, str]]:
     """A registry as a menu shows it: titles, and the names that they stand for."""
     return [(getattr(entry, "title", "") or name, name) for name, entry in registry.items()]

@@ -1,8 +1,9 @@
 """What the generator asks of a model, and of whoever runs its work. It never imports one."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
+from pydantic import JsonValue
 from torch import Tensor, nn
 
 from foundation.progress import Progress
@@ -133,8 +134,8 @@ class Foreground(Protocol):
     """Runs the work of a command line: one line of progress; Ctrl-C stops and keeps, a second one throws away."""
 
     def run(
-        self, kind: str, device: str, work: Callable[[JobContext], dict[str, Any]], *, quiet: bool = False
-    ) -> dict[str, Any] | None:
+        self, kind: str, device: str, work: Callable[[JobContext], Mapping[str, JsonValue]], *, quiet: bool = False
+    ) -> dict[str, JsonValue] | None:
         """Return what the work returns, which is JSON, or None if it was thrown away. `quiet` shows nothing."""
         ...
 

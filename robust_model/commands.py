@@ -4,6 +4,7 @@ import argparse
 import sys
 
 import torch
+from pydantic import JsonValue
 
 from foundation.command_line.arguments import MOST_THREADS, whole
 from foundation.command_line.program import called
@@ -43,7 +44,7 @@ def train_in_foreground(run: TrainingRun, device: str, foreground: Foreground, *
 
     say(f"Training in '{run.folder}' on {device}: step {run.step} of {run.steps}.")
 
-    def work(context: JobContext) -> dict[str, object]:
+    def work(context: JobContext) -> dict[str, JsonValue]:
         trained = train_job(
             context,
             run,

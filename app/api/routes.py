@@ -62,7 +62,8 @@ def job_value(studio: Studio, job_id: str, owner: str) -> Job:
     """A job of an owner with all there is. RefusedError (404): there is none of this id."""
     job = OwnJobs(studio, owner).find(job_id)
     files = tuple(files_of(job, studio))
-    return Job(**JobLine.facts(job), params=as_json(job.params), result=as_json(job.result), files=files)
+    more = {"params": as_json(job.params), "result": as_json(job.result), "files": files}
+    return Job.model_validate(JobLine.facts(job) | more)
 
 
 def _add_models(router: APIRouter, studio: Studio) -> None:
@@ -117,7 +118,7 @@ def _add_jobs(router: APIRouter, studio: Studio) -> None:
     def jobs(owner: Owner, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> Jobs:
         """List your jobs, the newest first."""
         found = OwnJobs(studio, owner).list()[:limit]
-        return Jobs(jobs=tuple(JobLine(**JobLine.facts(job)) for job in found))
+        return Jobs(jobs=tuple(JobLine.model_validate(JobLine.facts(job)) for job in found))
 
     @router.get("/jobs/{job_id}", tags=["jobs"], responses=OF_ONE_JOB)
     def job(job_id: str, owner: Owner) -> Job:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from app.evaluation.order import DataChoice, SuiteChoice
 from app.handlers.describing import Offer
@@ -70,7 +70,7 @@ class RecipeOrder(Order):
         if fields.get("task", cls.task) != cls.task:
             raise ValueError(f"This recipe is for another task: here it is '{cls.task}'.")
         preset = order.get("preset", "")
-        usual: Mapping[str, Any] = {"task": cls.task}
+        usual: Mapping[str, object] = {"task": cls.task}
         if preset and isinstance(preset, str):
             photo = bool(order.get("source") or fields.get("source"))
             usual = preset_fields(cls.task, preset, from_photo=photo) | rule_fields(str(fields.get("optimiser", "sgd")))
@@ -190,7 +190,7 @@ class JobLine(Value):
     finished: float | None
 
     @staticmethod
-    def facts(job: JobSnapshot) -> dict[str, Any]:
+    def facts(job: JobSnapshot) -> dict[str, object]:
         """The fields of every job."""
         named = {name: getattr(job, name) for name in JobLine.model_fields if name not in ("kind", "eta_seconds")}
         return {**named, "kind": KIND_NAMES.get(job.kind, job.kind), "eta_seconds": job.eta_s}
@@ -199,8 +199,8 @@ class JobLine(Value):
 class Job(JobLine):
     """A job with all there is."""
 
-    params: dict[str, Any] = Field(description="What was asked, with the whole recipe.")
-    result: dict[str, Any] | None = Field(description="What came of it; null before it ends.")
+    params: dict[str, JsonValue] = Field(description="What was asked, with the whole recipe.")
+    result: dict[str, JsonValue] | None = Field(description="What came of it; null before it ends.")
     files: tuple[str, ...] = Field(description="Names of its files so far.")
 
 

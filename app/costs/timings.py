@@ -38,7 +38,7 @@ _COSTLY = (
     *("keep", "enough", "detail"),
     *("norm", "eps"),  # which have to fit together
 )
-_AIMS: Mapping[str, Mapping[str, Any]] = {
+_AIMS: Mapping[str, Mapping[str, object]] = {
     "class": {},
     "text": {"prompt": "a picture"},
     "attack": {"objective": "leave", "classes": ()},

@@ -1,9 +1,8 @@
 """What the page asks about pictures: what they cost here, what classifiers say of them, and how their detail lies."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
@@ -18,6 +17,7 @@ from foundation.catalogue.catalogue import Catalogue
 from foundation.catalogue.entry import ModelInfo
 from foundation.errors import StudioError
 from generator.priors.operators import Size
+from generator.priors.spectrum import FourierSpectrum
 from generator.recipes.recipe import Recipe
 from generator.records.answers import Answers
 
@@ -62,7 +62,7 @@ class Measurements:
         """What the ready classifiers say about a picture, by their names."""
         return self.aside(ask, picture, self.catalogue, self.device)
 
-    def spectrum(self, picture: Path) -> Mapping[str, Any]:
+    def spectrum(self, picture: Path) -> FourierSpectrum:
         """How the detail of a picture is spread over scales. StudioError for one that is too small."""
         return self.aside(spectrum_of, picture)
 

@@ -14,6 +14,7 @@ never from a path.
 """
 
 import functools
+from collections.abc import Mapping
 
 import torch
 from pydantic import JsonValue
@@ -57,7 +58,7 @@ def guarded(handler: Handler) -> Handler:
     """The handler with refusals in words where PyTorch has none: no such device, and no memory left."""
 
     @functools.wraps(handler)
-    def wrapped(context: JobContext) -> dict[str, JsonValue]:
+    def wrapped(context: JobContext) -> Mapping[str, JsonValue]:
         if context.device.startswith("cuda") and not torch.cuda.is_available():
             raise StudioError("There is no CUDA device here (or PyTorch has no CUDA); use the device cpu.")
         try:

@@ -224,7 +224,7 @@ def build_page(studio: Studio) -> gr.Blocks:
             panel = panels.get(snapshot.kind, images.panel)
             return {tabs: gr.Tabs(selected=snapshot.kind), **panel.open(snapshot.id, state)}
 
-        to_the_top: dict[str, Any] = {"fn": None, "js": "() => window.scrollTo({top: 0, behavior: 'smooth'})"}
+        to_the_top = "() => window.scrollTo({top: 0, behavior: 'smooth'})"
 
         def send(job_id: str, index: int, state: Any) -> Updates:
             snapshot = texts.panel.find(job_id, state)
@@ -254,7 +254,7 @@ def build_page(studio: Studio) -> gr.Blocks:
             for act, button in panel.reuse.buttons.items():
                 reusing = guarded(panel.notice)(_of_stage(panel, act, reuse))
                 shown = list(dict.fromkeys([panel.notice, *filled, *panel.outputs]))
-                button.click(reusing, [panel.job, owner], shown, **QUICK).then(**to_the_top)
+                button.click(reusing, [panel.job, owner], shown, **QUICK).then(fn=None, js=to_the_top)
 
         presets.wire(results, fill, filled)
 
@@ -268,18 +268,18 @@ def build_page(studio: Studio) -> gr.Blocks:
             return fill(recipe, owner_token(state))
 
         opening = guarded(dropped)(open_pictures)
-        drop.upload(opening, [drop, owner], list(dict.fromkeys(filled)), **QUICK).then(**to_the_top)
+        drop.upload(opening, [drop, owner], list(dict.fromkeys(filled)), **QUICK).then(fn=None, js=to_the_top)
         for _, tab in every.values():
             shown = list(dict.fromkeys([tab.panel.notice, *filled]))
             opening = guarded(tab.panel.notice)(open_pictures)
-            tab.repeat.upload(opening, [tab.repeat, owner], shown, **QUICK).then(**to_the_top)
+            tab.repeat.upload(opening, [tab.repeat, owner], shown, **QUICK).then(fn=None, js=to_the_top)
 
         texts.actions.attack.click(
             guarded(texts.panel.notice)(send),
             [texts.panel.job, texts.actions.index, owner],
             [texts.panel.notice, tabs, *attacks.picture.outputs],
             **QUICK,
-        ).then(**to_the_top)
+        ).then(fn=None, js=to_the_top)
     return page
 
 

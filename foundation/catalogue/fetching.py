@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from pydantic import JsonValue
+
 from foundation.catalogue.catalogue import Catalogue
 from foundation.catalogue.entry import Kind
 from foundation.errors import StudioError
@@ -15,7 +17,7 @@ def fetch_missing(
     infos = [(name, catalogue.find(name, kind, typed=True)) for name in names]
     missing = [name for name, info in infos if info.origin == "download" and not info.ready]
 
-    def work(context: JobContext) -> dict[str, object]:
+    def work(context: JobContext) -> dict[str, JsonValue]:
         for name in missing:
             catalogue.fetch(name, context, kind=kind, typed=True)
         return {}

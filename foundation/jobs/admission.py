@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from typing import Any
+
+from pydantic import JsonValue
 
 from foundation.jobs.store.model import Cost, JobError, JobRecord, JobRequest, QueueFullError, as_json
 from foundation.limits import Limits
 
 
-def check_params(request: JobRequest, kinds: Collection[str], limits: Limits) -> dict[str, Any]:
+def check_params(request: JobRequest, kinds: Collection[str], limits: Limits) -> dict[str, JsonValue]:
     """The request's parameters as plain JSON. Raises ``JobError`` where they, or its kind, will not do."""
     if request.kind not in kinds:
         known = ", ".join(sorted(kinds)) or "none"

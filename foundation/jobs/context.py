@@ -6,9 +6,11 @@ import dataclasses
 import io
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import JsonValue
 
 from foundation.files.text_files import replace_whole
 from foundation.jobs.progress import MAX_CURVES, Curve, Rate
@@ -112,7 +114,7 @@ class JobContext:
         self.id = job.record.id
         self.device = job.record.device
         self.owner = job.record.owner
-        self.params: dict[str, Any] = as_json(job.record.params)
+        self.params: dict[str, JsonValue] = as_json(job.record.params)
         self.dir = job.folder
         self._job = job
         self._lock = lock
@@ -179,5 +181,5 @@ class JobContext:
             self._job.update(preview_version=self._job.record.preview_version + 1)
 
 
-Handler = Callable[[JobContext], dict[str, Any]]
+Handler = Callable[[JobContext], Mapping[str, JsonValue]]
 """Does a job and returns its result: JSON whose file names are relative to ``JobContext.dir``."""

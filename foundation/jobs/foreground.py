@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any
+
+from pydantic import JsonValue
 
 from foundation.jobs.admission import check_params
 from foundation.jobs.context import Clock, Handler, Job, JobContext
@@ -36,7 +37,7 @@ def run_foreground(
     *,
     on_interrupt: Callable[[bool], None] = lambda _discarding: None,
     clock: Clock = time.monotonic,
-) -> dict[str, Any]:
+) -> dict[str, JsonValue]:
     """Run a job in this thread and return its result; its files are in ``folder``, as the service's are.
 
     Without ``folder`` the job gets a temporary one, which is gone when this returns: for handlers that know
@@ -70,12 +71,12 @@ def run_foreground(
 def _run(
     request: JobRequest,
     handlers: Mapping[str, Handler],
-    params: dict[str, Any],
+    params: dict[str, JsonValue],
     folder: Path,
     on_progress: Callable[[JobSnapshot], None] | None,
     on_interrupt: Callable[[bool], None],
     clock: Clock,
-) -> tuple[dict[str, Any], bool]:
+) -> tuple[dict[str, JsonValue], bool]:
     """The handler's result, and whether a discard was asked for that the handler did not hear of."""
     record = JobRecord(
         version=RECORD_VERSION,

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from foundation.files.living import found_below
 from foundation.jobs.context import Clock, Job
@@ -23,6 +23,15 @@ from foundation.jobs.store.owners import Owners, Preset
 from foundation.jobs.table import JobTable
 
 logger = logging.getLogger(__name__)
+
+
+class Changes(TypedDict, total=False):
+    """What an owner changes of a job."""
+
+    title: str
+    note: str
+    favourite: bool
+    deleted: float | None
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,7 @@ class History:
         Raises:
             JobError: a text is empty or too long, or it cannot be kept; nothing is changed then.
         """
-        changes: dict[str, Any] = {}
+        changes = Changes()
         if title is not None:
             changes["title"] = without_controls(" ".join(title.split()))
             if not 1 <= len(changes["title"]) <= TITLE_LENGTH:
@@ -147,7 +156,7 @@ class History:
         with worded():
             return self.owners.presets(owner)
 
-    def keep_preset(self, owner: str, kind: str, name: str, settings: Mapping[str, Any]) -> None:
+    def keep_preset(self, owner: str, kind: str, name: str, settings: Mapping[str, object]) -> None:
         """Keep settings under a name, in place of those of that name and kind. Raises ``JobError``."""
         with worded():
             self.owners.keep_preset(owner, kind, name, settings, self._now())
@@ -201,7 +210,7 @@ class History:
                 and job.record.status is not JobStatus.DISCARDED
             ]
 
-    def _update(self, job: Job, changes: dict[str, Any]) -> None:
+    def _update(self, job: Job, changes: Changes) -> None:
         """Write changes of a job, then announce them."""
         with job.disk:  # nobody else writes this job meanwhile
             with self._changed:

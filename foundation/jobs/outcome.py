@@ -7,7 +7,8 @@ import errno
 import logging
 import traceback
 from collections.abc import Callable
-from typing import Any
+
+from pydantic import JsonValue
 
 from foundation.errors import StudioError
 from foundation.jobs.context import Handler, Job, JobContext
@@ -31,7 +32,7 @@ class Outcome:
     """How a handler ended: DONE with a result, FAILED with a sentence, or DISCARDED."""
 
     status: JobStatus
-    result: dict[str, Any] | None = None
+    result: dict[str, JsonValue] | None = None
     error: str | None = None
 
 

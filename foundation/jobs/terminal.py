@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Callable
-from typing import Any, TextIO
+from collections.abc import Callable, Mapping
+from typing import TextIO
+
+from pydantic import JsonValue
 
 from foundation.jobs.context import Clock, JobContext
 from foundation.jobs.foreground import run_foreground
@@ -31,8 +33,8 @@ class Terminal:
         self._line: ProgressLine | None = None
 
     def run(
-        self, kind: str, device: str, work: Callable[[JobContext], dict[str, Any]], *, quiet: bool = False
-    ) -> dict[str, Any] | None:
+        self, kind: str, device: str, work: Callable[[JobContext], Mapping[str, JsonValue]], *, quiet: bool = False
+    ) -> dict[str, JsonValue] | None:
         """Run ``work`` as a foreground job; return its result, or ``None`` if a second Ctrl-C discarded it.
 
         ``quiet`` shows nothing but what is said. Raises what ``run_foreground`` raises else.

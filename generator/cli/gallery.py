@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
+
 from foundation.command_line.commands import COMMANDS
 from foundation.devices import choose_device
 from foundation.errors import StudioError
@@ -49,9 +51,11 @@ def add_parser(commands: "argparse._SubParsersAction[Any]") -> None:
 def run(arguments: argparse.Namespace, load_model: LoadModel, list_models: ListModels, foreground: Foreground) -> int:
     """Draw the gallery, and return the exit code."""
     fields = preset_fields("class", arguments.preset) | given_fields(arguments)
-    template = Recipe(**(fields | {"models": (arguments.model,), "classes": ("0",)}))
+    template = Recipe.model_validate(fields | {"models": (arguments.model,), "classes": ("0",)})
 
-    def work(context: JobContext) -> dict[str, Any]:
+    notes: list[str] = []
+
+    def work(context: JobContext) -> dict[str, JsonValue]:
         context.progress(Progress(0, 0, "Loading the model"))
         model = load_model(arguments.model, context.device, context)
         if isinstance(model, Encoder):
@@ -65,13 +69,13 @@ def run(arguments: argparse.Namespace, load_model: LoadModel, list_models: ListM
         width = min(MOST_TILE, recipe.size[1])
         if any(piece.path.is_file() for piece in pieces):
             save_sheet(pieces, [piece.title for piece in pieces], arguments.out / SHEET, columns=columns, width=width)
-        notes = [f"{title}: {why}" for title, why in series.failed.items()]
-        notes += [note for piece in pieces if piece.record_path.is_file() for note in _runaways(piece)]
+        notes.extend(f"{title}: {why}" for title, why in series.failed.items())
+        notes.extend(note for piece in pieces if piece.record_path.is_file() for note in _runaways(piece))
         return {
             "pictures": len(pieces),
             "drawn": series.drawn,
             "there": series.there,
-            "notes": notes,
+            "notes": [*notes],
             "stopped": series.stopped,
         }
 
@@ -80,7 +84,7 @@ def run(arguments: argparse.Namespace, load_model: LoadModel, list_models: ListM
         print("Interrupted; the pictures that were finished are kept.", file=sys.stderr)
         return EXIT_INTERRUPTED
     if not arguments.quiet:
-        for note in record["notes"]:
+        for note in notes:
             print(f"Note: {note}")
         print(f"{record['drawn']} pictures drawn, {record['there']} were there, of {record['pictures']}.")
         print(arguments.out / SHEET)

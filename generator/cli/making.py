@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import JsonValue
 from torch import Tensor
@@ -138,15 +137,17 @@ def _photo(path: str) -> Tensor:
 
 def read_recipe(arguments: argparse.Namespace, task: str, models: Sequence[ModelInfo], pictures: Pictures) -> Recipe:
     """Put together the picture's own recipe or the defaults, a preset, and what the flags say."""
-    fields: dict[str, Any] = {}
+    fields: dict[str, object] = {}
+    recorded: tuple[str, ...] = ()
+    version = RECIPE_VERSION
     if arguments.origin is not None:
         origin = Recipe.from_png(arguments.origin)
         if origin.task != task:
             raise StudioError(
                 f"'{arguments.origin}' was made by the command '{origin.task}': use that command to repeat it."
             )
-        fields = origin.model_dump()
-    recorded = fields.pop("revisions", ())
+        fields = origin.model_dump(exclude={"revisions"})
+        recorded, version = origin.revisions, origin.version
     if arguments.origin is None or arguments.preset is not None:
         fields |= preset_fields(task, arguments.preset, from_photo=pictures.source is not None)
     if getattr(arguments, "objective", None) == "leave" and arguments.origin is None:
@@ -158,7 +159,7 @@ def read_recipe(arguments: argparse.Namespace, task: str, models: Sequence[Model
         fields = {**pictures.digests(), **{name: value for name, value in fields.items() if value != ""}}
     given = given_fields(arguments, task)
     needed = oldest_version(given)
-    if (task == "attack" and needed > 1) or needed > fields.get("version", RECIPE_VERSION):
+    if (task == "attack" and needed > 1) or needed > version:
         fields["version"] = RECIPE_VERSION  # what older ones do not know
     if given.get("unit") and "classes" not in given:  # what is drawn is one or the other
         fields |= {"classes": (), "weights": ()}
@@ -166,7 +167,7 @@ def read_recipe(arguments: argparse.Namespace, task: str, models: Sequence[Model
         fields = {name: value for name, value in fields.items() if name != "unit" and (value or name != "classes")}
     if {"steps", "optimiser"} & given.keys():
         fields["planned_steps"] = 0
-    recipe = Recipe(**(fields | given))
+    recipe = Recipe.model_validate(fields | given)
     revised = with_revisions(recipe, models)
     if not hasattr(arguments, "models") and any(
         then and now and not (then.startswith(now) or now.startswith(then))

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
+
 from foundation.command_line.arguments import MOST_SEED, whole
 from foundation.command_line.commands import COMMANDS
 from foundation.devices import choose_device
@@ -53,7 +55,7 @@ def run(arguments: argparse.Namespace, load_model: LoadModel, foreground: Foregr
 def _list(arguments: argparse.Namespace, load_model: LoadModel, foreground: Foreground) -> int:
     found: list[Layer] = []
 
-    def work(context: JobContext) -> dict[str, Any]:
+    def work(context: JobContext) -> dict[str, JsonValue]:
         model = observable(load_model(arguments.model, context.device, context), arguments.model)
         found.extend(layers_of(model).values())
         return {}
@@ -75,7 +77,7 @@ def _grid(arguments: argparse.Namespace, load_model: LoadModel, foreground: Fore
     if arguments.photos is not None:
         find_photos([arguments.photos])  # before anything is drawn
 
-    def work(context: JobContext) -> dict[str, Any]:
+    def work(context: JobContext) -> dict[str, JsonValue]:
         model = load_model(grid.model, context.device, context)
         seen = observable(model, grid.model)
         layer = find_layer(seen, grid.layer, grid.model)

@@ -14,7 +14,7 @@ layer's own gradient, which is not linear, and needs the layers. Rules of attack
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol, TypedDict
 
 import torch
 from torch import Tensor
@@ -175,7 +175,14 @@ class Rule:
         return self.make(prior, settings)
 
 
-_OF_ATTACKS: dict[str, Any] = {"tasks": ("attack",), "projected": True}
+class _Common(TypedDict):
+    """What several rules have in common."""
+
+    tasks: tuple[str, ...]
+    projected: bool
+
+
+_OF_ATTACKS: _Common = {"tasks": ("attack",), "projected": True}
 
 OPTIMISERS: dict[str, Rule] = {
     "sgd": Rule(_sgd, "gradient descent", "(gradient descent)", takes_momentum=True, takes_schedule=True),

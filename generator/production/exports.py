@@ -1,11 +1,11 @@
 """What can be saved beside a picture: its layers, its spectrum, its steps as pictures and as a video."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
+from pydantic import JsonValue
 from torch import Tensor
 
 from foundation.errors import StudioError
@@ -15,7 +15,7 @@ from foundation.images.files import save_png
 from generator.optimisers.loop import Step
 from generator.priors.layers import band_pictures
 from generator.priors.prior import Prior
-from generator.priors.spectrum import fourier_spectrum, layer_spectrum, photo_layer_spectrum
+from generator.priors.spectrum import LayerSpectrum, fourier_spectrum, layer_spectrum, photo_layer_spectrum
 
 MAX_FRAME_BYTES = 256 << 20
 """Of the frames that a `Recorder` keeps; of a video that needs more, every second frame is dropped."""
@@ -56,28 +56,28 @@ def _which(number: int, images: Tensor) -> str:
 
 
 @torch.no_grad()
-def spectrum_report(prior: Prior, photo: Tensor | None = None) -> dict[str, Any]:
+def spectrum_report(prior: Prior, photo: Tensor | None = None) -> dict[str, JsonValue]:
     """Return the spectra of a prior's images, and those of a photo [1, 3, h, w] to compare with, as JSON.
 
     "images" lists for each image "layers" (the variance of each resolution) and "fourier" (the power at each
     frequency), both with their log-log fit; "photo" is the same for the photo, in layers of the same resolutions.
     StudioError for a photo that is too small for that.
     """
-    report: dict[str, Any] = {"images": _spectra(layer_spectrum(prior), prior.render())}
+    report: dict[str, JsonValue] = {"images": _spectra(layer_spectrum(prior), prior.render())}
     if photo is not None:
         photo = photo.to(prior.operator.device, prior.operator.dtype)
         report["photo"] = _spectra(photo_layer_spectrum(photo, prior.operator), photo)[0]
     return report
 
 
-def _spectra(layers: tuple[Any, ...], images: Tensor) -> list[dict[str, Any]]:
+def _spectra(layers: tuple[LayerSpectrum, ...], images: Tensor) -> list[JsonValue]:
     return [
         {"layers": asdict(of_layers), "fourier": asdict(of_image)}
         for of_layers, of_image in zip(layers, fourier_spectrum(images), strict=True)
     ]
 
 
-def save_json(value: dict[str, Any], path: Path) -> None:
+def save_json(value: Mapping[str, JsonValue], path: Path) -> None:
     """Save JSON; StudioError where that is not possible."""
     write_json(path, value, indent=1)
 

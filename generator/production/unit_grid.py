@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
+from pydantic import JsonValue
 from torch import Tensor
 from torch.nn import functional
 
@@ -162,7 +162,7 @@ def sheet(cells: Sequence[Cell]) -> Image.Image:
     return contact_sheet(images, captions, columns=columns)
 
 
-def record(grid: Grid, cells: Sequence[Cell], left_out: Sequence[Path] = ()) -> dict[str, Any]:
+def record(grid: Grid, cells: Sequence[Cell], left_out: Sequence[Path] = ()) -> dict[str, JsonValue]:
     """What the sheet shows, as JSON: the recipe of every picture, and the photos with their activations."""
     return {
         "model": grid.model,

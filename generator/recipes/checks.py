@@ -4,7 +4,7 @@ import math
 
 from generator.objectives.classes import OBJECTIVES
 from generator.optimisers.registry import OPTIMISERS, rules_that
-from generator.recipes.common import MOST_SEED
+from generator.recipes.common import MOST_SEED, marks_of
 from generator.recipes.prompts import Prompt, PromptError, parse_prompts
 from generator.recipes.schema import AIMS, NEGATIVE_WEIGHT, RECIPE_VERSION, RecipeSchema
 from generator.units.unit import UnitError, parse_unit
@@ -148,16 +148,15 @@ def check_tasks(recipe: RecipeSchema) -> None:
     if recipe.task == "text" and recipe.version < 2:
         raise ValueError(f"version {recipe.version} of the recipe knows no task 'text': make it version 2.")
     for name, field in type(recipe).model_fields.items():
-        marks = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-        tasks = PICTURES.get(name) or marks.get("tasks")
-        if not isinstance(tasks, tuple) or getattr(recipe, name) == field.default:
+        marks = marks_of(field)
+        tasks = PICTURES.get(name) or marks.tasks
+        if not tasks or getattr(recipe, name) == field.default:
             continue
         if recipe.task not in tasks:
             raise ValueError(f"{name} is for {TASK_WORDS[tasks]}: leave it out, or make the task '{tasks[0]}'.")
-        since = marks.get("since", 2)
-        if isinstance(since, int) and recipe.version < since:
+        if recipe.version < marks.since:
             raise ValueError(
-                f"version {recipe.version} of the recipe knows no {name}: make it version {max(3, since)}."
+                f"version {recipe.version} of the recipe knows no {name}: make it version {max(3, marks.since)}."
             )
 
 

@@ -1,9 +1,12 @@
 """The fields of a recipe that pictures of all kinds have, and what those of the schema have in common."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
+from pydantic.fields import FieldInfo
 
 from foundation.choices import MARK, OneOf
 from generator.objectives.classes import OBJECTIVES
@@ -15,15 +18,39 @@ RECIPE_VERSION = 5
 """2 knows pictures of a text, 3 attacks by texts and pictures and on pixels; in 4 the pictures of a batch are those of
 their own seeds; in 5 attacks compute with faster forms of models, which round otherwise. What older recipes say
 means what it meant: see `Recipe.version`."""
-FILLED_IN: dict[str, Any] = {"filled_in": True}  # marks fields that the program fills in: no flags, no widgets
-TEXT_ONLY: dict[str, Any] = {"tasks": ("text",)}  # marks fields that mean nothing to the other tasks
-ATTACK_ONLY: dict[str, Any] = {"tasks": ("attack",)}
-CLASS_ONLY: dict[str, Any] = {"tasks": ("class",)}
-EVERY_TASK: dict[str, Any] = {"tasks": ("class", "text", "attack")}  # marks those that version 1 has not
-FROM_NOTHING: dict[str, Any] = {"tasks": ("class", "text"), "since": 4}  # "since": the version that has it first
-GUIDED: dict[str, Any] = {"tasks": ("text", "attack")}  # those that CLIP models are asked about
+FILLED_IN: JsonDict = {"filled_in": True}  # marks fields that the program fills in: no flags, no widgets
+TEXT_ONLY: JsonDict = {"tasks": ["text"]}  # marks fields that mean nothing to the other tasks
+ATTACK_ONLY: JsonDict = {"tasks": ["attack"]}
+CLASS_ONLY: JsonDict = {"tasks": ["class"]}
+EVERY_TASK: JsonDict = {"tasks": ["class", "text", "attack"]}  # marks those that version 1 has not
+FROM_NOTHING: JsonDict = {"tasks": ["class", "text"], "since": 4}  # "since": the version that has it first
+GUIDED: JsonDict = {"tasks": ["text", "attack"]}  # those that CLIP models are asked about
 
-TASK_DEFAULTS: Mapping[str, Mapping[str, Any]] = {"text": {"models": ("tiny-clip",), "classes": ()}}
+
+@dataclass(frozen=True)
+class Marks:
+    """What the schema says of a field beside its type.
+
+    Attributes:
+        filled_in: whether the program fills it in: it has no flag and no widget.
+        tasks: those that it means something to; () for all of them, since the first version.
+        since: the version of recipes that has it first, of fields with tasks.
+    """
+
+    filled_in: bool
+    tasks: tuple[str, ...]
+    since: int
+
+
+def marks_of(field: FieldInfo) -> Marks:
+    """The marks of a field of a recipe."""
+    said = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    tasks, since = said.get("tasks"), said.get("since", 2)
+    assert isinstance(since, int)  # what is above
+    return Marks("filled_in" in said, tuple(map(str, tasks)) if isinstance(tasks, list) else (), since)
+
+
+TASK_DEFAULTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {"text": {"models": ("tiny-clip",), "classes": ()}}
 """Defaults of a task where they are not the field's own."""
 AIMS = ("prompt", "negative", "captions", "target")
 """Fields that tell CLIP models where to lead a picture; an attack that has one names classes only if it says so."""

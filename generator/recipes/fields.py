@@ -9,8 +9,8 @@ from pydantic.fields import FieldInfo
 
 from foundation.choices import OneOf
 from foundation.errors import StudioError
+from generator.recipes.common import marks_of
 from generator.recipes.recipe import Recipe
-from generator.recipes.schema import FILLED_IN
 
 _SINGULAR = {"classes": "--class", "models": "--model"}
 """Flags that most often get one value have a second name."""
@@ -46,24 +46,19 @@ def cli_fields(task: str = "class") -> list[RecipeField]:
 
 def oldest_version(names: Collection[str]) -> int:
     """The first version of recipes that knows all of these fields."""
-    marks = [_marks(Recipe.model_fields[name]) for name in names]
-    return max((mark.get("since", 2) for mark in marks if "tasks" in mark), default=1)
+    marks = [marks_of(Recipe.model_fields[name]) for name in names]
+    return max((mark.since for mark in marks if mark.tasks), default=1)
 
 
 def _belongs(field: FieldInfo, task: str) -> bool:
-    marks = _marks(field)
-    return marks != FILLED_IN and task in marks.get("tasks", (task,))
-
-
-def _marks(field: FieldInfo) -> Mapping[str, Any]:
-    """What the schema says of a field beside its type."""
-    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    marks = marks_of(field)
+    return not marks.filled_in and task in (marks.tasks or (task,))
 
 
 def add_arguments(
     parser: argparse._ActionsContainer,
     skip: Collection[str] = (),
-    defaults: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, object] | None = None,
     *,
     task: str = "class",
 ) -> None:
@@ -94,7 +89,7 @@ def add_arguments(
         parser.add_argument(*names, field.flag, **options)
 
 
-def given_fields(namespace: argparse.Namespace, task: str = "class") -> dict[str, Any]:
+def given_fields(namespace: argparse.Namespace, task: str = "class") -> dict[str, object]:
     """The fields that were given as flags, for a recipe to judge.
 
     Numbers may be fractions, such as 8/255; StudioError for one that is none.

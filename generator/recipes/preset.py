@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -12,4 +11,4 @@ class Preset:
     title: str
     description: str
     task: str
-    overrides: Mapping[str, Any]
+    overrides: Mapping[str, object]

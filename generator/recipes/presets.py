@@ -5,7 +5,6 @@ in `generator.recipes.presets_published`.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from foundation.errors import StudioError
 from generator.optimisers.registry import OPTIMISERS
@@ -176,7 +175,7 @@ DEFAULT_PRESET: Mapping[str, str] = {"class": "balanced", "text": "balanced", "a
 """The preset of each task where none is chosen."""
 
 
-def rule_fields(optimiser: str) -> dict[str, Any]:
+def rule_fields(optimiser: str) -> dict[str, object]:
     """Return what goes with an update rule that is chosen in place of a preset's: the ways of a preset are of sgd."""
     if optimiser == "sgd":
         return {}
@@ -194,7 +193,7 @@ def all_presets_of(task: str) -> dict[str, Preset]:
     return {**_BY_TASK[task], **PUBLISHED[task]}
 
 
-def preset_fields(task: str, name: str | None = None, *, from_photo: bool = False) -> dict[str, Any]:
+def preset_fields(task: str, name: str | None = None, *, from_photo: bool = False) -> dict[str, object]:
     """Return the task and the recipe fields that a preset sets; by default, the task's own preset.
 
     A text that starts `from_photo` starts from the photo itself, with no random pattern over it.
@@ -207,6 +206,6 @@ def preset_fields(task: str, name: str | None = None, *, from_photo: bool = Fals
     return {"task": task, **presets[name].overrides, **start}
 
 
-def from_preset(task: str, name: str | None = None, *, from_photo: bool = False, **changes: Any) -> Recipe:
+def from_preset(task: str, name: str | None = None, *, from_photo: bool = False, **changes: object) -> Recipe:
     """Return the recipe of a preset with some fields changed; StudioError if they do not fit together."""
-    return Recipe(**(preset_fields(task, name, from_photo=from_photo) | changes))
+    return Recipe.model_validate(preset_fields(task, name, from_photo=from_photo) | changes)

@@ -6,11 +6,10 @@ Step sizes of pixels are in parts of eps.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from generator.recipes.preset import Preset
 
-_PIXELS: dict[str, Any] = {
+_PIXELS: dict[str, object] = {
     "perturbation": "pixel",
     "resolutions": "auto",
     "norm": "linf",
@@ -35,7 +34,7 @@ _CROPS = {
 }
 
 
-def _attack(title: str, description: str, **overrides: Any) -> Preset:
+def _attack(title: str, description: str, /, **overrides: object) -> Preset:
     return Preset(title, description, "attack", overrides)
 
 

@@ -31,7 +31,7 @@ def arguments_of(recipe: Recipe, files: Mapping[str, str] = FILES) -> list[str]:
     Pictures of classes, texts and attacks alike; see ``sayable`` for what no argument says.
     """
     task = recipe.task
-    usual: dict[str, Any] = {field.name: field.default for field in cli_fields(task)}
+    usual: dict[str, object] = {field.name: field.default for field in cli_fields(task)}
     usual |= {**TASK_DEFAULTS.get(task, {}), **preset_fields(task, from_photo=bool(recipe.source))}
     usual |= rule_fields(recipe.optimiser)
     if recipe.objective == "leave":
@@ -98,7 +98,7 @@ def python_of(recipe: Recipe, files: Mapping[str, str] = FILES) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _said(recipe: Recipe) -> dict[str, Any]:
+def _said(recipe: Recipe) -> dict[str, object]:
     """The fields of a recipe that differ from what it has by itself, and those that it has by its task."""
     of_task: Sequence[str] = ("version", "task", *TASK_DEFAULTS.get(recipe.task, {}))
     fields = type(recipe).model_fields

@@ -176,7 +176,7 @@ def _reasons(error: ValidationError) -> str:
     return "; ".join(dict.fromkeys(reasons))
 
 
-def _read_file(path: Path) -> dict[str, Any]:
+def _read_file(path: Path) -> dict[str, object]:
     """Read the file of settings, {} if there is none."""
     try:
         with path.open("rb") as file:

@@ -99,10 +99,10 @@ class _Refusal(_Loose):
 
 def request_body(ask: Ask, settings: VlmSettings) -> bytes:
     """Return a request as JSON. The picture goes along as PNG: its pixels, and nothing that its file said beside."""
-    content: list[dict[str, Any]] = [{"type": "text", "text": ask.text}]
+    content: list[dict[str, object]] = [{"type": "text", "text": ask.text}]
     if ask.picture is not None:
         content.append({"type": "image_url", "image_url": {"url": data_uri(ask.picture)}})
-    body: dict[str, Any] = {
+    body: dict[str, object] = {
         "model": ask.model,
         "messages": [{"role": "user", "content": content if ask.picture is not None else ask.text}],
         settings.tokens_field: settings.max_tokens,

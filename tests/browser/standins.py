@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image, ImageChops
 
 from app.costs.estimates import Cost, Rates, cost_of
+from app.records.params import Wish
 from app.ui.markup.media import Media, load_secret
 from app.ui.wiring.services import Jobs, Studio
 from app.visitors.uploads import Uploads
@@ -18,6 +19,7 @@ from foundation.errors import StudioError
 from foundation.images.files import load_image, save_png
 from foundation.jobs.context import JobContext
 from foundation.progress import Progress
+from generator.priors.spectrum import FourierSpectrum, PowerLaw
 from generator.recipes.recipe import Recipe
 from generator.records.answers import Answers, Said
 from generator.units.layers import Layer
@@ -108,7 +110,7 @@ class StandInMeasurements:
         self,
         recipe: Recipe,
         photo: Path | None = None,
-        explore: Mapping[str, Any] | None = None,
+        explore: Wish | None = None,
         *,
         size: tuple[int, int] | None = None,
     ) -> Cost:
@@ -119,17 +121,17 @@ class StandInMeasurements:
     def opinions(self, picture: Path) -> Answers:
         return {MODELS[0].name: Said.read(says("frog", "cat"))}
 
-    def spectrum(self, picture: Path) -> Mapping[str, Any]:
+    def spectrum(self, picture: Path) -> FourierSpectrum:
         if load_image(picture).width == 40:
             raise StudioError("The photo is too small: choose a larger one.")
         return spectrum(-1.5 if "uploads" in picture.parts else -2.0)
 
 
-def spectrum(slope: float) -> dict[str, Any]:
-    """A spectrum in the form of a result, exactly on its line."""
-    frequencies = [2, 4, 8, 16, 32]
-    fit = {"slope": slope, "intercept": 0.0, "r_squared": 1.0, "first": 2.0, "last": 32.0}
-    return {"frequencies": frequencies, "power": [f**slope for f in frequencies], "fit": fit}
+def spectrum(slope: float) -> FourierSpectrum:
+    """A spectrum exactly on its line."""
+    frequencies = (2.0, 4.0, 8.0, 16.0, 32.0)
+    fit = PowerLaw(slope=slope, intercept=0.0, r_squared=1.0, first=2.0, last=32.0)
+    return FourierSpectrum(frequencies, tuple(f**slope for f in frequencies), fit)
 
 
 def says(first: str, second: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ LAYER_STEP = 0.05
 """Learning rate of signed steps on layers, whose range has no edge to be reached; that of the presets."""
 
 
-def rule_fields(rule: str, perturbation: str, steps: int, usual: Recipe) -> dict[str, Any]:
+def rule_fields(rule: str, perturbation: str, steps: int, usual: Recipe) -> dict[str, object]:
     """The fields of a recipe that go with an update rule; ``usual`` has those of gradient descent."""
     if rule == "sgd":
         return {"momentum": usual.momentum, "learning_rate": usual.learning_rate, "step_schedule": usual.step_schedule}
@@ -55,10 +55,10 @@ class ChangeInput:
         """The widgets that ``read`` asks."""
         return [self.perturbation, self.rule]
 
-    def read(self, values: Values) -> dict[str, Any]:
+    def read(self, values: Values) -> dict[str, object]:
         """The recipe's fields."""
         return {"perturbation": values[self.perturbation], "optimiser": values[self.rule]}
 
-    def updates(self, fields: Mapping[str, Any]) -> Updates:
+    def updates(self, fields: Mapping[str, object]) -> Updates:
         """Updates that put a recipe's fields into the widgets."""
         return {self.perturbation: fields["perturbation"], self.rule: fields["optimiser"]}

@@ -98,9 +98,11 @@ class AttackPresets:
             self.paper: gr.Dropdown(value=None, info=PUBLISHED_INFO),
         }
 
-    def _filled(self, fields: Mapping[str, Any]) -> Updates:
+    def _filled(self, fields: Mapping[str, object]) -> Updates:
+        eps = fields["eps"]
+        assert isinstance(eps, float | int)  # presets are whole recipes
         return {
             **self.change.updates(fields),
-            **self.budget.updates(fields["norm"], fields["eps"]),
+            **self.budget.updates(str(fields["norm"]), eps),
             **self.fields.updates(fields),
         }

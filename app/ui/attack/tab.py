@@ -175,14 +175,17 @@ class AttackTab:
         fields = self.fields.read([values[widget] for widget in self.fields.components])
         aims, pictures = self.texts.read(values, models)
         norm, eps = self.budget.components
-        recipe = Recipe(
-            task=TASK,
-            models=models,
-            **{**fields, **self.classes.read(values, models, fields["objective"])},
-            **aims,
-            **self.change.read(values),
-            **self.budget.read(values[norm], values[eps]),
-            seed=self.seed.read(values[self.seed.number]),
+        recipe = Recipe.model_validate(
+            {
+                "task": TASK,
+                "models": models,
+                **fields,
+                **self.classes.read(values, models, str(fields["objective"])),
+                **aims,
+                **self.change.read(values),
+                **self.budget.read(values[norm], values[eps]),
+                "seed": self.seed.read(values[self.seed.number]),
+            }
         )
         if one_photo:
             recipe = self.truth.led(recipe, values)
@@ -243,10 +246,14 @@ class AttackTab:
     def costly(self, values: Values) -> Asked:
         """What the widgets ask for as far as it costs time. StudioError where they are not filled in."""
         fields = self.fields.read([values[widget] for widget in self.fields.components])
-        recipe = Recipe(
-            task=TASK,
-            models=tuple(values[self.surrogates.choice] or ()),
-            **{**fields, **self.change.read(values), **NO_AIM},
+        recipe = Recipe.model_validate(
+            {
+                "task": TASK,
+                "models": tuple(values[self.surrogates.choice] or ()),
+                **fields,
+                **self.change.read(values),
+                **NO_AIM,
+            }
         )
         views = self.testing.views(values, recipe.views)
         photo = self.picture.path(values[self.picture.name]) or self.picture.first_offered()

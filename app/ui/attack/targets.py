@@ -111,7 +111,7 @@ class ClassTargets:
         """Updates for a goal."""
         return {self.goal: goal, self.target_area: gr.Column(visible=goal == TARGET)}
 
-    def read(self, values: Values, models: Sequence[str], objective: str) -> dict[str, Any]:
+    def read(self, values: Values, models: Sequence[str], objective: str) -> dict[str, object]:
         """The recipe's fields about classes. FormError if the class is missing."""
         classifiers = self._classifiers(models)
         if not classifiers:
@@ -219,12 +219,12 @@ class TextTargets:
         areas = [self.picture.notice, self.text_area, self.picture_area, self.caption_area]
         self.aims.input(guarded(self.picture.notice)(choose), [self.aims], areas, **QUICK)
 
-    def read(self, values: Values, models: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    def read(self, values: Values, models: Sequence[str]) -> tuple[dict[str, object], dict[str, str]]:
         """The recipe's fields, and the digests of pictures by what they are there for. FormError as a sentence."""
         if not any(is_encoder(self.studio, name) for name in models):
             return {}, {}
         aims = values[self.aims] or ()
-        fields: dict[str, Any] = {}
+        fields: dict[str, object] = {}
         pictures: dict[str, str] = {}
         if TEXT in aims:
             fields |= {name: str(values[box] or "").strip() for name, box in self._texts()}

@@ -158,15 +158,17 @@ class ClassTab:
         values = self.fields.read(advanced)
         if len(classes) > 1 and min(weights, default=1.0) >= 0 and values.get("objective") == "logit":
             values["objective"] = "cross_entropy"
-        return Recipe(
-            task=TASK,
-            models=models,
-            classes=classes,
-            weights=weights,
-            unit=unit,
-            seed=self.seed.read(seed),
-            images=whole(images, "Pictures", 1, MOST_PICTURES),
-            **values,
+        return Recipe.model_validate(
+            {
+                "task": TASK,
+                "models": models,
+                "classes": classes,
+                "weights": weights,
+                "unit": unit,
+                "seed": self.seed.read(seed),
+                "images": whole(images, "Pictures", 1, MOST_PICTURES),
+                **values,
+            }
         )
 
     def _classes(
@@ -190,11 +192,13 @@ class ClassTab:
         models = dict.fromkeys((values[self.models.choice], *(values[self.models.others] or ())))
         fields = self.fields.read([values[widget] for widget in self.fields.components])
         return Asked(
-            Recipe(
-                task=TASK,
-                models=tuple(models),
-                images=whole(values[self.images], "Pictures", 1, MOST_PICTURES),
-                **fields,
+            Recipe.model_validate(
+                {
+                    "task": TASK,
+                    "models": tuple(models),
+                    "images": whole(values[self.images], "Pictures", 1, MOST_PICTURES),
+                    **fields,
+                }
             )
         )
 

@@ -139,6 +139,6 @@ def check_room(count: int) -> None:
 
 def drawn_for(job: JobSnapshot) -> str:
     """The one class that a picture was drawn for; "" where there is none, or several."""
-    recipe = (job.result or {}).get("recipe", {})
-    classes: list[Any] = list(recipe.get("classes", ())) if job.kind == "image" else []
-    return str(classes[0]) if len(classes) == 1 else ""
+    recipe = (job.result or {}).get("recipe")
+    classes = recipe.get("classes") if job.kind == "image" and isinstance(recipe, dict) else None
+    return str(classes[0]) if isinstance(classes, list) and len(classes) == 1 else ""

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.handlers.pictures import CARD_NAME
-from app.ui.history.words import as_far_as_readable, line
+from app.ui.history.words import as_far_as_readable, line, recipe_of
 from app.ui.markup import markup
 from app.ui.markup.media import Media
 from app.ui.markup.stage import STATE_WORDS, when
@@ -131,7 +131,7 @@ def _picture(job: JobSnapshot, media: Media) -> str:
     if not job.preview or not Path(job.preview).is_file():
         return NO_PICTURE
     shown = markup.picture(media.url(Path(job.preview), job.preview_version), "")
-    recipe = job.params.get("recipe", {})
+    recipe = recipe_of(job)
     if job.kind == "attack" or int(recipe.get("images", 1)) < 2:
         return shown
     height, width = (max(1, int(side)) for side in recipe.get("size", (1, 1)))

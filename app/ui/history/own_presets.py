@@ -84,7 +84,7 @@ class OwnPresets:
             preset = next((one for one in history.presets(owner) if one.id == chosen), None)
             if preset is None:
                 raise FormError("Choose one of your presets first.")
-            return fill(Recipe(**preset.settings), owner)
+            return fill(Recipe.model_validate(preset.settings), owner)
 
         outputs = list(dict.fromkeys([results.notice, *filled]))
         self.use.click(guard(use), [self.owner, self.choice], outputs, **QUICK).success(

@@ -90,8 +90,8 @@ def budget_words(job: JobSnapshot) -> str:
     recipe = recipe_of(job)
     eps, norm = float(recipe.get("eps") or 0.0), recipe.get("norm")
     bound = {"linf": f"L-inf {255 * eps:.4g}/255", "l2": f"L2 {eps:.4g}"}.get(str(norm), "")
-    size: Sequence[int] = (job.result or {}).get("size") or recipe.get("size") or ()
-    if not bound and len(size) == 2:
+    size = (job.result or {}).get("size") or recipe.get("size")
+    if not bound and isinstance(size, list | tuple) and len(size) == 2:
         bound = f"{size[1]} x {size[0]}"
     steps = recipe.get("steps")
     return ", ".join(part for part in (bound, f"{steps} steps" if steps else "") if part)

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from app.ui.markup.markup import text
+from generator.priors.spectrum import FourierSpectrum, PowerLaw
 
 WIDTH, HEIGHT = 460, 250
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 10, 34
@@ -28,11 +28,8 @@ class _Axis:
         return self.start + share * (self.end - self.start)
 
 
-def spectrum_chart(spectra: Mapping[str, Mapping[str, Any]]) -> str:
-    """The spectra by what they are of, each with its fitted line and slope; empty without any points.
-
-    A spectrum has "frequencies", "power", and a "fit" (slope, intercept, r_squared, first, last) or None.
-    """
+def spectrum_chart(spectra: Mapping[str, FourierSpectrum]) -> str:
+    """The spectra by what they are of, each with its fitted line and slope; empty without any points."""
     drawn = {name: points for name, one in spectra.items() if (points := _points(one))}
     if not drawn:
         return ""
@@ -41,8 +38,8 @@ def spectrum_chart(spectra: Mapping[str, Mapping[str, Any]]) -> str:
     y = _Axis(*_spread([v for _, v in every]), HEIGHT - BOTTOM, TOP)
     parts, legend, described = [_grid(x, y)], [], []
     for index, (name, points) in enumerate(drawn.items()):
-        fit = spectra[name].get("fit")
-        words = f"slope {fit['slope']:.2f}" if fit else "no line fits"
+        fit = spectra[name].fit
+        words = f"slope {fit.slope:.2f}" if fit else "no line fits"
         parts.append(_series(index, points, fit, x, y))
         legend.append(f'<span class="cx-key cx-key-{index}">{text(name)} <b>{text(words)}</b></span>')
         described.append(f"{name}, {words}")
@@ -54,9 +51,8 @@ def spectrum_chart(spectra: Mapping[str, Mapping[str, Any]]) -> str:
     )
 
 
-def _points(spectrum: Mapping[str, Any]) -> Points:
-    pairs = zip(spectrum.get("frequencies", ()), spectrum.get("power", ()), strict=False)
-    points = [(float(r), float(v)) for r, v in pairs if v is not None and r > 0 and v > 0]
+def _points(spectrum: FourierSpectrum) -> Points:
+    points = [(r, v) for r, v in zip(spectrum.frequencies, spectrum.power, strict=True) if r > 0 and v > 0]
     stride = -(-len(points) // MOST_POINTS) if points else 1
     # Short waves lie closely on this scale: of many, every long one and some of the short ones show the same.
     return [point for i, point in enumerate(points) if stride == 1 or i < MOST_POINTS // 3 or i % stride == 0]
@@ -67,11 +63,11 @@ def _spread(values: Sequence[float]) -> tuple[float, float]:
     return (low, high) if high > low else (low / 2, high * 2)
 
 
-def _series(index: int, points: Points, fit: Mapping[str, float] | None, x: _Axis, y: _Axis) -> str:
+def _series(index: int, points: Points, fit: PowerLaw | None, x: _Axis, y: _Axis) -> str:
     dots = "".join(f'<circle cx="{x.place(r):.1f}" cy="{y.place(v):.1f}" r="2.6"/>' for r, v in points)
     line = ""
     if fit:
-        ends = [(r, 10 ** fit["intercept"] * r ** fit["slope"]) for r in (fit["first"], fit["last"])]
+        ends = [(r, 10**fit.intercept * r**fit.slope) for r in (fit.first, fit.last)]
         route = " ".join(f"{x.place(r):.1f},{y.place(v):.1f}" for r, v in ends)
         line = f'<polyline class="cx-line cx-fit" points="{route}"/>'
     return f'<g class="cx-series cx-series-{index}">{dots}{line}</g>'

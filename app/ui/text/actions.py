@@ -97,9 +97,9 @@ class TextActions:
             return {**taken, fold: gr.Accordion(open=True)}
 
         followed = self._panel.outputs
-        shown: dict[str, Any] = {"fn": None, "js": "() => window.cxShowStage('text')"}
-        self.more.click(guard(go_on), job, followed, **QUICK).then(**shown)
-        self.vary.click(guard(vary), job, [*followed, self._inputs.seed.number], **QUICK).then(**shown)
+        shown = "() => window.cxShowStage('text')"
+        self.more.click(guard(go_on), job, followed, **QUICK).then(fn=None, js=shown)
+        self.vary.click(guard(vary), job, [*followed, self._inputs.seed.number], **QUICK).then(fn=None, js=shown)
         start_outputs = [self._panel.notice, fold, *self._inputs.start.photo.outputs]
         self.start.click(guard(use), job, start_outputs, **QUICK).then(
             fn=None, js="() => document.getElementById('text-source-chosen')?.scrollIntoView({block: 'center'})"

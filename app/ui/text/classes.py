@@ -47,7 +47,7 @@ class ClassInputs:
         """The widgets that ``read`` asks and ``fill`` changes."""
         return [self.classifiers, self.classes, self.weight]
 
-    def read(self, values: Values, objective: str) -> tuple[tuple[str, ...], dict[str, Any]]:
+    def read(self, values: Values, objective: str) -> tuple[tuple[str, ...], dict[str, object]]:
         """The classifiers, and the recipe's fields about classes. FormError if they do not fit together."""
         classifiers = tuple(values[self.classifiers] or ())
         written = str(values[self.classes] or "").strip()

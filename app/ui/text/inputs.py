@@ -195,16 +195,21 @@ class TextInputs:
         else:
             images = whole(values[self.images], "Pictures", 1, MOST_PICTURES)
         models = self.chosen_models(values)
-        classifiers, asked = self.classes.read(values, fields["objective"])
+        classifiers, asked = self.classes.read(values, str(fields["objective"]))
         against = str(values[self.against] or "").strip() if values[self.score] == "contrastive" else ""
-        recipe = Recipe(
-            task=TASK,
-            **{**fields, **prompts, **pictures, **asked},
-            models=(*models, *classifiers),
-            score=values[self.score],
-            against=against,
-            seed=self.seed.read(values[self.seed.number]),
-            images=images,
+        recipe = Recipe.model_validate(
+            {
+                "task": TASK,
+                **fields,
+                **prompts,
+                **pictures,
+                **asked,
+                "models": (*models, *classifiers),
+                "score": values[self.score],
+                "against": against,
+                "seed": self.seed.read(values[self.seed.number]),
+                "images": images,
+            }
         )
         refuse_unknown_prompts(recipe, self.infos(models))
         return Order(made_again(values[self.opened], recipe), pictures, bool(values[self.with_recipe]))
@@ -228,15 +233,20 @@ class TextInputs:
     def costly(self, values: Values) -> Asked:
         """What the widgets ask for as far as it costs time. StudioError where they are not filled in."""
         fields = self.fields.read([values[widget] for widget in self.fields.components])
-        classifiers, asked = self.classes.read(values, fields["objective"])
+        classifiers, asked = self.classes.read(values, str(fields["objective"]))
         models = dict.fromkeys((values[self.models.choice], *(values[self.models.others] or ()), *classifiers))
         other = str(values[self.prompt_to] or "").strip()
         count, what, least = (self.on_the_way, "Pictures on the way", 2) if other else (self.images, "Pictures", 1)
-        recipe = Recipe(
-            task=TASK,
-            **{**fields, **asked, "prompt": self._example(), "prompt_to": other},
-            models=tuple(models),
-            images=whole(values[count], what, least, MOST_PICTURES),
+        recipe = Recipe.model_validate(
+            {
+                "task": TASK,
+                **fields,
+                **asked,
+                "prompt": self._example(),
+                "prompt_to": other,
+                "models": tuple(models),
+                "images": whole(values[count], what, least, MOST_PICTURES),
+            }
         )
         return Asked(recipe, self.start.photo.path(values[self.start.photo.name]))
 

@@ -52,7 +52,7 @@ class StartInputs:
         """The widgets that ``read`` asks."""
         return [self.photo.name, *self.budget.components, self.margin, self.mask.editor]
 
-    def read(self, values: Values) -> tuple[dict[str, Any], dict[str, str]]:
+    def read(self, values: Values) -> tuple[dict[str, object], dict[str, str]]:
         """The recipe's fields, and the digests of the pictures by what they are there for. FormError as a sentence."""
         chosen: Kept | None = values[self.photo.name]
         if chosen is None:
@@ -129,7 +129,7 @@ class LeadingPicture:
         """The widgets that ``read`` asks."""
         return [self.picture.name, self.weight]
 
-    def read(self, values: Values) -> tuple[dict[str, Any], dict[str, str]]:
+    def read(self, values: Values) -> tuple[dict[str, object], dict[str, str]]:
         """As ``StartInputs.read``."""
         chosen: Kept | None = values[self.picture.name]
         if self.picture.path(chosen) is None or chosen is None:

@@ -138,10 +138,11 @@ class TextTab:
             order = inputs.read(values, prompt=prompt)
             return {inputs.prompt: order.recipe.prompt, **self._submit(order, values[self.owner], "")}
 
-        shown: dict[str, Any] = {"fn": None, "js": "() => window.cxShowStage('text')"}
+        shown = "() => window.cxShowStage('text')"
         for event in (self.create.click, inputs.prompt.submit):
-            event(guard(create), asked, self.panel.outputs, **QUICK).then(**shown)
-        self.panel.start.click(guard(show), asked, [*self.panel.outputs, inputs.prompt], **QUICK).then(**shown)
+            event(guard(create), asked, self.panel.outputs, **QUICK).then(fn=None, js=shown)
+        outputs = [*self.panel.outputs, inputs.prompt]
+        self.panel.start.click(guard(show), asked, outputs, **QUICK).then(fn=None, js=shown)
 
         def pick(job_id: str, owner: Any, event: gr.EventData) -> Updates:
             what, _, number = str(event.pick).partition(":")

@@ -41,7 +41,7 @@ class BudgetInput:
         """The widgets whose values ``read`` takes."""
         return [self.norm, self.eps]
 
-    def read(self, norm: str, shown: float | None) -> dict[str, Any]:
+    def read(self, norm: str, shown: float | None) -> dict[str, object]:
         """The recipe's fields. FormError if the budget is empty or out of range."""
         if norm == "none":
             return {"norm": norm, "eps": 0.0}

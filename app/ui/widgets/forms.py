@@ -60,7 +60,7 @@ class RecipeFields:
         prefix: put before the field's name to make the widget's id on the page.
     """
 
-    def __init__(self, fields: Sequence[RecipeField], values: Mapping[str, Any], prefix: str) -> None:
+    def __init__(self, fields: Sequence[RecipeField], values: Mapping[str, object], prefix: str) -> None:
         self.fields = tuple(fields)
         self._values = values
         self._prefix = prefix
@@ -91,7 +91,7 @@ class RecipeFields:
         """The widgets in order: the inputs whose values ``read`` takes."""
         return [self.widgets[field.name] for field in self.fields]
 
-    def read(self, raw: Sequence[Any]) -> dict[str, Any]:
+    def read(self, raw: Sequence[Any]) -> dict[str, object]:
         """What the widgets hold, as recipe values.
 
         Raises:
@@ -99,7 +99,7 @@ class RecipeFields:
         """
         return {field.name: from_widget(field, value) for field, value in zip(self.fields, raw, strict=True)}
 
-    def updates(self, values: Mapping[str, Any]) -> Updates:
+    def updates(self, values: Mapping[str, object]) -> Updates:
         """Updates that put recipe values into the widgets."""
         return {self.widgets[field.name]: to_widget(values[field.name]) for field in self.fields}
 

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from app.ui.markup.gallery import CLICK_JS
 from app.ui.markup.stage import DoneView, details_of, fingerprint, stage
 from app.ui.widgets.reuse import ReuseButtons
-from app.ui.wiring.guard import Updates, guarded
+from app.ui.wiring.guard import QUICK, Updates, guarded
 from app.ui.wiring.services import Studio
 from app.ui.wiring.signal import Signal
 from app.visitors.visitor import visitor_address
@@ -94,7 +94,7 @@ class JobPanel:
 
     def wire(self) -> None:
         """Connect the timer and the two buttons that end a job."""
-        quiet: dict[str, Any] = {"outputs": self.outputs, "show_progress": "hidden", "queue": False}
+        quiet: dict[str, Any] = {**QUICK, "outputs": self.outputs}
 
         def tick(job_id: str, seen: str) -> Updates:
             snapshot = self.look(job_id)
@@ -116,13 +116,12 @@ class JobPanel:
                 cleared |= clear(held, gone)
             return {**self.follow(None), **cleared}
 
-        api: dict[str, Any] = {"api_visibility": "private"}
-        self.timer.tick(guarded(self.notice, keep=True)(tick), [self.job, self.seen], **quiet, **api)
-        self.stop.click(guarded(self.notice)(stop), [self.job, self.owner], **quiet, **api)
+        self.timer.tick(guarded(self.notice, keep=True)(tick), [self.job, self.seen], **quiet)
+        self.stop.click(guarded(self.notice)(stop), [self.job, self.owner], **quiet)
         held = [component for component, _, _ in self._kept]
         cleared = [component for _, outputs, _ in self._kept for component in outputs]
         quiet["outputs"] = list(dict.fromkeys([*self.outputs, *cleared]))
-        self.discard.click(guarded(self.notice)(discard), [self.job, self.owner, *held], **quiet, **api)
+        self.discard.click(guarded(self.notice)(discard), [self.job, self.owner, *held], **quiet)
 
     def submit(self, params: Mapping[str, JsonValue], title: str, owner: Any) -> Updates:
         """Hand a job to the service and follow it."""

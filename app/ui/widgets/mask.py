@@ -92,7 +92,7 @@ class MaskInput:
         restored = {"mask": self._address(mask), "kept": mask.digest}
         return {**self.follow(chosen), self.editor: self._value(chosen) | restored}
 
-    def _value(self, chosen: Kept) -> dict[str, Any]:
+    def _value(self, chosen: Kept) -> dict[str, object]:
         width, height = self.studio.uploads.size(chosen)
         scale = min(1.0, LONGEST / max(width, height))
         sides = {"width": max(1, round(width * scale)), "height": max(1, round(height * scale))}

@@ -67,7 +67,7 @@ class Opened:
     """
 
     recipe: Recipe
-    shown: Mapping[str, Any] = field(default_factory=dict)
+    shown: Mapping[str, object] = field(default_factory=dict)
 
     def again(self, made: Recipe) -> Recipe:
         """The recipe of the picture if the widgets still say so, else the one that was ``made`` of them.

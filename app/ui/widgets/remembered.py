@@ -126,7 +126,7 @@ class RememberedForm(ABC):
 
         self.reset.click(guarded(self.notice)(start_anew), [owner], self.outputs, **QUICK)
 
-    def _read(self, mine: Mapping[str, Any], owner: str) -> tuple[dict[Any, Any], list[str]]:
+    def _read(self, mine: Mapping[str, object], owner: str) -> tuple[dict[Any, Any], list[str]]:
         """What was kept and may be put back, by component, and what of it no widget can hold, by its name."""
         fields, digests = mine.get("fields"), mine.get("pictures")
         changes: dict[Any, Any] = {}
@@ -235,7 +235,7 @@ def _both(first: Any, then: Any) -> Any:
     return gr.update(**{**(before or {"value": first}), **({"value": then} if after is None else after)})
 
 
-def _properties(update: Any) -> dict[str, Any] | None:
+def _properties(update: Any) -> dict[str, object] | None:
     """What an update says of a component's properties; None for one that is a value."""
     if isinstance(update, gr.blocks.Block):
         return dict(update.constructor_args)

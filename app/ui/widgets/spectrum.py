@@ -1,6 +1,5 @@
 """The spectrum of a finished picture, beside that of a photo that a visitor brings."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +70,8 @@ class SpectrumView:
             if not picture:
                 return {self.chart: ""}
             shown = {"this picture": Path(picture), "your photo": self.photo.path(chosen)}
-            return {self.chart: spectrum_chart({what: self._of(path) for what, path in shown.items() if path})}
+            spectrum = self.studio.measurements.spectrum
+            return {self.chart: spectrum_chart({what: spectrum(path) for what, path in shown.items() if path})}
 
         shown = [self.photo.notice, self.chart]
         self._changed.connect(guarded(self.photo.notice)(draw), [self.state, self.photo.name], shown)
-
-    def _of(self, picture: Path) -> Mapping[str, Any]:
-        return self.studio.measurements.spectrum(picture)

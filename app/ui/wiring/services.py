@@ -21,7 +21,9 @@ from foundation.jobs.history import History
 from foundation.jobs.meter import Meter
 from foundation.jobs.store.model import JobRequest, JobSnapshot
 from foundation.limits import Limits
+from generator.priors.spectrum import FourierSpectrum
 from generator.recipes.recipe import Recipe
+from generator.records.answers import Answers
 from generator.units.layers import Layer
 from robust_model.evaluation.record.values import Proportion
 
@@ -79,12 +81,12 @@ class Measurements(Protocol):
         """
         ...
 
-    def opinions(self, picture: Path) -> Mapping[str, Any]:
+    def opinions(self, picture: Path) -> Answers:
         """What the classifiers say about a picture, by their names."""
         ...
 
-    def spectrum(self, picture: Path) -> Mapping[str, Any]:
-        """How the detail of a picture is spread over scales: "frequencies", "power", and a "fit" (slope...) or None."""
+    def spectrum(self, picture: Path) -> FourierSpectrum:
+        """How the detail of a picture is spread over scales."""
         ...
 
 

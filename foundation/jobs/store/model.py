@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from pydantic import JsonValue
+
 from foundation.errors import NoRoomError, StudioError
 from foundation.progress import Unit
 
@@ -129,7 +131,7 @@ class JobRequest:
     """
 
     kind: str
-    params: Mapping[str, Any]
+    params: Mapping[str, object]
     device: str = "cpu"
     owner: str = "local"
     title: str = ""
@@ -160,7 +162,7 @@ class JobRecord:
     title: str
     owner: str
     device: str
-    params: dict[str, Any]
+    params: dict[str, JsonValue]
     created: float
     status: JobStatus = JobStatus.QUEUED
     done: int = 0
@@ -168,7 +170,7 @@ class JobRecord:
     unit: Unit = "steps"
     message: str = ""
     preview_version: int = 0
-    result: dict[str, Any] | None = None
+    result: dict[str, JsonValue] | None = None
     error: str | None = None
     started: float | None = None
     finished: float | None = None
@@ -213,18 +215,18 @@ class JobSnapshot:
     curves: dict[str, list[tuple[int, float]]]
     preview: str | None
     preview_version: int
-    result: dict[str, Any] | None
+    result: dict[str, JsonValue] | None
     error: str | None
     created: float
     started: float | None
     finished: float | None
-    params: dict[str, Any]
+    params: dict[str, JsonValue]
     folder: str
     favourite: bool = False
     note: str = ""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, JsonValue]:
         """A deep copy made of JSON types, safe to change."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        copy: dict[str, Any] = as_json(fields)
+        copy: dict[str, JsonValue] = as_json(fields)
         return copy

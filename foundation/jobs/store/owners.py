@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from pydantic import JsonValue
 from sqlalchemy import delete, func, select
 
 from foundation.jobs.store.database import Database
@@ -25,7 +25,7 @@ class Preset:
     id: str
     kind: str
     name: str
-    settings: Mapping[str, Any]
+    settings: Mapping[str, JsonValue]
 
 
 class Owners:
@@ -58,7 +58,7 @@ class Owners:
             found = [Preset(row.id, row.kind, row.name, row.settings) for row in rows]
         return sorted(found, key=lambda preset: (preset.name.casefold(), preset.kind))
 
-    def keep_preset(self, owner: str, kind: str, name: str, settings: Mapping[str, Any], now: float) -> str:
+    def keep_preset(self, owner: str, kind: str, name: str, settings: Mapping[str, object], now: float) -> str:
         """Keep settings under a name, in place of those of that name and kind; the preset's id.
 
         Raises:

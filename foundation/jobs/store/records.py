@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import JsonValue, TypeAdapter, ValidationError
 from sqlalchemy import delete, select, update
 
 from foundation.jobs.store.database import Database
@@ -68,7 +68,7 @@ class Records:
         return [record for record in records if record.version <= RECORD_VERSION], damaged, newer
 
 
-def columns(record: JobRecord) -> dict[str, Any]:
+def columns(record: JobRecord) -> dict[str, JsonValue]:
     """The values of a job's columns.
 
     Raises:
@@ -80,7 +80,7 @@ def columns(record: JobRecord) -> dict[str, Any]:
             fields[name] = value.replace("\0", "\ufffd")  # which no text of PostgreSQL may hold
         elif isinstance(value, int) and not -_MOST <= value < _MOST:
             raise ValueError(f"{name} is too large a number: {value}")
-    fields["address"] = fields["address"][:200]
+    fields["address"] = str(fields["address"])[:200]
     return fields
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from pydantic import JsonValue
 from sqlalchemy import JSON, BigInteger, Boolean, Double, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -38,7 +37,7 @@ class JobRow(Base):
     title: Mapped[str] = mapped_column(Text())
     owner: Mapped[str] = mapped_column(String(200), ForeignKey("owners.token"))
     device: Mapped[str] = mapped_column(String(200))
-    params: Mapped[dict[str, Any]] = mapped_column(JSON())
+    params: Mapped[dict[str, JsonValue]] = mapped_column(JSON())
     created: Mapped[float] = mapped_column(Double())
     status: Mapped[str] = mapped_column(String(16))
     done: Mapped[int] = mapped_column(BigInteger())
@@ -46,7 +45,7 @@ class JobRow(Base):
     unit: Mapped[str] = mapped_column(String(16))
     message: Mapped[str] = mapped_column(Text())
     preview_version: Mapped[int] = mapped_column(BigInteger())
-    result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    result: Mapped[dict[str, JsonValue] | None] = mapped_column(JSON(none_as_null=True))
     error: Mapped[str | None] = mapped_column(Text())
     started: Mapped[float | None] = mapped_column(Double())
     finished: Mapped[float | None] = mapped_column(Double())
@@ -67,5 +66,5 @@ class PresetRow(Base):
     owner: Mapped[str] = mapped_column(String(200), ForeignKey("owners.token"))
     kind: Mapped[str] = mapped_column(String(200))
     name: Mapped[str] = mapped_column(String(200))
-    settings: Mapped[dict[str, Any]] = mapped_column(JSON())
+    settings: Mapped[dict[str, JsonValue]] = mapped_column(JSON())
     created: Mapped[float] = mapped_column(Double())

@@ -11,6 +11,7 @@ from app.records.params import (
     FolderParams,
     ImageParams,
     JobParams,
+    MadeParams,
     TextParams,
     Wish,
 )
@@ -18,7 +19,7 @@ from foundation.errors import StudioError
 from generator.recipes.recipe import Recipe
 from tests.foundation.jobs.test_takeover import old_records
 
-KINDS: dict[str, type[JobParams]] = {"text": TextParams, "image": ImageParams, "attack": AttackParams}
+KINDS: dict[str, type[MadeParams]] = {"text": TextParams, "image": ImageParams}
 DIGEST = "d" * 64
 ATTACK = Recipe(task="attack", models=("net",), objective="leave", norm="linf", eps=0.1)
 
@@ -30,9 +31,11 @@ def told(task: str = "attack", **more: Any) -> dict[str, Any]:
 
 def test_parameters_of_an_old_data_directory_are_read() -> None:
     """Their recipes lack what came since, and nothing says whether the files carry them: all did."""
-    records = [record for record in old_records().values() if record["kind"] in KINDS]
-    assert records
-    for record in records:
+    records = {record["title"]: record for record in old_records().values()}
+    without_photo = records.pop("attack towards ship")  # it failed then, too
+    with pytest.raises(StudioError, match="'source'"):
+        AttackParams.asked(without_photo["params"])
+    for record in records.values():
         asked = KINDS[record["kind"]].asked(record["params"])
         assert asked.with_recipe is True and "with_recipe" not in asked.to_json()
         assert asked.to_json().keys() == record["params"].keys()
@@ -43,7 +46,7 @@ def test_parameters_of_an_old_data_directory_are_read() -> None:
     [
         (ImageParams, {}, "The setting 'recipe' is not valid: it is missing."),
         (TextParams, told(), "This recipe is for the task 'attack', not 'text': submit it as that."),
-        (TextParams, {"recipe": {"colour": 1}}, "'colour' is not a field of a recipe"),
+        (TextParams, {"recipe": {"colour": 1}}, "colour must be 'rgb' or 'decorrelated', not 1."),
         (AttackParams, told(), "The setting 'source' is not valid: it is missing."),
         (AttackParams, told(source=DIGEST, with_recipe=1), "'with_recipe' is true or false, not 1."),
         (AttackParams, told(source=DIGEST, explore={"survivals": 5}), "The setting 'survivals' is not valid"),

@@ -88,9 +88,9 @@ def test_what_it_costs_is_said_beforehand_and_no_key(tab: AttackTab) -> None:
 
 
 def test_nothing_is_asked_unless_it_is_wanted(tab: AttackTab) -> None:
-    assert tab.describing.read(held(tab)) == {}
+    assert tab.describing.read(held(tab)) is None
     asked = held(tab, attack_vlm=True, attack_vlm_keywords="dog|puppy\n\n hat ", attack_vlm_judge=True)
-    assert tab.describing.read(asked)["describe"]["keywords"] == ["dog|puppy", "hat"]
+    assert tab.describing.read(asked).keywords == ("dog|puppy", "hat")
     for changes in (
         {"attack_vlm_samples": 11},
         {"attack_vlm_samples": None},

@@ -26,6 +26,7 @@ from app.visitors.uploads import Kept, Uploads
 from foundation.errors import StudioError
 from foundation.images.files import load_image, pixel_digest
 from foundation.jobs.store.model import JobSnapshot, JobStatus
+from generator.priors.spectrum import FourierSpectrum, PowerLaw
 from generator.recipes.fields import cli_fields
 from generator.recipes.presets import from_preset, presets_of
 from generator.recipes.recipe import Recipe
@@ -348,15 +349,15 @@ def test_models_say_whether_they_have_to_be_fetched(studio: Any) -> None:
 
 
 def test_the_axes_of_a_spectrum_are_logarithmic() -> None:
-    fit = {"slope": -2.0, "intercept": 0.0, "r_squared": 1.0, "first": 2.0, "last": 32.0}
-    own = {"frequencies": [1, 2, 8, 32], "power": [0.0, 1 / 4, 1 / 64, 1 / 1024], "fit": fit}
-    page = spectrum_chart({"this": own, EVIL: {**own, "fit": None}})
+    fit = PowerLaw(slope=-2.0, intercept=0.0, r_squared=1.0, first=2.0, last=32.0)
+    own = FourierSpectrum((1.0, 2.0, 8.0, 32.0), (0.0, 1 / 4, 1 / 64, 1 / 1024), fit)
+    page = spectrum_chart({"this": own, EVIL: dataclasses.replace(own, fit=None)})
     middle = f'cx="{(LEFT + WIDTH - RIGHT) / 2:.1f}" cy="{(TOP + HEIGHT - BOTTOM) / 2:.1f}"'
     assert page.count(middle) == 2  # 8 lies in the middle of 2 and 32, as 1/64 does of 1/4 and 1/1024
     assert page.count("<circle") == 6 and "slope -2.00" in page and "no line fits" in page
     assert f'points="{LEFT:.1f},{TOP:.1f} {WIDTH - RIGHT:.1f},{HEIGHT - BOTTOM:.1f}"' in page
     assert "<img src=x" not in page
-    assert spectrum_chart({}) == spectrum_chart({"this": {"frequencies": [1], "power": [0.0]}}) == ""
+    assert spectrum_chart({}) == spectrum_chart({"this": FourierSpectrum((1.0,), (0.0,), None)}) == ""
 
 
 def test_curves_differ_in_more_than_their_colour() -> None:
