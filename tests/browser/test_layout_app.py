@@ -37,7 +37,7 @@ sync_api = pytest.importorskip("playwright.sync_api")
 
 pytestmark = pytest.mark.browser
 
-LONG = "n02099712_" + "Labrador_retriever" * 11 + ".jpg"  # one word, as file names and classes are
+LONG = "n02099712_" + "Labrador_retriever" * 10 + ".jpg"  # one word, as file names and classes are
 OWNER = "a" * 32
 WIDTHS = (390, 860, 1280, 2560)
 
