@@ -145,8 +145,8 @@ class Studio:
         *,
         models: Sequence[str] = ("lite0",),
         preset: str = "standard",
-        explore: Mapping[str, Any] | None = None,
-        describe: Mapping[str, Any] | None = None,
+        explore: Mapping[str, object] | None = None,
+        describe: Mapping[str, object] | None = None,
         with_recipe: bool = True,
         title: str = "",
         **fields: Any,
@@ -158,7 +158,7 @@ class Studio:
             describe: what a vision-language model is asked, for example {"samples": 1}; see ``describing``.
             fields: others of the recipe: classes=["tench"], eps=8 / 255...
         """
-        order: dict[str, Any] = {"recipe": {"models": list(models), **fields}, "preset": preset, "title": title}
+        order: dict[str, object] = {"recipe": {"models": list(models), **fields}, "preset": preset, "title": title}
         order |= {"source": self.upload(photo), "with_recipe": with_recipe}
         return self._submit("/attack", order | _given(explore=explore, describe=describe))
 
@@ -170,8 +170,8 @@ class Studio:
         alone: bool = False,
         models: Sequence[str] = ("lite0",),
         preset: str = "standard",
-        explore: Mapping[str, Any] | None = None,
-        describe: Mapping[str, Any] | None = None,
+        explore: Mapping[str, object] | None = None,
+        describe: Mapping[str, object] | None = None,
         title: str = "",
         **fields: Any,
     ) -> Job:
@@ -189,7 +189,7 @@ class Studio:
             ],
             "alone": alone,
         }
-        order: dict[str, Any] = {"recipe": {"models": list(models), **fields}, "preset": preset, "title": title}
+        order: dict[str, object] = {"recipe": {"models": list(models), **fields}, "preset": preset, "title": title}
         return self._submit("/attack", order | {"folder": folder} | _given(explore=explore, describe=describe))
 
     def evaluate(
@@ -215,7 +215,7 @@ class Studio:
         order = {"suites": list(suites), "picture": picture, "title": title}
         return self._submit(f"/jobs/{_id(job)}/continue", order)
 
-    def submit(self, kind: str, order: Mapping[str, Any]) -> Job:
+    def submit(self, kind: str, order: Mapping[str, object]) -> Job:
         """Submit what has no method of its own, as its JSON is described; ``kind`` ends the address."""
         return self._submit(f"/{kind}", order)
 
@@ -291,7 +291,7 @@ class Studio:
 
     # ------------------------------------------------------------------ requests
 
-    def _submit(self, path: str, order: Mapping[str, Any]) -> Job:
+    def _submit(self, path: str, order: Mapping[str, object]) -> Job:
         return _job(self._json("POST", path, json=dict(order)))
 
     def _json(self, method: str, path: str, **request: Any) -> Any:
@@ -313,7 +313,7 @@ class Studio:
         raise StudioError(_refusal(answer))
 
 
-def _given(**fields: Mapping[str, Any] | None) -> dict[str, Any]:
+def _given(**fields: Mapping[str, object] | None) -> dict[str, object]:
     """Those of the fields that there are, as plain dictionaries."""
     return {name: dict(value) for name, value in fields.items() if value is not None}
 
