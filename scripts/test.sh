@@ -10,16 +10,20 @@ done
 cd "$(dirname "$here")/.."
 . scripts/common.sh
 
-# What the system lacks: a browser, and PostgreSQL, whose tests start a server of their own (without it they are skipped).
+has_browser() { [ -n "${CHROMIUM:-}" ] || command -v chromium-headless-shell chromium >/dev/null; }
+
+# What the system lacks: a browser (Debian's without windows, where there is that), and PostgreSQL, whose tests start a
+# server of their own (without it they are skipped).
 install_programs() {
-  local missing=()
-  command -v chromium >/dev/null || [ -n "${CHROMIUM:-}" ] || missing+=(chromium)
+  local missing=() browser=chromium-headless-shell
+  has_browser || missing+=("$browser")
   command -v initdb >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || missing+=(postgresql)
   [ ${#missing[@]} -gt 0 ] || return 0
   if command -v apt-get >/dev/null; then
     local as_root=""
     [ "$(id -u)" = 0 ] || as_root=sudo
     $as_root apt-get update -qq
+    [ "${missing[0]}" != "$browser" ] || apt-cache show "$browser" >/dev/null 2>&1 || missing[0]=chromium
     DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
   fi
 }
@@ -32,7 +36,7 @@ if ! wait "$programs"; then
   cat "$programs_said" >&2
   echo "Not all programs that the tests use could be installed." >&2
 fi
-if ! command -v chromium >/dev/null && [ -z "${CHROMIUM:-}" ]; then
+if ! has_browser; then
   echo "The browser tests need Chromium: install it, or set CHROMIUM to its program." >&2
   exit 1
 fi

@@ -159,7 +159,8 @@ class FolderInput:
                 return self._show(add_files(brought, originals, self.studio.uploads, token))
 
         for button in (self.files, self.folder, self.label_file):
-            options = {**QUICK, "show_progress": "minimal"}  # decoding many photos takes a while
+            # Decoding many photos takes a while.
+            options = {**QUICK, "show_progress": "minimal", "show_progress_on": [self.listed]}
             button.upload(guard(bring), [button, self.brought, owner], outputs, **options)
         self.clear.click(guard(lambda: self._show(Brought())), None, outputs, **QUICK)
 

@@ -81,8 +81,7 @@ class OpinionView:
             guarded(self.notice)(ask),
             inputs,
             [self.notice, self.ask, self.view],
-            **{**QUICK, "show_progress": "minimal"},
-            show_progress_on=[self.ask],
+            **{**QUICK, "show_progress": "minimal", "show_progress_on": [self.ask]},
         )
 
 

@@ -16,8 +16,17 @@ from foundation.limits import Limits
 log = logging.getLogger("crossmax.ui")
 
 Updates = dict[Any, Any]
-QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-"""Options of an event that answers at once, and is nobody's business but the page's."""
+QUICK: dict[str, Any] = {
+    "queue": False,
+    "show_progress": "hidden",
+    "show_progress_on": (),
+    "api_visibility": "private",
+}
+"""Options of an event that answers at once, and is nobody's business but the page's.
+
+Nothing shows its progress: where Gradio is not told so, every event makes the browser look twice, from the root, for each
+component that any event before it could change. With hundreds of them that takes more than all the rest.
+"""
 MOST_TEXT = Limits().text
 P = ParamSpec("P")
 
