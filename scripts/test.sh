@@ -53,14 +53,10 @@ if [ $# -gt 0 ]; then
   check_types || failed=$?
   .venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile "$@" || failed=$?
 else
-  (
-    browser=0
-    .venv/bin/python -m pytest tests/browser >"$browser_said" 2>&1 || browser=$?
-    check_types || browser=$?
-    exit "$browser"
-  ) &
+  .venv/bin/python -m pytest tests/browser >"$browser_said" 2>&1 &
   browser=$!
   nice -n 5 .venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --ignore tests/browser || failed=$?
+  check_types || failed=$? # now, since the tests in a browser take longest
   wait "$browser" || failed=$?
   echo "The tests in a browser:"
   cat "$browser_said"

@@ -24,8 +24,8 @@ QUICK: dict[str, Any] = {
 }
 """Options of an event that answers at once, and is nobody's business but the page's.
 
-Nothing shows its progress: where Gradio is not told so, every event makes the browser look twice, from the root, for each
-component that any event before it could change. With hundreds of them that takes more than all the rest.
+Nothing shows its progress: where Gradio is not told so, every event makes the browser look twice, from the root, for
+each component that any event before it could change. With hundreds of them that takes more than all the rest.
 """
 MOST_TEXT = Limits().text
 P = ParamSpec("P")

@@ -224,3 +224,9 @@ def test_what_waits_in_the_cache_has_an_end(tmp_path: Path) -> None:
     now = kept.stat().st_mtime
     cache.make_room(limits, now + 2000)
     assert not kept.exists()
+
+
+def test_no_event_shows_progress_on_all_that_it_may_change(site: Site) -> None:
+    """Each would make the browser look for every one of them, at every event after it."""
+    events = [event for event in site.page.fns.values() if event.fn is not None]
+    assert events and not [event.targets for event in events if event.show_progress_on is None]
