@@ -45,7 +45,7 @@ fi
 .venv/bin/ruff format --check .
 # Files of tests run side by side, one in each process, and each process computes on one core: small tensors gain
 # nothing from more. A process holds models, so there are at most four, whatever the machine. The tests in a browser run
-# beside them one after the other, and before them in turn: what they look at lasts seconds.
+# beside them one after the other, and before them in turn: they take longest.
 export OMP_NUM_THREADS=1
 failed=0
 check_types() { .venv/bin/mypy >"$types_said" 2>&1; }

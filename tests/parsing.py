@@ -1,10 +1,8 @@
 """Python's own parser, past a fault of it."""
 
 import ast
-import functools
 
 
-@functools.cache  # many rules look at the same files, and none changes a tree
 def parse(source: str) -> ast.Module:
     """The syntax tree of a source.
 
