@@ -1,7 +1,14 @@
 """Whatever test runs first: torchvision's missing operators are declared before anything imports it.
 
 Property tests draw as many examples as `tests.examples` says.
+
+Every page that is built outside of a running event loop makes loops of its own (`gradio.utils.safe_get_lock`), sets
+each as the thread's and drops the one before, open. Collected at any later moment, in any test, each warns, and a
+warning that is an error prints a trace, for which Python parses source: inside another parse that ends in "AST
+constructor recursion depth mismatch". So what is replaced is closed.
 """
+
+import asyncio
 
 from hypothesis import settings
 
@@ -10,3 +17,17 @@ from tests.examples import examples
 
 settings.register_profile("studio", max_examples=examples(100))
 settings.load_profile("studio")
+
+
+class NoLoopLeftOpen(asyncio.DefaultEventLoopPolicy):
+    """Closes the loop that another one replaces."""
+
+    def set_event_loop(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Take it for this thread's."""
+        before: asyncio.AbstractEventLoop | None = getattr(self._local, "_loop", None)  # type: ignore[attr-defined]
+        if before is not None and before is not loop and not before.is_running():
+            before.close()
+        super().set_event_loop(loop)
+
+
+asyncio.set_event_loop_policy(NoLoopLeftOpen())

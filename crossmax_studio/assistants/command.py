@@ -61,11 +61,13 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(arguments: argparse.Namespace, version: str) -> int:
     root = data_root(arguments.data_dir)
     own = None if arguments.studio else OwnStudio(command_of(root, arguments.device))
-    server = build_server(Desk(_opening(arguments.studio, own, root), _folder(arguments.folder)), version)
+    desk = Desk(_opening(arguments.studio, own, root), _folder(arguments.folder))
+    server = build_server(desk, version)
     _end_with(own)
     try:
         server.run("stdio")
     finally:
+        desk.close()
         if own is not None:
             own.close()
     return 0

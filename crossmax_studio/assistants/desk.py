@@ -57,6 +57,13 @@ class Desk:
                 self._opened = self._open()
             return self._opened
 
+    def close(self) -> None:
+        """Close the connection; the next tool opens one again."""
+        with self._lock:
+            opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.close()
+
     def models(self, name: str = "") -> Answer:
         """The models in short, or one of them with its classes, and with what it can be evaluated on."""
         listed = self.studio.models()

@@ -96,3 +96,4 @@ class OwnStudio:
                 self._said.append(line.strip())
                 print(line, end="", file=sys.stderr, flush=True)
         self._settled.set()
+        process.wait()  # it ended, or closed its output to end: nobody else may ask for it again

@@ -1,8 +1,10 @@
 """What an assistant's tools do on a studio, and which files they touch."""
 
+import contextlib
 import io
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,9 @@ SMALL: dict[str, Any] = {"size": (24, 32), "steps": 2, "seed": 3}
 
 
 @pytest.fixture
-def desk(address: str, folder: Path) -> Desk:
-    return Desk(lambda: Studio(address), Folder(folder))
+def desk(address: str, folder: Path) -> Iterator[Desk]:
+    with contextlib.closing(Desk(lambda: Studio(address), Folder(folder))) as opened:
+        yield opened
 
 
 def frog(desk: Desk, wait: float = 30.0) -> Answer:
