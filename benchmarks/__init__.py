@@ -1,13 +1,13 @@
 """Measurements, each a command that prints a table and writes JSON: `python -m benchmarks.NAME --help`.
 
 - All that is measured beside a reference, by one command: `python -m benchmarks`, from `suite`.
-- Speed, side by side with a reference in one run: `prior_step`, `clip_step`, `stack_speed` (against `plain_stack`),
-  `frozen_speed`, `apgd_passes`.
+- Speed, side by side with a reference in one run: `prior_step`, `clip_step`, `stack_speed` (against
+  `suite.plain_stack`), `frozen_speed`, `apgd_passes`.
 - How long people wait: `text_to_image`, `page_times`.
 - What comes out: `recognised` (do networks that did not draw name the pictures?), `attack_success`,
   `transfer_perturbations`, `imagenet_photos`.
 - `hostile`: what a hostile visitor does to the running app, and to another visitor.
 
-`_harness` has the timing, the machine in words and the tables; `_judging` what `recognised` asks. Every figure in the
-README or in docs/ names the command that measured it.
+`harness` has the timing, the machine in words and the tables. Every figure in the README or in docs/ names the command
+that measured it.
 """

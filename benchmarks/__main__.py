@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks._harness import run_benchmark
+from benchmarks.harness import run_benchmark
 from benchmarks.suite.measuring import Benchmark, Found, Setting, measure
 from benchmarks.suite.registry import BENCHMARKS, chosen, listed
 from benchmarks.suite.report import Report, missing

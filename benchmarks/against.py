@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks._harness import machine, run_benchmark, table, write_json
+from benchmarks.harness import machine, run_benchmark, table, write_json
 from foundation.command_line.arguments import number, whole
 from foundation.command_line.program import Parser
 from foundation.errors import StudioError

@@ -28,7 +28,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks._harness import machine, run_benchmark, write_json
+from benchmarks.harness import machine, run_benchmark, write_json
 from foundation.command_line.program import Parser
 from foundation.errors import StudioError
 from foundation.files.folders import walk

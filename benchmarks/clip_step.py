@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks._harness import alternate, machine, paired_ratio, run_benchmark, summary, table, write_json
+from benchmarks.harness import alternate, machine, paired_ratio, run_benchmark, summary, table, write_json
 from foundation import torchvision_cure  # noqa: F401 -- before open_clip, which imports torchvision
 from foundation.command_line.program import Parser
 from foundation.files.places import result_file

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from benchmarks._harness import alternate, machine, run_benchmark, summary, table, write_json
+from benchmarks.harness import alternate, machine, run_benchmark, summary, table, write_json
 from foundation.command_line.program import Parser
 from foundation.files.places import result_file
 from robust_model.networks.ensemble import Ensemble, SelfEnsemble

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks._harness import machine, run_benchmark, table, write_json
+from benchmarks.harness import machine, run_benchmark, table, write_json
 from foundation.command_line.program import Parser
 from foundation.errors import StudioError
 from foundation.files.places import result_file, user_path

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks._harness import machine, run_benchmark, table, write_json
+from benchmarks.harness import machine, run_benchmark, table, write_json
 from foundation.command_line.program import Parser
 from foundation.files.places import result_file
 from robust_model.attacks import PgdConfig, run_attack

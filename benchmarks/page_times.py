@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks._harness import machine, run_benchmark, table, write_json
+from benchmarks.harness import machine, run_benchmark, table, write_json
 from foundation.command_line.program import Parser
 from foundation.files.places import result_file
 

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks._harness import machine, peak_megabytes, run_benchmark, table, write_json
+from benchmarks.harness import machine, peak_megabytes, run_benchmark, table, write_json
 from benchmarks.suite.peers import foolbox_pgd, installed, torchattacks_pgd
 from foundation.command_line.program import Parser
 from foundation.errors import StudioError

@@ -15,8 +15,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from benchmarks._harness import alternate, machine, run_benchmark, summary, table, write_json
-from benchmarks.plain_stack import plain_stack
+from benchmarks.harness import alternate, machine, run_benchmark, summary, table, write_json
+from benchmarks.suite.plain_stack import plain_stack
 from foundation.command_line.program import Parser
 from foundation.files.places import result_file
 from robust_model.networks.ensemble import ModelConfig, SelfEnsemble

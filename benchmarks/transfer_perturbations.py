@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from app.visitors.data_dir import choose_data_dir
-from benchmarks._harness import machine, run_benchmark, table, write_json
+from benchmarks.harness import machine, run_benchmark, table, write_json
 from foundation.command_line.program import Parser
 from foundation.files.places import result_file, result_folder, user_path
 from foundation.images.files import load_image, save_png, to_tensor

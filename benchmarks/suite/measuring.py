@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
-from benchmarks._harness import alternate, paired_ratio, timed
+from benchmarks.harness import alternate, paired_ratio, timed
 
 Role = Literal["ours", "also", "reference", "peer", "floor"]
 """What a side is: ours, ours in another way, the published procedure, another package, or what nothing can be below."""

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks.plain_stack import plain_stack
+from benchmarks.suite.plain_stack import plain_stack
 from benchmarks.stack_speed import network_cases, pictures, stack_cases
 from benchmarks.suite import literal
 from benchmarks.suite.measuring import Point, Run, Setting, Side

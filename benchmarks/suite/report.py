@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from app import __version__
-from benchmarks._harness import machine, write_json
+from benchmarks.harness import machine, write_json
 from benchmarks.suite import plots
 from benchmarks.suite.measuring import Found, Row, Setting
 from benchmarks.suite.peers import PEERS, installed

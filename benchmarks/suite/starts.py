@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks._harness import peak_megabytes
+from benchmarks.harness import peak_megabytes
 from benchmarks.page_times import app_running
 from benchmarks.suite.measuring import Benchmark, Point, Run, Setting, Side
 from foundation.errors import StudioError

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from benchmarks import hostile
+from benchmarks.hostile import visitors
+from benchmarks.hostile.__main__ import judge
 from tests.hostile import Answer
 
 CONFIG = {
@@ -32,7 +33,7 @@ GOOD: dict[str, Any] = {
 
 
 def test_the_page_says_what_its_buttons_send() -> None:
-    page = hostile.PageConfig(f"<script>window.gradio_config = {json.dumps(CONFIG)};</script>")
+    page = visitors.PageConfig(f"<script>window.gradio_config = {json.dumps(CONFIG)};</script>")
     assert page.triggered("load") == 5
     assert page.triggered("click", "text-start") == 6
     assert page.fields(6, {"owner": "me"}) == [{"owner": "me"}, 7]
@@ -40,7 +41,7 @@ def test_the_page_says_what_its_buttons_send() -> None:
 
 
 def test_the_bomb_is_a_picture() -> None:
-    with Image.open(io.BytesIO(hostile._bomb(64))) as picture:
+    with Image.open(io.BytesIO(visitors.picture_bomb(64))) as picture:
         assert (picture.size, picture.format) == ((64, 64), "PNG")
         picture.load()
 
@@ -56,13 +57,13 @@ def test_the_bomb_is_a_picture() -> None:
     ],
 )
 def test_what_does_not_hold_is_told(change: dict[str, Any]) -> None:
-    assert all(holds for _, _, holds in hostile.judge(GOOD))
-    assert sum(not holds for _, _, holds in hostile.judge(GOOD | change)) == 1
+    assert all(holds for _, _, holds in judge(GOOD))
+    assert sum(not holds for _, _, holds in judge(GOOD | change)) == 1
 
 
 def test_what_must_not_be_read_is_noticed(tmp_path: Any) -> None:
-    page = hostile.PageConfig(f"<script>window.gradio_config = {json.dumps(CONFIG)};</script>")
-    evil = hostile.Evil(1, page, tmp_path, {"abcdef"})
+    page = visitors.PageConfig(f"<script>window.gradio_config = {json.dumps(CONFIG)};</script>")
+    evil = visitors.Evil(1, page, tmp_path, {"abcdef"})
     for body in (b"... abcdef ...", b"root:x:0:0", str(tmp_path).encode()):
         evil.see("x", Answer(200, {}, body))
     evil.see("y", Answer(500, {}, b"oops"))

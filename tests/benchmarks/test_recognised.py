@@ -8,8 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmarks import recognised
-from benchmarks._judging import (
+from benchmarks.recognised.judging import (
     Judge,
     Subject,
     Tally,
@@ -18,7 +17,16 @@ from benchmarks._judging import (
     read_prompts,
     some,
 )
-from benchmarks.recognised import cells, draw_and_judge, markdown, preset_of, refuse_drawers, save_sheet, subjects_of
+from benchmarks.recognised.__main__ import (
+    cells,
+    draw_and_judge,
+    markdown,
+    parser,
+    preset_of,
+    refuse_drawers,
+    save_sheet,
+    subjects_of,
+)
 from foundation.catalogue.catalogue import Catalogue
 from foundation.errors import StudioError
 from foundation.images.files import load_image
@@ -108,7 +116,7 @@ def models() -> Catalogue:
 def options(tmp_path: Path, *argv: str) -> argparse.Namespace:
     (tmp_path / "prompts.txt").write_text("a red thing = red\na frog = green\n")
     small = ["--size", "16", "24", "--steps", "2", "--resolutions", "1..4", "--prompts", str(tmp_path / "prompts.txt")]
-    return recognised.parser().parse_args(["--out", str(tmp_path / "out"), *small, *argv])
+    return parser().parse_args(["--out", str(tmp_path / "out"), *small, *argv])
 
 
 def test_it_draws_asks_and_goes_on(tmp_path: Path, models: Catalogue) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchmarks import __main__ as program
-from benchmarks._harness import alternate
+from benchmarks.harness import alternate
 from benchmarks.suite import attacks, literal, networks, peers, priors, starts
 from benchmarks.suite.measuring import Benchmark, Found, Point, Row, Setting, Side, measure, power
 from benchmarks.suite.registry import BENCHMARKS
@@ -132,7 +132,7 @@ def test_turns_end_after_the_seconds_but_one_is_measured() -> None:
 
 def test_what_the_first_turn_takes_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter([100.0, 101.0, 102.0, 103.0, 104.0])  # asked after the first turn of 100 seconds, then before each
-    monkeypatch.setattr("benchmarks._harness.time.perf_counter", lambda: next(now))
+    monkeypatch.setattr("benchmarks.harness.time.perf_counter", lambda: next(now))
     assert [len(runs) for runs in alternate({"a": lambda: 0}, 9, at_most=2, figure=lambda _run: 1.0).values()] == [3]
 
 

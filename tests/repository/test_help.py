@@ -5,10 +5,10 @@ import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from tests.sources import ROOT
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
 PROGRAMS = [
     path
     for folder in ("app", "clip_model", "crossmax_studio", "generator", "robust_model", "benchmarks", "scripts")

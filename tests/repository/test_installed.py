@@ -10,6 +10,7 @@ import urllib.request
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
+from tests.sources import ROOT
 from typing import NamedTuple
 
 import pytest
@@ -17,7 +18,6 @@ import pytest
 from foundation.command_line import program
 from foundation.images.files import load_image
 
-ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("app", "clip_model", "crossmax_studio", "foundation", "generator", "robust_model")
 NEEDED = ("pyproject.toml", "README.md", "LICENSE", "requirements.txt")
 NEW_ENOUGH = (77, 0)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from tests.sources import ROOT
 from typing import Any, NamedTuple
 
 import pytest
@@ -29,7 +30,6 @@ from robust_model.training.presets import PRESETS
 from robust_model.zoo.catalogue import open_catalogue
 from tests.examples import TIMES
 
-ROOT = Path(__file__).parents[2]
 READ, WRITTEN = (user_path, path_text), (result_file, result_folder, optional_path)
 LONG = "x" * 300
 NAMELESS = ("", LONG, f"a/{LONG}/b", "a\0b", "a\ud800b")
@@ -253,7 +253,7 @@ def test_commands_refuse_as_programs(command: Command, place: Path) -> None:
 PROGRAMS = sorted(
     path.relative_to(ROOT)
     for folder in ("benchmarks", "scripts")
-    for path in (ROOT / folder).glob("*.py")
+    for path in (ROOT / folder).rglob("*.py")
     if "add_argument" in path.read_text("utf-8") and "__main__" in path.read_text("utf-8")
 )
 

@@ -3,11 +3,11 @@
 import json
 import runpy
 from pathlib import Path
+from tests.sources import ROOT
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """The documents as a site: built strictly, with every document and every name for programs, and nothing from elsewhere.
 
-Skipped where mkdocs is not installed. A real browser looks at it in `tests/browser/test_site_app.py`.
+Skipped where mkdocs is not installed. A real browser looks at it in `tests/browser/page/test_site_app.py`.
 """
 
 import html

@@ -45,7 +45,7 @@ TEMPLATE = """
 </div>
 """
 
-SCRIPT_PATH = Path(__file__).with_name("painter.js")
+SCRIPT_PATH = Path(__file__).parent / "scripts" / "painter.js"
 
 
 class MaskInput:

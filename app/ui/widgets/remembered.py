@@ -1,10 +1,10 @@
 """Forms that a browser remembers: what their widgets hold is kept there, and put back when the page is opened again.
 
-Keeping asks the server for nothing: the page itself writes what differs from an untouched form (`remembered.js`), a
-moment after the last change. What comes back is a text from a browser like any other. Each value has to be one that its
-widget can hold, and all of them together have to pass what a picture's recipe has to pass when it is opened; what does
-not stays as it is in an untouched form, which is said. Of pictures only the digests are kept, and they are chosen
-again where the visitor still has them among the uploads.
+Keeping asks the server for nothing: the page itself writes what differs from an untouched form
+(`scripts/remembered.js`), a moment after the last change. What comes back is a text from a browser like any other. Each
+value has to be one that its widget can hold, and all of them together have to pass what a picture's recipe has to pass
+when it is opened; what does not stays as it is in an untouched form, which is said. Of pictures only the digests are
+kept, and they are chosen again where the visitor still has them among the uploads.
 """
 
 import json
@@ -24,7 +24,7 @@ from app.visitors.uploads import Kept
 from foundation.errors import StudioError
 from foundation.files.text_files import read_text
 
-SCRIPT_PATH = Path(__file__).with_name("remembered.js")
+SCRIPT_PATH = Path(__file__).parent / "scripts" / "remembered.js"
 READ_JS = "(owner, _forms) => [owner, window.cxForms?.read() ?? {}]"
 """Hands what the browser remembers to the event that opens the page, after the owner."""
 LISTEN_JS = "() => window.cxForms?.listen()"

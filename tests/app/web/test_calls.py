@@ -11,7 +11,7 @@ from app.ui.markup.media import Media
 from app.web import uploads
 from app.web.answers import FULL_DISK
 from app.web.cache import Cache, CacheError
-from benchmarks.hostile import UPLOAD, PageConfig
+from benchmarks.hostile.visitors import UPLOAD, PageConfig
 from foundation.errors import StudioError
 from foundation.limits import Limits
 from tests.app.web.conftest import Site

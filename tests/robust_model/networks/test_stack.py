@@ -7,7 +7,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from benchmarks.plain_stack import plain_stack
+from benchmarks.suite.plain_stack import plain_stack
 from robust_model.networks.ensemble import FreshNoise, FrozenNoise, SilentNoise
 from robust_model.networks.stack import STACKS, MultiResolutionStack, StackConfig, StackDraws
 

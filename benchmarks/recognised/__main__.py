@@ -4,14 +4,14 @@
     python -m benchmarks.recognised --out PICTURES --models lite0 lite0+crossmax-cifar10 --judges lite1 lite2 \
         --views "crop:0.4-1 | noise:0.15 | flip" --photos PHOTOS --json recognised.json --sheet sheet.png
 
-A classifier draws its classes, a CLIP model the prompts of `benchmarks/prompts.txt`, each with `--seeds` seeds and at
-each of the `--presets`; MODEL+MODEL draw together (what the first knows, as far as the others know it), with
-`--model-weights`. Flags of a recipe change all of them. Pictures that lie in PICTURES from an earlier run are not drawn
-again; Ctrl-C keeps what there is, and reports on that. The judges see the saved 8-bit files as wholes. One that draws,
-alone or with others, is refused. "First" and "among five" are of the pictures whose thing the judge has a class for
-(`robust_model/data/kinds.py` says when a class of another list counts as right); prompts that a drawer has no word for
-count as missed. Beside it: what an unrelated network says, and the judges on real photos, shrunk to 64 and 160 pixels.
-Intervals are 95 % (Wilson).
+A classifier draws its classes, a CLIP model the prompts of `benchmarks/recognised/prompts.txt`, each with `--seeds`
+seeds and at each of the `--presets`; MODEL+MODEL draw together (what the first knows, as far as the others know it),
+with `--model-weights`. Flags of a recipe change all of them. Pictures that lie in PICTURES from an earlier run are not
+drawn again; Ctrl-C keeps what there is, and reports on that. The judges see the saved 8-bit files as wholes. One that
+draws, alone or with others, is refused. "First" and "among five" are of the pictures whose thing the judge has a class
+for (`robust_model/data/kinds.py` says when a class of another list counts as right); prompts that a drawer has no word
+for count as missed. Beside it: what an unrelated network says, and the judges on real photos, shrunk to 64 and 160
+pixels. Intervals are 95 % (Wilson).
 """
 
 import argparse
@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from app.visitors.data_dir import choose_data_dir
-from benchmarks._harness import machine, run_benchmark, table, write_json
-from benchmarks._judging import (
+from benchmarks.harness import machine, run_benchmark, table, write_json
+from benchmarks.recognised.judging import (
     PROMPTS,
     Judge,
     Subject,
@@ -224,7 +224,11 @@ def save_sheet(pictures: Sequence[Mapping[str, Any]], judges: Sequence[str], pat
 
 def parser() -> Parser:
     """The flags."""
-    made = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made = Parser(
+        prog="python -m benchmarks.recognised",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     made.add_argument("--out", type=result_folder, required=True, help="the folder of the pictures, and of later runs")
     made.add_argument(
         "--models",

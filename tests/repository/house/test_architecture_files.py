@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.parsing import parse
-from tests.repository.test_architecture import COMMANDS, LIBRARY, ROOT, calls, keyword
+from tests.sources import COMMANDS, LIBRARY, ROOT, calls, keyword, parse
 
 TEXT_FILES = "foundation/files/text_files.py"
 PATH_TEXTS = {"read_text", "write_text"}
@@ -21,8 +20,8 @@ EXEMPT = {
     ("foundation/jobs/store/locks.py", "open"): "a lock",
     ("foundation/jobs/store/store.py", "open"): "the server's log, to which is added",
     ("foundation/jobs/store/store.py", "validate_json"): "the server's own curves",
-    ("benchmarks/hostile.py", "open"): "a server's log, which that benchmark has the server write",
-    ("benchmarks/hostile.py", "read_text"): "files of /proc, and that log",
+    ("benchmarks/hostile/server.py", "open"): "a server's log, which that benchmark has the server write",
+    ("benchmarks/hostile/server.py", "read_text"): "files of /proc, and that log",
     ("foundation/command_line/program.py", "open"): "os.devnull, for standard streams that were closed",
 }
 """Who does without the pair, at what, and why."""

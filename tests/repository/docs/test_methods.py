@@ -2,11 +2,11 @@
 
 import runpy
 from pathlib import Path
+from tests.sources import ROOT
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

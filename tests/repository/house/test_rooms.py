@@ -1,12 +1,12 @@
 """The rooms of the house: folders of a size that can be seen at once, each of which imports only those below it."""
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from tests.parsing import parse
-from tests.repository.test_architecture import LIBRARY, ROOT, imports
+from tests.sources import LIBRARY, PACKAGES, ROOT, imports, parse
 
 FLOORS = {
     "foundation": (
@@ -28,7 +28,8 @@ FLOORS = {
 }
 """The folders of each package, from the ground up ("" is the package's own); imports lead down, never up."""
 MOST_FILES = 16
-"""Modules in one folder, with its `__init__`."""
+"""What people write and read in one folder, with its `__init__`: modules, scripts and style sheets."""
+WRITTEN = (".py", ".js", ".css", ".sh")
 ENTRY_POINTS = ("generator.cli", "robust_model.cli", "clip_model.cli")
 
 
@@ -79,9 +80,21 @@ def test_every_folder_has_its_floor() -> None:
         assert len(floors) == len(set(floors))
 
 
+def crowded(files: Iterable[Path]) -> dict[Path, int]:
+    """The folders with more files than one sees at once, and how many they have."""
+    found = Counter(path.parent for path in files if path.suffix in WRITTEN)
+    return {folder: count for folder, count in found.items() if count > MOST_FILES}
+
+
 def test_no_folder_is_crowded() -> None:
-    crowded = {folder: n for folder, n in Counter(path.parent for path in LIBRARY).items() if n > MOST_FILES}
-    assert not crowded
+    folders = (*PACKAGES, "benchmarks", "scripts", "tests")
+    assert crowded(path for folder in folders for path in (ROOT / folder).rglob("*")) == {}
+
+
+def test_a_crowd_is_seen() -> None:
+    files = [Path(f"a/{number}.py") for number in range(MOST_FILES)]
+    assert crowded([*files, Path("a/b/c.py"), Path("a/picture.png")]) == {}
+    assert crowded([*files, Path("a/style.css")]) == {Path("a"): MOST_FILES + 1}
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.parsing import parse
+from tests.sources import COMMANDS, LIBRARY, PACKAGES, ROOT, calls, imports, keyword, parse, top
 
-ROOT = Path(__file__).parents[2]
-PACKAGES = ("app", "clip_model", "crossmax_studio", "foundation", "generator", "robust_model")
 MAY_IMPORT = {
     "app": {"clip_model", "robust_model", "generator", "foundation"},
     "clip_model": {"robust_model", "generator", "foundation"},
@@ -42,43 +40,8 @@ RANDOM_METHODS = {
 GLOBAL_SEEDS = {"manual_seed", "manual_seed_all", "seed", "seed_all", "set_rng_state"}
 
 
-def modules(*folders: str) -> list[Path]:
-    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
-LIBRARY = modules(*PACKAGES)
-COMMANDS = modules("benchmarks", "scripts")
-
-
-def imports(tree: ast.AST, package: str = "") -> Iterator[tuple[int, str]]:
-    """(line, dotted name) of everything that is imported anywhere; of ``from a import b`` both a and a.b."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield node.lineno, alias.name
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                above = package.split(".")[: len(package.split(".")) - node.level + 1]
-                base = ".".join([*above, base] if base else above)
-            yield node.lineno, base
-            for alias in node.names:
-                yield node.lineno, f"{base}.{alias.name}"
-
-
-def top(name: str) -> str:
-    return name.split(".")[0]
-
-
-def calls(tree: ast.AST) -> Iterator[tuple[ast.Call, str]]:
-    """Every call, with the dotted name of what is called ("" where it has none)."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            yield node, ast.unparse(node.func) if isinstance(node.func, (ast.Name, ast.Attribute)) else ""
-
-
-def keyword(call: ast.Call, name: str) -> ast.expr | None:
-    return next((word.value for word in call.keywords if word.arg == name), None)
 
 
 # The rules: (source, path relative to the root) -> violations

@@ -2,12 +2,12 @@
 
 import re
 from pathlib import Path
+from tests.sources import ROOT
 
 import pytest
 
 from app import __version__
 
-ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 CODE = ("app", "benchmarks", "clip_model", "foundation", "generator", "robust_model", "scripts", "tests")
 SOURCES = [path for folder in CODE for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".sh")]

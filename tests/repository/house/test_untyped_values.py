@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from tests.repository.test_architecture import ROOT
+from tests.sources import ROOT
 
 UNTYPED = re.compile(r"\b(?:dict|Mapping)\[str, Any\]")
 MOST = {

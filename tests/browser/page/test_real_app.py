@@ -2,16 +2,16 @@
 
 import io
 import re
-from pathlib import Path
 
 import pytest
+from tests.sources import ROOT
 from PIL import Image
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
 pytestmark = pytest.mark.browser
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
+EXAMPLES = ROOT / "assets" / "examples"
 TINY_CLIP = EXAMPLES.parent / "tiny-clip"
 PATIENCE_MS = 180_000  # a slow machine may take its time; that it is quick is measured elsewhere
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.parsing import parse
-from tests.repository.test_architecture import PACKAGES, ROOT
+from tests.sources import PACKAGES, ROOT, parse
 
 OVERVIEWS = sorted(
     path

@@ -2,8 +2,8 @@
 
 import re
 from pathlib import Path
+from tests.sources import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_every_row_names_a_test_that_is_there() -> None:

@@ -2,10 +2,10 @@
 
 import re
 from pathlib import Path
+from tests.sources import ROOT
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "docs" / "faults.md"
 IDS = [
     *(f"F{number}" for number in range(1, 31) if number != 22),

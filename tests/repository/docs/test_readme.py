@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from tests.sources import ROOT
 from typing import Any
 
 import pytest
@@ -19,12 +20,11 @@ from robust_model.reports.words import AFRESH, WHILE_ATTACKED, WORST_CASE, rule
 from robust_model.zoo.catalogue import open_catalogue
 from tests.loading import load_model
 
-ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_python_examples_run_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    blocks = re.findall(r"<!-- run by tests/repository/test_readme.py -->\n```python\n(.*?)```", README, re.DOTALL)
+    blocks = re.findall(r"<!-- run by tests/repository/docs/test_readme.py -->\n```python\n(.*?)```", README, re.DOTALL)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CROSSMAX_STUDIO_DATA", str(tmp_path / "data"))
     networks, pictures, parts, steps = [compile(block, "README.md", "exec") for block in blocks]
