@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
 # Installs what the tests need (once; the browser too) and runs everything: lint, types, tests.
-# Options go to pytest.
+#
+#     scripts/test.sh           # all of it
+#     scripts/test.sh --fast    # for every day: lint, and the tests that are not slow, without a browser
+#
+# Other options go to pytest.
 set -euo pipefail
 here=$0
 while [ -L "$here" ]; do # the script itself, also where a link to it was called
@@ -9,6 +13,12 @@ while [ -L "$here" ]; do # the script itself, also where a link to it was called
 done
 cd "$(dirname "$here")/.."
 . scripts/common.sh
+
+fast=""
+if [ "${1:-}" = --fast ]; then
+  fast=yes
+  shift
+fi
 
 has_browser() { [ -n "${CHROMIUM:-}" ] || command -v chromium-headless-shell chromium >/dev/null; }
 
@@ -29,14 +39,16 @@ install_programs() {
 }
 programs_said=$(mktemp) types_said=$(mktemp) browser_said=$(mktemp)
 trap 'rm -f "$programs_said" "$types_said" "$browser_said"' EXIT
-install_programs >"$programs_said" 2>&1 & # beside the packages of Python, which come from elsewhere
-programs=$!
+if [ -z "$fast" ]; then
+  install_programs >"$programs_said" 2>&1 & # beside the packages of Python, which come from elsewhere
+  programs=$!
+fi
 ensure_environment requirements-dev.txt
-if ! wait "$programs"; then
+if [ -z "$fast" ] && ! wait "$programs"; then
   cat "$programs_said" >&2
   echo "Not all programs that the tests use could be installed." >&2
 fi
-if ! has_browser; then
+if [ -z "$fast" ] && ! has_browser; then
   echo "The browser tests need Chromium: install it, or set CHROMIUM to its program." >&2
   exit 1
 fi
@@ -44,18 +56,27 @@ fi
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 # Files of tests run side by side, one in each process, and each process computes on one core: small tensors gain
-# nothing from more. A process holds models, so there are at most four, whatever the machine. The tests in a browser run
-# beside them one after the other, and before them in turn: they take longest.
+# nothing from more. A process holds models, so there are at most four, whatever the machine. Files with slow tests come
+# first (tests/conftest.py), so that none begins when all others are done. The tests in a browser run beside them, and
+# before them in turn, since they take longest: one file after the other, or two at a time where there are more than two
+# cores.
 export OMP_NUM_THREADS=1
+side_by_side=(-n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder)
+in_browser=(tests/browser)
+[ "$(getconf _NPROCESSORS_ONLN)" -le 2 ] || in_browser+=(-n 2 --dist loadfile)
 failed=0
 check_types() { .venv/bin/mypy >"$types_said" 2>&1; }
+if [ -n "$fast" ]; then
+  .venv/bin/python -m pytest "${side_by_side[@]}" -m "not slow and not browser" "$@" || failed=$?
+  exit "$failed"
+fi
 if [ $# -gt 0 ]; then
   check_types || failed=$?
-  .venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile "$@" || failed=$?
+  .venv/bin/python -m pytest "${side_by_side[@]}" "$@" || failed=$?
 else
-  .venv/bin/python -m pytest tests/browser >"$browser_said" 2>&1 &
+  .venv/bin/python -m pytest "${in_browser[@]}" >"$browser_said" 2>&1 &
   browser=$!
-  nice -n 5 .venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --ignore tests/browser || failed=$?
+  nice -n 5 .venv/bin/python -m pytest "${side_by_side[@]}" --ignore tests/browser || failed=$?
   check_types || failed=$? # now, since the tests in a browser take longest
   wait "$browser" || failed=$?
   echo "The tests in a browser:"

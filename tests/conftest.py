@@ -10,6 +10,7 @@ constructor recursion depth mismatch". So what is replaced is closed.
 
 import asyncio
 
+import pytest
 from hypothesis import settings
 
 from foundation import torchvision_cure  # noqa: F401
@@ -31,3 +32,10 @@ class NoLoopLeftOpen(asyncio.DefaultEventLoopPolicy):
 
 
 asyncio.set_event_loop_policy(NoLoopLeftOpen())
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first: where files run side by side, none of them begins when all others are done."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

@@ -1,7 +1,8 @@
 """The repository's own source: where it lies, its modules, and what their syntax trees say."""
 
 import ast
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -18,6 +19,9 @@ COMMANDS = modules("benchmarks", "scripts")
 TESTS = modules("tests")
 
 
+@functools.lru_cache(
+    maxsize=2
+)  # for the rules that read one source after another; more trees would cost more than they save
 def parse(source: str) -> ast.Module:
     """The syntax tree of a source.
 
@@ -53,13 +57,41 @@ def top(name: str) -> str:
     return name.split(".")[0]
 
 
-def calls(tree: ast.AST) -> Iterator[tuple[ast.Call, str]]:
+def dotted(node: ast.expr) -> str:
+    """The source of a name, or of what belongs to something."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and isinstance(node.value, (ast.Name, ast.Attribute)):
+        return f"{dotted(node.value)}.{node.attr}"
+    return ast.unparse(node)
+
+
+@functools.lru_cache(maxsize=2)
+def calls(tree: ast.AST) -> tuple[tuple[ast.Call, str], ...]:
     """Every call, with the dotted name of what is called ("" where it has none)."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            yield node, ast.unparse(node.func) if isinstance(node.func, (ast.Name, ast.Attribute)) else ""
+    return tuple(
+        (node, dotted(node.func) if isinstance(node.func, (ast.Name, ast.Attribute)) else "")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+    )
 
 
 def keyword(call: ast.Call, name: str) -> ast.expr | None:
     """The value that a call gives to a parameter by its name."""
     return next((word.value for word in call.keywords if word.arg == name), None)
+
+
+Rule = Callable[[str, Path], list[str]]
+"""From a module's source, and its path relative to the root, to the violations found in it."""
+
+
+def violations(rules: Mapping[str, tuple[Rule, Sequence[Path]]]) -> dict[str, list[str]]:
+    """What each rule finds in its modules; every module is read and parsed once for all of them."""
+    found: dict[str, list[str]] = {name: [] for name in rules}
+    places = {name: frozenset(paths) for name, (_, paths) in rules.items()}
+    for path in sorted(frozenset().union(*places.values())):
+        source, relative = path.read_text("utf-8"), path.relative_to(ROOT)
+        for name, (rule, _) in rules.items():
+            if path in places[name]:
+                found[name] += rule(source, relative)
+    return found

@@ -52,5 +52,3 @@ def settled_mb(pid: int) -> float:
         if abs(now - last) > SETTLED_MB:
             last, since = now, time.monotonic()
     return memory_mb(pid)
-
-

@@ -215,5 +215,3 @@ def picture_bomb(side: int) -> bytes:
     packed = b"".join(packer.compress(row) for _ in range(side)) + packer.flush()
     head = struct.pack(">IIBBBBB", side, side, 16, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
-
-

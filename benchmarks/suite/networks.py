@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks.suite.plain_stack import plain_stack
 from benchmarks.stack_speed import network_cases, pictures, stack_cases
 from benchmarks.suite import literal
 from benchmarks.suite.measuring import Point, Run, Setting, Side
+from benchmarks.suite.plain_stack import plain_stack
 from robust_model.data.datasets import synthetic, to_float
 from robust_model.networks.crossmax import crossmax
 from robust_model.networks.ensemble import ModelConfig, SelfEnsemble

@@ -8,15 +8,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.recognised.judging import (
-    Judge,
-    Subject,
-    Tally,
-    judge_photos,
-    photos_in,
-    read_prompts,
-    some,
-)
 from benchmarks.recognised.__main__ import (
     cells,
     draw_and_judge,
@@ -26,6 +17,15 @@ from benchmarks.recognised.__main__ import (
     refuse_drawers,
     save_sheet,
     subjects_of,
+)
+from benchmarks.recognised.judging import (
+    Judge,
+    Subject,
+    Tally,
+    judge_photos,
+    photos_in,
+    read_prompts,
+    some,
 )
 from foundation.catalogue.catalogue import Catalogue
 from foundation.errors import StudioError

@@ -5,9 +5,10 @@ import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from tests.sources import ROOT
 
 import pytest
+
+from tests.sources import ROOT
 
 PROGRAMS = [
     path

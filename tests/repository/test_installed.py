@@ -10,13 +10,13 @@ import urllib.request
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
-from tests.sources import ROOT
 from typing import NamedTuple
 
 import pytest
 
 from foundation.command_line import program
 from foundation.images.files import load_image
+from tests.sources import ROOT
 
 PACKAGES = ("app", "clip_model", "crossmax_studio", "foundation", "generator", "robust_model")
 NEEDED = ("pyproject.toml", "README.md", "LICENSE", "requirements.txt")

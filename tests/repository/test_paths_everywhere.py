@@ -12,7 +12,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from tests.sources import ROOT
 from typing import Any, NamedTuple
 
 import pytest
@@ -29,6 +28,7 @@ from foundation.files.places import optional_path, path_text, result_file, resul
 from robust_model.training.presets import PRESETS
 from robust_model.zoo.catalogue import open_catalogue
 from tests.examples import TIMES
+from tests.sources import ROOT
 
 READ, WRITTEN = (user_path, path_text), (result_file, result_folder, optional_path)
 LONG = "x" * 300

@@ -2,12 +2,11 @@
 
 import json
 import runpy
-from pathlib import Path
-from tests.sources import ROOT
 from typing import Any
 
 import pytest
 
+from tests.sources import ROOT
 
 
 @pytest.fixture(scope="module")

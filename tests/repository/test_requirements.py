@@ -1,10 +1,10 @@
 """The lock files hold what the requirements name, with hashes; PyTorch comes from wherever pip is told."""
 
 import re
-from pathlib import Path
-from tests.sources import ROOT
 
 import pytest
+
+from tests.sources import ROOT
 
 ELSEWHERE = {"torch", "torchvision"}
 

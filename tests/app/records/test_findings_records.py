@@ -19,7 +19,7 @@ from foundation.jobs.store.model import JobStatus
 from foundation.record import RecordError
 from generator.recipes.recipe import Recipe
 from generator.transfer.outcome import Outcome
-from tests.app.ui.test_attack_ui import DEFENDED, snapshot, written
+from tests.app.ui.attack.findings import DEFENDED, snapshot, written
 from tests.browser.attack_standins import victim
 from tests.browser.folder_standins import cell
 from tests.picture_results import picture, result

@@ -25,7 +25,7 @@ from app.visitors.uploads import Uploads
 from foundation.jobs.store.model import JobStatus
 from generator.recipes.recipe import Recipe
 from robust_model.evaluation.record.reading import as_report
-from tests.app.ui.test_attack_ui import findings, snapshot
+from tests.app.ui.attack.findings import findings, snapshot
 from tests.browser.evaluation_standins import attack_entry, proportion
 from tests.browser.folder_standins import cell
 from tests.browser.standins import model as listed_model

@@ -4,8 +4,9 @@ import io
 import re
 
 import pytest
-from tests.sources import ROOT
 from PIL import Image
+
+from tests.sources import ROOT
 
 sync_api = pytest.importorskip("playwright.sync_api")
 

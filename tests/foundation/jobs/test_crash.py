@@ -3,20 +3,19 @@
 import contextlib
 import json
 import random
-import signal
 import sqlite3
-import subprocess
-import sys
 import textwrap
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import foundation.jobs
 from foundation.jobs import JobRequest, JobService, JobStatus
+from tests.forking import Forking
 
-ROOT = Path(foundation.jobs.__file__).parents[2]
+IMPORTED = ("foundation.jobs", "foundation.jobs.store.store", "alembic.operations", "sqlalchemy.orm")
 PATIENCE = 20.0
 
 # The victim announces a moment on its standard output and then stands still until it is killed.
@@ -42,17 +41,26 @@ def run(handler, **options):
 """
 
 
-def killed(tmp_path: Path, program: str) -> str:
-    """Run the program until it announces a moment, then kill it; the announcement."""
-    code = PREAMBLE + textwrap.dedent(program)
-    with subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        moment = process.stdout.readline().strip()
-        process.send_signal(signal.SIGKILL)
-        process.wait(PATIENCE)
-    return moment
+@pytest.fixture(scope="module")
+def forking() -> Iterator[Forking]:
+    """Each program is a fresh process, which is spared the imports alone."""
+    opened = Forking(IMPORTED)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def killed(forking: Forking, tmp_path: Path) -> Callable[[str], str]:
+    """Run a program until it announces a moment, then kill it; the announcement."""
+
+    def run(program: str) -> str:
+        process = forking.start(PREAMBLE + textwrap.dedent(program), str(tmp_path))
+        with process.stdout:
+            moment = process.stdout.readline().strip()
+            process.kill()
+        return moment
+
+    return run
 
 
 def integrity(tmp_path: Path) -> str:
@@ -85,9 +93,8 @@ class Restart:
         }
 
 
-def test_killed_in_the_middle_of_a_job(tmp_path):
+def test_killed_in_the_middle_of_a_job(killed, tmp_path):
     moment = killed(
-        tmp_path,
         """
         def handler(context):
             for step in range(1, 4):
@@ -119,23 +126,22 @@ def test_killed_in_the_middle_of_a_job(tmp_path):
         assert again.service.snapshot(job).status is JobStatus.INTERRUPTED
 
 
-def test_killed_again_while_an_interrupted_job_is_in_the_list(tmp_path):
+def test_killed_again_while_an_interrupted_job_is_in_the_list(killed, tmp_path):
     program = """
         service = run(lambda context: here("running"))
         submit(service, sys.argv[1][-1] + str(len(service.list())))
         threading.Event().wait()
     """
     for _ in range(3):
-        assert killed(tmp_path, program) == "running"
+        assert killed(program) == "running"
     with Restart(tmp_path) as again:
         assert list(again.statuses().values()) == [JobStatus.INTERRUPTED] * 3
 
 
 @pytest.mark.parametrize("step", ["os.fsync", "Path.replace", "text_files.sync_folder", "Path.rename"])
-def test_killed_during_a_submission(tmp_path, step):
+def test_killed_during_a_submission(killed, tmp_path, step):
     owner, name = step.rsplit(".", 1)
     moment = killed(
-        tmp_path,
         f"""
         import os
         from foundation.files import text_files
@@ -151,10 +157,9 @@ def test_killed_during_a_submission(tmp_path, step):
 
 
 @pytest.mark.parametrize("row", ["before it", "in its middle", "after it"])
-def test_killed_while_a_submission_reaches_the_database(tmp_path, row):
+def test_killed_while_a_submission_reaches_the_database(killed, tmp_path, row):
     """The folder is there already: the job is taken over from it, once, and runs."""
     moment = killed(
-        tmp_path,
         f"""
         from foundation.jobs.store.records import Records
         from sqlalchemy.orm import Session
@@ -180,10 +185,9 @@ def test_killed_while_a_submission_reaches_the_database(tmp_path, row):
         assert again.statuses() == {"kept": JobStatus.DONE} and again.ran == ["kept"] and again.service.problems == ()
 
 
-def test_killed_while_the_database_is_made(tmp_path):
+def test_killed_while_the_database_is_made(killed, tmp_path):
     """In the middle of its first form: the next start makes it whole."""
     moment = killed(
-        tmp_path,
         """
         from alembic.operations import Operations
         make = Operations.create_table
@@ -197,7 +201,7 @@ def test_killed_while_the_database_is_made(tmp_path):
         assert again.statuses() == {"first": JobStatus.DONE}
 
 
-def test_killed_at_any_moment(tmp_path):
+def test_killed_at_any_moment(forking, tmp_path):
     """Twenty times, while jobs are submitted, run, change and end: the database opens, and all that was told holds."""
     program = """
         import itertools
@@ -218,20 +222,17 @@ def test_killed_at_any_moment(tmp_path):
                 service.wait(job)
                 print("ended " + job, flush=True)
     """
-    moments, pace = random.Random(7), 1.0
+    moments, pace = random.Random(7), 0.4
     submitted: set[str] = set()
     ended: set[str] = set()
     code = PREAMBLE + textwrap.dedent(program)
     for _ in range(20):
-        with subprocess.Popen(
-            [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-        ) as process:
-            assert process.stdout is not None
+        process = forking.start(code, str(tmp_path))
+        with process.stdout:
             assert process.stdout.readline().strip() == "up"  # and no problem before that
             time.sleep(pace * moments.uniform(0.0, 0.8))
             process.kill()
             lines = [line.split() for line in process.stdout if line.endswith("\n")]
-            process.wait(PATIENCE)
         submitted |= {line[1] for line in lines if line[0] == "submitted"}
         ended_now = {line[1] for line in lines if line[0] == "ended"}
         ended |= ended_now
@@ -250,9 +251,8 @@ def test_killed_at_any_moment(tmp_path):
     assert {path.name for path in (tmp_path / "jobs").iterdir() if path.name.startswith(".")} == set()
 
 
-def test_killed_right_after_a_submission(tmp_path):
+def test_killed_right_after_a_submission(killed, tmp_path):
     killed(
-        tmp_path,
         """
         gate = threading.Event()
         service = run(lambda context: gate.wait())
@@ -271,9 +271,8 @@ def test_killed_right_after_a_submission(tmp_path):
 
 
 @pytest.mark.parametrize("moment", ["before the rename", "after the rename", "before the row"])
-def test_killed_while_the_end_of_a_job_is_written(tmp_path, moment):
+def test_killed_while_the_end_of_a_job_is_written(killed, tmp_path, moment):
     killed(
-        tmp_path,
         f"""
         replace = Path.replace
         ending = False
@@ -308,9 +307,8 @@ def test_killed_while_the_end_of_a_job_is_written(tmp_path, moment):
         assert job.result == ({"file": "image.png"} if ended is JobStatus.DONE else None)
 
 
-def test_killed_while_a_discarded_job_is_removed(tmp_path):
+def test_killed_while_a_discarded_job_is_removed(killed, tmp_path):
     killed(
-        tmp_path,
         """
         import shutil
         shutil.rmtree = lambda *arguments, **options: here("removing")
@@ -330,9 +328,8 @@ def test_killed_while_a_discarded_job_is_removed(tmp_path):
         assert list((tmp_path / "jobs").iterdir()) == []
 
 
-def test_a_stopped_queued_job_stays_stopped(tmp_path):
+def test_a_stopped_queued_job_stays_stopped(killed, tmp_path):
     killed(
-        tmp_path,
         """
         gate = threading.Event()
         service = run(lambda context: gate.wait())
@@ -347,13 +344,12 @@ def test_a_stopped_queued_job_stays_stopped(tmp_path):
         assert "unwanted" not in again.ran
 
 
-def test_a_killed_service_leaves_no_lock_and_a_living_one_does(tmp_path):
+def test_a_killed_service_leaves_no_lock_and_a_living_one_does(forking, tmp_path):
     code = PREAMBLE + "service = run(lambda context: {}); here('up')"
-    with subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    ) as process:
+    process = forking.start(code, str(tmp_path))
+    with process.stdout:
         try:
-            assert process.stdout is not None and process.stdout.readline().strip() == "up"
+            assert process.stdout.readline().strip() == "up"
             with pytest.raises(foundation.jobs.JobError, match="already uses"):
                 JobService(tmp_path, {})
         finally:

@@ -2,11 +2,11 @@
 
 import re
 from pathlib import Path
-from tests.sources import ROOT
 
 import pytest
 
 from app import __version__
+from tests.sources import ROOT
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 CODE = ("app", "benchmarks", "clip_model", "foundation", "generator", "robust_model", "scripts", "tests")

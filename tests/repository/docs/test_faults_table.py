@@ -1,10 +1,10 @@
 """docs/faults.md: every fault that was found has a row, and the tests that its row names exist."""
 
 import re
-from pathlib import Path
-from tests.sources import ROOT
 
 import pytest
+
+from tests.sources import ROOT
 
 TABLE = ROOT / "docs" / "faults.md"
 IDS = [

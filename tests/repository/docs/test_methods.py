@@ -1,12 +1,11 @@
 """docs/methods.md is what its script writes, and the script reads sources as people do."""
 
 import runpy
-from pathlib import Path
-from tests.sources import ROOT
 from typing import Any
 
 import pytest
 
+from tests.sources import ROOT
 
 
 @pytest.fixture(scope="module")

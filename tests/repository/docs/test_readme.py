@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from tests.sources import ROOT
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from robust_model.reports.summary import summary
 from robust_model.reports.words import AFRESH, WHILE_ATTACKED, WORST_CASE, rule
 from robust_model.zoo.catalogue import open_catalogue
 from tests.loading import load_model
+from tests.sources import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -1,9 +1,8 @@
 """Every row of the threat model names tests, and these are there."""
 
 import re
-from pathlib import Path
-from tests.sources import ROOT
 
+from tests.sources import ROOT
 
 
 def test_every_row_names_a_test_that_is_there() -> None:

@@ -4,12 +4,11 @@ Every rule is a function from a module's source to the violations found in it, a
 """
 
 import ast
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.sources import COMMANDS, LIBRARY, ROOT, calls, keyword, parse
+from tests.sources import COMMANDS, LIBRARY, Rule, calls, keyword, parse, violations
 
 TEXT_FILES = "foundation/files/text_files.py"
 PATH_TEXTS = {"read_text", "write_text"}
@@ -78,16 +77,19 @@ def programs_without_the_net(source: str, path: Path) -> list[str]:
     return [] if good else [f"{path} runs without foundation.command_line.program.run_program"]
 
 
-Rule = Callable[[str, Path], list[str]]
 RULES: tuple[Rule, ...] = (texts_past_the_pair, paths_past_the_types, programs_without_the_net)
 
 
+@pytest.fixture(scope="module")
+def found() -> dict[str, list[str]]:
+    """What each of the rules finds."""
+    return violations({rule.__name__: (rule, LIBRARY + COMMANDS) for rule in RULES})
+
+
 @pytest.mark.parametrize("rule", RULES)
-def test_rule_holds(rule: Rule) -> None:
+def test_rule_holds(rule: Rule, found: dict[str, list[str]]) -> None:
     """F10, F14: nobody reads, writes, parses or starts past the one place for it."""
-    paths = LIBRARY + COMMANDS
-    found = [violation for path in paths for violation in rule(path.read_text("utf-8"), path.relative_to(ROOT))]
-    assert not found, "\n".join(found)
+    assert not found[rule.__name__], "\n".join(found[rule.__name__])
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,10 @@ import os, random, signal, sys, time
 from pathlib import Path
 from robust_model.training.training import Run, TrainConfig
 
-config = TrainConfig.model_validate_json(Path(sys.argv[1]).read_text())
-undisturbed, disturbed, kills = Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
+kills, folders = int(sys.argv[1]), [Path(folder) for folder in sys.argv[2:]]
 
 
-def attempt(folder):
+def attempt(config, folder):
     """Start the run in a child; returns its process number and a pipe that brings a byte for every step."""
     steps, says = os.pipe()
     child = os.fork()
@@ -45,46 +44,46 @@ def finish(child, steps):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-child, steps = attempt(undisturbed)
-os.read(steps, 1)
-begin, count = time.monotonic(), 0
-while os.read(steps, 1):
-    count += 1
-per_step = (time.monotonic() - begin) / count
-assert finish(child, steps) == 0
+for folder in folders:
+    config = TrainConfig.model_validate_json((folder / "asked.json").read_text())
+    child, steps = attempt(config, folder / "a")
+    os.read(steps, 1)
+    begin, count = time.monotonic(), 0
+    while os.read(steps, 1):
+        count += 1
+    per_step = (time.monotonic() - begin) / count
+    assert finish(child, steps) == 0
 
-moments = random.Random(5)
-killed = 0
-while killed < kills:
-    child, steps = attempt(disturbed)
-    for _ in range(moments.randrange(3)):
-        os.read(steps, 1)
-    time.sleep(moments.uniform(0, 1.5) * per_step)  # into the next step, its checkpoint or the epoch's evaluation
-    os.kill(child, signal.SIGKILL)  # it was not waited for: the number is still the child's
-    if finish(child, steps) == 0:
-        break  # it was faster than the kill
-    killed += 1
-print(killed, flush=True)
-assert finish(*attempt(disturbed)) == 0
+    moments = random.Random(5)
+    killed = 0
+    while killed < kills:
+        child, steps = attempt(config, folder / "b")
+        for _ in range(moments.randrange(3)):
+            os.read(steps, 1)
+        time.sleep(moments.uniform(0, 1.5) * per_step)  # into the next step, its checkpoint or the epoch's evaluation
+        os.kill(child, signal.SIGKILL)  # it was not waited for: the number is still the child's
+        if finish(child, steps) == 0:
+            break  # it was faster than the kill
+        killed += 1
+    print(killed, flush=True)
+    assert finish(*attempt(config, folder / "b")) == 0
 '''
 
 
-def train(config: dict[str, object], folder: Path, kills: int) -> int:
-    """Run `config` undisturbed in `folder`/a and disturbed in `folder`/b; returns how often it was killed."""
-    path = folder / "asked.json"
-    path.write_text(json.dumps(config))
+def train(folders: list[Path], kills: int) -> list[int]:
+    """Run what each folder asks for undisturbed in its `a` and disturbed in its `b`; how often each was killed."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(path), str(folder / "a"), str(folder / "b"), str(kills)],
+        [sys.executable, "-c", SCRIPT, str(kills), *map(str, folders)],
         env=environment,
-        cwd=folder,
+        cwd=folders[0],
         capture_output=True,
         text=True,
         check=False,
         timeout=1500,
     )
     assert done.returncode == 0, done.stderr
-    return int(done.stdout)
+    return list(map(int, done.stdout.split()))
 
 
 @pytest.mark.timeout(1600)  # seconds on an idle machine; a busy one must not look like a hang
@@ -100,13 +99,17 @@ def test_killed_runs_end_in_the_same_weights(tmp_path: Path) -> None:
     }
     base = {"model": model, "data": "synthetic:56", "epochs": 5, "batch": 16, "holdout": 8, "adversary": "fgsm"}
     start = tmp_path / "joint"
-    for phase, changes in (
-        ("joint", {"optimiser": "sgd"}),
-        ("readouts", {"optimiser": "adam", "learning_rate": 0.01, "start_from": str(start / "a")}),
-    ):
-        folder = tmp_path / phase
+    phases = {
+        "joint": {"optimiser": "sgd"},
+        "readouts": {"optimiser": "adam", "learning_rate": 0.01, "start_from": str(start / "a")},
+    }
+    folders = [tmp_path / phase for phase in phases]
+    for folder, (phase, changes) in zip(folders, phases.items(), strict=True):
         folder.mkdir()
-        assert train({**base, "phase": phase, **changes}, folder, kills=5) >= 2
+        (folder / "asked.json").write_text(json.dumps({**base, "phase": phase, **changes}))
+    killed = train(folders, kills=5)
+    assert len(killed) == 2 and min(killed) >= 2
+    for folder in folders:
         (calm, said), (rough, again) = (load_tensors(folder / name / "checkpoint.safetensors") for name in "ab")
         assert said == again
         assert calm.keys() == rough.keys()

@@ -36,7 +36,7 @@ from generator.vlm.record import DescriptionsRecord
 from generator.vlm.report import DESCRIPTIONS_JSON
 from generator.vlm.settings import VlmSettings
 from generator.vlm.verdicts import Described, VlmVerdict
-from tests.app.ui.test_attack_ui import EVIL, snapshot, values
+from tests.app.ui.attack.findings import EVIL, snapshot, values
 from tests.browser.folder_standins import cell
 from tests.browser.standins import StandInMeasurements, make_studio
 
