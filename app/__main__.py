@@ -206,6 +206,7 @@ def _run(settings: Settings, hosts: Hosts, limits: Limits, *, clear_queue: bool)
             data_dir=data.root,
             limits=limits,
             open_browser=settings.browser,
+            token=settings.token,
         )
         threading.Thread(
             target=_prepare, args=(jobs, catalogue, shop.timings, device), name="warm up", daemon=True

@@ -78,6 +78,7 @@ def serve(
     data_dir: Path,
     open_browser: bool = False,
     limits: Limits | None = None,
+    token: str = "",
 ) -> Served:
     """Start serving in the background.
 
@@ -87,6 +88,7 @@ def serve(
         data_dir: the app's own folder; see ``PRIVATE``.
         open_browser: open the page in this machine's browser.
         limits: of everything that can be asked for.
+        token: that is demanded wherever it listens, instead of one that is made here.
 
     Raises:
         StudioError: a host or the port cannot be used; the message says which and why.
@@ -95,14 +97,14 @@ def serve(
     limits = limits or Limits()
     listening = open_socket(hosts.host, check_port(port))
     try:
-        token = None if hosts.local else Token(int(listening.getsockname()[1]))
-        rules = Rules(hosts, token, Calls(page.fns, {page._id, *page.blocks}), limits)
+        demanded = Token(int(listening.getsockname()[1]), token) if token or not hosts.local else None
+        rules = Rules(hosts, demanded, Calls(page.fns, {page._id, *page.blocks}), limits)
         listener = Listener(Gate(NotesAddress(build_site(page, studio, data_dir, limits)), rules), listening, limits)
         listener.start()
     except BaseException:
         listening.close()
         raise
-    served = Served(_addresses(hosts, listener.port, token), hosts.local, listener)
+    served = Served(_addresses(hosts, listener.port, demanded), hosts.local, listener)
     if open_browser:
         webbrowser.open(served.address)
     return served

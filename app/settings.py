@@ -11,6 +11,7 @@ import difflib
 import json
 import math
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args, get_origin
@@ -26,11 +27,13 @@ from foundation.limits import Limits, memory_bytes
 PREFIX = "CROSSMAX_STUDIO_"
 VARIABLES = {"data_dir": VARIABLE}
 """Options whose variable is not the prefix with their name."""
-METAVARS = {"allow_host": "NAME", "data_dir": "FOLDER", "database": "ADDRESS"}
+METAVARS = {"allow_host": "NAME", "data_dir": "FOLDER", "database": "ADDRESS", "token": "SECRET"}
 FIXED = frozenset({"text", "label_rows"})
 """Limits that nobody sets: what is read of a field is the same everywhere."""
 DEFAULT = "default"
 ON_A_NETWORK = "default on a network"
+MOST_TOKEN, LEAST_TOKEN = 200, 16
+"""Characters of a token that is set: fewer can be guessed."""
 _SWITCH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
@@ -55,6 +58,12 @@ class Settings(BaseModel):
         description="database of jobs, notes and presets, as SQLAlchemy writes addresses (sqlite:////FOLDER/FILE.db, "
         "postgresql://USER@HOST/NAME); passwords belong into CROSSMAX_STUDIO_DATABASE or the file of settings, which "
         "say the same (default: studio.db in the data directory)",
+    )
+    token: str = Field(
+        "",
+        description="token that is demanded of everybody, also on this machine, and stays the same from start to start; "
+        "it belongs into CROSSMAX_STUDIO_TOKEN or the file of settings, which say the same, since commands can be seen "
+        "(default: a new one at each start where others can reach the studio, and none where not)",
     )
     browser: bool = Field(True, description="open a browser")
 
@@ -166,6 +175,8 @@ def effective(flags: argparse.Namespace, environment: Mapping[str, str] = os.env
             raise StudioError(f"The settings {where} have a '{name}', which there is not.{_near(name, known)}")
         fitting = _fitting(value, Settings.model_fields[name].annotation, f"The settings {where}: '{name}'")
         spoken.setdefault(name, Given(fitting, where))
+    if "token" in spoken:
+        _check_token(*spoken["token"])
     found = {name: given.value for name, given in spoken.items()}
     found["data_dir"] = str(data_root(found.get("data_dir"), environment={**environment, VARIABLE: ""}))
     return Effective(
@@ -184,7 +195,7 @@ def _of_flags(flags: argparse.Namespace) -> Iterator[tuple[str, Given]]:
             yield name, Given(tuple(value), flag_of(name))
         elif isinstance(value, Path):
             yield name, Given(str(value), flag_of(name))
-        elif value is not None and (name != "database" or str(value).strip()):
+        elif value is not None and (name not in ("database", "token") or str(value).strip()):
             yield name, Given(value, flag_of(name))
 
 
@@ -230,6 +241,15 @@ def _limits(flags: Iterable[str], environment: Mapping[str, str], written: Writt
         fitting = _positive(_fitting(value, kinds[name], what), what)
         found.setdefault(name, Given(fitting, where))
     return found
+
+
+def _check_token(token: str, where: str) -> None:
+    """StudioError: a token is short, or cannot stand in an address."""
+    if token and not re.fullmatch(rf"[A-Za-z0-9._~-]{{{LEAST_TOKEN},{MOST_TOKEN}}}", token):
+        raise StudioError(
+            f"{where}: the token takes {LEAST_TOKEN} to {MOST_TOKEN} letters, digits and . _ ~ -, as "
+            "python -c 'import secrets; print(secrets.token_urlsafe(24))' makes them."
+        )
 
 
 def _near(name: str, known: Iterable[str]) -> str:
@@ -294,6 +314,7 @@ def describe(found: Effective, limits: Limits) -> str:
     """What holds as a file of settings, with where each line comes from."""
     options = found.settings.model_dump()
     options["database"] = _without_password(found.settings.database)
+    options["token"] = "(not shown)" if found.settings.token else ""
     lines = [f"# {found.file}{'' if found.file.is_file() else ' (which is not there)'}"]
     lines += [f"{name} = {_toml(value)}  # {found.sources[name]}" for name, value in options.items()]
     lines += ["", f"[{TABLE}]"]

@@ -1,4 +1,5 @@
-"""The token without which nobody outside of this machine gets in: in the printed address once, then in a cookie.
+"""The token without which nobody outside of this machine gets in, and nobody on it where one was set: in the printed
+address once, then in a cookie.
 
 Programs bring it in a header, with every request.
 """
@@ -16,7 +17,7 @@ from app.web.answers import RefusedError
 
 PARAMETER = "token"
 ASK = (
-    "This studio is on a network, so it asks for its token: open the address with ?token= that it printed where it "
+    "This studio asks for its token: open the address with ?token= that it printed where it "
     "was started."
 )
 _KEPT_SECONDS = 30 * 86_400
@@ -27,10 +28,10 @@ class Token:
 
     Args:
         port: where it listens: browsers keep the cookies of all ports of a host together.
-        secret: the token; one that nobody can guess by default.
+        secret: the token; where it is empty, one is made that nobody can guess.
     """
 
-    def __init__(self, port: int, secret: str | None = None) -> None:
+    def __init__(self, port: int, secret: str = "") -> None:
         self.secret = secret or secrets.token_urlsafe(24)
         self._cookie = f"crossmax-studio-{port}"
         # What lies in the browser does not open the address for others.

@@ -15,6 +15,9 @@ from foundation.errors import StudioError
 from foundation.limits import Limits, memory_bytes
 
 
+SECRET = "secret-of_16.or~more"
+
+
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     place = tmp_path / "data"
@@ -65,7 +68,8 @@ def test_a_flag_comes_before_a_variable_before_the_file_before_the_default(data:
 def test_every_option_can_be_set_in_each_way(data: Path) -> None:
     """A field that is added is a flag, a variable and a key at once."""
     texts = {"host": "::1", "port": "99", "allow_host": "a.org", "device": "cpu", "database": "sqlite:////x.db"}
-    typed = {"host": "::1", "port": 99, "allow_host": ("a.org",), "device": "cpu", "database": "sqlite:////x.db"}
+    texts |= {"token": SECRET}
+    typed = {**texts, "port": 99, "allow_host": ("a.org",)}
     assert {*texts, "data_dir", "browser"} == set(Settings.model_fields)
     for name, text in texts.items():
         for holds in (
@@ -162,3 +166,24 @@ def test_what_is_shown_is_a_file_of_the_same_settings(
 def test_every_limit_that_can_be_set_is_one(data: Path) -> None:
     names = {field.name for field in dataclasses.fields(Limits)}
     assert names - set(limits_to_set()) == {"text", "label_rows"}
+
+
+@pytest.mark.parametrize("token", ["short", "fifteen-letters", "sixteen letters or more", "x" * 201, "a-token-with-ä-in-it"])
+def test_a_token_that_can_be_guessed_or_is_no_part_of_an_address_is_refused(data: Path, token: str) -> None:
+    for words, text, variables, where in (
+        (["--token", token], "", {}, "--token"),
+        ([], "", {"CROSSMAX_STUDIO_TOKEN": token}, "CROSSMAX_STUDIO_TOKEN"),
+        ([], f'token = "{token}"', {}, r"\(line 1\)"),
+    ):
+        with pytest.raises(StudioError, match=f"{where}.*16 to 200 letters"):
+            found(data, text, words, **variables)
+        (data / "settings.toml").unlink(missing_ok=True)
+
+
+def test_a_token_that_is_set_is_not_shown(data: Path) -> None:
+    holds = found(data, "", [], CROSSMAX_STUDIO_TOKEN=SECRET)
+    shown = describe(holds, holds.limits(local=True))
+    assert SECRET not in shown
+    assert 'token = "(not shown)"  # CROSSMAX_STUDIO_TOKEN' in shown
+    assert 'token = ""  # default' in describe(found(data), holds.limits(local=True))
+    assert found(data, "", ["--token", ""]).settings.token == ""

@@ -48,7 +48,9 @@ class Site:
 
 
 @contextlib.contextmanager
-def serving(data: Path, limits: Limits | None = None, host: str = "127.0.0.1") -> Iterator[Site]:
+def serving(
+    data: Path, limits: Limits | None = None, host: str = "127.0.0.1", token: str = ""
+) -> Iterator[Site]:
     (data / "examples").mkdir(parents=True)
     save_png(fade(3, 8, (48, 64), 1), data / "examples" / "stripes.png")
     measurements = StandInMeasurements()
@@ -57,7 +59,7 @@ def serving(data: Path, limits: Limits | None = None, host: str = "127.0.0.1") -
     with JobService(data, handlers) as jobs:
         studio = make_studio(jobs, data, measurements)
         page = build_app(studio)
-        served = serve(page, studio, hosts=Hosts(host), port=0, data_dir=data, limits=limits)
+        served = serve(page, studio, hosts=Hosts(host), port=0, data_dir=data, limits=limits, token=token)
         port = int(served.address.split("?")[0].rstrip("/").rpartition(":")[2])
         try:
             yield Site(served, page, data, port)
@@ -82,9 +84,9 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     with contextlib.ExitStack() as stack:
         count = 0
 
-        def make(limits: Limits | None = None, host: str = "127.0.0.1") -> Site:
+        def make(limits: Limits | None = None, host: str = "127.0.0.1", token: str = "") -> Site:
             nonlocal count
             count += 1
-            return stack.enter_context(serving(tmp_path / f"data{count}", limits, host))
+            return stack.enter_context(serving(tmp_path / f"data{count}", limits, host, token))
 
         yield make

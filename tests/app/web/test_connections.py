@@ -213,6 +213,17 @@ def test_the_token_opens_the_page_once_and_a_cookie_after_that(start: Callable[.
     assert client.get("/", host="evil.example").status == 403
 
 
+def test_a_token_that_was_set_is_asked_for_on_this_machine_too_and_stays(start: Callable[..., Site]) -> None:
+    secret = "set-by-whoever-runs-it"
+    for site in (start(token=secret), start(token=secret)):
+        assert site.served.address.endswith(f"/?token={secret}")
+        assert site.client().get("/").status == 401
+        assert site.client().get("/?token=another-one-of-them").status == 401
+        assert site.client().get(f"/?token={secret}").status == 303
+        assert site.client(Authorization=f"Bearer {secret}").get("/").status == 200
+        assert site.client().get("/readyz").status == 200
+
+
 def test_on_this_machine_alone_no_token_is_asked(site: Site) -> None:
     """S13: loopback stays as it was."""
     assert site.served.local
