@@ -61,8 +61,8 @@ class Settings(BaseModel):
     )
     token: str = Field(
         "",
-        description="token that is demanded of everybody, also on this machine, and stays the same from start to start; "
-        "it belongs into CROSSMAX_STUDIO_TOKEN or the file of settings, which say the same, since commands can be seen "
+        description="token that is demanded of everybody, also on this machine, and stays from start to start; it "
+        "belongs into CROSSMAX_STUDIO_TOKEN or the file of settings, which say the same, since commands can be seen "
         "(default: a new one at each start where others can reach the studio, and none where not)",
     )
     browser: bool = Field(True, description="open a browser")

@@ -16,10 +16,7 @@ from starlette.types import Send
 from app.web.answers import RefusedError
 
 PARAMETER = "token"
-ASK = (
-    "This studio asks for its token: open the address with ?token= that it printed where it "
-    "was started."
-)
+ASK = "This studio asks for its token: open the address with ?token= that it printed where it was started."
 _KEPT_SECONDS = 30 * 86_400
 
 

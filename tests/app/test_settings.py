@@ -14,7 +14,6 @@ from app.settings import Settings, add_flags, describe, effective, limits_to_set
 from foundation.errors import StudioError
 from foundation.limits import Limits, memory_bytes
 
-
 SECRET = "secret-of_16.or~more"
 
 
@@ -168,7 +167,9 @@ def test_every_limit_that_can_be_set_is_one(data: Path) -> None:
     assert names - set(limits_to_set()) == {"text", "label_rows"}
 
 
-@pytest.mark.parametrize("token", ["short", "fifteen-letters", "sixteen letters or more", "x" * 201, "a-token-with-ä-in-it"])
+@pytest.mark.parametrize(
+    "token", ["short", "fifteen-letters", "sixteen letters or more", "x" * 201, "a-token-with-ä-in-it"]
+)
 def test_a_token_that_can_be_guessed_or_is_no_part_of_an_address_is_refused(data: Path, token: str) -> None:
     for words, text, variables, where in (
         (["--token", token], "", {}, "--token"),

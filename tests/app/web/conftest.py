@@ -48,9 +48,7 @@ class Site:
 
 
 @contextlib.contextmanager
-def serving(
-    data: Path, limits: Limits | None = None, host: str = "127.0.0.1", token: str = ""
-) -> Iterator[Site]:
+def serving(data: Path, limits: Limits | None = None, host: str = "127.0.0.1", token: str = "") -> Iterator[Site]:
     (data / "examples").mkdir(parents=True)
     save_png(fade(3, 8, (48, 64), 1), data / "examples" / "stripes.png")
     measurements = StandInMeasurements()
