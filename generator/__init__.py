@@ -15,7 +15,7 @@ The rooms, each above those that it uses:
    model's own name of a class.
    `records` are the types of what is written of a picture.
 5. **The work.** `synthesis` builds the four parts from a recipe and runs them; `production` saves pictures and the
-   record, measured on the saved files.
+   record, measured on the saved files; `grids` makes a table of pictures, with two fields changed.
 6. **Attacks on many.** `inputs` are a user's photos and labels, `victims` the models that are asked, `transfer` who
    falls and what survives; `vlm` asks vision-language models behind an endpoint.
 7. **Commands.** `cli`, run by `__main__`.

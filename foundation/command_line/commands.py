@@ -14,6 +14,7 @@ COMMANDS: Mapping[str, str] = {
     "class": "draw a picture of a class, or of a unit",
     "attack": "change a photo so that models see something else",
     "gallery": "draw every class of a model",
+    "grid": "draw a picture for every pair of values of two fields",
     "batch": "attack a folder of photos, and report what came out",
     "transfer": "attack with some models, and see which others fall",
     "units": "list the layers of a model, whose units can be drawn",

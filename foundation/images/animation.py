@@ -27,6 +27,9 @@ Pixels = NDArray[np.uint8]
 WHITE: Colour = (255, 255, 255)
 _TEXT: Colour = (32, 32, 32)
 _CAPTION_LINES = 2
+_TITLE_SHARE = 0.75
+"""Width of the titles of rows, of that of a tile."""
+_NOTHING: Colour = (236, 236, 236)
 _CODEC_OPTIONS = {"crf": "16", "preset": "medium"}  # of x264: hardly a visible loss
 _ELLIPSIS = "\u2026"
 
@@ -82,6 +85,53 @@ def contact_sheet(
         if labels:
             sheet.paste(labels[index], (corner[0], corner[1] + tile.height))
     return sheet
+
+
+def table_sheet(
+    cells: Sequence[Sequence[Image.Image | None]],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    tile: tuple[int, int],
+    gap: int = 8,
+    background: Colour = WHITE,
+) -> Image.Image:
+    """Pictures as a table, each row with its title to the left, each column with its title above it.
+
+    Args:
+        cells: row by row; None leaves a place empty. Pictures larger than a tile are made smaller, whatever their
+            form, and all stand in the middle of their tiles.
+        rows, columns: the titles. What does not fit beside a tile, or into two lines above it, ends in an ellipsis.
+        tile: width and height in pixels of the place of each picture.
+        gap: pixels between tiles, and round the sheet.
+        background: RGB, 0 to 255.
+
+    Raises StudioError where these do not fit together.
+    """
+    if not rows or not columns or len(cells) != len(rows) or any(len(row) != len(columns) for row in cells):
+        raise StudioError("A table needs a title for each of its rows and columns, and at least one of both.")
+    width, height = tile
+    heads = [_label(title, width, background) for title in columns]
+    beside = max(80, round(_TITLE_SHARE * width))
+    line = heads[0].height // _CAPTION_LINES
+    titles = [_label(title, beside, background, lines=max(1, height // line), tile=width) for title in rows]
+    left, top = 2 * gap + beside, gap + heads[0].height
+    sheet = Image.new("RGB", (left + len(columns) * (width + gap), top + len(rows) * (height + gap)), background)
+    for column, head in enumerate(heads):
+        sheet.paste(head, (left + column * (width + gap), gap // 2))
+    for row, title in enumerate(titles):
+        sheet.paste(title, (gap, top + row * (height + gap)))
+        for column, picture in enumerate(cells[row]):
+            corner = left + column * (width + gap), top + row * (height + gap)
+            shown = Image.new("RGB", tile, _NOTHING) if picture is None else _fitted(picture, tile)
+            sheet.paste(shown, (corner[0] + (width - shown.width) // 2, corner[1] + (height - shown.height) // 2))
+    return sheet
+
+
+def _fitted(picture: Image.Image, tile: tuple[int, int]) -> Image.Image:
+    factor = min(1.0, tile[0] / picture.width, tile[1] / picture.height)
+    size = max(1, round(factor * picture.width)), max(1, round(factor * picture.height))
+    return picture if factor == 1 else picture.resize(size, Image.Resampling.LANCZOS)
 
 
 def _scaled(picture: Image.Image, width: int | None) -> Image.Image:
@@ -147,27 +197,29 @@ def _sequence(images: Iterable[Tensor], back_and_forth: bool) -> Iterator[Pixels
     yield from kept[-2:0:-1]
 
 
-def _label(caption: str, width: int, background: Colour) -> Image.Image:
-    """A caption in a picture of its own, so that no letter leaves its place."""
-    font = ImageFont.load_default(size=max(11.0, width / 14))
+def _label(
+    caption: str, width: int, background: Colour, *, lines: int = _CAPTION_LINES, tile: int | None = None
+) -> Image.Image:
+    """A caption in a picture of its own, so that no letter leaves its place; letters go by the width of a `tile`."""
+    font = ImageFont.load_default(size=max(11.0, (tile or width) / 14))
     _, top, _, bottom = font.getbbox("\u00c9g")
     line = round(bottom - top) + 4
-    label = Image.new("RGB", (width, _CAPTION_LINES * line), background)
+    label = Image.new("RGB", (width, lines * line), background)
     draw = ImageDraw.Draw(label)
-    for number, text in enumerate(_wrapped(caption, font, width)):
+    for number, text in enumerate(_wrapped(caption, font, width, lines)):
         draw.text((0, 4 + number * line - top), text, fill=_TEXT, font=font)
     return label
 
 
-def _wrapped(text: str, font: Font, width: int) -> list[str]:
+def _wrapped(text: str, font: Font, width: int, most: int) -> list[str]:
     """The text in at most so many lines of so many pixels, broken between words, and within those too long."""
     lines: list[str] = []
-    rest = " ".join(text.split())[: _CAPTION_LINES * width]  # hardly a letter is narrower than a pixel
+    rest = " ".join(text.split())[: most * width]  # hardly a letter is narrower than a pixel
     while rest:
         fits = next((end for end in range(len(rest), 1, -1) if font.getlength(rest[:end]) <= width), 1)
         if fits == len(rest):
             return [*lines, rest]
-        if len(lines) == _CAPTION_LINES - 1:
+        if len(lines) == most - 1:
             while rest and font.getlength(rest + _ELLIPSIS) > width:
                 rest = rest[:-1]
             return [*lines, rest.rstrip() + _ELLIPSIS]

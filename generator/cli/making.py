@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,9 +48,14 @@ LoadModel = Callable[[str, str, JobContext], Model]
 ListModels = Callable[[], Sequence[ModelInfo]]
 
 
-def by_origin(arguments: argparse.Namespace, named: LoadModel, typed: LoadModel) -> LoadModel:
-    """Return what loads models by where their names come from: `typed` those of flags, `named` those of files."""
-    of_flags = set(getattr(arguments, "models", ()))
+def by_origin(
+    arguments: argparse.Namespace, named: LoadModel, typed: LoadModel, *, also: Collection[str] = ()
+) -> LoadModel:
+    """Return what loads models by where their names come from: `typed` those of flags, `named` those of files.
+
+    Beside those of the flags of a recipe and of victims, the names `also` are typed.
+    """
+    of_flags = {*getattr(arguments, "models", ()), *also}
     of_flags |= {part.strip() for text in getattr(arguments, "surrogate", ()) for part in text.split("+")}
     for text in getattr(arguments, "victim", ()):
         model, equals, _ = text.rpartition("=")
@@ -75,7 +80,7 @@ def add_recipe_switch(files: "argparse._ArgumentGroup") -> None:
 
 def make(arguments: argparse.Namespace, load_model: LoadModel, list_models: ListModels, foreground: Foreground) -> int:
     """Make what the arguments of a command describe, and return the exit code."""
-    pictures = _pictures(arguments)
+    pictures = read_pictures(arguments, arguments.command)
     compared = None if arguments.spectrum_photo is None else to_tensor(load_image(arguments.spectrum_photo))
     recipe = read_recipe(arguments, arguments.command, list_models(), pictures)
     outputs = _outputs(arguments, recipe)
@@ -113,12 +118,12 @@ def make(arguments: argparse.Namespace, load_model: LoadModel, list_models: List
     return EXIT_INTERRUPTED if record.stopped else 0
 
 
-def _pictures(arguments: argparse.Namespace) -> Pictures:
-    """Read the pictures that the arguments name. What is transparent in a mask stays as it is."""
-    if arguments.command == "attack":
+def read_pictures(arguments: argparse.Namespace, task: str) -> Pictures:
+    """Read the pictures that the arguments of a task name. What is transparent in a mask stays as it is."""
+    if task == "attack":
         target = None if arguments.target_file is None else to_tensor(load_image(arguments.target_file))
         return Pictures(source=_photo(arguments.photo), target=target)
-    if arguments.command == "class":
+    if task == "class":
         return Pictures()
     source = None if arguments.source_file is None else _photo(arguments.source_file)
     target, style = (

@@ -40,6 +40,7 @@ __all__ = [
     "between_looks",
     "output_paths",
     "predict",
+    "preview_of",
     "produce",
     "produce_job",
     "save_images",
@@ -185,13 +186,13 @@ def produce_job(
     def report(step: Step) -> None:
         losses = {name: sum(values) / len(values) for name, values in step.losses.items()}
         context.progress(
-            Progress(step.index, step.steps, "Optimising", losses=losses, preview=lambda: _side_by_side(step.shown()))
+            Progress(step.index, step.steps, "Optimising", losses=losses, preview=lambda: preview_of(step.shown()))
         )
         on_step(step)
 
     def report_anew(step: Step, seed: int) -> None:
         words = f"It ran away: drawing it anew with seed {seed}"
-        context.progress(Progress(step.index, step.steps, words, preview=lambda: _side_by_side(step.shown())))
+        context.progress(Progress(step.index, step.steps, words, preview=lambda: preview_of(step.shown())))
 
     context.progress(Progress(0, recipe.steps, "Preparing"))
     return produce(
@@ -208,7 +209,8 @@ def produce_job(
     )
 
 
-def _side_by_side(images: Tensor) -> Image.Image:
+def preview_of(images: Tensor) -> Image.Image:
+    """The first of the images [B, 3, H, W] side by side, no larger than a preview is shown."""
     shown = images[:PREVIEWED]
     factor = PREVIEW_SIDE / max(shown.shape[2:])
     if factor < 1:  # scaled down before it is rounded: a large picture has many pixels to round

@@ -10,14 +10,16 @@ from pathlib import Path
 
 from foundation.errors import StudioError
 from foundation.files.places import is_there
-from foundation.files.text_files import read_json, shown
+from foundation.files.text_files import FileError, read_json, shown
 from foundation.images.animation import contact_sheet
 from foundation.images.files import ImageError, load_image, save_png, to_tensor
-from foundation.progress import Progress
+from foundation.progress import Progress, Unit
 from foundation.protocols import JobContext
+from foundation.record import RecordError
 from generator.optimisers.loop import DivergedError, Step
-from generator.production.production import Outputs, produce
+from generator.production.production import Outputs, preview_of, produce
 from generator.recipes.completion import fill_in
+from generator.recipes.pictures import Pictures
 from generator.recipes.recipe import Recipe, RecipeError
 from generator.records.pictures import PictureRecord
 from generator.synthesis.synthesis import Model
@@ -29,11 +31,17 @@ _LONGEST_NAME = 60
 
 @dataclass(frozen=True)
 class Piece:
-    """A picture to be drawn: its recipe, of one image, the PNG that it goes to, and what people call it."""
+    """A picture to be drawn: its recipe, of one image, the PNG that it goes to, and what people call it.
+
+    `pictures` are those that it starts from or is led by; `with_recipe` says whether the PNG carries its recipe: the
+    record always does.
+    """
 
     path: Path
     recipe: Recipe
     title: str
+    pictures: Pictures = field(default_factory=Pictures)
+    with_recipe: bool = True
 
     @property
     def record_path(self) -> Path:
@@ -45,10 +53,10 @@ class Piece:
         if not is_there(self.path):
             return False
         try:
-            found = Recipe.from_png(self.path)
-        except (RecipeError, ImageError) as error:
+            found = Recipe.from_png(self.path) if self.with_recipe else self.record().recipe
+        except (RecipeError, ImageError, FileError, RecordError) as error:
             raise StudioError(f"'{shown(self.path)}' is in the way: {error} Choose another folder.") from error
-        wanted = fill_in(self.recipe)
+        wanted = fill_in(self.recipe, others=self.pictures)
         left_out = {"seed", "redraw"} if wanted.redraw else set()  # those that it was drawn anew with
         differing = _differing(found, wanted) - left_out
         if differing == {"steps"} and found.steps < wanted.steps:
@@ -87,11 +95,19 @@ class Series:
     stopped: bool = False
 
 
-def draw_series(context: JobContext, pieces: Sequence[Piece], load: Callable[[Piece], Mapping[str, Model]]) -> Series:
+def draw_series(
+    context: JobContext,
+    pieces: Sequence[Piece],
+    load: Callable[[Piece], Mapping[str, Model]],
+    *,
+    unit: Unit = "steps",
+    on_piece: Callable[[Piece], None] = lambda _piece: None,
+) -> Series:
     """Draw the pictures that are not there yet, as one job whose progress counts the steps of all of them.
 
-    `load` gives the models of a piece, and is asked only for those that are drawn. One that diverges is kept as it was
-    before, and told; a stop ends within a step, and keeps what there is.
+    `load` gives the models of a piece, and is asked only for those that are drawn; `on_piece` hears of each that is
+    saved. What is counted is told as `unit`: "items" where words say more than a number of steps. One that diverges is
+    kept as it was before, and told; a stop ends within a step, and keeps what there is.
     """
     left = [piece for piece in pieces if not piece.is_done()]
     series = Series(there=len(pieces) - len(left))
@@ -100,31 +116,39 @@ def draw_series(context: JobContext, pieces: Sequence[Piece], load: Callable[[Pi
         words = f"{number} of {len(left)}, {piece.title}"
 
         def report(step: Step, before: int = done, words: str = words) -> None:
-            context.progress(Progress(before + step.index, total, words))
+            now = Progress(before + step.index, total, words, unit=unit, preview=lambda: preview_of(step.shown()))
+            context.progress(now)
 
-        context.progress(Progress(done, total, words))
+        context.progress(Progress(done, total, words, unit=unit))
         if context.stop_requested:
             series.stopped = True
             break
-        outputs = Outputs((piece.path,), piece.record_path)
         try:
-            result = produce(
-                piece.recipe,
-                load(piece),
-                outputs=outputs,
-                device=context.device,
-                on_step=report,
-                should_stop=lambda: context.stop_requested,
-            )
+            series.stopped = not _draw(context, piece, load(piece), report)
         except DivergedError as error:
             series.failed[piece.title] = str(error)
         else:
-            series.drawn += not result.stopped
-            series.stopped = result.stopped
+            series.drawn += not series.stopped
+        if is_there(piece.path):
+            on_piece(piece)
         done += piece.recipe.steps
         if series.stopped:
             break
     return series
+
+
+def _draw(context: JobContext, piece: Piece, models: Mapping[str, Model], on_step: Callable[[Step], None]) -> bool:
+    """Make one picture; whether it took all its steps."""
+    result = produce(
+        piece.recipe,
+        models,
+        outputs=Outputs((piece.path,), piece.record_path, with_recipe=piece.with_recipe),
+        pictures=piece.pictures,
+        device=context.device,
+        on_step=on_step,
+        should_stop=lambda: context.stop_requested,
+    )
+    return not result.stopped
 
 
 def save_sheet(

@@ -3,14 +3,17 @@
 import argparse
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, get_args, get_origin
 
+from pydantic import BaseModel, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from foundation.choices import OneOf
 from foundation.errors import StudioError
 from generator.recipes.common import marks_of
-from generator.recipes.recipe import Recipe
+from generator.recipes.errors import sentences
+from generator.recipes.recipe import Recipe, RecipeError
 
 _SINGULAR = {"classes": "--class", "models": "--model"}
 """Flags that most often get one value have a second name."""
@@ -42,6 +45,22 @@ def cli_fields(task: str = "class") -> list[RecipeField]:
     Pictures of a class have what all tasks have; "text" and "attack" have more. Choices are those of the task.
     """
     return [_describe(name, field, task) for name, field in Recipe.model_fields.items() if _belongs(field, task)]
+
+
+def judge(name: str, value: object) -> None:
+    """Raise RecipeError for a value that a field cannot have, whatever the others are."""
+    try:
+        _alone(name)(**{name: value})
+    except ValidationError as error:
+        raise RecipeError(sentences(error, Recipe.model_fields)) from error
+
+
+@lru_cache(maxsize=128)
+def _alone(name: str) -> type[BaseModel]:
+    """A model of one field of the recipe, which knows nothing of the others."""
+    field = Recipe.model_fields[name]
+    definition: Any = (field.annotation, field)
+    return create_model("Alone", __config__=Recipe.model_config, **{name: definition})
 
 
 def oldest_version(names: Collection[str]) -> int:
@@ -95,7 +114,7 @@ def given_fields(namespace: argparse.Namespace, task: str = "class") -> dict[str
     Numbers may be fractions, such as 8/255; StudioError for one that is none.
     """
     given = {field: getattr(namespace, field.name) for field in cli_fields(task) if hasattr(namespace, field.name)}
-    return {field.name: _fractions(value) if field.type is float else value for field, value in given.items()}
+    return {field.name: numbers(value) if field.type is float else value for field, value in given.items()}
 
 
 def from_arguments(namespace: argparse.Namespace, base: Recipe) -> Recipe:
@@ -103,10 +122,13 @@ def from_arguments(namespace: argparse.Namespace, base: Recipe) -> Recipe:
     return base.with_changes(**given_fields(namespace, base.task))
 
 
-def _fractions(value: Any) -> Any:
-    """Texts such as 8/255 as numbers, and anything else as it is, for the recipe to judge."""
+def numbers(value: Any) -> Any:
+    """Texts such as 8/255 as numbers, also in lists, and anything else as it is, for the recipe to judge.
+
+    StudioError for a fraction that is none.
+    """
     if isinstance(value, list):
-        return [_fractions(entry) for entry in value]
+        return [numbers(entry) for entry in value]
     above, slash, below = str(value).partition("/")
     try:
         return float(above) / float(below) if slash else value

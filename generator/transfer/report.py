@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from foundation.files.tables import inert
 from foundation.intervals import LEVEL
 from generator.recipes.recipe import Recipe
 from generator.transfer.perceptual import lpips_note
@@ -176,17 +177,6 @@ def to_csv(report: Report) -> str:
         }
         writer.writerow({name: inert(value) for name, value in fields.items()})
     return buffer.getvalue()
-
-
-def inert(value: object) -> object:
-    """Return a value of a CSV file such that no spreadsheet takes it for a formula: texts may be anybody's.
-
-    Numbers stay what they are; a text that would start a formula gets an apostrophe in front. Carriage returns, which
-    the csv module would leave unquoted, become spaces.
-    """
-    if not isinstance(value, str):
-        return value
-    return ("'" if value[:1] in tuple("=+-@\t\r\n") else "") + value.replace("\r", " ")
 
 
 def to_text(cells: Sequence[Cell]) -> str:

@@ -9,9 +9,9 @@ from statistics import fmean
 
 import torch
 
+from foundation.files.tables import inert
 from foundation.files.text_files import write_json, write_text
 from foundation.intervals import LEVEL, Rate
-from generator.transfer.report import inert
 from generator.vlm.costs import Ledger
 from generator.vlm.describing import Descriptions, Inquiry
 from generator.vlm.record import (

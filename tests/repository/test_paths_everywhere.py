@@ -107,6 +107,8 @@ NEEDED = {
     "generator batch": ["--model", "m", "--objective", "leave"],
     "generator transfer": ["--surrogate", "m", "--victim", "m", "--objective", "leave"],
     "generator units": ["--grid", "layer"],
+    "generator grid text": ["a frog", "--x=seed=1", "--y=steps=2"],
+    "generator grid class": ["--class", "ship", "--model", "m", "--x=seed=1", "--y=steps=2"],
     "robust_model model-info": ["--name", "n", "--authors", "a", "--architecture", "x"],
     "robust_model train": ["--data", "synthetic:8"],
     "app": ["--no-browser"],

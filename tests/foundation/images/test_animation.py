@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from foundation.errors import StudioError
-from foundation.images.animation import contact_sheet, save_video, strip
+from foundation.images.animation import contact_sheet, save_video, strip, table_sheet
 
 
 def flat(red: float, green: float, blue: float, size: tuple[int, int] = (10, 14)) -> Tensor:
@@ -196,3 +196,35 @@ def test_strips_and_sheets_are_pictures_that_save(tmp_path: Path):
     save_png(strip(pictures(3, (12, 16))), tmp_path / "strip.png")
     assert load_image(tmp_path / "strip.png").size == (3 * 20 - 4, 12)
     assert isinstance(contact_sheet(pictures(2)), Image.Image)
+
+
+# --- tables -------------------------------------------------------------------------------------------------
+
+
+def test_a_table_has_each_picture_in_its_place_and_titles_beside() -> None:
+    colours = [["red", "lime"], ["blue", None]]
+    shown = [[None if name is None else Image.new("RGB", (40, 30), name) for name in row] for row in colours]
+    sheet = table_sheet(shown, ["one", "two"], ["a", "b"], tile=(60, 50), gap=10)
+    pixels = np.asarray(sheet)
+    left, top = sheet.width - 2 * 70, sheet.height - 2 * 60
+    for row, column, expected in ((0, 0, (255, 0, 0)), (0, 1, (0, 255, 0)), (1, 0, (0, 0, 255))):
+        y, x = top + row * 60, left + column * 70
+        inner = pixels[y + 10 : y + 40, x + 10 : x + 50]
+        assert (inner == expected).all() and inner.shape == (30, 40, 3)
+        assert (pixels[y : y + 10, x : x + 60] == 255).all()  # it stands in the middle of its tile
+    empty = pixels[top + 60 : top + 110, left + 70 : left + 130]
+    assert len(np.unique(empty)) == 1 and empty.max() < 255
+    assert (pixels[top:, :left] < 128).any() and (pixels[:top, left:] < 128).any()  # letters
+
+
+def test_large_pictures_of_a_table_become_smaller_and_keep_their_form() -> None:
+    sheet = table_sheet([[Image.new("RGB", (400, 100), "red")]], ["y"], ["x"], tile=(80, 80), gap=4)
+    red = (np.asarray(sheet) == (255, 0, 0)).all(axis=2)
+    rows, columns = np.flatnonzero(red.any(axis=1)), np.flatnonzero(red.any(axis=0))
+    assert (len(rows), len(columns)) == (20, 80)
+
+
+def test_a_table_needs_a_title_for_all() -> None:
+    for cells, rows, columns in (([], [], ["a"]), ([[None]], ["a"], []), ([[None], [None, None]], ["a", "b"], ["c"])):
+        with pytest.raises(StudioError, match="A table needs a title for each"):
+            table_sheet(cells, rows, columns, tile=(8, 8))

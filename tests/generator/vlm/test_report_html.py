@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from generator.transfer.report import inert
+from foundation.files.tables import inert
 from generator.vlm.describing import Inquiry
 from generator.vlm.record import DescriptionsRecord
 from generator.vlm.report import cells_of, to_csv

@@ -15,7 +15,7 @@ FLOORS = {
     ),
     "generator": (
         *("views", "objectives", "priors", "optimisers", "encoders", "units", "recipes", "records", "classes"),
-        *("inputs", "synthesis", "production", "victims", "transfer", "vlm", "cli", ""),
+        *("inputs", "synthesis", "production", "grids", "victims", "transfer", "vlm", "cli", ""),
     ),
     "robust_model": (
         *("data", "weights", "networks", "attacks", "evaluation.record", "evaluation.masking", "zoo", "evaluation"),
@@ -23,7 +23,8 @@ FLOORS = {
     ),
     "app": (
         *("records", "costs", "visitors", "evaluation", "handlers", "ui.markup", "ui.attack.results", "ui.wiring"),
-        *("ui.widgets", "ui.text", "ui.attack", "ui.classes", "ui.evaluation", "ui.history", "web", "api", "ui", ""),
+        *("ui.widgets", "ui.text", "ui.attack", "ui.classes", "ui.evaluation", "ui.history", "web", "api"),
+        *("ui", ""),
     ),
 }
 """The folders of each package, from the ground up ("" is the package's own); imports lead down, never up."""
