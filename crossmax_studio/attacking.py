@@ -13,6 +13,7 @@ from foundation.errors import StudioError
 from foundation.images.distance import l2, linf
 from foundation.images.pixels import quantise
 from foundation.progress import Progress, silent
+from generator.objectives.classes import AWAY, leads_away
 from generator.optimisers.loop import Step
 from generator.production.making import make
 from generator.recipes.presets import preset_fields, rule_fields
@@ -127,14 +128,16 @@ class _Outcome(NamedTuple):
 
 def _recipe(loaded: Loaded, preset: str, given: Mapping[str, object], targeted: bool) -> dict[str, object]:
     """The fields of the recipe that all images have. StudioError for one that follows from something else."""
-    decided = (_DECIDED if targeted else _DECIDED | {"objective"}) & given.keys()
+    decided = _DECIDED & given.keys()
+    if "objective" in given and leads_away(given["objective"]) is targeted:
+        decided |= {"objective"}
     if decided:
         raise StudioError(
             f"The field '{min(decided)}' follows from the model, the images, the labels, and whether these are the "
             "targets: leave it out."
         )
     fields = preset_fields("attack", preset) | rule_fields(str(given.get("optimiser", "sgd")))
-    aim = {} if targeted else {"objective": "leave"}
+    aim = {} if targeted else {"objective": AWAY}
     revisions = (loaded.revision,) if loaded.revision else ()
     return {**fields, **aim, "models": (loaded.name,), "revisions": revisions, **given}
 

@@ -1,6 +1,6 @@
-"""Fields of a recipe whose values are the names in a registry: an entry there is a choice everywhere."""
+"""Fields of a recipe whose values, or helps, come from a registry: an entry there is a choice everywhere."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,10 +49,31 @@ class OneOf:
     def _judged(self, value: Any) -> str:
         names = self.names()
         if not isinstance(value, str) or value not in names:
-            quoted = [f"'{name}'" for name in names]
-            expected = " or ".join(filter(None, [", ".join(quoted[:-1]), quoted[-1]]))
-            raise PydanticKnownError("literal_error", {"expected": expected})
+            raise PydanticKnownError("literal_error", {"expected": offered(names)})
         return value
+
+
+@dataclass(frozen=True)
+class Told:
+    """Says that the description of a field speaks of entries of a registry.
+
+    Attributes:
+        mark: stands for them in the description.
+        words: returns what is read in its place.
+    """
+
+    mark: str
+    words: Callable[[], str]
+
+    def describe(self, text: str) -> str:
+        """A field's description, with the words."""
+        return text.replace(self.mark, self.words())
+
+
+def offered(names: Iterable[str]) -> str:
+    """Names as a sentence offers them: 'a', 'b' or 'c'."""
+    quoted = [f"'{name}'" for name in names]
+    return " or ".join(filter(None, [", ".join(quoted[:-1]), *quoted[-1:]]))
 
 
 def tasks_of(entry: object) -> tuple[str, ...]:

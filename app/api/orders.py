@@ -77,7 +77,7 @@ class Orders:
         """Submit an attack on a photo, or on a folder of them."""
         recipe, wish = order.recipe, order.explore
         infos = self._models((*recipe.models, *(wish.victims if wish else ())))[: len(recipe.models)]
-        if recipe.objective != "leave":
+        if not recipe.leads_away:
             refuse_unknown(self.studio, recipe.models, recipe.classes)
         pictures = self._pictures(order, recipe, ("source", "target"))
         told = {**_told(order), **pictures, "with_recipe": order.with_recipe}

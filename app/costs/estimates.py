@@ -6,21 +6,22 @@ whatever the size, also where nothing like it was ever made. Nothing is allocate
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from app.records.params import Wish
 from generator.optimisers.loop import MAX_PIXELS
 from generator.priors.operators import Size, layer_shape, parse_resolutions
-from generator.priors.prior import choose_form
+from generator.priors.prior import PRIORS, choose_form
 from generator.priors.small_copy import canvas_for, resolutions_on
 from generator.production.production import between_looks
 from generator.recipes.checks import may_end_early
 from generator.recipes.completion import AUTO_RESOLUTIONS, auto_kind, auto_resolutions
+from generator.recipes.perturbations import PERTURBATIONS
 from generator.recipes.recipe import Recipe
 from generator.victims.survival import find_survivals
-from generator.views.registry import VIEWS, OneOf, parse_views
+from generator.views.registry import parse_views
+from generator.views.shown import Shown
 
 DRAWS = 8
 """Passes over which the answer of a model that may draw random numbers is averaged."""
@@ -32,7 +33,6 @@ FLOATS = 12
 
 # Passes over all pixels of one picture, in units of one that reads it and writes another; measured with PyTorch's
 # operations, there and back.
-_PRIOR = {"layers": 20, "pixel": 13}  # rendering, the bound, the gradient's length, the update
 _EACH_MODEL = 6  # gathering the gradient, and the model's own scaling down
 _SAVING = 14  # rounding to 8 bit within a budget
 _LOOK = 6  # scaling a picture down for a model, forward only
@@ -153,8 +153,7 @@ def cost_of(recipe: Recipe, rates: Rates, photo: Size | None = None, extras: Ext
     rates = fresh if pixels * FLOATS > _FRESH_BYTES else rates
     products = _products(resolutions, size)
     step = images * _prior_seconds(recipe, pixels, products, size, rates)
-    seen = [_Seen(size, 0.0, 1)]
-    views = _views(recipe.views, seen[0])
+    views = parse_views(recipe.views).shown(Shown(size))
     for name in recipe.models:
         shown = recipe.views_per_step * images * views.copies
         network = rates.network(name)
@@ -176,7 +175,7 @@ def _canvas(detail: float, photo: Size) -> Size | None:
 
 
 def _resolutions(recipe: Recipe, size: Size, *, from_photo: bool) -> tuple[int, ...]:
-    if recipe.perturbation == "pixel":
+    if not PERTURBATIONS[recipe.perturbation].of_resolutions:
         return ()
     if recipe.resolutions == AUTO_RESOLUTIONS:
         return auto_resolutions(auto_kind(recipe, from_photo=from_photo), size)
@@ -192,92 +191,17 @@ def _products(resolutions: tuple[int, ...], size: Size) -> float:
 
 def _prior_seconds(recipe: Recipe, pixels: int, products: float, size: Size, rates: Rates) -> float:
     """One image's step without the models: rendering it, and moving what holds it."""
-    seconds = _PRIOR.get(recipe.perturbation, _PRIOR["layers"]) * pixels * rates.pixel
-    if recipe.perturbation == "pixel":
+    kind = PERTURBATIONS[recipe.perturbation]
+    seconds = kind.passes * pixels * rates.pixel
+    if not kind.of_resolutions:
         return seconds
-    if choose_form(recipe.form, recipe.optimiser) == "image_space":
-        one = 3.0 * pixels * sum(size)  # a Kronecker product: its number grows with what the tolerance asks for
-        terms = math.ceil(1 - math.log10(recipe.tolerance)) * 2 if recipe.tolerance else math.inf
-        return seconds + rates.product * min(products, terms * one)
-    return seconds + 2 * rates.product * products
+    form = PRIORS[choose_form(recipe.form, recipe.optimiser)]
+    return seconds + rates.product * form.products(products, size, recipe.tolerance)
 
 
 def _together(shown: int, pixels: int) -> int:
     """Views that go through a model at once."""
     return max(1, min(shown, 256, MAX_PIXELS // max(1, pixels)))
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What a model is shown: the size of a view, passes over pixels on the way there and back, and copies."""
-
-    size: Size
-    passes: float
-    copies: int
-
-    @property
-    def pixels(self) -> int:
-        return self.size[0] * self.size[1]
-
-
-def _scaled(size: Size, factor: float) -> Size:
-    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
-
-
-def _same(weight: float) -> Callable[[Any, _Seen], _Seen]:
-    """A view that keeps the size, and passes so often over every pixel."""
-    return lambda _view, seen: _Seen(seen.size, seen.passes + weight * seen.pixels * seen.copies, seen.copies)
-
-
-def _to(size: Size, weight: float, seen: _Seen, copies: int = 1) -> _Seen:
-    """A view of another size, whose work is with the larger of both."""
-    worked = max(seen.pixels, size[0] * size[1]) if weight > _CUT else size[0] * size[1]
-    return _Seen(size, seen.passes + weight * worked * seen.copies * copies, seen.copies * copies)
-
-
-_CUT = 3  # passes that cutting a window takes, over its own pixels
-
-
-def _convolved(radius: float, seen: _Seen) -> _Seen:
-    """A blur by a kernel of so many pixels to either side, along both axes."""
-    return _same(3 + 2 * (2 * radius + 1))(None, seen)
-
-
-_VIEWS: Mapping[str, Callable[[Any, _Seen], _Seen]] = {
-    "crop": lambda view, seen: _to(_scaled(seen.size, (view.scale_min + view.scale_max) / 2), _CUT, seen),
-    "window": lambda view, seen: _to((min(view.pixels, seen.size[0]), min(view.pixels, seen.size[1])), _CUT, seen),
-    "shift": _same(4),
-    "roll": _same(5),
-    "noise": _same(8),
-    "uniform": _same(5),
-    "flip": _same(8),
-    "resize": lambda view, seen: _to(_scaled(seen.size, (view.factor_min + view.factor_max) / 2), 8, seen),
-    "jpeg": _same(90),
-    "blur": lambda view, seen: _convolved(3 * (view.sigma_min + view.sigma_max) / 2, seen),
-    "di": lambda view, seen: _to(_scaled(seen.size, max(1.0, view.rate)), 10, seen),
-    "ti": lambda view, seen: _convolved(view.radius / 2, seen),
-    "si": lambda view, seen: _to(seen.size, _CUT, seen, copies=view.copies),
-    "identity": _same(0),
-    "clip": _same(4),
-}
-"""What each kind of view does to what a model is shown, by its name in the text form."""
-_OTHER = _same(8)
-"""What is taken for a kind of view that nobody has timed."""
-_NAMES = {kind: name for name, kind in VIEWS.items()}
-
-
-def _views(text: str, seen: _Seen) -> _Seen:
-    """What a model is shown through views; of alternatives, the mean."""
-    for view in parse_views(text).views:
-        if isinstance(view, OneOf):
-            each = [_VIEWS.get(_NAMES[type(one)], _OTHER)(one, seen) for one in view.views]
-            pixels = sum(one.pixels for one in each) / len(each)
-            side = math.sqrt(pixels / seen.pixels)
-            passes = sum(one.passes for one in each) / len(each)
-            seen = _Seen(_scaled(seen.size, side), passes, max(one.copies for one in each))
-        else:
-            seen = _VIEWS.get(_NAMES[type(view)], _OTHER)(view, seen)
-    return seen
 
 
 # ---------------------------------------------------------------------- afterwards
@@ -300,7 +224,7 @@ def _after(
     if recipe.task == "text":
         seconds += layers * _SPECTRUM * pixels * rates.pixel + rates.product * products
     if recipe.task == "attack":
-        bands = min(12, max(1, layers)) if recipe.perturbation == "layers" else max(1, int(math.log2(pixels)) // 2)
+        bands = PERTURBATIONS[recipe.perturbation].parts.count(layers, pixels)
         seconds += bands * parts * (_CHANGES * rates.pixel + rates.file) + (pixels - parts) * rates.file
     if extras.survivals:
         victims = list(dict.fromkeys([*recipe.models, *extras.victims]))
@@ -339,6 +263,7 @@ _STATES = 3
 def _least_bytes(recipe: Recipe, resolutions: tuple[int, ...], size: Size) -> int:
     """The memory without which the steps cannot be taken. Views do not count: many are taken in turns."""
     cells = 0
-    if recipe.perturbation == "layers" and choose_form(recipe.form, recipe.optimiser) == "layered":
+    form = PRIORS[choose_form(recipe.form, recipe.optimiser)]
+    if PERTURBATIONS[recipe.perturbation].of_resolutions and form.holds_layers:
         cells = sum(math.prod(layer_shape(resolution, size)) for resolution in resolutions)
     return recipe.images * FLOATS * (_COPIES * math.prod(size) + _STATES * cells)

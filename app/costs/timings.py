@@ -23,6 +23,7 @@ from app.costs.estimates import DRAWS, NOTHING_MORE, Cost, Extras, Network, Rate
 from foundation.files.text_files import FileError, read_bytes, replace_whole
 from foundation.images.files import to_pil
 from foundation.protocols import Encoder
+from generator.objectives.classes import AWAY
 from generator.priors.operators import Size
 from generator.recipes.recipe import Recipe
 from generator.synthesis.synthesis import Model
@@ -41,7 +42,7 @@ _COSTLY = (
 _AIMS: Mapping[str, Mapping[str, object]] = {
     "class": {},
     "text": {"prompt": "a picture"},
-    "attack": {"objective": "leave", "classes": ()},
+    "attack": {"objective": AWAY, "classes": ()},
 }
 """What stands for the aims of a job, by its task: they cost no time, and need pictures that nobody keeps."""
 _SIDE = 1024

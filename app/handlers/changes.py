@@ -5,24 +5,35 @@ the saved change but for "rest", the largest difference of a value: nothing for 
 8 bits changed. Parts of a change that was worked out on a small copy of the photo are those of the change on the copy.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-from app.records.changes import Change, LayerPart, LayerParts, Magnified, OctavePart, OctaveParts, Parts
+from app.records.changes import (
+    Change,
+    LayerPart,
+    LayerParts,
+    Magnified,
+    NamedPart,
+    NamedParts,
+    OctavePart,
+    OctaveParts,
+    Parts,
+)
 from foundation.images.files import load_image, save_png, to_tensor
-from generator.priors.contributions import contributions, octaves
+from generator.priors.contributions import Contribution, Octave
 from generator.priors.operators import layer_shape
 from generator.priors.prior import Prior
+from generator.recipes.parting import AnyPart, Part
 from generator.recipes.perturbations import PERTURBATIONS
 from generator.synthesis.apart import rendered
 from generator.synthesis.synthesis import Synthesis
 
-PartT = TypeVar("PartT", LayerPart, OctavePart)
+AnyShown: TypeAlias = LayerPart | OctavePart | NamedPart
 
 
 def save_changes(
@@ -45,40 +56,41 @@ def _save_parts(folder: Path, changes: Tensor, synthesis: Synthesis) -> list[Par
     if synthesis.copy is not None:  # its parts are of what was worked out, before that was enlarged
         changes = (rendered(synthesis.prior) - synthesis.copy.image).cpu()
     factor = 1.0 if synthesis.copy is None else synthesis.copy.factor
-    if PERTURBATIONS[synthesis.recipe.perturbation].parts == "octaves":
-        waves, rest = _save_each(folder, changes, _octaves(changes, factor))
-        return [OctaveParts(kind="octaves", shown=own, rest=left) for own, left in zip(waves, rest, strict=True)]
-    layers, rest = _save_each(folder, changes, _layers(synthesis.prior))
-    return [LayerParts(kind="layers", shown=own, rest=left) for own, left in zip(layers, rest, strict=True)]
-
-
-def _save_each(
-    folder: Path, changes: Tensor, parts: Iterator[tuple[Callable[[Magnified], PartT], Tensor]]
-) -> tuple[list[tuple[PartT, ...]], list[float]]:
-    """Save parts of changes; those of each change, and what they lack of it."""
-    shown: list[tuple[PartT, ...]] = [() for _ in changes]
+    parting = PERTURBATIONS[synthesis.recipe.perturbation].parts
+    shown: list[list[AnyShown]] = [[] for _ in changes]
     rest = changes.clone()
-    for index, (named, part) in enumerate(parts, start=1):
-        rest -= part
-        for place, change in enumerate(part):
-            shown[place] += (named(_save(change, folder / f"change-{place + 1}-{index}.png")),)
-    return shown, [left.abs().max().item() for left in rest]
+    for index, part in enumerate(parting.split(changes, synthesis.prior), start=1):
+        named, shares = _named(part, synthesis.prior, factor), part.change.cpu()
+        rest -= shares
+        for place, share in enumerate(shares):
+            shown[place].append(named(_save(share, folder / f"change-{place + 1}-{index}.png")))
+    return [_together(own, parting.says, left.abs().max().item()) for own, left in zip(shown, rest, strict=True)]
 
 
-def _layers(prior: Prior) -> Iterator[tuple[Callable[[Magnified], LayerPart], Tensor]]:
-    for part in contributions(prior):
-        cells = layer_shape(part.band[-1], prior.size)
-        yield partial(LayerPart.of, resolutions=part.band, cells=cells), part.change.cpu()
+def _named(part: AnyPart, prior: Prior, factor: float) -> Callable[[Magnified], AnyShown]:
+    """What says of a saved part which it is; a pixel of it is so many times as long as the photo's."""
+    match part:
+        case Contribution():
+            cells = layer_shape(part.band[-1], prior.size)
+            return partial(LayerPart.of, resolutions=part.band, cells=cells)
+        case Octave():
+            longest = max(part.change.shape[2:])
+            ends: tuple[float | None, float | None] = (None, None)
+            if part.low:
+                ends = (factor * 2 * longest / part.low, factor * max(2.0, 2 * longest / part.high))
+            return partial(OctavePart.of, longest=ends[0], shortest=ends[1])
+        case Part():
+            return partial(NamedPart.of, title=part.title)
 
 
-def _octaves(changes: Tensor, factor: float) -> Iterator[tuple[Callable[[Magnified], OctavePart], Tensor]]:
-    """The octaves of changes whose pixels are so many times as long as the photo's."""
-    longest = max(changes.shape[2:])
-    for part in octaves(changes):
-        ends: tuple[float | None, float | None] = (None, None)
-        if part.low:
-            ends = (factor * 2 * longest / part.low, factor * max(2.0, 2 * longest / part.high))
-        yield partial(OctavePart.of, longest=ends[0], shortest=ends[1]), part.change
+def _together(shown: Sequence[AnyShown], says: str, rest: float) -> Parts:
+    """All parts of a change, which are of one kind."""
+    if layers := tuple(one for one in shown if isinstance(one, LayerPart)):
+        return LayerParts(kind="layers", shown=layers, rest=rest)
+    if waves := tuple(one for one in shown if isinstance(one, OctavePart)):
+        return OctaveParts(kind="octaves", shown=waves, rest=rest)
+    named = tuple(one for one in shown if isinstance(one, NamedPart))
+    return NamedParts(kind="named", says=says, shown=named, rest=rest)
 
 
 def _save(change: Tensor, path: Path) -> Magnified:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.handlers.exploring_pictures import AnyVictim, Frames, Subject, draw_all
+from app.handlers.exploring_pictures import Frames, Subject, draw_all
 from app.handlers.findings import write_findings
 from app.records.findings import AnswerFound, Asked, AttackFindings, RowFound, VictimFound
 from app.records.params import Wish
@@ -32,7 +32,7 @@ from generator.transfer.table import Case, Comparison, Row, compare
 from generator.victims.store import VerdictStore
 from generator.victims.survival import SAVED, find_survivals
 from generator.victims.verdicts import Verdict
-from generator.victims.victims import unknown_note, victim_of
+from generator.victims.victims import Victim, unknown_note, victim_of
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def explore(context: JobContext, catalogue: Catalogue, wish: Wish, attacked: Att
         ),
     )
     tables = _Tables(context, case, known)
-    victims: list[AnyVictim] = []
+    victims: list[Victim] = []
     for entry, victim in load_victims(context, catalogue, wish, labels, attacked.models):
         known.add(victims=(*known.found.victims, entry))
         if victim is not None:
@@ -130,7 +130,7 @@ def _case(attacked: Attacked, label: str) -> Case:
 
 def load_victims(
     context: JobContext, catalogue: Catalogue, wish: Wish, labels: LabelList, models: Mapping[str, Model]
-) -> Iterator[tuple[VictimFound, AnyVictim | None]]:
+) -> Iterator[tuple[VictimFound, Victim | None]]:
     """The victims, the `models` that are attacked with first; one that cannot be loaded comes with the reason."""
     for name in dict.fromkeys([*models, *wish.victims]):
         if context.stop_requested:
@@ -171,7 +171,7 @@ class _Tables:
         self._rows: dict[tuple[str, str], Row] = {}
         self._distances: dict[tuple[str, str], Distances] = {}
 
-    def ask(self, victim: AnyVictim, survivals: Sequence[str]) -> None:
+    def ask(self, victim: Victim, survivals: Sequence[str]) -> None:
         """Add the rows of a victim for some things that may happen to the file. StudioError for one unreadable."""
         found = compare([self._case], [victim], survivals=survivals, store=self._store)
         if found.unreadable:
@@ -182,7 +182,7 @@ class _Tables:
         distances = before.distances or next(iter(found.distances.values())).record()
         self._known.add(rows=(*before.rows, *map(_row, found.rows)), distances=distances)
 
-    def ask_all(self, victims: Sequence[AnyVictim], survivals: Sequence[str]) -> None:
+    def ask_all(self, victims: Sequence[Victim], survivals: Sequence[str]) -> None:
         """Add the rows of all victims for everything that may happen to the file, until the job is to stop."""
         parts = [(victim, survivals[i : i + AT_ONCE]) for victim in victims for i in range(0, len(survivals), AT_ONCE)]
         for done, (victim, names) in enumerate(parts):
@@ -193,7 +193,7 @@ class _Tables:
             )
             self.ask(victim, names)
 
-    def comparison(self, victims: Sequence[AnyVictim], survivals: Sequence[str]) -> Comparison:
+    def comparison(self, victims: Sequence[Victim], survivals: Sequence[str]) -> Comparison:
         """All rows in the order of `compare`."""
         ordered = [(victim.name, survival) for victim in victims for survival in survivals]
         measured = tuple(self._rows[key] for key in ordered if key in self._rows)

@@ -35,7 +35,7 @@ from generator.transfer.table import Case
 from generator.victims.line import along
 from generator.victims.saliency import saliency
 from generator.victims.verdicts import ReadoutAnswer, Verdict
-from generator.victims.victims import ClassifierVictim, Victim, ZeroShotVictim
+from generator.victims.victims import ClassifierVictim, Victim
 from robust_model.networks.ensemble import SelfEnsemble
 
 logger = logging.getLogger(__name__)
@@ -53,8 +53,6 @@ MOST_FRAMES = 48
 FRAME_SIDE = 384
 FRAMES_PER_SECOND = 12
 VIDEO_NAME = "path.mp4"
-
-AnyVictim = ClassifierVictim | ZeroShotVictim
 
 
 @dataclass
@@ -96,7 +94,7 @@ class Subject:
     """
 
     case: Case
-    victims: Sequence[AnyVictim]
+    victims: Sequence[Victim]
     frames: Frames
     folder: Path
 

@@ -29,6 +29,12 @@ class OctavePart(Magnified):
     shortest: float | None = Field(alias="to")
 
 
+class NamedPart(Magnified):
+    """A part of another way to take a change apart, by its name."""
+
+    title: str
+
+
 class LayerParts(Record):
     """The parts of a perturbation in layers; `rest` is what they lack of the saved change at most."""
 
@@ -45,7 +51,16 @@ class OctaveParts(Record):
     rest: float
 
 
-Parts: TypeAlias = Annotated[LayerParts | OctaveParts, Field(discriminator="kind")]
+class NamedParts(Record):
+    """The parts of another way, and what they are, in words; "{rest}" in these stands for what they lack, of 255."""
+
+    kind: Literal["named"]
+    says: str
+    shown: tuple[NamedPart, ...]
+    rest: float
+
+
+Parts: TypeAlias = Annotated[LayerParts | OctaveParts | NamedParts, Field(discriminator="kind")]
 
 
 class Change(Record):

@@ -21,6 +21,7 @@ from foundation.images.files import load_image, to_tensor
 from foundation.progress import Progress
 from foundation.protocols import Foreground, JobContext
 from generator.classes.class_names import several_names
+from generator.objectives.classes import leads_away
 from generator.optimisers.loop import Step
 from generator.priors.operators import parse_resolutions
 from generator.priors.spectrum import check_spectrum
@@ -155,8 +156,8 @@ def read_recipe(arguments: argparse.Namespace, task: str, models: Sequence[Model
         recorded, version = origin.revisions, origin.version
     if arguments.origin is None or arguments.preset is not None:
         fields |= preset_fields(task, arguments.preset, from_photo=pictures.source is not None)
-    if getattr(arguments, "objective", None) == "leave" and arguments.origin is None:
-        fields |= {"objective": "leave", "classes": ()}  # unless a flag names one: the model's own first
+    if leads_away(getattr(arguments, "objective", None)) and arguments.origin is None:
+        fields |= {"objective": arguments.objective, "classes": ()}  # unless a flag names one: the model's own first
     if getattr(arguments, "norm", None) == "none":
         fields |= {"norm": "none", "eps": 0.0}
     fields |= rule_fields(getattr(arguments, "optimiser", "sgd"))

@@ -28,7 +28,7 @@ from generator.transfer.attacking import AttackPlan, surrogate_classes
 from generator.transfer.batch import REPORT_HTML, Measuring, measure_cases, run_batch
 from generator.transfer.report import Report, to_text
 from generator.transfer.saved import cases_of
-from generator.victims.victims import Victim, unknown_note, victim_of
+from generator.victims.victims import Victim, unknown_note, victim_kind, victim_of
 from generator.vlm.report_html import save_described
 
 __all__ = ["add_parsers", "run"]
@@ -175,7 +175,7 @@ def _recipe_of_set(asked: Asked, names: Sequence[str], models: dict[str, Model])
 
 def _victim(asked: Asked, name: VictimName, models: _Models) -> Victim:
     model = models.get(name.model)
-    if isinstance(model, Encoder):
+    if victim_kind(model).needs_labels:
         chosen = _label_list(asked, name.label_list)
         return victim_of(name.model, model, chosen, models.context.device)
     if name.label_list:

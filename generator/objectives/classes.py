@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from foundation.choices import offered
 from foundation.errors import StudioError
 from foundation.protocols import Classifier
 from generator.objectives.base import Objective, Term, rows_for
@@ -158,6 +159,10 @@ class ObjectiveKind:
         says: what it does, as the help of the field goes on after its name.
         negative_weights: whether a class can have a weight below 0, which leads away from it.
         bounded: whether it can be reached, so that models can be weighted by how far they are from it.
+        leads_away: whether it gets away from one class of a photo, rather than to classes: the class that is named, or
+            else what the model itself says of the photo. It is told that class, and an empty mixture; only attacks
+            have it.
+        of_mixtures: the objective that is usual in its place for several classes; "" where it is usual for these, too.
     """
 
     make: ObjectiveFactory
@@ -165,6 +170,8 @@ class ObjectiveKind:
     says: str
     negative_weights: bool = False
     bounded: bool = True
+    leads_away: bool = False
+    of_mixtures: str = ""
 
     def __call__(self, classifier: Classifier, targets: Tensor, sources: Tensor | None) -> Objective:
         """Make it."""
@@ -178,6 +185,7 @@ OBJECTIVES: dict[str, ObjectiveKind] = {
         "raises the score of the classes",
         negative_weights=True,
         bounded=False,
+        of_mixtures="cross_entropy",
     ),
     "cross_entropy": ObjectiveKind(
         lambda classifier, targets, _sources: CrossEntropy(classifier, targets),
@@ -189,6 +197,27 @@ OBJECTIVES: dict[str, ObjectiveKind] = {
         "just above the others",
         "lifts the class just above the best other one",
     ),
-    "leave": ObjectiveKind(_leave, "away from the class", "only gets away from the original class (attacks)"),
+    "leave": ObjectiveKind(
+        _leave, "away from the class", "only gets away from the original class (attacks)", leads_away=True
+    ),
 }
 """Every objective by its name in a recipe."""
+
+AWAY, TOWARDS = "leave", "margin"
+"""Those of attacks that lead away from a class, and to one, where nobody says which."""
+
+
+def usual_for_mixtures(name: str) -> str:
+    """The objective that is usual for several classes, where this one would be for a single class."""
+    kind = OBJECTIVES.get(name)
+    return (kind.of_mixtures if kind else "") or name
+
+
+def leads_away(name: object) -> bool:
+    """Whether this is the name of an objective that leads away from a class."""
+    return isinstance(name, str) and name in OBJECTIVES and OBJECTIVES[name].leads_away
+
+
+def objectives_that(can: Callable[[ObjectiveKind], bool]) -> str:
+    """The names of the objectives that can do something, as a sentence offers them."""
+    return offered(name for name, kind in OBJECTIVES.items() if can(kind))

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from foundation.choices import offered
 from foundation.errors import StudioError
 from foundation.protocols import Encoder
 from generator.objectives.base import Objective, Term, rows_for
@@ -68,7 +69,8 @@ class ScoreKind:
     Attributes:
         make: from the embeddings [M, D] of rivals, their odds [M] and the model's logit scale to the score of texts.
         most: the largest distance that it gives.
-        has_rivals: whether negative prompts are rivals of the others, rather than terms of their own.
+        has_rivals: whether it compares with other prompts: those of the field `against`, and the negative ones, which
+            are rivals of the others then, rather than terms of their own.
         of_pictures: the score of pictures to match, which are far nearer to images than any text is.
         most_of_pictures: the largest distance of those.
         title: in menus.
@@ -103,6 +105,16 @@ SCORES: dict[str, ScoreKind] = {
     ),
 }
 """Every score by its name in a recipe."""
+
+
+def has_rivals(name: object) -> bool:
+    """Whether this is the name of a score that compares with rivals."""
+    return isinstance(name, str) and name in SCORES and SCORES[name].has_rivals
+
+
+def scores_that(can: Callable[[ScoreKind], bool]) -> str:
+    """The names of the scores that can do something, as a sentence offers them."""
+    return offered(name for name, kind in SCORES.items() if can(kind))
 
 
 @runtime_checkable

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from generator.priors.pixel import PixelPrior
-from generator.priors.prior import LayeredPrior, forget, gathered
+from generator.priors.prior import DirectPrior, forget, gathered
 
 FIRST_STEP = 2.0
 """Size of apgd's first step, in parts of eps."""
@@ -54,7 +54,7 @@ def cosine(rate: float, steps: int) -> StepSize:
 SCHEDULES: dict[str, Callable[[float, int], StepSize]] = {"constant": constant, "cosine": cosine}
 
 
-def steepest(prior: LayeredPrior, vectors: Sequence[Tensor]) -> list[Tensor]:
+def steepest(prior: DirectPrior, vectors: Sequence[Tensor]) -> list[Tensor]:
     """Return d(v) for each image, over all leaves together, scaled to length 1 in the prior's measure."""
     raw = [vector if prior.bound.norm == "l2" else vector.sign() for vector in vectors]
     largest = torch.stack([part.abs().amax((1, 2, 3)) for part in raw]).amax(dim=0).view(-1, 1, 1, 1)
@@ -66,7 +66,7 @@ def steepest(prior: LayeredPrior, vectors: Sequence[Tensor]) -> list[Tensor]:
 class ProjectedDescent:
     """pgd, or with a `decay` mi-fgsm: steps along d of the gradient, or of a decaying sum of normalised ones."""
 
-    def __init__(self, prior: LayeredPrior, step_size: StepSize, decay: float | None = None) -> None:
+    def __init__(self, prior: DirectPrior, step_size: StepSize, decay: float | None = None) -> None:
         self._prior, self._step_size, self._decay = prior, step_size, decay
         self._taken = 0
         self._velocity: list[Tensor] | None = None

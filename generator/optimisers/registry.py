@@ -22,7 +22,7 @@ from torch import Tensor
 from foundation.errors import StudioError
 from generator.optimisers.projected import SCHEDULES, AutoPGD, ProjectedDescent, StepSize
 from generator.priors.pixel import PixelPrior
-from generator.priors.prior import ImageSpacePrior, LayeredPrior, Prior, forget, gathered
+from generator.priors.prior import DirectPrior, LinearPrior, Prior, forget, gathered
 
 
 class Optimiser(Protocol):
@@ -40,7 +40,7 @@ class Optimiser(Protocol):
 class ImageSpaceSGD:
     """Plain (momentum 0) or heavy-ball descent on all layers at once, as `torch.optim.SGD` on each."""
 
-    def __init__(self, prior: ImageSpacePrior, *, step_size: StepSize, momentum: float = 0.0) -> None:
+    def __init__(self, prior: LinearPrior, *, step_size: StepSize, momentum: float = 0.0) -> None:
         self._prior, self._step_size, self._momentum = prior, step_size, momentum
         self._taken = 0
         self._velocity: tuple[Tensor, Tensor] | None = None  # v and K(v)
@@ -66,7 +66,7 @@ class LayerOptimiser:
     """An optimiser of `torch.optim` on the layers, which are brought back into their budget if they have one."""
 
     def __init__(
-        self, prior: LayeredPrior, torch_optimiser: torch.optim.Optimizer, step_size: StepSize | None = None
+        self, prior: DirectPrior, torch_optimiser: torch.optim.Optimizer, step_size: StepSize | None = None
     ) -> None:
         self._prior, self._torch_optimiser, self._step_size = prior, torch_optimiser, step_size
         self._taken = 0
@@ -99,7 +99,7 @@ def _sgd(prior: Prior, settings: Settings) -> Optimiser:
     if settings.momentum == 1:
         raise StudioError("The momentum of sgd must be below 1: lower it, or choose mi-fgsm.")
     step_size = SCHEDULES[settings.schedule](settings.lr, settings.steps)
-    if isinstance(prior, ImageSpacePrior):
+    if isinstance(prior, LinearPrior):
         return ImageSpaceSGD(prior, step_size=step_size, momentum=settings.momentum)
     layered, lr = _layered("sgd", prior), settings.lr * prior.unit
     return LayerOptimiser(layered, torch.optim.SGD(layered.leaves(), lr=lr, momentum=settings.momentum), step_size)
@@ -137,8 +137,8 @@ def _no_momentum(name: str, settings: Settings) -> None:
         raise StudioError(f"{name} has a momentum of its own or none: set the momentum to 0, or choose sgd or mi-fgsm.")
 
 
-def _layered(name: str, prior: Prior) -> LayeredPrior:
-    if not isinstance(prior, LayeredPrior):
+def _layered(name: str, prior: Prior) -> DirectPrior:
+    if not isinstance(prior, DirectPrior):
         raise StudioError(f'The optimiser {name} needs the layers: choose the form "layered" or "auto", or take sgd.')
     return prior
 
@@ -153,10 +153,12 @@ class Rule:
         says: what it does, as the help of the field goes on after its name.
         tasks: those that have it; () for all.
         projected: whether it brings what it changes back into the budget after every step, as rules of attacks do.
-        takes_momentum: whether a momentum can be set; `usual_momentum` is that of its authors.
+        takes_momentum: whether a momentum can be set; `usual_momentum` is that of its authors, and `full_momentum` says
+            whether it may be 1.
         takes_schedule: whether the sizes of its steps can change on the way.
         pixels_alone: whether it moves single pixels within a budget, and nothing else.
         reach: to how many times eps its steps on pixels add up, as its authors take them; 0 where nobody says.
+        of_presets: whether the step sizes of presets are meant for it; others begin with those of their authors.
     """
 
     make: Callable[[Prior, Settings], Optimiser]
@@ -166,9 +168,11 @@ class Rule:
     projected: bool = False
     takes_momentum: bool = False
     usual_momentum: float = 0.0
+    full_momentum: bool = False
     takes_schedule: bool = False
     pixels_alone: bool = False
     reach: float = 0.0
+    of_presets: bool = False
 
     def __call__(self, prior: Prior, settings: Settings) -> Optimiser:
         """Make it."""
@@ -185,7 +189,9 @@ class _Common(TypedDict):
 _OF_ATTACKS: _Common = {"tasks": ("attack",), "projected": True}
 
 OPTIMISERS: dict[str, Rule] = {
-    "sgd": Rule(_sgd, "gradient descent", "(gradient descent)", takes_momentum=True, takes_schedule=True),
+    "sgd": Rule(
+        _sgd, "gradient descent", "(gradient descent)", takes_momentum=True, takes_schedule=True, of_presets=True
+    ),
     "adam": Rule(_adam, "Adam", "(Adam, on layers)"),
     "pgd": Rule(
         _pgd,
@@ -201,6 +207,7 @@ OPTIMISERS: dict[str, Rule] = {
         "(of attacks: the same with momentum of normalised gradients)",
         takes_momentum=True,
         usual_momentum=1.0,
+        full_momentum=True,
         takes_schedule=True,
         reach=1.0,  # Dong et al., arXiv 1710.06081
         **_OF_ATTACKS,
@@ -235,7 +242,7 @@ def make_optimiser(
     """An optimiser of a prior.
 
     Args:
-        name: a key of OPTIMISERS. All but "sgd" work on a `LayeredPrior` only, and "apgd" on a `PixelPrior`.
+        name: a key of OPTIMISERS. All but "sgd" work on a `DirectPrior` only, and "apgd" on a `PixelPrior`.
         prior: what it moves; its `normalise_gradient` is set to `normalise`.
         lr: learning rate > 0. With `normalise` and no momentum: the root mean square change of X in one step
             of sgd, in the prior's unit. "apgd" takes steps of its own.

@@ -6,5 +6,5 @@
 - `bounds` keeps a change within epsilon of a photo; `small_copy` works out the change of a large photo on a small copy.
 - `decomposition`, `contributions` and `spectrum` say what each resolution holds.
 
-To add a form: a class with the members of `prior.Form`, and an entry in the perturbations or recipes that offer it.
+To add a form: a `prior.DirectPrior` or `prior.LinearPrior`, and a line in `prior.PRIORS`.
 """

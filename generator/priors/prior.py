@@ -15,7 +15,7 @@ layers are there, exactly, whenever somebody asks for them.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import torch
 from torch import Tensor
@@ -40,7 +40,17 @@ class Prior(ABC):
         normalise_gradient: whether the gradient that reaches X is scaled, image by image, so that a step of
             plain descent with learning rate 1 moves X by 1 (root mean square over pixels and channels), in
             whichever form: a learning rate then means the same on any canvas and with any model.
+        says: what it does, as the help of the field `form` goes on after its name.
+        holds_layers: whether all layers are there at once, each with a gradient and what the optimiser keeps of it.
     """
+
+    says: ClassVar[str] = ""
+    holds_layers: ClassVar[bool] = False
+
+    @classmethod
+    def products(cls, layers: float, _size: Size, _tolerance: float, /) -> float:
+        """How many multiplications a step takes, where a way to all layers and back has `layers`: a step's cost."""
+        return 2 * layers
 
     def __init__(
         self,
@@ -184,8 +194,34 @@ class Prior(ABC):
             raise StudioError(f"This picture has no layer of resolution {unknown[0]}.")
 
 
-class LayeredPrior(Prior):
+class DirectPrior(Prior):
+    """A prior whose leaves are its state: any update rule may move them."""
+
+    @abstractmethod
+    def length(self, directions: Sequence[Tensor]) -> Tensor:
+        """How far [B, 1, 1, 1] the picture goes if each leaf moves by its direction, in X."""
+
+    def _state(self) -> list[Tensor]:
+        return self.leaves()
+
+
+class LinearPrior(Prior):
+    """A prior with one leaf that is not its state: only descent that is linear in gradients may move it."""
+
+    @abstractmethod
+    def move(self, gradient: Tensor) -> Tensor:
+        """How X [B, 3, H, W] moves by a step of rate -1 along a gradient at the leaf."""
+
+    @abstractmethod
+    def descend(self, direction: Tensor, move: Tensor, rate: float) -> None:
+        """Go -rate times a direction that is linear in gradients, with its move."""
+
+
+class LayeredPrior(DirectPrior):
     """The layers themselves are the leaves, as in Direct Ascent Synthesis (arXiv 2502.07753): for any optimiser."""
+
+    says: ClassVar[str] = "keeps every resolution"
+    holds_layers: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -207,9 +243,6 @@ class LayeredPrior(Prior):
     def leaves(self) -> list[Tensor]:
         return list(self._parameters)
 
-    def _state(self) -> list[Tensor]:
-        return list(self._parameters)
-
     def _sum(self) -> Tensor:
         return self.operator.up(self._parameters)
 
@@ -221,12 +254,21 @@ class LayeredPrior(Prior):
         return self.operator.up(directions).square().mean((1, 2, 3), keepdim=True).sqrt()
 
 
-class ImageSpacePrior(Prior):
+class ImageSpacePrior(LinearPrior):
     """X itself is the leaf; the state is G, which only `descend` moves, linearly in gradients.
 
     With an operator of tolerance 0, the pictures and layers of `LayeredPrior` up to rounding. Otherwise X
     moves by the cheaper kernel, and differs from the sum of the layers by its relative error.
     """
+
+    says: ClassVar[str] = "keeps one tensor and is faster where it applies"
+
+    @classmethod
+    def products(cls, layers: float, size: Size, tolerance: float, /) -> float:
+        """Those of some Kronecker products, the more the less the tolerance is; at most half of the layers'."""
+        one = 3.0 * math.prod(size) * sum(size)
+        terms = math.ceil(1 - math.log10(tolerance)) * 2 if tolerance else math.inf
+        return min(layers, terms * one)
 
     def __init__(
         self,

@@ -73,7 +73,7 @@ def _row(images: Tensor, index: int) -> Tensor:
 
 
 def _succeeded(recipe: Recipe, before: Said, after: Said, names: Sequence[str]) -> bool:
-    """Whether the model now says what the recipe wants: a wanted class, or with "leave" another one."""
+    """Whether the model now says what the recipe wants: a wanted class, or, if it leads away from one, another."""
     said = after.first
     if after.top[0].probability is None:
         return False
@@ -83,7 +83,7 @@ def _succeeded(recipe: Recipe, before: Said, after: Said, names: Sequence[str]) 
         for name, share in zip(recipe.classes, shares, strict=True)
         if share > 0
     }
-    if recipe.objective == "leave":
+    if recipe.leads_away:
         return said not in wanted if wanted else said != before.first
     return said in wanted
 

@@ -4,7 +4,8 @@
   is what fields demand of each other, `errors` says so in words, `fields` makes flags and widgets of them.
 - `prompts` reads prompts; `pictures.Pictures` are the pictures that a recipe names by digest; `completion.fill_in`
   fills in what they leave open (size, resolutions, digests).
-- `perturbations` are the forms of a change by name; `presets`, `preset` and `presets_published` are sets of fields.
+- `perturbations` are the forms of a change by name, `parting` how a change is taken apart to be looked at;
+  `presets`, `preset` and `presets_published` are sets of fields.
 
 To add a preset: an entry in `presets.PRESETS`. To add a kind of perturbation: one in `perturbations.PERTURBATIONS`.
 """

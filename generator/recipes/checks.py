@@ -2,11 +2,14 @@
 
 import math
 
-from generator.objectives.classes import OBJECTIVES
+from foundation.choices import offered
+from generator.objectives.classes import OBJECTIVES, objectives_that
+from generator.objectives.similarity import has_rivals, scores_that
 from generator.optimisers.registry import OPTIMISERS, rules_that
+from generator.priors.prior import PRIORS, LinearPrior, Prior
 from generator.recipes.common import MOST_SEED, marks_of
 from generator.recipes.prompts import Prompt, PromptError, parse_prompts
-from generator.recipes.schema import AIMS, NEGATIVE_WEIGHT, RECIPE_VERSION, RecipeSchema
+from generator.recipes.schema import AIMS, NEGATIVE_WEIGHT, RECIPE_VERSION, RecipeSchema, perturbations
 from generator.units.unit import UnitError, parse_unit
 
 PICTURES = {"target": ("text", "attack"), "style": ("text",), "mask": ("text",)}
@@ -42,11 +45,13 @@ def check_targets(recipe: RecipeSchema) -> None:
         raise ValueError(
             f"revisions needs one entry per model or none, not {len(recipe.revisions)} for {len(recipe.models)} models."
         )
-    if recipe.objective == "leave" and recipe.task != "attack":
-        raise ValueError("objective 'leave' needs a photo to start from: choose another, or make an attack.")
+    if recipe.leads_away and recipe.task != "attack":
+        raise ValueError(
+            f"objective {recipe.objective!r} needs a photo to start from: choose another, or make an attack."
+        )
     check_unit(recipe)
     guided = recipe.task == "text" or is_guided(recipe) or recipe.unit != ""
-    if not recipe.classes and recipe.objective != "leave" and not guided:
+    if not recipe.classes and not recipe.leads_away and not guided:
         raise ValueError("classes is empty: name at least one class.")
     _check_model_weights(recipe)
     if not recipe.weights:
@@ -56,7 +61,8 @@ def check_targets(recipe: RecipeSchema) -> None:
             f"weights needs one number per class or none, not {len(recipe.weights)} for {len(recipe.classes)} classes."
         )
     if not OBJECTIVES[recipe.objective].negative_weights and min(recipe.weights) < 0:
-        raise ValueError("weights below 0 are possible only with objective 'logit': make them 0 or larger.")
+        those = objectives_that(lambda one: one.negative_weights)
+        raise ValueError(f"weights below 0 are possible only with objective {those}: make them 0 or larger.")
     total = sum(recipe.weights)  # not fsum, which refuses to overflow
     if not 0 < total < math.inf:
         raise ValueError(f"weights must add up to more than 0, not {total:g}.")
@@ -172,7 +178,7 @@ def check_text(recipe: RecipeSchema) -> None:
             if recipe.classes
             else "class_weight needs classes: name at least one, or set class_weight to 0."
         )
-    if recipe.class_weight > 0 and not recipe.classes and recipe.objective != "leave":
+    if recipe.class_weight > 0 and not recipe.classes and not recipe.leads_away:
         raise ValueError("class_weight needs classes: name at least one, or set class_weight to 0.")
 
 
@@ -182,16 +188,17 @@ def check_rule(recipe: RecipeSchema) -> None:
     if recipe.momentum > 0 and not can.takes_momentum:
         those = rules_that(lambda one: one.takes_momentum)
         raise ValueError(f"momentum belongs to {those}: set momentum to 0 with {rule}.")
-    if recipe.momentum == 1 and rule == "sgd":
-        raise ValueError("momentum must be at least 0 and below 1 with sgd, not 1.")
+    if recipe.momentum == 1 and not can.full_momentum:
+        raise ValueError(f"momentum must be at least 0 and below 1 with {rule}, not 1.")
     if can.tasks and recipe.task not in can.tasks:
         raise ValueError(f"optimiser {rule!r} is for attacks on a photo: use 'sgd' or 'adam'.")
-    if can.pixels_alone and (recipe.perturbation != "pixel" or recipe.norm == "none"):
+    single = [name for name, kind in perturbations().items() if kind.single_pixels]
+    if can.pixels_alone and (recipe.perturbation not in single or recipe.norm == "none"):
         raise ValueError(
-            f"optimiser {rule!r} starts with 2 eps: it needs perturbation 'pixel' and norm 'linf' or 'l2'."
+            f"optimiser {rule!r} starts with 2 eps: it needs perturbation {offered(single)} and norm 'linf' or 'l2'."
         )
-    if can.projected and recipe.form == "image_space":
-        raise ValueError(f"form 'image_space' is for optimiser 'sgd': use 'layered' or 'auto' with {rule}.")
+    if can.projected and issubclass(PRIORS.get(recipe.form, Prior), LinearPrior):
+        raise ValueError(f"form {recipe.form!r} is for optimiser 'sgd': use 'layered' or 'auto' with {rule}.")
     if recipe.step_schedule != "constant" and not can.takes_schedule:
         those = rules_that(lambda one: one.takes_schedule)
         raise ValueError(f"step_schedule {recipe.step_schedule!r} is for {those}: use 'constant' with {rule}.")
@@ -202,9 +209,9 @@ def check_rule(recipe: RecipeSchema) -> None:
     if recipe.enough > 0 and recipe.keep != "best":
         raise ValueError("enough is for attacks that look at their steps: set keep to 'best', or enough to 0.")
     if recipe.weighting == "dynamic" and not OBJECTIVES[recipe.objective].bounded and recipe.classes:
+        those = objectives_that(lambda one: one.bounded)
         raise ValueError(
-            "weighting 'dynamic' needs objectives that can be reached: use 'cross_entropy', 'margin' or 'leave', not "
-            "'logit'."
+            f"weighting 'dynamic' needs objectives that can be reached: use {those}, not {recipe.objective!r}."
         )
 
 
@@ -228,15 +235,16 @@ def _check_prompts(recipe: RecipeSchema) -> None:
         raise ValueError("prompt_to is where the pictures lead to: give a prompt that they come from.")
     if recipe.prompt_to and recipe.images < 2:
         raise ValueError("prompt_to needs pictures on the way to it: ask for at least 2 images.")
-    if recipe.score != "contrastive":
+    if not has_rivals(recipe.score):
         if recipe.against:
-            raise ValueError("against is for the score 'contrastive': choose that, or leave it out.")
+            those = scores_that(lambda one: one.has_rivals)
+            raise ValueError(f"against is for the score {those}: choose that, or leave it out.")
         return
     if not any(part.weight > 0 for part in prompt):
-        raise ValueError("score 'contrastive' needs a prompt with a weight above 0: give one, or use 'cosine'.")
+        raise ValueError(f"score {recipe.score!r} needs a prompt with a weight above 0: give one, or use 'cosine'.")
     if not rivals:
         raise ValueError(
-            "score 'contrastive' needs other prompts to compare with: give some in against, or use 'cosine'."
+            f"score {recipe.score!r} needs other prompts to compare with: give some in against, or use 'cosine'."
         )
 
 

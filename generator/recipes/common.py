@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 
-from foundation.choices import MARK, OneOf
-from generator.objectives.classes import OBJECTIVES
-from generator.optimisers.registry import OPTIMISERS
+from foundation.choices import MARK, OneOf, Told
+from generator.objectives.classes import OBJECTIVES, objectives_that
+from generator.optimisers.registry import OPTIMISERS, rules_that
 from generator.priors.prior import PRIORS
 from generator.units.unit import SYNTAX
 
@@ -67,6 +67,17 @@ MIN_CANVAS, MAX_CANVAS = 8, 4096
 Side = Annotated[int, Field(ge=MIN_CANVAS, le=MAX_CANVAS)]
 
 
+LEADING_AWAY = Told("{objectives that lead away}", lambda: objectives_that(lambda one: one.leads_away))
+NEGATIVE_WEIGHTS = Told("{objectives of negative weights}", lambda: objectives_that(lambda one: one.negative_weights))
+MOMENTUM = Told("{rules}", lambda: rules_that(lambda one: one.takes_momentum and not one.full_momentum))
+FULL_MOMENTUM = Told(
+    "{rules of full momentum}",
+    lambda: " and ".join(
+        f"{name}, whose authors take {rule.usual_momentum:g}" for name, rule in OPTIMISERS.items() if rule.full_momentum
+    ),
+)
+
+
 class CommonFields(BaseModel):
     """The fields that mean something to every task, or are filled in by the program."""
 
@@ -104,23 +115,22 @@ class CommonFields(BaseModel):
         description="Start of the SHA-256 of each model's weights, filled in by the program.",
         json_schema_extra=FILLED_IN,
     )
-    classes: tuple[Name, ...] = Field(
+    classes: Annotated[tuple[Name, ...], LEADING_AWAY] = Field(
         ("frog",),
         max_length=64,
         description=(
             "Class or classes that the picture should show, by name, synonym or number. Several make a mixture. Where "
             "models call a class differently, list their names with | between, for example 'tabby | cat': each model "
-            "takes the first that it knows. With "
-            "the objective 'leave': the class to get away from; none given means the model's own first "
-            "prediction. A picture of a text takes classes only with a class weight, for the classifiers among "
-            "its models; an attack on CLIP models alone takes none."
+            f"takes the first that it knows. With the objective {LEADING_AWAY.mark}: the class to get away from; none "
+            "given means the model's own first prediction. A picture of a text takes classes only with a class weight, "
+            "for the classifiers among its models; an attack on CLIP models alone takes none."
         ),
     )
-    weights: tuple[float, ...] = Field(
+    weights: Annotated[tuple[float, ...], NEGATIVE_WEIGHTS] = Field(
         (),
         description=(
             "Share of each class in a mixture, one number per class, for example 0.7 0.3. None given means "
-            "equal shares. Negative numbers lead away from a class (objective 'logit' only)."
+            f"equal shares. Negative numbers lead away from a class (objective {NEGATIVE_WEIGHTS.mark} only)."
         ),
     )
     unit: str = Field(
@@ -169,10 +179,7 @@ class CommonFields(BaseModel):
     )
     form: Annotated[str, OneOf(lambda: PRIORS, ("auto",))] = Field(
         "auto",
-        description=(
-            "How the layers are held: 'layered' keeps every resolution, 'image_space' keeps one tensor and "
-            "is faster where it applies, 'auto' chooses."
-        ),
+        description=(f"How the layers are held: {MARK}, 'auto' chooses."),
     )
     tolerance: float = Field(
         0.0,
@@ -197,13 +204,13 @@ class CommonFields(BaseModel):
         "sgd",
         description=(f"Update rule of the picture: {MARK}."),
     )
-    momentum: float = Field(
+    momentum: Annotated[float, MOMENTUM, FULL_MOMENTUM] = Field(
         0.0,
         ge=0,
         le=1,
         description=(
-            "Momentum, 0 to below 1 with sgd, for example 0.9, and 0 to 1 with mi-fgsm, whose authors take 1; 0 with "
-            "the other update rules."
+            f"Momentum, 0 to below 1 with {MOMENTUM.mark}, for example 0.9, and 0 to 1 with {FULL_MOMENTUM.mark}; 0 "
+            "with the other update rules."
         ),
     )
     learning_rate: float = Field(

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
-from foundation.choices import OneOf
+from foundation.choices import OneOf, Told
 from foundation.errors import StudioError
 from generator.recipes.common import marks_of
 from generator.recipes.errors import sentences
@@ -146,13 +146,15 @@ def _describe(name: str, field: FieldInfo, task: str) -> RecipeField:
     choices = get_args(annotation) if get_origin(annotation) is Literal else ()
     choices = choices if listed is None else listed.names(task)
     described = field.description or ""
+    for mark in field.metadata:
+        described = mark.describe(described) if isinstance(mark, OneOf | Told) else described
     return RecipeField(
         name=name,
         flag="--" + name.replace("_", "-"),
         type=str if choices else annotation,
         several=several,
         default=field.get_default(),
-        help=described if listed is None else listed.describe(described),
+        help=described,
         choices=choices,
         minimum=_limit(field, "ge", "gt"),
         maximum=_limit(field, "le", "lt"),

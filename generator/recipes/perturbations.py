@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,6 +12,7 @@ from generator.priors.operators import Size, balanced_weights, parse_resolutions
 from generator.priors.pixel import PixelBall, PixelPrior, pixel_noise
 from generator.priors.prior import PRIORS, Prior, choose_form, random_start
 from generator.priors.small_copy import SmallCopy, resolutions_on
+from generator.recipes.parting import LAYERS, OCTAVES, Parting
 from generator.recipes.pictures import Pictures
 from generator.recipes.recipe import Recipe
 
@@ -31,8 +31,16 @@ def bound_of(recipe: Recipe, source: Tensor | None, mask: Tensor | None = None, 
     if source is None:
         return Free(NATURAL_COLOURS if recipe.colour == "decorrelated" else None)
     eps = recipe.eps if eps is None else eps
-    if recipe.perturbation == "pixel":
-        return PixelBall(source, recipe.norm, eps)
+    return PERTURBATIONS[recipe.perturbation].bound(recipe, source, mask, eps)
+
+
+def _ball(recipe: Recipe, source: Tensor, _mask: Tensor | None, eps: float) -> Bound:
+    """The budget itself, for what is brought back into it."""
+    return PixelBall(source, recipe.norm, eps)
+
+
+def _squashed(recipe: Recipe, source: Tensor, mask: Tensor | None, eps: float) -> Bound:
+    """A map from all X into the budget."""
     bound: Bound
     match recipe.norm:
         case "linf":
@@ -110,21 +118,45 @@ def _start(recipe: Recipe, resolutions: Sequence[int], size: Size) -> dict[int, 
 
 @dataclass(frozen=True)
 class Perturbation:
-    """What a picture is changed in: makes the prior of a recipe, with its title in menus, and what the help says of it.
+    """What a picture is changed in, as recipes name it.
 
-    `parts` is how a change is taken apart to be looked at: its own "layers", or "octaves" of the saved change.
+    Attributes:
+        make: makes the prior of a recipe.
+        title: in menus.
+        says: what it is, as the help of the field goes on after its name.
+        parts: how a change is taken apart to be looked at.
+        bound: the map to images round a photo [1 or B, 3, H, W], from the recipe, the photo, the mask and eps.
+        of_resolutions: whether it is made of the resolutions that the recipe names.
+        single_pixels: whether it is single pixels within a budget, which update rules move that move nothing else.
+        passes: over the pixels of one image that a step takes (rendering, the bound, the length of the gradient, the
+            update), beside products of matrices: for what it costs; until it is timed, that of layers.
     """
 
     make: Callable[[Recipe, Bound, Size, torch.device | str], Prior]
     title: str
     says: str = ""
-    parts: Literal["layers", "octaves"] = "octaves"
+    parts: Parting = OCTAVES
+    bound: Callable[[Recipe, Tensor, Tensor | None, float], Bound] = _squashed
+    of_resolutions: bool = True
+    single_pixels: bool = False
+    passes: float = 20
 
 
 PERTURBATIONS: dict[str, Perturbation] = {
     "layers": Perturbation(
-        _layers, "layers of many resolutions", "(of many resolutions, which add up to the change)", "layers"
+        _layers,
+        "layers of many resolutions",
+        "(of many resolutions, which add up to the change)",
+        parts=LAYERS,
     ),
-    "pixel": Perturbation(_pixels, "single pixels", "(every one by itself, as most published attacks do)"),
+    "pixel": Perturbation(
+        _pixels,
+        "single pixels",
+        "(every one by itself, as most published attacks do)",
+        bound=_ball,
+        of_resolutions=False,
+        single_pixels=True,
+        passes=13,
+    ),
 }
 """What a picture is changed in, by its name in a recipe."""

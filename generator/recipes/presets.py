@@ -176,10 +176,10 @@ DEFAULT_PRESET: Mapping[str, str] = {"class": "balanced", "text": "balanced", "a
 
 
 def rule_fields(optimiser: str) -> dict[str, object]:
-    """Return what goes with an update rule that is chosen in place of a preset's: the ways of a preset are of sgd."""
-    if optimiser == "sgd":
-        return {}
+    """Return what goes with an update rule that is chosen in place of a preset's, unless it is one of presets."""
     known = OPTIMISERS.get(optimiser)  # of another, the recipe says that there is none
+    if known is not None and known.of_presets:
+        return {}
     return {"momentum": known.usual_momentum if known else 0.0, "step_schedule": "constant"}
 
 

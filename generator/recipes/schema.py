@@ -5,12 +5,14 @@ A description serves as the help of a flag and as the tooltip of a widget. The f
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from foundation.choices import MARK, OneOf
-from generator.objectives.similarity import SCORES
+from foundation.choices import MARK, OneOf, Told
+from generator.objectives.classes import OBJECTIVES
+from generator.objectives.similarity import SCORES, scores_that
+from generator.optimisers.registry import rules_that
 from generator.recipes.common import (
     AIMS,
     ATTACK_ONLY,
@@ -24,6 +26,9 @@ from generator.recipes.common import (
     Digest,
 )
 from generator.recipes.prompts import SYNTAX
+
+if TYPE_CHECKING:
+    from generator.recipes.perturbations import Perturbation
 
 __all__ = [
     "AIMS",
@@ -43,14 +48,24 @@ NEGATIVE_WEIGHT = 0.3
 """The weight of a negative prompt that has none of its own, as in Direct Ascent Synthesis (arXiv 2502.07753)."""
 
 
-def _perturbations() -> Mapping[str, object]:
+def perturbations() -> "Mapping[str, Perturbation]":
+    """What a picture can be changed in, by name."""
     from generator.recipes.perturbations import PERTURBATIONS  # here, since it is made of recipes
 
     return PERTURBATIONS
 
 
+WITH_RIVALS = Told("{scores with rivals}", lambda: scores_that(lambda one: one.has_rivals))
+SCHEDULED = Told("{rules with a schedule}", lambda: rules_that(lambda one: one.takes_schedule))
+
+
 class RecipeSchema(CommonFields):
     """All fields of a `Recipe`, which adds that they fit together."""
+
+    @property
+    def leads_away(self) -> bool:
+        """Whether it gets away from a class, rather than to classes: by what its objective says of itself."""
+        return OBJECTIVES[self.objective].leads_away
 
     prompt: str = Field(
         "",
@@ -83,11 +98,11 @@ class RecipeSchema(CommonFields):
         ),
         json_schema_extra=GUIDED,
     )
-    against: str = Field(
+    against: Annotated[str, WITH_RIVALS] = Field(
         "",
         max_length=MAX_PROMPT_LENGTH,
         description=(
-            "Other prompts that the score 'contrastive' compares with, for example 'a toad | a lizard | a leaf', "
+            f"Other prompts that the score {WITH_RIVALS.mark} compares with, for example 'a toad | a lizard | a leaf', "
             "written like the prompt; the negative prompts are among them. A larger weight makes a stronger rival."
         ),
         json_schema_extra=GUIDED,
@@ -191,7 +206,7 @@ class RecipeSchema(CommonFields):
         ),
         json_schema_extra=ATTACK_ONLY,
     )
-    perturbation: Annotated[str, OneOf(_perturbations)] = Field(
+    perturbation: Annotated[str, OneOf(perturbations)] = Field(
         "layers",
         description=(f"What an attack changes: {MARK}."),
         json_schema_extra=ATTACK_ONLY,
@@ -209,10 +224,10 @@ class RecipeSchema(CommonFields):
         ),
         json_schema_extra=ATTACK_ONLY | {"since": 5},
     )
-    step_schedule: Literal["constant", "cosine"] = Field(
+    step_schedule: Annotated[Literal["constant", "cosine"], SCHEDULED] = Field(
         "constant",
         description=(
-            "How the steps of sgd, pgd and mi-fgsm change on the way: 'constant', or 'cosine' (they shrink to 0 along "
+            f"How the steps of {SCHEDULED.mark} change on the way: 'constant', or 'cosine' (they shrink to 0 along "
             "half a cosine)."
         ),
         json_schema_extra=ATTACK_ONLY,

@@ -34,7 +34,7 @@ def arguments_of(recipe: Recipe, files: Mapping[str, str] = FILES) -> list[str]:
     usual: dict[str, object] = {field.name: field.default for field in cli_fields(task)}
     usual |= {**TASK_DEFAULTS.get(task, {}), **preset_fields(task, from_photo=bool(recipe.source))}
     usual |= rule_fields(recipe.optimiser)
-    if recipe.objective == "leave":
+    if recipe.leads_away:
         usual["classes"] = ()
     said = {"prompt"} if task == "text" else {"norm", "eps"} if task == "class" else {"size"}
     brought = [name for name in FLAGS if getattr(recipe, name)]

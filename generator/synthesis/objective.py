@@ -18,7 +18,7 @@ from generator.classes.class_names import (
     several_names,
 )
 from generator.objectives.base import Ensemble, Objective, mean, mixture
-from generator.objectives.classes import OBJECTIVES
+from generator.objectives.classes import AWAY, OBJECTIVES
 from generator.objectives.readout import read_out
 from generator.objectives.weighting import DynamicEnsemble
 from generator.recipes.checks import is_guided
@@ -142,10 +142,10 @@ def _check_attack(recipe: Recipe, classifiers: Mapping[str, Classifier], encoder
             "The attack has a prompt, captions or a target picture, but none of its models reads texts: add a CLIP "
             "model, such as 'tiny-clip'."
         )
-    if classifiers and not recipe.classes and recipe.objective != "leave":
+    if classifiers and not recipe.classes and not recipe.leads_away:
         raise StudioError(
             f"The model '{next(iter(classifiers))}' knows classes, and no texts: name a class for it, choose the "
-            "objective 'leave', or leave it out."
+            f"objective '{AWAY}', or leave it out."
         )
     if (recipe.classes or recipe.class_weight > 0) and not classifiers:
         raise StudioError("The attack is about classes, but none of its models knows any: add a classifier.")
@@ -193,9 +193,9 @@ def objective_of(
 def _about_classes(recipe: Recipe, classifier: Classifier, indices: Sequence[int], pictures: Pictures) -> Objective:
     judge = read_out(classifier, recipe.readout)
     count = len(classifier.class_names)
-    if recipe.objective == "leave":
-        sources = _source_classes(indices, classifier, pictures.source)
-        return OBJECTIVES["leave"](judge, torch.zeros(count), sources)
+    if recipe.leads_away:
+        sources = _source_classes(recipe.objective, indices, classifier, pictures.source)
+        return OBJECTIVES[recipe.objective](judge, torch.zeros(count), sources)
     weights = recipe.weights
     if weights:  # shares: those of the wanted classes add up to 1
         wanted = math.fsum(weight for weight in weights if weight > 0)
@@ -206,16 +206,15 @@ def _about_classes(recipe: Recipe, classifier: Classifier, indices: Sequence[int
 def wanted_classes(recipe: Recipe, classifiers: Mapping[str, Classifier], source: Tensor | None) -> list[Tensor]:
     """Return which classes an attack wants each of the classifiers to see, [1 or B, C]: true for those.
 
-    They are those with a share above 0 or, with the objective 'leave', all but the one to leave: the one named, or what
-    the classifier sees in the source [1 or B, 3, H, W].
+    They are those with a share above 0 or, of one that leads away, all but the one to leave: the one named, or what the
+    classifier sees in the source [1 or B, 3, H, W].
     """
     shares = recipe.weights or (1.0,) * len(recipe.classes)
     found = []
     for name, indices in class_indices(recipe, classifiers).items():
         count = len(classifiers[name].class_names)
-        if recipe.objective == "leave":
-            sources = _source_classes(indices, classifiers[name], source)
-            assert sources is not None  # an attack has a photo
+        if recipe.leads_away:
+            sources = _source_classes(recipe.objective, indices, classifiers[name], source)
             found.append(~functional.one_hot(sources.long(), count).bool())
         else:
             wanted = [place for place, share in zip(indices, shares, strict=True) if share > 0]
@@ -223,13 +222,15 @@ def wanted_classes(recipe: Recipe, classifiers: Mapping[str, Classifier], source
     return found
 
 
-def _source_classes(indices: Sequence[int], classifier: Classifier, source: Tensor | None) -> Tensor | None:
+def _source_classes(objective: str, indices: Sequence[int], classifier: Classifier, source: Tensor | None) -> Tensor:
     """Return the classes [1 or B] to leave: the one named, or what the classifier sees in the source."""
     if len(indices) > 1:
-        raise StudioError("The objective 'leave' gets away from one class: name one, or none for the model's own.")
+        raise StudioError(
+            f"The objective '{objective}' gets away from one class: name one, or none for the model's own."
+        )
     if indices:
         return torch.tensor(indices)
     if source is None:
-        return None
+        raise StudioError(f"The objective '{objective}' needs a photo whose class is to be left; give one.")
     with torch.no_grad():
         return classifier(source).argmax(dim=1).cpu()

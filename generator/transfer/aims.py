@@ -7,6 +7,7 @@ from foundation.errors import StudioError
 from generator.classes.class_names import class_place
 from generator.classes.names import Names, plain
 from generator.inputs.photos import Photo
+from generator.objectives.classes import AWAY, objectives_that
 from generator.recipes.recipe import Recipe
 from generator.recipes.schema import AIMS
 from generator.synthesis.guidance import read_guides
@@ -41,9 +42,9 @@ def recipe_of_set(recipe: Recipe, models: Sequence[str], *, classifiers: bool, e
             f"'{'+'.join(models)}' reads texts and knows no classes: say what it should see with --prompt, or what it "
             "should no longer see with --captions."
         )
-    if classifiers and not recipe.classes and recipe.objective != "leave":
+    if classifiers and not recipe.classes and not recipe.leads_away:
         raise StudioError(
-            f"'{'+'.join(models)}' knows classes: name one with --class, or choose the objective 'leave'."
+            f"'{'+'.join(models)}' knows classes: name one with --class, or choose the objective '{AWAY}'."
         )
     return recipe.with_changes(**changes)
 
@@ -51,13 +52,13 @@ def recipe_of_set(recipe: Recipe, models: Sequence[str], *, classifiers: bool, e
 def recipe_for(recipe: Recipe, photo: Photo, classes: Sequence[str], names: Names) -> Recipe:
     """Return the recipe with what its label file says about a photo.
 
-    The target of a photo becomes the class that the recipe leads to; with the objective "leave" and no class, its
+    The target of a photo becomes the class that the recipe leads to; of one that leads away and names no class, its
     label becomes the class to get away from. Both are looked up by name among the `classes` of the surrogates
     (() if these are CLIP models alone), and stand in the texts of the recipe for {target} and {label}. StudioError
     where the surrogates have no such class, or a text needs what is not known.
     """
     changes: dict[str, object] = {}
-    if classes and recipe.objective == "leave":
+    if classes and recipe.leads_away:
         if not recipe.classes and photo.label:
             changes["classes"] = (_own(photo.label, classes, names),)
     elif classes and photo.target:
@@ -72,7 +73,7 @@ def recipe_for(recipe: Recipe, photo: Photo, classes: Sequence[str], names: Name
 
 def leads_to_targets(recipe: Recipe, *, classifiers: bool) -> bool:
     """Whether attacks by a recipe lead to the target of each photo: by a class, or by a text with {target}."""
-    return (classifiers and recipe.objective != "leave") or TARGET_WORD in recipe.prompt
+    return (classifiers and not recipe.leads_away) or TARGET_WORD in recipe.prompt
 
 
 def uses_targets(recipe: Recipe, *, classifiers: bool) -> bool:
@@ -91,9 +92,10 @@ def note_on_targets(recipes: Mapping[str, Recipe], classes: Mapping[str, Sequenc
     if not idle:
         return ""
     named = "" if len(idle) == len(recipes) else f" by {', '.join(idle)}"
+    away = objectives_that(lambda one: one.leads_away)
     return (
         f"The targets in the label file are not what the attacks{named} lead to, and nobody is asked about them there: "
-        f"for that, name a class with an objective other than 'leave', or write {TARGET_WORD} in the prompt."
+        f"for that, name a class with an objective other than {away}, or write {TARGET_WORD} in the prompt."
     )
 
 
@@ -106,9 +108,8 @@ def question_of(recipe: Recipe, photo: Photo, classes: Sequence[str], template: 
     `classes` are those of the surrogates, which numbers count.
     """
     named = [_by_number(name, classes) for name in recipe.classes]
-    leaves = recipe.objective == "leave"
     shares = recipe.weights or (1.0,) * len(named)
-    wanted = [] if leaves else [name for name, share in zip(named, shares, strict=True) if share > 0]
+    wanted = [] if recipe.leads_away else [name for name, share in zip(named, shares, strict=True) if share > 0]
     texts = [prompt.text for prompt in read_guides(recipe).wanted]
     if template is None:
         led = any(_names_target(text, photo.target) for text in texts)
@@ -116,9 +117,8 @@ def question_of(recipe: Recipe, photo: Photo, classes: Sequence[str], template: 
         led = leads_to_targets(template, classifiers=bool(classes))
     targets = [*([photo.target] if led and photo.target else []), *wanted, *texts]
     distinct = {plain(target): target for target in reversed(targets)}  # of those that mean the same, the first
-    return Question(
-        label=photo.label or (named[0] if leaves and named else ""), targets=tuple(reversed(distinct.values()))
-    )
+    left = named[0] if recipe.leads_away and named else ""
+    return Question(label=photo.label or left, targets=tuple(reversed(distinct.values())))
 
 
 def _names_target(text: str, target: str) -> bool:

@@ -26,7 +26,7 @@ from generator.transfer.record import (
 from generator.transfer.table import Case, Cell, Comparison, Row, cells_of
 from generator.victims.survival import SURVIVALS
 from generator.victims.verdicts import Verdict
-from generator.victims.victims import Victim, ZeroShotVictim
+from generator.victims.victims import Victim
 
 REPORT_VERSION = 1
 MEANING = (
@@ -116,7 +116,7 @@ def _victim(victim: Victim) -> VictimRecord:
         kind=victim.kind,
         identity=victim.identity,
         labels=len(victim.labels),
-        unknown_words=tuple(victim.unknown) if isinstance(victim, ZeroShotVictim) else (),
+        unknown_words=victim.unknown,
     )
 
 

@@ -5,5 +5,5 @@
 - `survival` are the things that happen to files (JPEG, crops, blur...); `line` and `saliency` show why an attack works.
 
 To add something that happens to files: a function and a line in `survival.SURVIVALS`. To add another kind of victim: a
-class with `victims.Victim`'s members; see CONTRIBUTING.md.
+class with `victims.Victim`'s members, and an entry of `victims.VICTIMS`.
 """

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from generator.victims.verdicts import Verdict, Verdicts
-from generator.victims.victims import Victim, answers_by_image
+from generator.victims.victims import Victim
 
 FROM, TO = -0.5, 2.0
 POINTS = 51
@@ -81,7 +81,7 @@ def along(
         return victim.look(torch.cat([between(photo, attacked, t) for t in ts]))
 
     fitting = max(1, min(AT_ONCE, MOST_PIXELS // photo[0, 0].numel()))
-    at_once = fitting if answers_by_image(victim) else 1
+    at_once = fitting if victim.by_image else 1
     parts = [chosen[start : start + at_once] for start in range(0, len(chosen), at_once)]
     points = tuple(Point(t, said) for part in parts for t, said in zip(part, look(*part), strict=True))
     crossings = []

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from foundation.errors import StudioError
 from generator.classes.names import Names
-from generator.victims.victims import ScoringVictim, guiding
+from generator.victims.victims import ScoringVictim, Victim, guiding
 
 SHARE_SHOWN = 0.99
 """Quantile of a map that is shown as white: a few extreme pixels would leave all others dark."""
@@ -40,7 +40,7 @@ class Saliency:
 
 
 def saliency(
-    victim: ScoringVictim,
+    victim: Victim,
     image: Tensor,
     label: str = "",
     *,
@@ -58,6 +58,8 @@ def saliency(
     """
     if samples > 1 and rng is None:
         raise ValueError("noise needs a generator")
+    if not isinstance(victim, ScoringVictim):
+        raise StudioError(f"The model '{victim.name}' gives no gradients: choose one that does.")
     judge = guiding(victim)
     index, said = _class(judge, image, label, names or Names())
     total = torch.zeros_like(image)
@@ -69,7 +71,7 @@ def saliency(
 
 
 def saliencies(
-    victims: Sequence[ScoringVictim], image: Tensor, label: str = "", *, names: Names | None = None
+    victims: Sequence[Victim], image: Tensor, label: str = "", *, names: Names | None = None
 ) -> tuple[Saliency, ...]:
     """Return the saliency of each victim for one image, of the class called `label` or of its own answer."""
     return tuple(saliency(victim, image, label, names=names) for victim in victims)

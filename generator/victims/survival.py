@@ -31,11 +31,12 @@ class Survival:
     """One thing that may happen to a picture, with a sentence on what it is.
 
     `apply` raises NotApplicableError where that would need a picture larger than any that is read (`MAX_PIXELS`), or
-    than the format can hold.
+    than the format can hold. What is `usual` the page tries unless told otherwise.
     """
 
     description: str
     apply: Change
+    usual: bool = False
 
 
 def saved(picture: Image.Image) -> Image.Image:
@@ -112,17 +113,17 @@ def patches_shifted(picture: Image.Image) -> Image.Image:
 
 SURVIVALS: Mapping[str, Survival] = {
     SAVED: Survival("The saved 8-bit file itself.", saved),
-    "jpeg-95": Survival("JPEG of quality 95.", partial(jpeg, quality=95)),
-    "jpeg-75": Survival("JPEG of quality 75, a usual default.", partial(jpeg, quality=75)),
-    "jpeg-50": Survival("JPEG of quality 50.", partial(jpeg, quality=50)),
+    "jpeg-95": Survival("JPEG of quality 95.", partial(jpeg, quality=95), usual=True),
+    "jpeg-75": Survival("JPEG of quality 75, a usual default.", partial(jpeg, quality=75), usual=True),
+    "jpeg-50": Survival("JPEG of quality 50.", partial(jpeg, quality=50), usual=True),
     "jpeg-30": Survival("JPEG of quality 30: visibly coarse.", partial(jpeg, quality=30)),
     "webp-80": Survival("WebP of quality 80, as web sites deliver.", partial(webp, quality=80)),
-    "half": Survival("Scaled to half its sides: a preview.", partial(shrunk, factor=0.5)),
+    "half": Survival("Scaled to half its sides: a preview.", partial(shrunk, factor=0.5), usual=True),
     "half-and-back": Survival("Scaled to half its sides and back.", partial(shrunk_and_back, factor=0.5)),
-    "crop-90": Survival("The middle 90 % of each side.", partial(cropped, share=0.9)),
+    "crop-90": Survival("The middle 90 % of each side.", partial(cropped, share=0.9), usual=True),
     "crop-75": Survival("The middle 75 % of each side.", partial(cropped, share=0.75)),
-    "blur-1": Survival("Gaussian blur of 1 pixel.", partial(blurred, sigma=1.0)),
-    "screenshot": Survival("Shown at 125 %, captured as JPEG 90, scaled back.", screenshot),
+    "blur-1": Survival("Gaussian blur of 1 pixel.", partial(blurred, sigma=1.0), usual=True),
+    "screenshot": Survival("Shown at 125 %, captured as JPEG 90, scaled back.", screenshot, usual=True),
     "middle-224": Survival(
         "Shorter side 256, middle 224 x 224: what torchvision's classifiers see.",
         partial(middle_square, scaled=256, side=224),

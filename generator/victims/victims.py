@@ -1,7 +1,7 @@
 """Victims: whatever answers a question about a picture, and is to be fooled, or not."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -48,9 +48,36 @@ class Victim(Protocol):
         """The answers that it chooses from; () for one that answers in its own words."""
         ...
 
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The words of its labels that it never saw in training, as far as it is known."""
+        ...
+
+    @property
+    def by_image(self) -> bool:
+        """Whether what it says of an image is the same but for rounding, whichever it is asked about together with it.
+
+        A model that draws random numbers draws others for the second image of a batch than for one that comes alone.
+        """
+        ...
+
     def look(self, images: Tensor, /) -> Verdicts:
         """Say what images [B, 3, H, W] in [0, 1] show. The same for the same images, whatever was asked before."""
         ...
+
+
+class AsUsual:
+    """What a victim is unless its class says else."""
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    @property
+    def by_image(self) -> bool:
+        """Not known: it is asked about one image at a time."""
+        return False
 
 
 @runtime_checkable
@@ -63,7 +90,7 @@ class ScoringVictim(Victim, Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class ClassifierVictim:
+class ClassifierVictim(AsUsual):
     """A classifier as a victim; made by `classifier_victim`. One that draws random numbers starts anew at each look."""
 
     name: str
@@ -77,6 +104,11 @@ class ClassifierVictim:
     def labels(self) -> tuple[str, ...]:
         """The names of its classes, as texts."""
         return tuple(map(printable, self.classifier.class_names))
+
+    @property
+    def by_image(self) -> bool:
+        """If it draws no random numbers."""
+        return self.draws == 1
 
     @torch.no_grad()
     def look(self, images: Tensor, /) -> Verdicts:
@@ -105,7 +137,7 @@ class ClassifierVictim:
 
 
 @dataclass(frozen=True, eq=False)
-class ZeroShotVictim:
+class ZeroShotVictim(AsUsual):
     """A CLIP model that chooses among labels or captions (Radford et al., arXiv 2103.00020, section 3.1).
 
     A label's direction is the mean of the unit embeddings of its texts; logits are the cosines to these directions
@@ -121,6 +153,11 @@ class ZeroShotVictim:
     device: torch.device | str = "cpu"
     kind: str = "zero-shot"
     unknown: tuple[str, ...] = ()
+
+    @property
+    def by_image(self) -> bool:
+        """True."""
+        return True
 
     @torch.no_grad()
     def look(self, images: Tensor, /) -> Verdicts:
@@ -185,7 +222,7 @@ def _check_known(name: str, encoder: Encoder, label_list: LabelList) -> None:
 
 def unknown_note(victim: Victim) -> str:
     """Return a sentence on the words that a victim chooses among and never saw in training; "" if there are none."""
-    words = victim.unknown if isinstance(victim, ZeroShotVictim) else ()
+    words = victim.unknown
     if not words:
         return ""
     named = ", ".join(f"'{word}'" for word in words[:_NAMED])
@@ -193,23 +230,60 @@ def unknown_note(victim: Victim) -> str:
     return f"{victim.name} never saw {named}{more} in training: its answers mean little where these words matter."
 
 
-def victim_of(
-    name: str, model: Model, label_list: LabelList | None, device: torch.device | str = "cpu"
-) -> ClassifierVictim | ZeroShotVictim:
-    """Return a model as a victim; an encoder needs a list of labels (ValueError), a classifier has its own."""
-    if not isinstance(model, Encoder):
-        return classifier_victim(name, model, device)
+@dataclass(frozen=True)
+class VictimKind:
+    """A kind of victim: which models are one, and how.
+
+    Attributes:
+        takes: whether it is made of such a model; the kind that was added last makes one that several take.
+        make: makes it of a name, a model, a list of labels and a device.
+        needs_labels: whether it chooses from a list of labels, and has no answers of its own.
+        says: what tables say of one with so many labels, beside its name.
+    """
+
+    takes: Callable[[Model], bool]
+    make: Callable[[str, Model, LabelList | None, torch.device | str], Victim]
+    needs_labels: bool = False
+    says: Callable[[int], str] = lambda _labels: ""
+
+
+def _classifier(name: str, model: Model, _label_list: LabelList | None, device: torch.device | str) -> Victim:
+    assert not isinstance(model, Encoder)
+    return classifier_victim(name, model, device)
+
+
+def _zero_shot(name: str, model: Model, label_list: LabelList | None, device: torch.device | str) -> Victim:
+    assert isinstance(model, Encoder)
     if label_list is None:
         raise ValueError(f"the encoder '{name}' needs a list of labels to be a victim")
     return zero_shot_victim(name, model, label_list, device)
 
 
-def answers_by_image(victim: Victim) -> bool:
-    """Whether what a victim says of an image is the same but for rounding, whichever images it is asked about with it.
+VICTIMS: dict[str, VictimKind] = {
+    "classifier": VictimKind(lambda model: not isinstance(model, Encoder), _classifier),
+    "zero-shot": VictimKind(
+        lambda model: isinstance(model, Encoder),
+        _zero_shot,
+        needs_labels=True,
+        says=lambda labels: f"chooses from {labels} texts",
+    ),
+}
+"""Every kind of victim by its name, which is the `kind` of such a victim."""
 
-    A model that draws random numbers draws others for the second image of a batch than for one that comes alone.
-    """
-    return isinstance(victim, ZeroShotVictim) or (isinstance(victim, ClassifierVictim) and victim.draws == 1)
+
+def victim_kind(model: Model) -> VictimKind:
+    """The kind of victim that a model is."""
+    return next(kind for kind in reversed(VICTIMS.values()) if kind.takes(model))
+
+
+def victim_of(name: str, model: Model, label_list: LabelList | None, device: torch.device | str = "cpu") -> Victim:
+    """Return a model as a victim; an encoder needs a list of labels (ValueError), a classifier has its own."""
+    return victim_kind(model).make(name, model, label_list, device)
+
+
+def said_of(kind: str, labels: int) -> str:
+    """What tables say of a victim of a kind with so many labels; "" where there is nothing to say."""
+    return VICTIMS[kind].says(labels) if kind in VICTIMS else ""
 
 
 def guiding(victim: ScoringVictim) -> ScoringVictim:

@@ -24,6 +24,7 @@ from torch.nn import functional
 
 from foundation.errors import StudioError
 from generator.views.jpeg import jpeg
+from generator.views.shown import Counted, Shown
 from generator.views.text import NoArgument, OneNumber, OneRange, check_between, parse_whole_range, range_text
 from generator.views.transfer import DiverseInput, ScaleCopies, TranslationInvariance, gaussian
 from generator.views.windows import RandomCrop, RandomWindow, Roll, Shift, integers, uniform_between
@@ -52,6 +53,10 @@ class TextView(View, Protocol):
         """Return the argument from which `from_text` builds an equal view."""
         ...
 
+    def shown(self, seen: Shown, /) -> Shown:
+        """Return what a model is shown through it of what is seen before it, and what that costs."""
+        ...
+
 
 def _uniform(shape: tuple[int, ...], rng: Generator, like: Tensor) -> Tensor:
     """Draw from [0, 1) where the generator lives, and bring it to `like`'s device and type."""
@@ -62,6 +67,8 @@ def _uniform(shape: tuple[int, ...], rng: Generator, like: Tensor) -> Tensor:
 class Identity(NoArgument):
     """The image itself."""
 
+    passes: ClassVar[float] = 0
+
     def __call__(self, images: Tensor, _rng: Generator) -> Tensor:
         """Return the images unchanged."""
         return images
@@ -71,6 +78,7 @@ class Identity(NoArgument):
 class GaussianNoise(OneNumber):
     """Normal noise of standard deviation `std` (in units of the range 0..1) on every value."""
 
+    passes: ClassVar[float] = 8
     syntax: ClassVar[str] = "STANDARD DEVIATION, from 0 to 10"
     std: float = 0.05
 
@@ -88,6 +96,7 @@ class GaussianNoise(OneNumber):
 class UniformNoise(OneNumber):
     """Noise from [0, amplitude) on every value, not centred, as in Direct Ascent Synthesis (arXiv 2502.07753)."""
 
+    passes: ClassVar[float] = 5
     syntax: ClassVar[str] = "AMPLITUDE, from 0 to 10"
     amplitude: float = 0.2
 
@@ -107,6 +116,8 @@ class Clip(NoArgument):
     Where a view has left that range, no gradient comes back through this.
     """
 
+    passes: ClassVar[float] = 4
+
     def __call__(self, images: Tensor, _rng: Generator) -> Tensor:
         """Cut off what is below 0 or above 1."""
         return images.clamp(0, 1)
@@ -116,6 +127,7 @@ class Clip(NoArgument):
 class HorizontalFlip(OneNumber):
     """A mirror image with probability `p`, decided for each image."""
 
+    passes: ClassVar[float] = 8
     syntax: ClassVar[str] = "PROBABILITY, from 0 to 1"
     p: float = 0.5
 
@@ -147,11 +159,16 @@ class Resize(OneRange):
         size = [max(1, round(factor * side)) for side in images.shape[-2:]]
         return functional.interpolate(images, size=size, mode="bilinear", align_corners=False, antialias=True)
 
+    def shown(self, seen: Shown, /) -> Shown:
+        """Return views of their mean size, for 8 passes."""
+        return seen.resized(seen.scaled((self.factor_min + self.factor_max) / 2), 8)
+
 
 @dataclass(frozen=True)
-class Jpeg:
+class Jpeg(Counted):
     """JPEG at a quality drawn for each image; `subsample` also halves the chroma planes (4:2:0)."""
 
+    passes: ClassVar[float] = 90
     syntax: ClassVar[str] = "QUALITY or MIN-MAX, from 1 to 100, and :420 to halve the colour planes"
     quality_min: int = 60
     quality_max: int = 95
@@ -203,6 +220,10 @@ class Blur(OneRange):
         padded = functional.pad(images, (radius, radius, radius, radius), mode="replicate")
         return gaussian(padded, sigma, radius)
 
+    def shown(self, seen: Shown, /) -> Shown:
+        """Return a convolution by the mean kernel."""
+        return seen.convolved(3 * (self.sigma_min + self.sigma_max) / 2)
+
 
 @dataclass(frozen=True)
 class OneOf:
@@ -214,6 +235,13 @@ class OneOf:
         """Apply one of the views to all images [B, 3, H, W]."""
         (choice,) = integers(0, len(self.views) - 1, 1, rng)
         return self.views[choice](images, rng)
+
+    def shown(self, seen: Shown, /) -> Shown:
+        """Return the mean of what is seen through each, and the most copies."""
+        each = [view.shown(seen) for view in self.views]
+        side = math.sqrt(sum(one.pixels for one in each) / len(each) / seen.pixels)
+        passes = sum(one.passes for one in each) / len(each)
+        return Shown(seen.scaled(side), passes, max(one.copies for one in each))
 
 
 @dataclass(frozen=True)
@@ -227,6 +255,12 @@ class Compose:
         for view in self.views:
             images = view(images, rng)
         return images
+
+    def shown(self, seen: Shown, /) -> Shown:
+        """Return what is seen through all of them."""
+        for view in self.views:
+            seen = view.shown(seen)
+        return seen
 
 
 VIEWS: Mapping[str, type[TextView]] = {

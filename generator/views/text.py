@@ -5,6 +5,7 @@ from dataclasses import astuple
 from typing import Any, ClassVar, Protocol, Self
 
 from foundation.errors import StudioError
+from generator.views.shown import Counted
 
 _NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 
@@ -64,7 +65,7 @@ class Dataclass(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
-class NoArgument:
+class NoArgument(Counted):
     """Text form of a view that has no fields."""
 
     syntax: ClassVar[str] = ""
@@ -81,7 +82,7 @@ class NoArgument:
         return ""
 
 
-class OneNumber:
+class OneNumber(Counted):
     """Text form of a view whose only field is a number; without an argument, its default."""
 
     @classmethod
@@ -94,7 +95,7 @@ class OneNumber:
         return number_text(*astuple(self))
 
 
-class OneRange:
+class OneRange(Counted):
     """Text form of a view whose only fields are the ends of a range; without an argument, its defaults."""
 
     @classmethod

@@ -18,6 +18,7 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from foundation.errors import StudioError
+from generator.views.shown import Shown
 from generator.views.text import check_between, number_text, parse_number, parse_whole
 from generator.views.windows import integers
 
@@ -78,6 +79,10 @@ class DiverseInput:
         """Write ``0.7:1.1``."""
         return f"{number_text(self.p)}:{number_text(self.rate)}"
 
+    def shown(self, seen: Shown, /) -> Shown:
+        """Return the padded canvas, for 10 passes."""
+        return seen.resized(seen.scaled(max(1.0, self.rate)), 10)
+
 
 def _parts(argument: str, most: int) -> int:
     """How many settings an argument has; StudioError if there are too many."""
@@ -133,6 +138,10 @@ class TranslationInvariance:
         """Write ``7``."""
         return str(self.radius)
 
+    def shown(self, seen: Shown, /) -> Shown:
+        """Return a convolution, of the gradient alone."""
+        return seen.convolved(self.radius / 2)
+
 
 @dataclass(frozen=True)
 class ScaleCopies:
@@ -160,3 +169,7 @@ class ScaleCopies:
     def to_text(self) -> str:
         """Write ``5``."""
         return str(self.copies)
+
+    def shown(self, seen: Shown, /) -> Shown:
+        """Return all copies."""
+        return seen.cut(seen.size, copies=self.copies)

@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from foundation.errors import StudioError
+from generator.views.shown import Counted, Shown
 from generator.views.text import NoArgument, OneRange, check_between, parse_whole
 
 
@@ -68,9 +69,13 @@ class RandomCrop(OneRange):
         lefts = integers(0, width - new_width, batch, rng)
         return _crop_each(images, tops, lefts, new_height, new_width)
 
+    def shown(self, seen: Shown, /) -> Shown:
+        """Return windows of their mean size."""
+        return seen.cut(seen.scaled((self.scale_min + self.scale_max) / 2))
+
 
 @dataclass(frozen=True)
-class RandomWindow:
+class RandomWindow(Counted):
     """A window of `pixels` x `pixels`, anywhere inside the image or (wrap) round its edges.
 
     The protocol of Direct Ascent Synthesis (arXiv 2502.07753) is a window of the 224 pixels that the model sees on a
@@ -113,10 +118,16 @@ class RandomWindow:
         """Write ``224`` or ``224:wrap``."""
         return f"{self.pixels}:wrap" if self.wrap else str(self.pixels)
 
+    def shown(self, seen: Shown, /) -> Shown:
+        """Return windows."""
+        return seen.cut((min(self.pixels, seen.size[0]), min(self.pixels, seen.size[1])))
+
 
 @dataclass(frozen=True)
 class Roll(NoArgument):
     """The whole image, rolled round its edges by any distance: the seams of a picture that tiles are seen, too."""
+
+    passes: ClassVar[float] = 5
 
     def __call__(self, images: Tensor, rng: Generator) -> Tensor:
         """Roll images [B, 3, H, W], each by its own distances."""
@@ -125,9 +136,10 @@ class Roll(NoArgument):
 
 
 @dataclass(frozen=True)
-class Shift:
+class Shift(Counted):
     """A shift by up to `max_pixels` along each axis: round the edge, or (pad) bringing in black."""
 
+    passes: ClassVar[float] = 4
     syntax: ClassVar[str] = "PIXELS, or PIXELS:pad to bring in black instead of going round the edge"
     max_pixels: int = 8
     pad: bool = False

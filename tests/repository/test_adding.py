@@ -1,125 +1,93 @@
-"""Adding is one entry: a toy of each kind, put into its registry, is judged, made, a flag's choice and in the menu."""
+"""Adding what makes pictures is one entry: a toy of each kind, put into its registry at run time, and a special one of
+each, is judged, made by the command line, and asked for, counted and shown by the page.
 
-import asyncio
-import contextlib
-import json
-from collections.abc import Callable, Iterator
+Toys that classifiers are made of, or attacked with, are in `test_adding_models`.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
-import gradio as gr
 import pytest
 import torch
 from PIL import Image
-from torch import nn
+from torch import Tensor
 
 from app.costs.estimates import Rates, cost_of
-from app.evaluation.service import Evaluations
+from app.handlers.changes import save_changes
 from app.records.params import Wish
-from app.ui.attack.tab import AttackTab
-from app.ui.classes.tab import ClassTab
-from app.ui.text.tab import TextTab
+from app.records.pictures import Picture
+from app.ui.attack.change import kind_for, rule_fields, rule_for
+from app.ui.attack.results.results import parts_view
+from app.ui.attack.tab import title_of
+from app.ui.attack.targets import TARGET
+from app.ui.markup.media import Media
 from foundation.catalogue.catalogue import Catalogue
 from foundation.errors import StudioError
-from foundation.images.files import save_png
+from foundation.images.files import save_png, to_tensor
 from foundation.jobs import Terminal
 from generator.cli import main as cli
-from generator.objectives.classes import OBJECTIVES, ClassLogit, ObjectiveKind
-from generator.objectives.similarity import SCORES, ScoreKind, cosine
+from generator.inputs.photos import Photo
+from generator.objectives.classes import OBJECTIVES, ClassLogit, LeaveClass, ObjectiveKind
+from generator.objectives.similarity import SCORES, Contrastive, ScoreKind, cosine
 from generator.optimisers.registry import OPTIMISERS, Rule
-from generator.priors.prior import PRIORS, LayeredPrior
-from generator.recipes.fields import cli_fields
+from generator.priors.operators import Size, layer_shape
+from generator.priors.prior import PRIORS, DirectPrior, ImageSpacePrior, LayeredPrior, Prior
+from generator.recipes.parting import Part, Parting
 from generator.recipes.perturbations import PERTURBATIONS, Perturbation
 from generator.recipes.recipe import Recipe
+from generator.recipes.spelling import arguments_of
 from generator.synthesis.synthesis import synthesise
+from generator.transfer.aims import question_of
 from generator.victims.survival import SURVIVALS, Survival
-from generator.views.registry import VIEWS, HorizontalFlip
-from robust_model.evaluation.record.config import EvalConfig
-from robust_model.evaluation.suites import SUITES, Suite
-from robust_model.networks.backbones import BACKBONES, Backbone
-from robust_model.networks.crossmax import AGGREGATORS
-from robust_model.networks.ensemble import ModelConfig, SelfEnsemble
-from robust_model.networks.networks import Chain
-from robust_model.training.adversary import ADVERSARIES
-from robust_model.training.train_config import TrainConfig
-from tests.browser.standins import StandInMeasurements, make_studio
-from tests.generator.standins import Words
+from generator.views.registry import VIEWS, HorizontalFlip, parse_views
+from generator.views.shown import UNTIMED, Counted, Shown
+from generator.views.text import NoArgument
+from tests.picture_results import picture
+from tests.repository.adding import (
+    FLAGS,
+    MODELS,
+    QUICK,
+    SMALL,
+    added,
+    attack_tab,
+    built,
+    choices,
+    class_tab,
+    held,
+    help_of,
+    in_a_menu,
+    run,
+    text_tab,
+)
 from tests.toy_models import Toys
 
-SMALL = {"size": (12, 16), "resolutions": "1..4", "steps": 2, "seed": 1}
-FLAGS = ["--size", "12", "16", "--resolutions", "1..4", "--steps", "2", "--device", "cpu", "--quiet"]
-
-
-class Colours(nn.Module):
-    """Logits are the mean colour, scaled."""
-
-    class_names = ("red", "green", "blue")
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return 20 * images.mean((2, 3))
-
-
-MODELS: dict[str, Any] = {"colours": Colours(), "words": Words(vocabulary="a red blue")}
-
-
-@contextlib.contextmanager
-def added(registry: Any, entry: Any, name: str = "toy") -> Iterator[None]:
-    """One entry more, and afterwards none."""
-    assert name not in registry
-    registry[name] = entry
-    try:
-        yield
-    finally:
-        del registry[name]
-
-
-def choices(task: str, field: str) -> tuple[str, ...]:
-    return next(one.choices for one in cli_fields(task) if one.name == field)
-
-
-def run(*argv: str) -> int:
-    catalogue = Catalogue([Toys({"colours": MODELS["colours"]}), Toys({"words": MODELS["words"]}, "encoder")])
-    return cli.main([*argv], load_model=catalogue.load, list_models=catalogue.known, foreground=Terminal())
-
-
-def menus(make: Callable[[Any], Any], folder: Path) -> list[list[Any]]:
-    """The choices of all menus of a tab."""
-
-    async def build() -> list[list[Any]]:
-        with gr.Blocks(analytics_enabled=False) as blocks:
-            make(make_studio(SimpleNamespace(), folder, StandInMeasurements())).build()  # type: ignore[arg-type]
-        kinds = (gr.Dropdown, gr.Radio, gr.CheckboxGroup)
-        return [list(one.choices) for one in blocks.blocks.values() if isinstance(one, kinds)]
-
-    return asyncio.run(build())
-
-
-def in_a_menu(make: Callable[[Any], Any], folder: Path, beside: str, title: str = "toy") -> bool:
-    """Whether a menu that has the entry `beside` has the toy, too."""
-    return any(
-        {beside, "toy"} <= {value for _, value in found}
-        and title in {shown for shown, value in found if value == "toy"}
-        for found in menus(make, folder)
-    )
-
-
-def attack_tab(studio: Any) -> AttackTab:
-    return AttackTab(studio, gr.BrowserState({}))
-
-
-def text_tab(studio: Any) -> TextTab:
-    return TextTab(studio, gr.BrowserState({}))
-
-
-def class_tab(studio: Any) -> ClassTab:
-    return ClassTab(studio, gr.BrowserState({}))
+ATTACK: dict[str, Any] = {
+    "task": "attack",
+    "norm": "linf",
+    "eps": 0.1,
+    "models": ("colours",),
+    "classes": ("red",),
+    "resolutions": "1..4",
+    "size": (12, 16),
+    "steps": 2,
+}
 
 
 @pytest.fixture
 def photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A green one."""
     monkeypatch.chdir(tmp_path)
     return save_png(Image.new("RGB", (16, 12), (90, 120, 80)), tmp_path / "photo.png") or tmp_path / "photo.png"
+
+
+def seconds(**fields: Any) -> float:
+    """What a step of an attack costs on a photo."""
+    return cost_of(Recipe(**{**ATTACK, **fields}), Rates(), (120, 160)).per_step
+
+
+# ---------------------------------------------------------------------- objectives and scores
 
 
 def test_an_objective(photo: Path) -> None:
@@ -131,11 +99,59 @@ def test_an_objective(photo: Path) -> None:
     with added(OBJECTIVES, kind):
         recipe = Recipe(models=("colours",), classes=("red",), objective="toy", **SMALL)
         assert Recipe.model_validate_json(recipe.to_json()).objective == "toy"
-        assert "'toy' plays" in next(one.help for one in cli_fields() if one.name == "objective")
+        assert "'toy' plays" in help_of("objective", "class")
         assert run("class", "--model", "colours", "--class", "red", "--objective", "toy", *FLAGS, "--out", "x.png") == 0
         assert Recipe.from_png(Path("x.png")).objective == "toy"
         assert in_a_menu(class_tab, photo.parent, "logit")
     assert choices("class", "objective") == ("logit", "cross_entropy", "margin", "leave")
+
+
+def test_an_objective_that_leads_away(photo: Path) -> None:
+    """No class is asked for; the page takes it for "anything but what it is", and what is made counts as untargeted."""
+    seen: list[list[int]] = []
+
+    def make(classifier: Any, _targets: Tensor, sources: Tensor | None) -> LeaveClass:
+        assert sources is not None
+        seen.append(sources.tolist())
+        return LeaveClass(classifier, sources)
+
+    with added(OBJECTIVES, ObjectiveKind(make, "a toy", "plays", leads_away=True)):
+        with pytest.raises(StudioError, match="objective 'toy' needs a photo to start from"):
+            Recipe(models=("colours",), classes=("red",), objective="toy", **SMALL)
+        asked = ["attack", "photo.png", "--model", "colours", "--objective", "toy", *QUICK]
+        assert run(*asked, "--out", "x.png") == 0 and seen == [[1]]  # what the model says of the photo
+        made = Recipe.from_png(Path("x.png"))
+        assert (made.objective, made.classes) == ("toy", ()) and "--class" not in arguments_of(made)
+        assert run(*asked, "--class", "blue", "--out", "y.png") == 0 and seen[1:] == [[2]]
+        named = Recipe.from_png(Path("y.png"))
+        question = question_of(named, Photo("photo", photo), ("red", "green", "blue"))
+        assert (question.label, question.targets) == ("blue", ())
+        assert "With the objective 'leave' or 'toy': the class to get away from" in help_of("classes")
+
+        assert in_a_menu(attack_tab, photo.parent, "leave")
+        tab, _ = built(attack_tab, photo.parent)
+        anything = tab.order(held(tab.components, attack_objective="toy")).recipe
+        assert (anything.objective, anything.classes) == ("toy", ())
+        told = tab.order(held(tab.components, attack_objective="toy", attack_truth="frog")).recipe
+        assert (told.objective, told.classes, title_of(told)) == ("toy", ("frog",), "attack away from frog")
+        towards = held(tab.components, attack_objective="toy", attack_goal=TARGET, attack_chips="ship")
+        assert tab.order(towards).recipe.objective == "margin"
+        filled = tab.fill(told, "a" * 32)
+        assert filled[tab.truth.name].value == "frog" and filled[tab.classes.goal] != TARGET
+
+
+def test_an_objective_of_single_classes(photo: Path) -> None:
+    """The page takes the one in its place for several classes."""
+    kind = OBJECTIVES["margin"]
+    toy = ObjectiveKind(kind.make, "a toy", "plays", negative_weights=True, bounded=False, of_mixtures="margin")
+    with added(OBJECTIVES, toy):
+        assert "(objective 'logit' or 'toy' only)" in help_of("weights")
+        with pytest.raises(StudioError, match="use 'cross_entropy', 'margin' or 'leave', not 'toy'"):
+            Recipe(**{**ATTACK, "objective": "toy", "weighting": "dynamic"})
+        tab, _ = built(class_tab, photo.parent)
+        for mixture, objective in (("frog, ship", "margin"), ("", "toy")):
+            values = held(tab.inputs, class_mixture=mixture, class_objective="toy")
+            assert tab.recipe(*values.values()).objective == objective
 
 
 def test_a_text_score(photo: Path) -> None:
@@ -143,7 +159,31 @@ def test_a_text_score(photo: Path) -> None:
         assert run("text", "red", "--model", "words", "--score", "toy", *FLAGS, "--out", "x.png") == 0
         assert Recipe.from_png(Path("x.png")).score == "toy"
         assert in_a_menu(text_tab, photo.parent, "cosine", "a toy")
+        with pytest.raises(StudioError, match="against is for the score 'contrastive': choose"):
+            Recipe(task="text", models=("words",), prompt="red", score="toy", against="blue")
     assert choices("text", "score") == ("cosine", "spherical", "contrastive")
+
+
+def test_a_text_score_with_rivals(photo: Path) -> None:
+    seen: list[int] = []
+
+    def make(rivals: Tensor, odds: Tensor, scale: float) -> Contrastive:
+        seen.append(len(rivals))
+        return Contrastive(rivals, odds, scale)
+
+    with added(SCORES, ScoreKind(make, math.inf, has_rivals=True, title="a toy", says="by playing")):
+        asked = ["text", "red", "--model", "words", "--score", "toy", *FLAGS]
+        assert run(*asked, "--out", "x.png") == 2
+        assert run(*asked, "--against", "blue", "--out", "x.png") == 0 and seen == [1]
+        assert Recipe.from_png(Path("x.png")).against == "blue"
+        assert "the score 'contrastive' or 'toy' compares with" in help_of("against")
+        inputs = built(text_tab, photo.parent)[0].inputs
+        for score, kept in (("toy", "a toad"), ("cosine", "")):
+            values = held(inputs.components, text_prompt="a frog", text_against="a toad", text_score=score)
+            assert inputs.read(values).recipe.against == kept
+
+
+# ---------------------------------------------------------------------- update rules, perturbations, forms, views
 
 
 def test_an_update_rule(photo: Path) -> None:
@@ -160,97 +200,203 @@ def test_an_update_rule(photo: Path) -> None:
             Recipe(models=("colours",), classes=("red",), optimiser="toy", **SMALL)
         with pytest.raises(StudioError, match="momentum belongs to sgd and mi-fgsm"):
             Recipe(task="attack", norm="linf", eps=0.1, models=("colours",), optimiser="toy", momentum=0.5)
-        flags = [flag for flag in FLAGS if flag not in ("--size", "12", "16")]
-        assert run(*attacking, "--optimiser", "toy", *flags, "--out", "x.png") == 0
+        assert run(*attacking, "--optimiser", "toy", *QUICK, "--out", "x.png") == 0
         assert Recipe.from_png(Path("x.png")).optimiser == "toy" and seen == ["LayeredPrior"]
         assert in_a_menu(attack_tab, photo.parent, "mi-fgsm", "a toy")
     assert choices("class", "optimiser") == ("sgd", "adam")
 
 
+def test_an_update_rule_with_step_sizes_of_its_own() -> None:
+    toy = Rule(
+        OPTIMISERS["mi-fgsm"].make,
+        "a toy",
+        takes_momentum=True,
+        usual_momentum=0.25,
+        full_momentum=True,
+        takes_schedule=True,
+        pixels_alone=True,
+        reach=3.0,
+    )
+    with added(OPTIMISERS, toy):
+        usual = Recipe(**ATTACK)
+        fields = {"momentum": 0.25, "learning_rate": 0.06, "step_schedule": "constant"}
+        assert rule_fields("toy", "pixel", 50, usual) == fields
+        assert (kind_for("toy", "layers"), rule_for("layers", "toy"), rule_for("pixel", "toy")) == (
+            "pixel",
+            "pgd",
+            "toy",
+        )
+        assert "1 and toy, whose authors take 0.25; 0 with" in help_of("momentum")
+        assert "How the steps of sgd, pgd, mi-fgsm and toy change" in help_of("step_schedule")
+        whole = Recipe(**{**ATTACK, "optimiser": "toy", "perturbation": "pixel", "momentum": 1.0})
+        assert whole.momentum == 1
+        with pytest.raises(StudioError, match="optimiser 'toy' starts with 2 eps: it needs perturbation 'pixel'"):
+            Recipe(**{**ATTACK, "optimiser": "toy"})
+
+
 def test_a_perturbation(photo: Path) -> None:
     with added(PERTURBATIONS, Perturbation(PERTURBATIONS["layers"].make, "a toy", "(plays)")):
-        flags = [flag for flag in FLAGS if flag not in ("--size", "12", "16")]
         attacking = ["attack", "photo.png", "--model", "colours", "--class", "red", "--perturbation", "toy"]
-        assert run(*attacking, *flags, "--out", "x.png") == 0
+        assert run(*attacking, *QUICK, "--out", "x.png") == 0
         made = Recipe.from_png(Path("x.png"))
-        assert made.perturbation == "toy" and cost_of(made, Rates(), (12, 16)).seconds > 0
+        assert made.perturbation == "toy" and seconds(perturbation="toy") == seconds(perturbation="layers")
         assert in_a_menu(attack_tab, photo.parent, "pixel", "a toy")
     assert choices("attack", "perturbation") == ("layers", "pixel")
 
 
-def test_a_prior_form() -> None:
-    class Toy(LayeredPrior):
-        """Layers, as they are."""
+def halves(changes: Tensor, _prior: Prior) -> Iterator[Part]:
+    """The left half of changes [B, 3, H, W], and the right one but for a value of 0.01."""
+    left, right = changes.clone(), changes.clone()
+    left[..., changes.shape[3] // 2 :], right[..., : changes.shape[3] // 2] = 0, 0
+    right[0, 0, 0, -1] -= 0.01
+    yield Part("the <left> half", left)
+    yield Part("the right half", right)
+
+
+def test_a_perturbation_with_a_bound_parts_and_cost_of_its_own(photo: Path) -> None:
+    pixel = PERTURBATIONS["pixel"]
+    toy = Perturbation(
+        pixel.make,
+        "a toy",
+        parts=Parting(halves, "Left & right; {rest} is missing.", lambda _layers, _pixels: 2),
+        bound=pixel.bound,
+        of_resolutions=False,
+        single_pixels=True,
+        passes=1300,
+    )
+    with added(PERTURBATIONS, toy):
+        attacking = ["attack", "photo.png", "--model", "colours", "--class", "red", "--perturbation", "toy"]
+        rule = ["--optimiser", "apgd", "--momentum", "0"]  # which moves single pixels alone
+        assert run(*attacking, *rule, *QUICK, "--out", "x.png") == 0
+        base = seconds(perturbation="pixel", momentum=0.0)
+        assert seconds(perturbation="toy") - base == pytest.approx(120 * 160 * (1300 - 13) * Rates().pixel)
+        assert kind_for("apgd", "toy") == "toy" and rule_for("toy", "apgd") == "apgd"
+        assert rule_fields("pgd", "toy", 50, Recipe(**ATTACK))["learning_rate"] == 0.05
+
+        recipe = Recipe(**{**ATTACK, "perturbation": "toy"})
+        source = to_tensor(Image.open(photo, formats=("PNG",)))
+        synthesis = synthesise(recipe, {"colours": MODELS["colours"]}, source=source)
+        *_, last = synthesis.steps
+        save_png(last.image(), Path("made.png"))
+        (change,) = save_changes(photo.parent, [Path("made.png")], source, synthesis)
+        made = Picture.read(picture(perturbation=change.to_json()))
+        page = parts_view(made, photo.parent, Media({"data": photo.parent}, b"k" * 32))
+    for words in ("Part by part", "Left &amp; right; 2.55 is missing.", "the &lt;left&gt; half", "the right half"):
+        assert words in page  # also where the way to take it apart is not there any more
+
+
+class Doubled(DirectPrior):
+    """Half of X is the leaf."""
+
+    says: ClassVar[str] = "plays"
+
+    def __init__(self, operator: Any, bound: Any, **more: Any) -> None:
+        super().__init__(operator, bound, **more)
+        self._leaf = torch.zeros(self.batch, 3, *operator.size, requires_grad=True)
+
+    @classmethod
+    def products(cls, _layers: float, _size: Size, _tolerance: float, /) -> float:
+        return 1e9
+
+    def leaves(self) -> list[Tensor]:
+        return [self._leaf]
+
+    def length(self, directions: Sequence[Tensor]) -> Tensor:
+        return (2 * directions[0]).square().mean((1, 2, 3), keepdim=True).sqrt()
+
+    def _sum(self) -> Tensor:
+        return 2 * self._leaf
+
+    def _layer(self, index: int) -> Tensor:
+        return torch.zeros(self.batch, 3, *layer_shape(self.resolutions[index], self.size))
+
+
+@pytest.mark.parametrize("kind", [LayeredPrior, Doubled])
+def test_a_prior_form(kind: type[DirectPrior], photo: Path) -> None:
+    """Layers, or leaves that are none: any update rule moves them."""
+
+    class Toy(kind):  # type: ignore[misc, valid-type]
+        """As it is."""
 
     with added(PRIORS, Toy):
-        recipe = Recipe(models=("colours",), classes=("red",), form="toy", optimiser="adam", **SMALL)
-        synthesis = synthesise(recipe, {"colours": MODELS["colours"]})
-        assert isinstance(synthesis.prior, Toy) and len(list(synthesis.steps)) == 2
-        assert "toy" in choices("class", "form")
+        for rule in ("sgd", "adam", "pgd", "mi-fgsm"):
+            asked = {**ATTACK, "form": "toy", "optimiser": rule}
+            source = to_tensor(Image.open(photo, formats=("PNG",)))
+            synthesis = synthesise(Recipe(**asked), {"colours": MODELS["colours"]}, source=source)
+            *_, last = synthesis.steps
+            assert isinstance(synthesis.prior, Toy)
+            assert 0 < (last.image() - source).abs().max() <= 0.1 + 1e-6
+        assert "toy" in choices("class", "form") and f"'toy' {Toy.says}, 'auto' chooses" in help_of("form")
+        if kind is Doubled:
+            assert seconds(form="toy") - seconds(form="image_space") > 0.9 * 1e9 * Rates().product
+        assert run("class", "--model", "colours", "--class", "red", "--form", "toy", *FLAGS, "--out", "x.png") == 0
+        assert in_a_menu(class_tab, photo.parent, "layered")
     assert choices("class", "form") == ("auto", "layered", "image_space")
+
+
+def test_a_prior_form_that_only_linear_descent_moves() -> None:
+    class Toy(ImageSpacePrior):
+        """As it is."""
+
+    with added(PRIORS, Toy):
+        recipe = Recipe(models=("colours",), classes=("red",), form="toy", **SMALL)
+        assert len(list(synthesise(recipe, {"colours": MODELS["colours"]}).steps)) == 2
+        with pytest.raises(StudioError, match="form 'toy' is for optimiser 'sgd': use 'layered' or 'auto' with pgd"):
+            Recipe(**{**ATTACK, "form": "toy", "optimiser": "pgd"})
 
 
 def test_a_view(photo: Path) -> None:
     seen: list[int] = []
 
     class Toy(HorizontalFlip):
-        """Counts."""
+        """Counts, and takes its time."""
+
+        passes: ClassVar[float] = 1008
 
         def __call__(self, images: torch.Tensor, *rest: Any, **more: Any) -> Any:
             seen.append(len(images))
             return super().__call__(images, *rest, **more)
 
+    class Untimed(NoArgument):
+        """Nobody has timed it."""
+
+        def __call__(self, images: torch.Tensor, _rng: torch.Generator) -> torch.Tensor:
+            return images
+
+    class Quarter(Counted):
+        """Shows a quarter, four times."""
+
+        def shown(self, seen: Shown, /) -> Shown:
+            return seen.cut(seen.scaled(0.5), copies=4)
+
     with added(VIEWS, Toy):
         flags = ["--model", "colours", "--class", "red", "--views", "toy", *FLAGS]
         assert run("class", *flags, "--out", "x.png") == 0 and seen
+        more = seconds(views="toy", views_per_step=3) - seconds(views="flip", views_per_step=3)
+        assert more == pytest.approx(3 * 1000 * 120 * 160 * Rates().pixel)
+        tab, _ = built(attack_tab, photo.parent)
+        assert tab.costly(held(tab.costly_components, attack_views="toy")).recipe.views == "toy"
+    with added(VIEWS, Untimed):
+        assert parse_views("toy").shown(Shown((10, 20))) == Shown((10, 20), 200 * UNTIMED)
+    assert Quarter().shown(Shown((10, 20))) == Shown((5, 10), 3 * 50 * 4, 4)
     assert run("class", *flags, "--out", "y.png") == 2
+
+
+# ---------------------------------------------------------------------- afterwards
 
 
 def test_a_survival(photo: Path) -> None:
     with pytest.raises(ValueError, match="toy"):
         Wish(survivals=("toy",))
-    with added(SURVIVALS, Survival("Turned.", lambda picture: picture.rotate(180))):
-        assert Wish(survivals=("toy",)).survivals == ("toy",)
-        assert in_a_menu(attack_tab, photo.parent, "jpeg-50", "Turned")
-
-
-def network(**settings: Any) -> ModelConfig:
-    return ModelConfig(class_names=("a", "b"), widths=(4, 4), blocks=(1, 1), readout_depths=(1,), **settings)
-
-
-def test_an_aggregator() -> None:
-    with pytest.raises(ValueError, match="no aggregator 'toy'"):
-        network(aggregator="toy")
-    with added(AGGREGATORS, lambda logits: logits[:, 0] + 7):
-        model = SelfEnsemble(network(aggregator="toy")).eval()
-        images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-        torch.testing.assert_close(model(images), model.readouts(images)[:, 0] + 7)
-
-
-def test_a_backbone() -> None:
-    def make(config: ModelConfig, name: str, _pretrained: bool, _file: str) -> Chain:
-        stages = [nn.Conv2d(config.stack.channels, int(name), 3), nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())]
-        return Chain(stages)
-
-    with pytest.raises(StudioError, match=r"Unknown backbone 'toy:5': use cifar-resnet, .*or timm:NAME \(a ResNet\)\."):
-        SelfEnsemble(network(backbone="toy:5"))
-    with added(BACKBONES, Backbone(make, "toy:CHANNELS")):
-        model = SelfEnsemble(network(backbone="toy:5")).eval()
-        assert model(torch.rand(2, 3, 20, 32, generator=torch.Generator().manual_seed(0))).shape == (2, 2)
-        assert sum(weight.shape[0] == 5 for weight in model.chain.parameters() if weight.ndim == 4) == 1
-        for wrong in ("toy", "cifar-resnet:5"):
-            with pytest.raises(StudioError, match=r"Unknown backbone.*or toy:CHANNELS"):
-                SelfEnsemble(network(backbone=wrong))
-
-
-def test_an_adversary_and_a_suite() -> None:
-    with added(ADVERSARIES, lambda _loss, images, _eps, _steps, _rng: images):
-        assert TrainConfig(model=network(), data="synthetic:8", adversary="toy").adversary == "toy"
-    with added(SUITES, Suite("A toy", "Plays.", SUITES["quick"].make)):
-        assert EvalConfig(model="x", data="synthetic:8", suites=("toy",)).suites == ("toy",)
-        offered = Evaluations.suites(SimpleNamespace())  # type: ignore[arg-type]
-        assert [choice.title for choice in offered if choice.name == "toy"] == ["A toy"]
-        assert json.loads(EvalConfig(model="x", data="synthetic:8", suites=("toy",)).model_dump_json())["suites"]
+    for usual in (True, False):
+        with added(SURVIVALS, Survival("Turned.", lambda picture: picture.rotate(180), usual=usual)):
+            assert Wish(survivals=("toy",)).survivals == ("toy",)
+            assert in_a_menu(attack_tab, photo.parent, "jpeg-50", "Turned")
+            tab, _ = built(attack_tab, photo.parent)
+            assert ("toy" in tab.testing.survivals.value) is usual
+            asked = ["batch", "photo.png", "--model", "colours", "--class", "red", "--victim", "colours"]
+            assert run(*asked, "--survival", "toy", *QUICK, "--out", f"out-{usual}") == 0
+            assert "Turned." in (Path(f"out-{usual}") / "report.html").read_text()
 
 
 def test_a_source_of_models(photo: Path) -> None:

@@ -16,15 +16,31 @@ Values = Mapping[Any, Any]
 
 LAYER_STEP = 0.05
 """Learning rate of signed steps on layers, whose range has no edge to be reached; that of the presets."""
+SIGNED = "pgd"
+"""What takes the place of an update rule that moves nothing but pixels."""
 
 
 def rule_fields(rule: str, perturbation: str, steps: int, usual: Recipe) -> dict[str, object]:
-    """The fields of a recipe that go with an update rule; ``usual`` has those of gradient descent."""
-    if rule == "sgd":
-        return {"momentum": usual.momentum, "learning_rate": usual.learning_rate, "step_schedule": usual.step_schedule}
+    """The fields of a recipe that go with an update rule; ``usual`` has those of presets."""
     known = OPTIMISERS[rule]
-    step = round(known.reach / steps, 5) if known.reach and perturbation == "pixel" else LAYER_STEP
+    if known.of_presets:
+        return {"momentum": usual.momentum, "learning_rate": usual.learning_rate, "step_schedule": usual.step_schedule}
+    pixels = PERTURBATIONS[perturbation].single_pixels
+    step = round(known.reach / steps, 5) if known.reach and pixels else LAYER_STEP
     return {"momentum": known.usual_momentum, "learning_rate": step, "step_schedule": "constant"}
+
+
+def kind_for(rule: str, perturbation: str) -> str:
+    """The perturbation for an update rule that was just chosen: another one, if the rule moves nothing but pixels."""
+    if not OPTIMISERS[rule].pixels_alone or PERTURBATIONS[perturbation].single_pixels:
+        return perturbation
+    return next(name for name, kind in PERTURBATIONS.items() if kind.single_pixels)
+
+
+def rule_for(perturbation: str, rule: str) -> str:
+    """The update rule for a perturbation that was just chosen: another one, if the rule moves nothing but pixels."""
+    moves = PERTURBATIONS[perturbation].single_pixels or not OPTIMISERS[rule].pixels_alone
+    return rule if moves else SIGNED
 
 
 class ChangeInput:

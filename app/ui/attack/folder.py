@@ -214,7 +214,7 @@ def attack_count(models: int, *, alone: bool) -> int:
 def leads_to_targets(recipe: Recipe) -> bool:
     """Whether attacks by a recipe lead to what a label file names as the target of each photo."""
     texts = (recipe.prompt, recipe.negative, recipe.captions)
-    return bool(recipe.classes and recipe.objective != "leave") or any(TARGET_WORD in text for text in texts)
+    return bool(recipe.classes and not recipe.leads_away) or any(TARGET_WORD in text for text in texts)
 
 
 def add_files(brought: Brought, paths: Sequence[Path], uploads: Uploads, owner: str) -> Brought:

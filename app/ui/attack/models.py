@@ -27,8 +27,6 @@ LISTS: Mapping[str, str] = {
     "imagenet": "the thousand classes of ImageNet",
 }
 """What the built-in lists of labels are called."""
-USUAL = ("jpeg-95", "jpeg-75", "jpeg-50", "half", "crop-90", "blur-1", "screenshot")
-"""What is tried at first."""
 SURVIVING = "jpeg:50-95 or resize:0.5-1 or blur:0-1.5 or identity"
 """The views through which an attack learns to survive what happens to files (EOT, arXiv 1707.07397)."""
 
@@ -143,7 +141,7 @@ class Testing:
         )
         self.survivals = gr.CheckboxGroup(
             [(survival.description.rstrip("."), name) for name, survival in SURVIVALS.items() if name != SAVED],
-            value=list(USUAL),
+            value=[name for name, survival in SURVIVALS.items() if survival.usual],
             label="What happens to the file",
             info="The saved file is looked at again after each of these.",
             elem_classes="cx-lines",

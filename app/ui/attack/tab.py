@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from app.records.params import AttackedParams, AttackParams
-from app.ui.attack.change import ChangeInput, rule_fields
+from app.ui.attack.change import ChangeInput, kind_for, rule_fields, rule_for
 from app.ui.attack.describing import DescribingInput
 from app.ui.attack.folder import FolderInput
 from app.ui.attack.models import FIRST_WISH, Surrogates, Testing
@@ -35,12 +35,12 @@ from app.ui.widgets.seed import SeedInput
 from app.ui.wiring.guard import QUICK, Updates, guarded
 from app.ui.wiring.services import Studio
 from app.visitors.uploads import Kept
-from generator.optimisers.registry import OPTIMISERS
+from generator.objectives.classes import AWAY
 from generator.recipes.presets import from_preset
 from generator.recipes.recipe import Recipe
 
 TITLE_LENGTH = 60
-NO_AIM = {"objective": "leave", "classes": (), "norm": "linf", "eps": 0.03, "target_views": "", "model_weights": ()}
+NO_AIM = {"objective": AWAY, "classes": (), "norm": "linf", "eps": 0.03, "target_views": "", "model_weights": ()}
 """Stands for what an attack leads to, which costs no time."""
 ATTACKED = "lite0"
 """The model that is attacked unless another is chosen: it sees what real photos show, and has no defence."""
@@ -262,7 +262,7 @@ class AttackTab:
     def at_first(self) -> Asked:
         """What the widgets ask for before anything is changed: about the example that Show me takes."""
         model = self.studio.first_model(self.start_recipe.models[0])
-        recipe = self.start_recipe.with_changes(models=(model,), objective="leave", classes=())
+        recipe = self.start_recipe.with_changes(models=(model,), objective=AWAY, classes=())
         return Asked(recipe, self.picture.first_offered(), FIRST_WISH)
 
     # ------------------------------------------------------------------ events
@@ -343,11 +343,11 @@ class AttackTab:
         self.budget.norm.input(guard(self.budget.choose), [self.budget.norm], [notice, self.budget.eps], **QUICK)
 
         def choose_rule(rule: str, perturbation: str, preset: str | None, steps: float | None) -> Updates:
-            kind = "pixel" if OPTIMISERS[rule].pixels_alone else perturbation
+            kind = kind_for(rule, perturbation)
             return {self.change.perturbation: kind, **step_sizes(rule, kind, preset, steps)}
 
         def choose_kind(rule: str, perturbation: str, preset: str | None, steps: float | None) -> Updates:
-            kept = "pgd" if OPTIMISERS[rule].pixels_alone and perturbation != "pixel" else rule
+            kept = rule_for(perturbation, rule)
             return {self.change.rule: kept, **step_sizes(kept, perturbation, preset, steps)}
 
         def step_sizes(rule: str, perturbation: str, preset: str | None, steps: float | None) -> Updates:
@@ -364,7 +364,7 @@ class AttackTab:
 
 def title_of(recipe: Recipe) -> str:
     """A short name for a job: ``attack towards ship``."""
-    left = recipe.classes if recipe.objective == "leave" else ()
+    left = recipe.classes if recipe.leads_away else ()
     aims = [*(() if left else recipe.classes), *([recipe.prompt] if recipe.prompt else [])]
     if recipe.target:
         aims.append("another picture")

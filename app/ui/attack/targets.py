@@ -12,6 +12,7 @@ from app.ui.widgets.picture_input import PictureInput, put_picture
 from app.ui.wiring.guard import QUICK, Updates, guarded
 from app.ui.wiring.services import Studio
 from app.visitors.uploads import Kept
+from generator.objectives.classes import AWAY, TOWARDS, leads_away
 from generator.recipes.fields import cli_fields
 from generator.recipes.recipe import Recipe
 
@@ -82,7 +83,7 @@ class ClassTargets:
         """Updates that put a recipe into the widgets; of a mixture, its first class."""
         classifiers = self._classifiers(recipe.models)
         names, differing = offered(self.studio, classifiers), are_differing(self.studio, classifiers)
-        towards = recipe.objective != "leave" and bool(recipe.classes)
+        towards = not recipe.leads_away and bool(recipe.classes)
         chosen = by_number(recipe.classes[0], names) if towards else ""
         if own_name(names, chosen):
             found = self.choice.choose(names, chosen, differing=differing)
@@ -120,10 +121,10 @@ class ClassTargets:
             {"class_weight": weight_of(values[self.weight], "class_weight")} if len(classifiers) < len(models) else {}
         )
         if values[self.goal] == LEAVE:
-            return {"classes": (), **mixed, "objective": "leave"}
+            return {"classes": (), **mixed, "objective": objective if leads_away(objective) else AWAY}
         target = self.choice.read(offered(self.studio, classifiers), *(values[one] for one in self.choice.components))
         refuse_unknown(self.studio, classifiers, [target])
-        return {"classes": (target,), **mixed, "objective": "margin" if objective == "leave" else objective}
+        return {"classes": (target,), **mixed, "objective": TOWARDS if leads_away(objective) else objective}
 
 
 class TextTargets:

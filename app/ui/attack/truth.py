@@ -53,7 +53,7 @@ class TruthInput:
 
     def fill(self, recipe: Recipe) -> Updates:
         """Updates for a recipe, which names what it leads away from."""
-        left = recipe.classes[0] if recipe.objective == "leave" and recipe.classes else None
+        left = recipe.classes[0] if recipe.leads_away and recipe.classes else None
         classes = self._classes(recipe.models)
         return {self.name: gr.Dropdown(choices=classes, value=left and by_number(left, classes))}
 

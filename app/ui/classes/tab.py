@@ -27,6 +27,7 @@ from app.ui.widgets.opened import (
 from app.ui.widgets.seed import SeedInput
 from app.ui.wiring.guard import QUICK, Updates, guarded
 from app.ui.wiring.services import Studio
+from generator.objectives.classes import usual_for_mixtures
 from generator.recipes.presets import PRESETS, from_preset, presets_of
 from generator.recipes.recipe import Recipe
 
@@ -156,8 +157,8 @@ class ClassTab:
         unit = self.unit.read(models, what, layer, channel)
         classes, weights = ((), ()) if unit else self._classes(models, (chip, menu, elsewhere), mixture)
         values = self.fields.read(advanced)
-        if len(classes) > 1 and min(weights, default=1.0) >= 0 and values.get("objective") == "logit":
-            values["objective"] = "cross_entropy"
+        if len(classes) > 1 and min(weights, default=1.0) >= 0 and "objective" in values:
+            values["objective"] = usual_for_mixtures(str(values["objective"]))
         return Recipe.model_validate(
             {
                 "task": TASK,

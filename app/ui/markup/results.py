@@ -206,7 +206,7 @@ def _verdict(
     name: str, before: Said, after: Said, recipe: Recipe, truth: str, *, attacked: bool, known: Outcome | None = None
 ) -> str:
     was, now = before.first, after.first
-    targets = recipe.classes if recipe.objective != "leave" else ()
+    targets = () if recipe.leads_away else recipe.classes
     marks = dict.fromkeys(targets, "target")
     marks.setdefault(was, "was")
     if now != was:

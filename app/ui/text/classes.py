@@ -9,6 +9,7 @@ from app.ui.widgets.class_choice import refuse_unknown
 from app.ui.widgets.forms import FormError, number, parse_mixture, write_mixture
 from app.ui.wiring.guard import Updates
 from app.ui.wiring.services import Studio
+from generator.objectives.classes import usual_for_mixtures
 from generator.recipes.recipe import Recipe
 
 
@@ -60,7 +61,7 @@ class ClassInputs:
         weight = number(values[self.weight], "Class weight", "a number, for example 1")
         classes, weights = parse_mixture(written, self.studio.class_names(classifiers[0]))
         refuse_unknown(self.studio, classifiers, classes)
-        mixed = {"objective": "cross_entropy"} if len(classes) > 1 and objective == "logit" else {}
+        mixed = {"objective": usual_for_mixtures(objective)} if len(classes) > 1 else {}
         return classifiers, {"classes": classes, "weights": weights, "class_weight": weight, **mixed}
 
     def fill(self, recipe: Recipe, classifiers: list[str]) -> Updates:

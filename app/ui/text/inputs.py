@@ -26,7 +26,7 @@ from app.ui.wiring.guard import Updates
 from app.ui.wiring.services import Studio
 from foundation.catalogue.entry import ModelInfo
 from foundation.choices import menu
-from generator.objectives.similarity import SCORES
+from generator.objectives.similarity import SCORES, has_rivals
 from generator.recipes.presets import DEFAULT_PRESET, from_preset, presets_of
 from generator.recipes.recipe import Recipe
 
@@ -196,7 +196,7 @@ class TextInputs:
             images = whole(values[self.images], "Pictures", 1, MOST_PICTURES)
         models = self.chosen_models(values)
         classifiers, asked = self.classes.read(values, str(fields["objective"]))
-        against = str(values[self.against] or "").strip() if values[self.score] == "contrastive" else ""
+        against = str(values[self.against] or "").strip() if has_rivals(values[self.score]) else ""
         recipe = Recipe.model_validate(
             {
                 "task": TASK,

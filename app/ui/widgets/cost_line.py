@@ -17,6 +17,7 @@ from app.ui.wiring.services import Studio
 from app.ui.wiring.signal import Signal
 from app.visitors.uploads import Kept
 from foundation.errors import StudioError
+from generator.objectives.classes import AWAY
 from generator.recipes.checks import may_end_early
 from generator.recipes.presets import from_preset, presets_of
 from generator.recipes.recipe import Recipe
@@ -119,7 +120,7 @@ class CostLine:
     def _preset_words(self, name: str, asked: Asked) -> str:
         kept = {field: getattr(asked.recipe, field) for field in ("models", "images", "prompt", "prompt_to")}
         if self._task == "attack":
-            kept |= {"classes": (), "objective": "leave"}
+            kept |= {"classes": (), "objective": AWAY}
         elif asked.recipe.classes:
             kept |= {"classes": asked.recipe.classes, "class_weight": asked.recipe.class_weight}
         try:

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from generator.victims.line import AT_ONCE, along, between, default_positions
-from generator.victims.victims import answers_by_image, classifier_victim
+from generator.victims.victims import classifier_victim
 from tests.generator.standins import Colours, NoisyColours, rng
 
 
@@ -39,11 +39,11 @@ def test_every_point_is_what_the_victim_says_of_it_alone(model: Colours) -> None
     """Points go through a model together, but not through one whose random numbers would be others then."""
     photo, attacked = (torch.rand(1, 3, 12, 20, generator=rng(seed)) for seed in (0, 1))
     victim = classifier_victim("c", model)
-    assert answers_by_image(victim) == (not isinstance(model, NoisyColours))
+    assert victim.by_image == (not isinstance(model, NoisyColours))
     model.batches.clear()
     line = along(victim, photo, attacked, halvings=0)
     assert len(line.points) == len(default_positions())
-    if answers_by_image(victim):
+    if victim.by_image:
         assert max(shape[0] for shape in model.batches) == AT_ONCE
     for point in line.points:
         alone = victim.look(between(photo, attacked, point.t))[0]

@@ -19,6 +19,7 @@ from foundation.jobs.store.model import JobSnapshot
 from generator.transfer.batch import REPORT_HTML
 from generator.transfer.table import CellRecord
 from generator.victims.survival import SAVED
+from generator.victims.victims import said_of
 
 Cells = Mapping[tuple[str, str], CellRecord]
 """Victim and survival -> cell of the transfer table of one attack."""
@@ -178,8 +179,8 @@ def _transfer(
 
 def _transfer_row(victim: VictimFound, attacked: bool, cell: CellRecord | None, titles: Mapping[str, str]) -> str:
     role = "attacked" if attacked else "held out"
-    if victim.kind == "zero-shot":
-        role += f", chooses from {victim.labels} texts"
+    if says := said_of(victim.kind, victim.labels):
+        role += f", {says}"
     name = f'<th scope="row">{_title(victim, titles)}<small>{markup.text(role)}</small></th>'
     if victim.why_not:
         return f'<tr>{name}<td colspan="4">{markup.text(victim.why_not)}</td></tr>'

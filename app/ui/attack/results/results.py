@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from app.handlers.findings import read_findings
-from app.records.changes import LayerPart, OctavePart
+from app.records.changes import LayerPart, LayerParts, NamedPart, NamedParts, OctavePart, OctaveParts, Parts
 from app.records.findings import AttackFindings
 from app.records.pictures import Picture, PictureResult, result_of
 from app.ui.attack.results import seeing, tables
 from app.ui.markup import charts, markup, nearness, results
 from app.ui.markup.media import Media
 from foundation.jobs.store.model import JobSnapshot
+from generator.recipes.parting import LAYERS, OCTAVES
 
 
 def attack_view(job: JobSnapshot, media: Media) -> str:
@@ -89,21 +90,24 @@ def parts_view(image: Picture, folder: Path, media: Media) -> str:
     if parts is None:
         return ""
     figures = "".join(_part(one, folder, media) for one in parts.shown)
-    words = PARTS[parts.kind].format(rest=f"{255 * parts.rest:.2f}")
-    return f'<h4>By resolution</h4><p class="cx-hint">{words}</p><div class="cx-views cx-parts">{figures}</div>'
+    words = markup.text(_says(parts).replace("{rest}", f"{255 * parts.rest:.2f}"))
+    heading = "Part by part" if isinstance(parts, NamedParts) else "By resolution"
+    return f'<h4>{heading}</h4><p class="cx-hint">{words}</p><div class="cx-views cx-parts">{figures}</div>'
 
 
-PARTS: Mapping[str, str] = {
-    "layers": "What each layer of the perturbation contributes, and how many times as strong it is shown. Together "
-    "they are the change, but for {rest}/255 at most, which saving in 8 bits rounds.",
-    "octaves": "A perturbation of single pixels has no layers. This is its change by wavelength, octave by octave "
-    "(cosine transform), and how many times as strong it is shown. Together they are the change.",
-}
-"""What the parts of a change are, by their kind."""
+def _says(parts: Parts) -> str:
+    """What the parts of a change are."""
+    match parts:
+        case LayerParts():
+            return LAYERS.says
+        case OctaveParts():
+            return OCTAVES.says
+        case NamedParts():
+            return parts.says
 
 
-def _part(one: LayerPart | OctavePart, folder: Path, media: Media) -> str:
-    name = _layer_name(one) if isinstance(one, LayerPart) else _octave_name(one)
+def _part(one: LayerPart | OctavePart | NamedPart, folder: Path, media: Media) -> str:
+    name = _name(one)
     if one.largest:
         size = f"at most {255 * one.largest:.2g}/255, shown {charts.number(one.factor)} times as strong"
     else:
@@ -113,6 +117,16 @@ def _part(one: LayerPart | OctavePart, folder: Path, media: Media) -> str:
         f"<figure>{markup.picture(url, f'The change, {name}: {size}')}"
         f"<figcaption><b>{markup.text(name)}</b><br>{markup.text(size)}</figcaption></figure>"
     )
+
+
+def _name(one: LayerPart | OctavePart | NamedPart) -> str:
+    match one:
+        case LayerPart():
+            return _layer_name(one)
+        case OctavePart():
+            return _octave_name(one)
+        case NamedPart():
+            return one.title
 
 
 def _layer_name(one: LayerPart) -> str:

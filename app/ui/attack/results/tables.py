@@ -9,6 +9,7 @@ from app.records.findings import AnswerFound, Asked, AttackFindings, RowFound, V
 from app.ui.markup import charts, markup
 from app.ui.markup.results import COLOURS
 from generator.transfer.outcome import Outcome
+from generator.victims.victims import said_of
 
 SAVED = "saved"
 MEASURED = "Measured on the saved 8-bit file."
@@ -67,8 +68,8 @@ def _rule(question: Asked) -> str:
 
 def _transfer_row(victim: VictimFound, row: RowFound | None, question: Asked, titles: Mapping[str, str]) -> str:
     role = "attacked" if victim.attacked else "held out"
-    if victim.kind == "zero-shot":
-        role += f", chooses from {victim.labels} texts. {victim.note}".rstrip(". ")
+    if says := said_of(victim.kind, victim.labels):
+        role += f", {says}. {victim.note}".rstrip(". ")
     name = (
         f'<th scope="row">{markup.text(titles.get(victim.model, victim.model))}<small>{markup.text(role)}</small></th>'
     )
