@@ -148,9 +148,9 @@ def sections() -> dict[str, Iterable[Row]]:
         "Update rules (`--optimiser`)": of({name: rule.make for name, rule in OPTIMISERS.items()}),
         "How steps change (`--step-schedule`)": of(dict(SCHEDULES)),
         "Attacks as they were published (`generator attack --preset`)": _published(),
-        "Attacks of evaluations (`robust_model evaluate`)": of(dict(ATTACKS)),
+        "Attacks of evaluations (`robust_model evaluate`)": of({name: kind.run for name, kind in ATTACKS.items()}),
         "Adversaries of training (`--set adversary=...`)": of(dict(ADVERSARIES)),
-        "Aggregators (`--aggregator`)": of(dict(AGGREGATORS)),
+        "Aggregators (`--aggregator`)": of({name: getattr(one, "combine", one) for name, one in AGGREGATORS.items()}),
         "Classifiers that are here": _classifiers(),
         "CLIP models: the one that ships, and those of the list of downloads": _encoders(),
     }

@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Generic, Literal, TypeVar
 
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
+from foundation.choices import OneOf
 from foundation.command_line.arguments import MOST_SEED
 from foundation.progress import Progress, silent
 from robust_model.attacks import Defence, PassCount
 from robust_model.data.datasets import LabelledImages
 from robust_model.evaluation.record.values import Count, Flag, Passes, Reported, Seconds
+from robust_model.networks.crossmax import crossmaxes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,15 +53,7 @@ class DataConfig(AnalysisConfig):
     batch: int = Field(100, ge=1, le=100_000)
     noise: Literal["model", "off", "fresh"] = "model"
     draws: int = Field(9, ge=1, le=10_000)
-    crossmax: Literal[
-        "",
-        "crossmax-top3",
-        "crossmax-top2",
-        "crossmax-median",
-        "crossmax-top3-votes",
-        "crossmax-top2-votes",
-        "crossmax-median-votes",
-    ] = ""
+    crossmax: Annotated[str, OneOf(crossmaxes, ("",))] = ""
 
 
 class AttackedConfig(DataConfig):

@@ -17,23 +17,9 @@ from robust_model.attacks import AttackOutcome, Defence, PassCount, PgdConfig, r
 from robust_model.attacks.answers import NO_ANSWER, named
 from robust_model.evaluation.accounting import majority
 from robust_model.evaluation.plan import generator_of
-from robust_model.networks.crossmax import AGGREGATORS
+from robust_model.networks.crossmax import AGGREGATORS, crossmaxes
 from robust_model.networks.noise import FreshNoise, Noise, SilentNoise
 
-CROSSMAXES = (
-    *("crossmax-top3", "crossmax-median", "crossmax-top2"),
-    *("crossmax-top3-votes", "crossmax-median-votes", "crossmax-top2-votes"),
-)
-TITLES = {
-    "mean": "mean",
-    "crossmax-top3": "CrossMax top-3",
-    "crossmax-top2": "CrossMax top-2",
-    "crossmax-median": "CrossMax median",
-    "crossmax-top3-votes": "CrossMax top-3, ties by votes",
-    "crossmax-top2-votes": "CrossMax top-2, ties by votes",
-    "crossmax-median-votes": "CrossMax median, ties by votes",
-    "defence": "answer",
-}
 Found = TypeVar("Found")
 
 
@@ -45,7 +31,13 @@ class ReadOut:
     title: str
 
 
-ANSWER = ReadOut("defence", TITLES["defence"])
+ANSWER = ReadOut("defence", "answer")
+
+
+def combined_by(source: str) -> ReadOut:
+    """The read-out of what combines the predictors, by its name as an attack's source."""
+    kind = crossmaxes().get(source)
+    return ANSWER if source == ANSWER.source else ReadOut(source, source if kind is None else kind.title)
 
 
 def predictors(defence: Defence) -> tuple[ReadOut, ...]:
@@ -61,7 +53,7 @@ def combinations(defence: Defence, crossmax: str = "") -> tuple[ReadOut, ...]:
     probe = _probe(defence)
     found = []
     if defence.voting(probe).shape[1] > 1:
-        found = [ReadOut(name, TITLES[name]) for name in ("mean", choose_crossmax(defence, crossmax))]
+        found = [combined_by(name) for name in ("mean", choose_crossmax(defence, crossmax))]
     answer = defence.combine(probe)
     known = (*predictors(defence), *found)
     if not any(torch.equal(source_of(defence, r.source)(probe), answer) for r in known):
@@ -80,9 +72,9 @@ def choose_crossmax(defence: Defence, name: str = "") -> str:
         AGGREGATORS[name](voters)  # says what is wrong, if anything is
         return name
     allowed = []
-    for candidate in CROSSMAXES:
+    for candidate, combine in crossmaxes().items():
         try:
-            combined = AGGREGATORS[candidate](voters)
+            combined = combine(voters)
         except StudioError:  # too few predictors
             continue
         if torch.equal(combined, defence.combine(probe)):

@@ -19,10 +19,10 @@ from robust_model.analyses import plotting
 from robust_model.analyses.base import Analysis, AnalysisReport, BudgetConfig, Material, Measured, Monitor, Table
 from robust_model.analyses.bench import (
     ANSWER,
-    TITLES,
     ReadOut,
     Workbench,
     choose_crossmax,
+    combined_by,
     over_batches,
     predictors,
 )
@@ -137,7 +137,7 @@ def _rows(config: CrossmaxConfig, material: Material) -> list[_Row]:
         ]
     # The paper combines a network's predictors by top-k, and equal networks by the median.
     crossmax = choose_crossmax(together, config.crossmax or ("crossmax-median" if len(networks) > 1 else ""))
-    mean, cross = (ReadOut(name, TITLES[name]) for name in ("mean", crossmax))
+    mean, cross = combined_by("mean"), combined_by(crossmax)
     return [
         *alone,
         _Row(mean.title, ReadAs(together, mean.source), {"directly": ANSWER, "through CrossMax": cross}),

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from robust_model.analyses import plotting
 from robust_model.analyses.base import Analysis, AnalysisReport, AttackedConfig, Material, Measured, Monitor, Table
-from robust_model.analyses.bench import ANSWER, TITLES, Workbench, over_batches
+from robust_model.analyses.bench import ANSWER, Workbench, combined_by, over_batches
 from robust_model.attacks import PgdConfig, source_of
 from robust_model.evaluation.accounting import proportion
 from robust_model.evaluation.plan import generator_of
@@ -115,7 +115,7 @@ def measure(config: EpsilonConfig, material: Material, monitor: Monitor) -> Meas
     monitor.complete &= not ladder.stopped
     monitor.passes += ladder.passes
     curves = {
-        f"attack on {TITLES.get(source, source)}": _points(curve.points)
+        f"attack on {combined_by(source).title}": _points(curve.points)
         for source, curve in zip(sources, swept.curves, strict=False)  # a stop may have left the last ones out
     }
     found = [[math.inf if at is None else at for at in curve.broken_at] for curve in swept.curves]

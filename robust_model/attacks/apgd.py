@@ -17,8 +17,8 @@ from pydantic import Field
 from torch import Tensor
 
 from generator.optimisers.projected import checkpoints
-from robust_model.attacks.base import AttackOutcome, Defence, Judge, PassCount, project
-from robust_model.attacks.gradients import GradientAttack, GradientConfig, Query, check_gradient_attack
+from robust_model.attacks.base import AttackKind, AttackOutcome, Defence, Judge, PassCount, project
+from robust_model.attacks.gradients import GradientAttack, GradientConfig, Query, check_gradient_attack, gradient_words
 from robust_model.attacks.losses import TARGETED
 from robust_model.networks.noise import Noise
 
@@ -187,3 +187,6 @@ def _run(attack: GradientAttack, config: ApgdConfig, start: Tensor, targets: Ten
         last[run.which] = run.best_x
     last[outcome.broken] = outcome.images[outcome.broken]
     outcome.last.append(last)
+
+
+APGD = AttackKind(ApgdConfig, apgd, "APGD", by_gradients=True, words=gradient_words)

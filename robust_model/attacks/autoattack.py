@@ -41,7 +41,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from foundation.errors import StudioError
-from robust_model.attacks.base import AttackBase, AttackOutcome, Defence, Judge, PassCount
+from robust_model.attacks.base import AttackBase, AttackKind, AttackOutcome, Defence, Judge, PassCount
 from robust_model.attacks.relay import Relay
 from robust_model.networks.noise import Noise
 
@@ -94,6 +94,17 @@ class AutoAttackConfig(AttackBase):
     def name(self) -> str:
         """AutoAttack and its version, with the attacks of a custom one."""
         return f"AutoAttack {self.version}" + (f" ({', '.join(self.attacks)})" if self.attacks else "")
+
+    @property
+    def further_effort(self) -> str:
+        return f"version {self.version}"
+
+    @property
+    def caveat(self) -> str:
+        return (
+            "AutoAttack's own figure counts an image as broken after a single wrong answer. Re-scored figures ask "
+            "again, with fresh draws; AutoAttack returns the clean image wherever it did not succeed."
+        )
 
     @property
     def gradient_eot(self) -> int:
@@ -373,3 +384,6 @@ class _ImageGradient(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return ctx.watched.back(ctx.looked, gradient), None
+
+
+AUTOATTACK = AttackKind(AutoAttackConfig, autoattack, "AutoAttack", exact=True)

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -69,6 +69,9 @@ class AttackBase(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    if TYPE_CHECKING:  # each has its own, which stands where it always stood: streams of random numbers hang on it
+        kind: str
+
     eps: float = Field(8 / 255, ge=0, le=1)
     eot: int = Field(1, ge=1)
 
@@ -81,6 +84,21 @@ class AttackBase(BaseModel):
     @abstractmethod
     def units(self) -> int:
         """How often the attack's generator yields at most."""
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether it attacks only a sample of its images, unless that pays."""
+        return False
+
+    @property
+    def further_effort(self) -> str:
+        """What else says how hard it tries, beside steps, queries, restarts, targets, repeats and EOT."""
+        return ""
+
+    @property
+    def caveat(self) -> str:
+        """What a report's numbers do not say of this attack, in sentences."""
+        return ""
 
     def check(self, defence: Defence) -> None:
         """A StudioError where this attack cannot attack the defence, for what is known of both before any pass."""
@@ -154,6 +172,35 @@ class AttackFunction(Protocol):
         judge: Judge,
         before: AttackOutcome | None = None,
     ) -> Iterator[AttackOutcome]: ...
+
+
+def _no_words(_name: str) -> str:
+    return ""
+
+
+@dataclass(frozen=True)
+class AttackKind:
+    """An attack as evaluations know it.
+
+    Attributes:
+        config: its configuration, whose field `kind` has one value, its name in `registry.ATTACKS`.
+        run: the attack.
+        title: what sentences call it.
+        by_gradients: whether it goes by gradients that are our own: what these are worth where it ended is looked at,
+            and what it does not break counts against other attacks.
+        black_box: whether it needs no gradient: what it breaks alone is a sign that gradients are masked.
+        exact: whether it believes what it sees, and must see the network itself or, in the same precision, one that is
+            equal but for rounding.
+        words: from the name of one to what it does, as a sentence; empty for another's, and where the name says so.
+    """
+
+    config: type[AttackBase]
+    run: AttackFunction
+    title: str
+    by_gradients: bool = False
+    black_box: bool = False
+    exact: bool = False
+    words: Callable[[str], str] = _no_words
 
 
 def project(x: Tensor, centre: Tensor, eps: float) -> Tensor:

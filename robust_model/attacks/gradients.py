@@ -1,5 +1,6 @@
 """What attacks by gradients share: one pass over the standing images, for loss, gradient and verdict together."""
 
+import re
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,45 @@ from robust_model.attacks.base import AttackBase, AttackOutcome, Defence, Judge,
 from robust_model.attacks.losses import LOSSES, TARGETED, Loss, check_classes
 from robust_model.attacks.noise import NoiseOverSteps, StepNoise
 from robust_model.networks.noise import Noise
+
+_SOURCES = {
+    "mean": "the mean of the read-outs",
+    "defence": "the model's own answer",
+    "predictor -1": "the deepest read-out",
+}
+_LOSSES = {
+    "ce": "by cross-entropy",
+    "margin": "by the margin to the next class",
+    "targeted": "towards each of the likeliest other classes, by margin",
+    "dlr": "by the difference-of-logits ratio",
+    "targeted-dlr": "towards each of the likeliest other classes, by the difference-of-logits ratio",
+}
+_MARKS = {
+    "continued": "it goes on from where the attack before it ended",
+    "shared noise": "one draw of the model's noise for all images of a pass",
+    "frozen noise": "every image keeps its own draw of the model's noise",
+}
+_NAME = re.compile(r"(?P<rule>APGD )?(?P<source>[\w +-]+)/(?P<loss>[\w-]+)(?: \((?P<marks>[^)]*)\))?(?: #\d+)?")
+_PREDICTOR = re.compile(r"predictor (-?\d+)")
+
+
+def gradient_words(name: str) -> str:
+    """What an attack by gradients does, by its name, as a sentence; empty for another's."""
+    match = _NAME.fullmatch(name)
+    if match is None or match["loss"] not in _LOSSES:
+        return ""
+    rule = "APGD" if match["rule"] else "PGD"
+    marks = [_MARKS[mark] for mark in (match["marks"] or "").split(", ") if mark in _MARKS]
+    what = f"{rule} on {_source_words(match['source'])}, {_LOSSES[match['loss']]}"
+    return f"{'; '.join([what, *marks])}."
+
+
+def _source_words(name: str) -> str:
+    counted = _PREDICTOR.fullmatch(name)
+    if name in _SOURCES or counted is None:
+        return _SOURCES.get(name, f"the read-outs combined by {name}")
+    number = int(counted[1])
+    return f"read-out {number + 1}, from the shallowest" if number >= 0 else f"read-out {-number}, from the deepest"
 
 
 class GradientConfig(AttackBase):

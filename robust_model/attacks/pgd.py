@@ -13,8 +13,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from robust_model.attacks.base import AttackOutcome, Defence, Judge, PassCount, project
-from robust_model.attacks.gradients import GradientAttack, GradientConfig, check_gradient_attack
+from robust_model.attacks.base import AttackKind, AttackOutcome, Defence, Judge, PassCount, project
+from robust_model.attacks.gradients import GradientAttack, GradientConfig, check_gradient_attack, gradient_words
 from robust_model.attacks.losses import TARGETED
 from robust_model.networks.noise import Noise
 
@@ -86,3 +86,6 @@ def pgd(
             yield outcome
         outcome.last.append(last)
     yield outcome
+
+
+PGD = AttackKind(PgdConfig, pgd, "PGD", by_gradients=True, words=gradient_words)

@@ -16,7 +16,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from robust_model.attacks.base import AttackBase, AttackOutcome, Defence, Judge, PassCount, project
+from robust_model.attacks.base import AttackBase, AttackKind, AttackOutcome, Defence, Judge, PassCount, project
 from robust_model.attacks.losses import margin
 from robust_model.networks.noise import Noise
 
@@ -52,6 +52,19 @@ class SquareConfig(AttackBase):
         marks = ["short"] if self.sample < 1 else []
         marks += [f"{self.repeats} repeats"] if self.repeats > 1 else []
         return "Square" + (f" ({', '.join(marks)})" if marks else "")
+
+    @property
+    def is_sampled(self) -> bool:
+        return self.sample < 1
+
+    @property
+    def caveat(self) -> str:
+        return (
+            "The short Square checks the attacks by gradients: it was given a sample of what they left standing, "
+            "and the rest only if at least 5 % of that fell. Images that it was not given count as standing under it."
+            if self.is_sampled
+            else ""
+        )
 
     @property
     def units(self) -> int:
@@ -175,3 +188,6 @@ def _squares(images: Tensor, side: int, height: float, rng: torch.Generator) -> 
     row, column = torch.arange(rows), torch.arange(columns)
     inside = ((row >= top) & (row < top + side))[:, :, None] & ((column >= left) & (column < left + side))[:, None]
     return height * _signs((count, channels, 1, 1), images, rng) * inside[:, None].to(images)
+
+
+SQUARE = AttackKind(SquareConfig, square, "Square", black_box=True)

@@ -17,12 +17,12 @@ from foundation.protocols import Foreground, JobContext
 from generator.recipes.presets import presets_of
 from robust_model.analyses import ANALYSES
 from robust_model.analyses.base import AnalysisConfig, DataConfig, Material, Stopped
-from robust_model.analyses.bench import CROSSMAXES
 from robust_model.analyses.defences import InOrder
 from robust_model.analyses.report import Found, analyse_job, write
 from robust_model.commands import EXIT_INTERRUPTED, add_threads, set_threads
 from robust_model.data.class_match import match_classes
 from robust_model.evaluation.record.config import EvalConfig, choose, evaluation_data, shape_of_images
+from robust_model.networks.crossmax import crossmaxes
 from robust_model.training.provenance import command_line
 from robust_model.weights.checkpoint import file_digest
 from robust_model.zoo.registry import KIND
@@ -49,7 +49,7 @@ OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "eot": (("--eot",), {"type": int, "help": "passes per gradient, where noise is on"}),
     "draws": (("--draws",), {"type": int, "help": "votes per answer, where noise is on"}),
     "noise": (("--noise",), {"choices": ("model", "off", "fresh"), "help": "the network's random draws"}),
-    "crossmax": (("--crossmax",), {"choices": CROSSMAXES, "help": "which CrossMax (default: the model's own)"}),
+    "crossmax": (("--crossmax",), {"help": "which CrossMax (default: the model's own)"}),
     "examples": (("--examples",), {"type": int, "help": "successful attacks to show"}),
     "preset": (("--preset",), {"choices": tuple(presets_of("class")), "help": "of the generator"}),
     "images": (("--images",), {"type": int, "help": "pictures of each class"}),
@@ -70,6 +70,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
             if name in OPTIONS:
                 flags, settings = OPTIONS[name]
                 text = settings["help"] + _default(name, field.default)
+                if name == "crossmax":
+                    settings = {**settings, "choices": tuple(crossmaxes())}
                 if settings.get("type") is int:
                     settings = {**settings, "type": whole_of(analysis.config, name)}
                 # Defaults live in the configuration alone: what nobody says does not appear among the arguments.
@@ -132,7 +134,7 @@ def load_material(
     for note in (*(note for subject in subjects for note in subject.notes), *filter(None, [data.note])):
         print(f"Note: {note}", file=sys.stderr)
     images, indices = choose(data, config.count, config.seed)
-    if not config.crossmax and len(subjects) == 1 and first.config.aggregator in CROSSMAXES:
+    if not config.crossmax and len(subjects) == 1 and first.config.aggregator in crossmaxes():
         config = config.model_copy(update={"crossmax": first.config.aggregator})
     classes = first.class_names  # whose order the labels count in, and so do the others' logits
     placed = [(n, model if model.class_names == classes else InOrder(model, classes)) for n, model in models.items()]

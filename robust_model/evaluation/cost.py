@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 
-from robust_model.attacks import GRADIENT_KINDS, Defence, PassCount
+from robust_model.attacks import ATTACKS, Defence, PassCount
 from robust_model.data.datasets import LabelledImages, LabelledSet, to_float
 from robust_model.evaluation.curves import curve_costs
 from robust_model.evaluation.engine import attacks_of, configured
@@ -59,7 +59,7 @@ def passes_of(model: Defence, config: EvalConfig, n: int) -> PassCount:
     ends = sum(
         min(AT_THE_END, config.batch, n - start) for start in range(0, n, config.batch)
     )  # at most a batch is looked at
-    looked = sum(planned.config.kind in GRADIENT_KINDS for planned in plan) * ends
+    looked = sum(ATTACKS[planned.config.kind].by_gradients for planned in plan) * ends
     attacked += look_cost(model.random) * looked
     return sum(curve_costs(model, config, n).values(), attacked)
 

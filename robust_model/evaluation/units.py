@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from robust_model.attacks import GRADIENT_KINDS, AnyAttack, AttackOutcome, Defence, PassCount, run_attack
+from robust_model.attacks import ATTACKS, AnyAttack, AttackOutcome, Defence, PassCount, run_attack
 from robust_model.attacks.answers import NO_ANSWER
 from robust_model.attacks.base import NO_PASSES
 from robust_model.data.datasets import LabelledImages, to_float
@@ -85,12 +85,12 @@ class Bench:
     journal: Journal
 
     def seen_by(self, config: AnyAttack) -> Defence:
-        """The defence as an attack sees it. AutoAttack believes what it sees: it sees no other precision."""
-        return self.exact if config.kind == "autoattack" else self.attacked
+        """The defence as an attack sees it. One that believes what it sees sees no other precision."""
+        return self.exact if ATTACKS[config.kind].exact else self.attacked
 
     @property
     def believable(self) -> bool:
-        """Whether what AutoAttack sees is the defence that is judged, not a copy that is equal but for rounding."""
+        """Whether what such an attack sees is the defence that is judged, not a copy that is equal but for rounding."""
         return self.exact is self.defence
 
     def images(self, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -280,7 +280,7 @@ def _ends(
     It is looked at for some images that still stand (and are `right`), each where one of its restarts ended.
     """
     config = task.planned.config
-    if config.kind not in GRADIENT_KINDS or not outcome.last:
+    if not ATTACKS[config.kind].by_gradients or not outcome.last:
         return None
     some = torch.nonzero(right.to(images.device) & ~outcome.broken).squeeze(1)[:AT_THE_END]
     places = torch.arange(len(some), device=images.device)

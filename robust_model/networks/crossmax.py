@@ -14,6 +14,7 @@ predictors name a class, then by their mean probability. Where there is no tie t
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -101,17 +102,43 @@ def mean_probability(logits: Tensor) -> Tensor:
     return torch.logsumexp(logits.log_softmax(dim=2), dim=1) - math.log(logits.shape[1])
 
 
+@dataclass(frozen=True)
+class CrossMax:
+    """An aggregator that is a CrossMax, as analyses compare it with the mean.
+
+    Attributes:
+        combine: from logits [B, N, C] to [B, C].
+        title: in their tables and figures.
+        but_for_ties: the name of the one that it is wherever no classes tie; empty for one whose ties are not settled.
+    """
+
+    combine: Aggregator
+    title: str
+    but_for_ties: str = ""
+
+    def __call__(self, logits: Tensor) -> Tensor:
+        """Combine logits [B, N, C] to [B, C]."""
+        return self.combine(logits)
+
+
 AGGREGATORS: dict[str, Aggregator] = {
-    "crossmax-top3": top3,
-    "crossmax-top2": top2,
-    "crossmax-median": median,
-    "crossmax-top3-votes": settled(top3),
-    "crossmax-top2-votes": settled(top2),
-    "crossmax-median-votes": settled(median),
+    "crossmax-top3": CrossMax(top3, "CrossMax top-3"),
+    "crossmax-median": CrossMax(median, "CrossMax median"),
+    "crossmax-top2": CrossMax(top2, "CrossMax top-2"),
+    "crossmax-top3-votes": CrossMax(settled(top3), "CrossMax top-3, ties by votes", "crossmax-top3"),
+    "crossmax-median-votes": CrossMax(settled(median), "CrossMax median, ties by votes", "crossmax-median"),
+    "crossmax-top2-votes": CrossMax(settled(top2), "CrossMax top-2, ties by votes", "crossmax-top2"),
     "mean": mean,
     "mean-probability": mean_probability,
     "last": last,
 }
+"""Every aggregator by its name. Of those that are a CrossMax, analyses take the first that there are enough predictors
+for."""
+
+
+def crossmaxes() -> dict[str, CrossMax]:
+    """Those that are a CrossMax, by name."""
+    return {name: kind for name, kind in AGGREGATORS.items() if isinstance(kind, CrossMax)}
 
 
 def find_aggregator(name: str, predictors: int) -> Aggregator:

@@ -1,6 +1,6 @@
 """A report's numbers in words: what the HTML page, the Markdown table and the comparison all say alike."""
 
-from robust_model.attacks import AnyAttack, AutoAttackConfig, SquareConfig
+from robust_model.attacks import ATTACKS
 from robust_model.evaluation.record.schema import AttackReport, EvaluationReport
 from robust_model.evaluation.record.values import Passes, Proportion
 
@@ -55,15 +55,10 @@ def effort(attack: AttackReport) -> str:
         for count, word in counts
         if count is not None
     ]
-    if _is_sampled(config) and attack.attacked is not None:
+    if config.is_sampled and attack.attacked is not None:
         parts.append(f"of a sample: {attack.attacked:,} images")
     parts += [f"EOT {config.eot}"] if config.eot > 1 else []
-    parts += [f"version {config.version}"] if isinstance(config, AutoAttackConfig) else []
-    return ", ".join(parts)
-
-
-def _is_sampled(config: AnyAttack) -> bool:
-    return isinstance(config, SquareConfig) and config.sample < 1
+    return ", ".join([*parts, *filter(None, [config.further_effort])])
 
 
 def named(attack: AttackReport) -> str:
@@ -148,16 +143,8 @@ def caveats(report: EvaluationReport) -> list[str]:
             "Attacks marked “after those above” met only images that the attacks before them had left standing: their "
             "accuracy is what is left after all of them, and no measure of their own strength."
         )
-    if any(_is_sampled(attack.config) for attack in report.attacks):
-        said.append(
-            "The short Square checks the attacks by gradients: it was given a sample of what they left standing, "
-            "and the rest only if at least 5 % of that fell. Images that it was not given count as standing under it."
-        )
-    if any(attack.config.kind == "autoattack" for attack in report.attacks):
-        said.append(
-            "AutoAttack's own figure counts an image as broken after a single wrong answer. Re-scored figures ask "
-            "again, with fresh draws; AutoAttack returns the clean image wherever it did not succeed."
-        )
+    for kind in ATTACKS:
+        said += dict.fromkeys(a.config.caveat for a in report.attacks if a.config.kind == kind and a.config.caveat)
     if report.samples:
         said.append("The sample images are the first that each attack broke, not typical ones.")
     return said

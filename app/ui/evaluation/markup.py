@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 
 from app.evaluation.order import Cost, DataChoice, KnownReport, LabelledUpload, SuiteChoice
 from app.ui.markup import markup
-from app.ui.markup.attack_words import attack_words
 from app.ui.markup.media import Media
 from app.ui.markup.stage import STATE_WORDS
 from app.visitors.uploads import Uploads
 from foundation.jobs.store.model import JobSnapshot, JobStatus
 from foundation.progress import with_amount
+from robust_model.attacks import attack_words
 from robust_model.evaluation.record.schema import EvaluationReport
 from robust_model.evaluation.record.values import Proportion
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from app.evaluation.order import Headline, ReportFiles, ShippedReport
 from app.ui.evaluation.markup import WORDS, interval_words, range_bar, share
 from app.ui.markup import markup
-from app.ui.markup.attack_words import attack_words
 from app.ui.markup.media import Media
 from app.ui.markup.results import file_stem
 from app.ui.markup.stage import when
 from app.ui.wiring.services import Comparison, Difference
 from foundation.jobs.store.model import JobSnapshot, JobStatus
+from robust_model.attacks import attack_words
 from robust_model.evaluation.record.schema import EvaluationReport
 from robust_model.evaluation.record.values import Proportion
 

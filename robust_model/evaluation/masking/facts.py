@@ -4,8 +4,10 @@ A difference counts if an exact test puts it beyond chance (p < `ALPHA`) and it 
 that are right when clean.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from robust_model.attacks import ATTACKS, AttackKind
 from robust_model.evaluation.record.schema import AttackReport, EvaluationReport, Verdict
 from robust_model.evaluation.record.values import Numbers
 
@@ -19,8 +21,6 @@ UPHILL = 0.9
 """The share of images on which a smooth defence's gradient leads uphill (see `diagnostics`)."""
 LARGE_EPS = 0.5
 """The L-inf budget that makes every image constant grey, so that no defence can stand."""
-
-BLACK_BOX_KINDS = ("square",)
 
 Result = tuple[Verdict, str, Numbers]
 
@@ -42,9 +42,9 @@ class Facts:
         """The report's attacks, those with results per image."""
         return [a for a in self.report.attacks if a.name in self.broken]
 
-    def names(self, kinds: tuple[str, ...]) -> list[str]:
-        """The names of the attacks of these kinds."""
-        return [a.name for a in self.attacks if a.config.kind in kinds]
+    def of_kinds(self, which: Callable[[AttackKind], bool]) -> list[AttackReport]:
+        """The attacks of some kinds."""
+        return [a for a in self.attacks if which(ATTACKS[a.config.kind])]
 
     def matters(self, difference: int, p: float) -> bool:
         """Whether a difference of so many images, with this p, is beyond chance and large enough."""

@@ -6,7 +6,7 @@ See `masking` for their names and sources, `facts` for what counts, `diagnostics
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from robust_model.attacks import ApgdConfig, PgdConfig
+from robust_model.attacks import GradientConfig
 from robust_model.attacks.losses import CROSS_ENTROPY
 from robust_model.evaluation.masking.facts import (
     ALPHA,
@@ -65,7 +65,7 @@ def _first_steps(facts: Facts, *, entropy: bool) -> list[Place]:
         Place(f"in the first step of '{a.name}'", a.zero_gradients, a.attacked, 1 / a.attacked)
         for a in facts.attacks
         if a.zero_gradients is not None and a.attacked
-        if isinstance(a.config, PgdConfig | ApgdConfig) and (a.config.loss == CROSS_ENTROPY) is entropy
+        if isinstance(a.config, GradientConfig) and (getattr(a.config, "loss", "") == CROSS_ENTROPY) is entropy
     ]
 
 

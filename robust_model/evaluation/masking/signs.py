@@ -3,12 +3,11 @@
 See `masking` for their names and sources, `facts` for what counts, `gradient_signs` for those that gradients show.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from robust_model.attacks import GRADIENT_KINDS, GradientConfig
+from robust_model.attacks import ATTACKS, GradientConfig
 from robust_model.evaluation.masking.facts import (
     ALPHA,
-    BLACK_BOX_KINDS,
     CHANCE,
     EFFECT,
     LARGE_EPS,
@@ -21,13 +20,15 @@ from robust_model.evaluation.masking.facts import (
 from robust_model.evaluation.masking.significance import at_least, mcnemar_greater
 from robust_model.evaluation.record.schema import AttackReport, Axis, EvaluationReport
 from robust_model.evaluation.record.values import Numbers
-from robust_model.networks.crossmax import AGGREGATORS
+from robust_model.networks.crossmax import AGGREGATORS, crossmaxes
 
 
 def _direct_sources(report: EvaluationReport) -> set[str]:
     """The names of sources whose logits are the defended answer itself."""
     own = report.defence.aggregator
-    direct = {"defence", own, own.removesuffix("-votes")}  # votes only settle ties
+    direct = {"defence", own}
+    if own in crossmaxes():  # votes only settle ties
+        direct.add(crossmaxes()[own].but_for_ties or own)
     predictors = len(report.clean_by_readout)
     if predictors <= 1 or report.defence.voters == 1:  # one voter: whatever combines it, it is the answer
         direct |= {*AGGREGATORS, "predictor -1", f"predictor {predictors - 1}"}
@@ -65,22 +66,30 @@ def transfer_beats_direct(facts: Facts) -> Result:
 
 
 def black_box_beats_white_box(facts: Facts) -> Result:
-    """Images that Square breaks and no gradient attack does."""
-    white, black = facts.names(GRADIENT_KINDS), facts.names(BLACK_BOX_KINDS)
+    """Images that attacks without gradients break, such as Square, and no gradient attack does."""
+    white, black = facts.of_kinds(lambda kind: kind.by_gradients), facts.of_kinds(lambda kind: kind.black_box)
     if not white or not black:
         return untested("Needs gradient attacks and Square on the same images (suite adaptive, square, or thorough).")
-    by_white = frozenset[int]().union(*(facts.broken[name] for name in white))
-    more = len(frozenset[int]().union(*(facts.broken[name] for name in black)) - by_white)
+    by_white = frozenset[int]().union(*(facts.broken[attack.name] for attack in white))
+    more = len(frozenset[int]().union(*(facts.broken[attack.name] for attack in black)) - by_white)
     p = mcnemar_greater(more, 0)
-    given = (a.attacked for a in facts.attacks if a.name in black)
+    given = (attack.attacked for attack in black)
     asked = sum(len(facts.images) if count is None else count for count in given)
     evidence = (
-        f"Square, which sees no gradient, breaks {share(more, len(facts.images))} that none of the {len(white)} "
+        f"{_blind(black)} {share(more, len(facts.images))} that none of the {len(white)} "
         f"gradient attacks broke; these broke {len(by_white)}, and it was given {asked} (exact McNemar, p = {p:.2g})."
     )
     numbers: Numbers = {"only_black_box": more, "white_box": len(by_white), "p": p, "images": len(facts.images)}
     numbers["given"] = asked
     return verdict_of(facts.matters(more, p)), evidence, numbers
+
+
+def _blind(attacks: Sequence[AttackReport]) -> str:
+    """Attacks by the titles of their kinds, as the beginning of a sentence on what they break."""
+    titles = list(dict.fromkeys(ATTACKS[attack.config.kind].title for attack in attacks))
+    if len(titles) == 1:
+        return f"{titles[0]}, which sees no gradient, breaks"
+    return f"{', '.join(titles[:-1])} and {titles[-1]}, which see no gradients, break"
 
 
 def accuracy_stays_above_zero(facts: Facts) -> Result:

@@ -6,11 +6,11 @@ added is a `Maybe`, which the reports on disk lack; any other change is a new `S
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self, TypeAlias, get_args
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
-from robust_model.attacks import AnyAttack, PgdConfig
+from robust_model.attacks import ATTACKS, AnyAttack, PgdConfig
 from robust_model.evaluation.record.config import EvalConfig
 from robust_model.evaluation.record.values import (
     Count,
@@ -36,7 +36,6 @@ SCHEMA = 2
 """The version of the report."""
 Verdict: TypeAlias = Literal["found", "not found", "not tested"]
 Axis: TypeAlias = Literal["eps", "steps", "eot"]
-_ATTACKS: tuple[type[BaseModel], ...] = get_args(get_args(AnyAttack)[0])
 
 
 def _whole(value: object, kind: type[BaseModel]) -> object:
@@ -50,8 +49,8 @@ def _whole(value: object, kind: type[BaseModel]) -> object:
 
 def _whole_attack(value: object) -> object:
     wanted = value.get("kind") if isinstance(value, Mapping) else None
-    kind = next((kind for kind in _ATTACKS if kind.model_fields["kind"].default == wanted), None)
-    return value if kind is None else _whole(value, kind)
+    kind = ATTACKS.get(wanted) if isinstance(wanted, str) else None
+    return value if kind is None else _whole(value, kind.config)
 
 
 def _whole_config(value: object) -> object:

@@ -16,7 +16,6 @@ from app.ui.attack import models as attack_models
 from app.ui.blocks import PageBlocks
 from app.ui.evaluation.markup import figures
 from app.ui.markup import results
-from app.ui.markup.attack_words import attack_words
 from app.ui.markup.media import Media
 from app.ui.widgets.budget import BudgetInput
 from app.ui.widgets.forms import FormError, RecipeFields, advanced_fields, number, whole
@@ -28,6 +27,7 @@ from foundation.images.files import save_png
 from foundation.images.picture_notes import ANIMATED, TRANSPARENT, picture_notes
 from generator.recipes.recipe import Recipe
 from generator.victims.survival import SAVED, SURVIVALS
+from robust_model.attacks import attack_words
 from robust_model.evaluation.record.reading import as_report
 from robust_model.evaluation.suites import SUITES, Budget
 from tests.app.ui.test_ui_markup import snapshot
