@@ -44,7 +44,7 @@ def _started(argv: Sequence[str] | None) -> int:
 
         return command.main(words[1:], __version__)
     asked = words[:1] == ["settings"]
-    arguments = _parser().parse_args(words[1:] if asked else words)
+    arguments = build_parser().parse_args(words[1:] if asked else words)
     found = effective(arguments)
     settings = found.settings
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -84,7 +84,7 @@ def _without_proxies() -> Iterator[None]:
         os.environ.update(hidden)
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog=called("app"),
         description="CrossMax Studio in the browser.",

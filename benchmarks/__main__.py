@@ -32,7 +32,7 @@ QUICK_REPEATS, REPEATS = 1, 5
 QUICK_SECONDS, SECONDS = 0.5, 60.0
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -90,7 +90,7 @@ def _run_one(name: str, benchmark: Benchmark, report: Report, folder: Path) -> N
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what is asked for; print the tables, and where they lie."""
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     if options.list:
         print(listed())
         return 0

@@ -184,7 +184,7 @@ def verdict(eps: float, loss: str, results: dict[str, Result]) -> str:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m benchmarks.apgd_passes", description=__doc__.split("\n")[0])
     parser.add_argument(
         "--model", default="undefended-cifar10", help="its noise is switched off (default: %(default)s)"
@@ -212,7 +212,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     model = load_subject(options.model, options.device).model.with_noise("off")
     images, labels, drawn = prepare(model, options.data, options.n, options.seed, options.device)
     described = machine()

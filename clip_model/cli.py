@@ -33,7 +33,7 @@ from robust_model.training.provenance import command_line, record_provenance
 from robust_model.zoo.catalogue import OpenModels, open_catalogue
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = Parser(
         prog=called("clip_model"), description="The small CLIP that ships: train it, export it, measure it."
     )
@@ -155,7 +155,7 @@ def main(argv: Sequence[str], *, foreground: Foreground, open_models: OpenModels
     `open_models` is asked for the catalogue where a model is named.
     """
     words = list(argv)
-    return answered(lambda: _run(_parser().parse_args(words), words, foreground, open_models), label="error: ")
+    return answered(lambda: _run(build_parser().parse_args(words), words, foreground, open_models), label="error: ")
 
 
 def _run(args: argparse.Namespace, words: list[str], foreground: Foreground, open_models: OpenModels) -> int:

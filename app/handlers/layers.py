@@ -94,7 +94,7 @@ class SavedLayers:
 
         Of layers that were kept as sums of bands, a whole band is on if one of its resolutions is.
         """
-        shown = _load(folder, index)
+        shown = load_shown(folder, index)
         image = (shown.bound.on_grey if on_grey else shown.bound).apply(shown.layers.add_up(keep))
         return to_pil(image)[0]
 
@@ -134,7 +134,7 @@ class _Shown:
 
 
 @lru_cache(maxsize=2)
-def _load(folder: Path, index: int) -> _Shown:
+def load_shown(folder: Path, index: int) -> _Shown:
     """The picture's layers as they were in the end. Kept, because a page asks for many combinations in a row."""
     with safe_open(layer_path(folder, index), framework="pt") as file:
         facts = file.metadata()

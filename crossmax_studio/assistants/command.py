@@ -22,10 +22,10 @@ TOKEN_VARIABLE = "CROSSMAX_STUDIO_TOKEN"
 
 def main(argv: Sequence[str], version: str) -> int:
     """Serve tools until the assistant closes the streams; 2 for a refusal, which is printed as a sentence."""
-    return answered(lambda: _serve(_parser().parse_args(argv), version))
+    return answered(lambda: _serve(build_parser().parse_args(argv), version))
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog=f"{called('app')} mcp",
         description="CrossMax Studio as tools for an assistant, by the Model Context Protocol over standard input and "

@@ -31,10 +31,10 @@ def asks_what_there_is(argv: Sequence[str]) -> bool:
 
 def print_what_there_is() -> None:
     """Print what `--help` says."""
-    _parser().print_help()
+    build_parser().print_help()
 
 
-def _parser() -> Parser:
+def build_parser() -> Parser:
     """A parser that knows the commands by name alone."""
     parser = Parser(prog=called("generator"), description=DESCRIPTION)
     commands = parser.add_subparsers(dest="command", required=True)

@@ -45,7 +45,7 @@ def main(
     """
 
     def work() -> int:
-        arguments = _parser().parse_args(argv)
+        arguments = build_parser().parse_args(argv)
         _spell_out(arguments)
         load = by_origin(arguments, load_model, load_typed or load_model)
         match arguments.command:
@@ -79,7 +79,7 @@ def _spell_out(arguments: argparse.Namespace) -> None:
         arguments.model = spelled(arguments.model, kind)
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     parser = Parser(prog=called("generator"), description=DESCRIPTION)
     commands = parser.add_subparsers(dest="command", required=True)
     drawn = commands.add_parser("text", help=COMMANDS["text"], allow_abbrev=False)

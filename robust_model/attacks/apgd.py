@@ -62,7 +62,7 @@ class ApgdConfig(GradientConfig):
 
 
 @dataclass
-class _Run:
+class ApgdRun:
     """One restart, for the M images that still stand; every field is per image.
 
     `which`: their indices in the batch; `x`, `before`: the current and the previous iterate, with `loss` and
@@ -166,7 +166,7 @@ def _run(attack: GradientAttack, config: ApgdConfig, start: Tensor, targets: Ten
     outcome, alive = attack.outcome, attack.outcome.standing()
     periods = {b: b - a for a, b in pairwise((0, *checkpoints(config.steps)))}
     last = start.clone()
-    run: _Run | None = None
+    run: ApgdRun | None = None
     for step in range(config.steps + 1):
         if not len(alive):
             break
@@ -174,7 +174,7 @@ def _run(attack: GradientAttack, config: ApgdConfig, start: Tensor, targets: Ten
         x = start[alive] if run is None else run.next_point(clean, config.eps, first=step == 1)
         found = attack.query(x, alive, targets)
         if run is None:
-            run = _Run.begin(alive, x, found, config.eps)
+            run = ApgdRun.begin(alive, x, found, config.eps)
         else:
             run.advance(x, found)
         if step in periods:

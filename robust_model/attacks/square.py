@@ -141,12 +141,12 @@ def _search(
             if not len(alive):
                 break
             if query == 0:
-                change = _stripes(images, config.eps, rng)
+                change = stripes(images, config.eps, rng)
             else:
                 side = side_of_square(query, config, *images.shape[2:])
-                change = _squares(images, side, 2 * config.eps, rng)
+                change = squares(images, side, 2 * config.eps, rng)
             x = project(best[alive] + change[alive], images[alive], config.eps)
-            found = _score(defence, x, labels[alive], noise, config.repeats)
+            found = score_of(defence, x, labels[alive], noise, config.repeats)
             outcome.passes += PassCount(forward=len(x) * config.repeats)
             better = found > score[alive]
             best[alive[better]], score[alive[better]] = x[better], found[better]
@@ -159,7 +159,7 @@ def _search(
         best[outcome.broken] = outcome.images[outcome.broken]
 
 
-def _score(defence: Defence, x: Tensor, labels: Tensor, noise: Noise, repeats: int) -> Tensor:
+def score_of(defence: Defence, x: Tensor, labels: Tensor, noise: Noise, repeats: int) -> Tensor:
     """The margin of the best wrong class over the label, the mean over `repeats` passes: [M]."""
     with torch.no_grad():
         logits = defence.combine(defence.readouts(x.repeat(repeats, 1, 1, 1), noise))
@@ -171,13 +171,13 @@ def _signs(shape: tuple[int, ...], images: Tensor, rng: torch.Generator) -> Tens
     return (2 * torch.randint(2, shape, generator=rng) - 1).to(images)
 
 
-def _stripes(images: Tensor, height: float, rng: torch.Generator) -> Tensor:
+def stripes(images: Tensor, height: float, rng: torch.Generator) -> Tensor:
     """A change [B, 3, H, W] of vertical stripes, one pixel wide, each channel of each stripe +height or -height."""
     count, channels, rows, columns = images.shape
     return height * _signs((count, channels, 1, columns), images, rng).expand(-1, -1, rows, -1)
 
 
-def _squares(images: Tensor, side: int, height: float, rng: torch.Generator) -> Tensor:
+def squares(images: Tensor, side: int, height: float, rng: torch.Generator) -> Tensor:
     """A change [B, 3, H, W] that is zero outside one square per image, and +height or -height per channel within.
 
     All positions at which the square lies within the image are equally likely.

@@ -32,7 +32,7 @@ from robust_model.zoo.registry import KIND
 from robust_model.zoo.sources import find_ours
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = Parser(
         prog=called("robust_model"), description="The multi-resolution CrossMax classifier: train it, measure it."
     )
@@ -173,7 +173,7 @@ def main(argv: Sequence[str], *, foreground: Foreground, open_models: OpenModels
     `open_models` is asked for the catalogue by commands that take models.
     """
     words = list(argv)
-    return answered(lambda: _run(_parser().parse_args(words), words, foreground, open_models), label="error: ")
+    return answered(lambda: _run(build_parser().parse_args(words), words, foreground, open_models), label="error: ")
 
 
 def _run(args: argparse.Namespace, words: list[str], foreground: Foreground, open_models: OpenModels) -> int:

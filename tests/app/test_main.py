@@ -86,6 +86,7 @@ def started(data: Path, environment: dict[str, str], *options: str) -> tuple[sub
     raise AssertionError("".join(said))
 
 
+@pytest.mark.slow
 def test_it_starts_under_proxies_and_ends_quickly(tmp_path: Path) -> None:
     """F4: no proxy variable keeps it from starting, whatever it names. S15: SIGTERM ends it within seconds."""
     dead = {

@@ -47,6 +47,7 @@ class Says(torch.nn.Module):
         return -torch.arange(len(self.class_names)).float().repeat(len(images), 1)
 
 
+@pytest.mark.slow
 def test_prompts_that_ship_are_known_to_imagenet() -> None:
     prompts = read_prompts()
     assert len(prompts) == len({prompt.told for prompt in prompts}) == 60

@@ -24,11 +24,11 @@ class _Seen(Exception):
 
 
 def parser_of(path: Path, monkeypatch: pytest.MonkeyPatch) -> argparse.ArgumentParser:
-    """The parser that a module's `_parser` makes, or its `main` hands the command line to."""
+    """The parser that a module's `build_parser` makes, or its `main` hands the command line to."""
     name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
     module = importlib.import_module(name)
-    if hasattr(module, "_parser"):
-        found = module._parser()
+    if hasattr(module, "build_parser"):
+        found = module.build_parser()
         assert isinstance(found, argparse.ArgumentParser)
         return found
     seen: list[argparse.ArgumentParser] = []

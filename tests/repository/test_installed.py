@@ -18,6 +18,8 @@ from foundation.command_line import program
 from foundation.images.files import load_image
 from tests.sources import ROOT
 
+pytestmark = pytest.mark.slow
+
 PACKAGES = ("app", "clip_model", "crossmax_studio", "foundation", "generator", "robust_model")
 NEEDED = ("pyproject.toml", "README.md", "LICENSE", "requirements.txt")
 NEW_ENOUGH = (77, 0)

@@ -93,11 +93,11 @@ def run_generator(argv: Sequence[str]) -> int:
 
 
 COMMANDS = [
-    *leaves(generator_cli._parser(), run_generator),
-    *leaves(robust_cli._parser(), lambda argv: robust_cli.main(argv, foreground=Loud())),
-    *leaves(clip_cli._parser(), lambda argv: clip_cli.main(argv, foreground=Loud(), open_models=open_catalogue)),
-    *leaves(app_main._parser(), app_main.main),
-    *leaves(assistants._parser(), lambda argv: assistants.main(argv, "test")),
+    *leaves(generator_cli.build_parser(), run_generator),
+    *leaves(robust_cli.build_parser(), lambda argv: robust_cli.main(argv, foreground=Loud())),
+    *leaves(clip_cli.build_parser(), lambda argv: clip_cli.main(argv, foreground=Loud(), open_models=open_catalogue)),
+    *leaves(app_main.build_parser(), app_main.main),
+    *leaves(assistants.build_parser(), lambda argv: assistants.main(argv, "test")),
 ]
 FLAGS = [(c, action) for c in COMMANDS for action in c.parser._actions if action.type in READ + WRITTEN]
 NEEDED = {
@@ -229,6 +229,7 @@ def test_full_and_closed_disks_are_found_before_the_work(
     assert everything(place) == before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(TIMES == 1, reason="takes minutes: before a release (scripts/prerelease.py)")
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_commands_refuse_as_programs(command: Command, place: Path) -> None:

@@ -16,6 +16,8 @@ import pytest
 import crossmax_studio
 from tests.site_building import PARTS, ROOT, build
 
+pytestmark = pytest.mark.slow
+
 for part in PARTS:
     pytest.importorskip(part)
 

@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+import pytest
 from torch import Tensor
 
 from foundation.files.shipped import ASSETS
@@ -11,6 +12,8 @@ from generator.production.production import output_paths, produce
 from generator.recipes.presets import from_preset
 from generator.recipes.recipe import Recipe
 from robust_model.zoo.catalogue import open_catalogue
+
+pytestmark = pytest.mark.slow
 
 PHOTOS = tuple(sorted((ASSETS / "photos").glob("*.png")))
 PICTURES = (*PHOTOS, *sorted((ASSETS / "examples").glob("*.png")))

@@ -13,6 +13,8 @@ from generator.synthesis.synthesis import synthesise
 from robust_model.zoo.catalogue import open_catalogue
 from tests.loading import load_model
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "tiny-clip"
 VOCABULARY = json.loads((FOLDER / "vocabulary.json").read_text(encoding="utf-8"))
 THINGS = [thing["names"][0] for thing in VOCABULARY["things"]]

@@ -10,6 +10,8 @@ from generator.recipes.presets import from_preset
 from generator.synthesis.synthesis import synthesise
 from tests.loading import load_model
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
 
 

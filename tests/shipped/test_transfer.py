@@ -22,6 +22,8 @@ from foundation.files.shipped import ASSETS
 from generator.classes.labels import TEMPLATES
 from tests.loading import load_model
 
+pytestmark = pytest.mark.slow
+
 PHOTO = ASSETS / "examples" / "ship.png"
 CLASSIFIERS = ("crossmax-cifar10", "crossmax-plain-cifar10", "undefended-cifar10")
 RANDOM, DRAWS = "crossmax-plain-cifar10", 64

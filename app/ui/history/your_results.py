@@ -251,7 +251,7 @@ class YourResults:
     def _export(self, owner: str, chosen: Sequence[str]) -> str:
         titles = self.studio.titles()
         jobs = [job for job in self.history.all(owner) if job.id in set(chosen) and job.status.finished]
-        entries = [Entry(job, _columns(job, titles)) for job in jobs]
+        entries = [Entry(job, export_columns(job, titles)) for job in jobs]
         path = export(entries, self.studio.uploads.root.with_name(FOLDER), owner, self.studio.limits)
         link = markup.download_link(self.studio.media.url(path), "crossmax-results.zip", "Download ZIP")
         size = path.stat().st_size
@@ -299,7 +299,7 @@ class YourResults:
         self.keep.click(guard(keep), [self.owner, self.budget, *self.inputs], outputs, **QUICK)
 
 
-def _columns(job: JobSnapshot, titles: dict[str, str]) -> dict[str, str]:
+def export_columns(job: JobSnapshot, titles: dict[str, str]) -> dict[str, str]:
     """What the table of an export says of a result."""
     return {
         "title": job.title,

@@ -58,6 +58,7 @@ def test_a_recipe_without_a_preset_is_the_recipe(program: Program) -> None:
     assert job["title"] == "frog, seed 3"
 
 
+@pytest.mark.slow
 def test_a_text_from_a_picture_and_an_attack(program: Program) -> None:
     uploaded = program.upload(png())
     assert uploaded.status == 201, uploaded.text
@@ -181,6 +182,7 @@ def test_what_cannot_be_done_is_refused_in_a_sentence(program: Program, order: A
     assert program.get("/jobs").json() == {"jobs": []}
 
 
+@pytest.mark.slow
 def test_bodies_are_bounded(program: Program) -> None:
     """An over-long body, one that is no JSON, one that lies too deep, and a form in place of a picture."""
     limits = Limits()

@@ -51,6 +51,7 @@ def test_a_class_is_the_picture_of_the_command_line(
     assert (pixels(saved["image-1.png"]) == pixels(tmp_path / "cli.png")).all()
 
 
+@pytest.mark.slow
 def test_the_examples_run_as_printed(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     photo = Path(__file__).resolve().parents[3] / "assets" / "examples" / "frog.png"

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from app.handlers import layers
-from app.handlers.layers import SavedLayers, _load
+from app.handlers.layers import SavedLayers, load_shown
 from app.handlers.onlookers import ask
 from app.handlers.registry import make_handlers
 from app.visitors.data_dir import DataDir
@@ -48,7 +48,7 @@ def shop(data):
 @pytest.fixture
 def handlers(shop):
     yield make_handlers(shop)
-    _load.cache_clear()
+    load_shown.cache_clear()
 
 
 def recipe(**fields):

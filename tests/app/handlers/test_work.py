@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from app.handlers.layers import SavedLayers, _load
+from app.handlers.layers import SavedLayers, load_shown
 from app.handlers.registry import guarded, make_handlers
 from app.visitors.data_dir import DataDir
 from foundation.errors import StudioError
@@ -82,7 +82,7 @@ def test_layers_are_kept_and_can_be_switched(handlers, tmp_path, colour):
     assert (whole - to_tensor(load_image(folder / "image-2.png"))).abs().max() <= 1 / 255 + 1e-6
     assert layers.render(folder, 1, ()).getextrema() == ((128, 128),) * 3
     assert layers.resolutions(folder, 2) == () and layers.resolutions(tmp_path, 0) == ()
-    _load.cache_clear()
+    load_shown.cache_clear()
 
 
 @pytest.mark.parametrize("perturbation", ["layers", "pixel"])
@@ -107,7 +107,7 @@ def test_an_attack_starts_from_the_upload_and_keeps_its_budget(handlers, data, u
     check_parts(folder, image["perturbation"]["parts"], change, perturbation)
     whole = to_tensor(SavedLayers().render(folder, 0, SavedLayers().resolutions(folder, 0)))
     assert (whole - after).abs().max() <= 2 / 255
-    _load.cache_clear()
+    load_shown.cache_clear()
 
 
 def check_parts(folder, parts, change, perturbation):

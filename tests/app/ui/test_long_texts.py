@@ -48,6 +48,7 @@ def refuse(function: Any, *arguments: Any) -> None:
     assert time.process_time() - began < GENEROUS_SECONDS, (function.__name__, str(arguments[0])[:20])
 
 
+@pytest.mark.slow
 def test_parsers_take_time_by_length_alone() -> None:
     """S5: those of the command line, too, where nothing is cut."""
     size = next(field for field in advanced_fields() if field.name == "size")

@@ -15,7 +15,7 @@ import pytest
 from app.ui.history.cards import cards, fingerprint
 from app.ui.history.search import Search, model_choices, shown
 from app.ui.history.words import budget_words, line, outcome_words
-from app.ui.history.your_results import PAGE, YourResults, _columns
+from app.ui.history.your_results import PAGE, YourResults, export_columns
 from app.ui.markup.media import Media
 from app.visitors.exports import Entry, export
 from foundation.errors import StudioError
@@ -104,7 +104,10 @@ def test_a_record_of_another_form_keeps_nothing_else_from_being_seen(tmp_path, c
     assert [one.title for one in (odd, job()) if Search("odd").finds(one, TITLES, NOON)] == ["odd"]
     assert model_choices([odd, job()], TITLES)[0] == ("CrossMax", "crossmax-cifar10")
     path = export(
-        [Entry(odd, _columns(odd, TITLES)), Entry(job(), _columns(job(), TITLES))], tmp_path / "e", "anna", Limits()
+        [Entry(odd, export_columns(odd, TITLES)), Entry(job(), export_columns(job(), TITLES))],
+        tmp_path / "e",
+        "anna",
+        Limits(),
     )
     with zipfile.ZipFile(path) as archive:
         rows = list(csv.DictReader(io.StringIO(archive.read("results.csv").decode())))

@@ -68,6 +68,7 @@ def test_events_without_what_happened_are_refused(site: Site, event: Any) -> Non
         assert "what happened" in refused(site.client().call(body))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "value", [{}, [], {"a": 1}, "\x00", "\ud800", -1, 10**30, 1e308, True, FILE, [FILE], {"path": "x"}, {"meta": 5}]
 )

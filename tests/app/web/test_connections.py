@@ -29,6 +29,7 @@ def eventually(holds: Callable[[], bool], seconds: float = 20.0) -> bool:
     return holds()
 
 
+@pytest.mark.slow
 def test_idle_heartbeats_do_not_shut_others_out(start: Callable[..., Site]) -> None:
     """S12: many heartbeats from one address: the page still loads there, and for others."""
     site = start(FEW)
@@ -41,6 +42,7 @@ def test_idle_heartbeats_do_not_shut_others_out(start: Callable[..., Site]) -> N
         assert eventually(lambda: is_open(held[-1], 0.05)), "the newest stays"
 
 
+@pytest.mark.slow
 def test_connections_without_a_request_make_room(start: Callable[..., Site]) -> None:
     """S12: silent connections go before anybody is refused."""
     site = start(FEW)
@@ -50,6 +52,7 @@ def test_connections_without_a_request_make_room(start: Callable[..., Site]) -> 
             assert site.client("127.0.0.2").get("/").status == 200
 
 
+@pytest.mark.slow
 def test_half_a_request_is_not_waited_for(start: Callable[..., Site]) -> None:
     """S12: headers that do not end, and bodies that do not, are given up with a sentence."""
     site = start(dataclasses.replace(Limits(), header_seconds=0.5, body_seconds=0.5))
@@ -122,6 +125,7 @@ def test_nonsense_does_not_fill_the_log() -> None:
     assert sparing.filter(logging.makeLogRecord({"msg": "later", "created": 200.0}))
 
 
+@pytest.mark.slow
 def test_pages_beyond_the_limit_cost_nothing(start: Callable[..., Site]) -> None:
     """S6: loads beyond capacity leave as many pages as are allowed, each of them small."""
     site = start(dataclasses.replace(Limits(), sessions=5))
@@ -175,6 +179,7 @@ def test_pages_that_are_left_alone_are_forgotten() -> None:
     assert len(sessions.session_data) == 0
 
 
+@pytest.mark.slow
 def test_on_a_network_the_token_is_demanded_everywhere(start: Callable[..., Site]) -> None:
     """S13: outside of loopback an address with a token is made; without the token every route answers 401."""
     site = start(host="0.0.0.0")

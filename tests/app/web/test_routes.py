@@ -238,6 +238,7 @@ def test_calls_that_are_hard_to_read_are_refused(site: Site, body: bytes, status
     assert answer.json()["error"].endswith((".", ")."))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", ["-1", "1e3", "99999999999999999999", "0x10", "1, 2"])
 def test_lengths_that_are_none_are_refused(site: Site, length: str) -> None:
     """S8: a length header that lies is not believed."""

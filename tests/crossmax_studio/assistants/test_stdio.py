@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[3]
 TOOLS = {"models", "text_image", "class_image", "attack", "evaluate", "jobs", "results", "stop"}
 
 
+@pytest.mark.slow
 def test_a_session_lists_the_tools_and_draws(address: str, folder: Path, tmp_path: Path) -> None:
     mcp, anyio = pytest.importorskip("mcp"), pytest.importorskip("anyio")
     pytest.importorskip("mcp.server.mcpserver")

@@ -6,14 +6,14 @@ import sys
 import pytest
 
 from foundation.command_line.commands import COMMANDS, asks_what_there_is, print_what_there_is
-from generator.cli.main import _parser
+from generator.cli.main import build_parser
 
 HEAVY = ("torch", "numpy", "PIL", "pydantic", "gradio", "timm", "open_clip", "torchvision")
 
 
 def test_the_short_help_is_that_of_the_whole_parser(capsys: pytest.CaptureFixture[str]) -> None:
     print_what_there_is()
-    assert capsys.readouterr().out == _parser().format_help()
+    assert capsys.readouterr().out == build_parser().format_help()
 
 
 def test_every_command_is_in_it(capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,6 +30,7 @@ def test_only_the_programs_own_help_is_short(argv: list[str], asks: bool) -> Non
     assert asks_what_there_is(argv) == asks
 
 
+@pytest.mark.slow
 def test_help_loads_nothing_that_takes_time() -> None:
     code = (
         "import runpy, sys\n"

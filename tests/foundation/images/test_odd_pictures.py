@@ -76,6 +76,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_the_command_line_takes_it_or_says_why_not(tmp_path: Path) -> None:
     """In one process: 130 where the picture was accepted (and the stand-in ends there), 2 and a sentence else."""
     names = []
@@ -102,6 +103,7 @@ def test_scans_are_counted_without_decoding() -> None:
     load_image(few)
 
 
+@pytest.mark.slow
 def test_deep_grey_takes_little_memory() -> None:
     """S9: 16 bit are scaled by strips: 24 million pixels in less than twice what the picture itself takes."""
     code = """

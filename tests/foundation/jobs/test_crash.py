@@ -15,6 +15,8 @@ import foundation.jobs
 from foundation.jobs import JobRequest, JobService, JobStatus
 from tests.forking import Forking
 
+pytestmark = pytest.mark.slow
+
 IMPORTED = ("foundation.jobs", "foundation.jobs.store.store", "alembic.operations", "sqlalchemy.orm")
 PATIENCE = 20.0
 

@@ -15,7 +15,7 @@ from foundation.jobs.store.database import Database
 from tests.foundation.jobs.puppet import PATIENCE, Puppet, finish, request
 from tests.foundation.jobs.test_takeover import OLD
 
-pytestmark = pytest.mark.postgresql
+pytestmark = [pytest.mark.postgresql, pytest.mark.slow]
 pytest.importorskip("psycopg")
 
 

@@ -41,6 +41,7 @@ def load(local: LocalModel) -> OpenClipEncoder:
     return load_encoder(local, name="tiny", revision="r")
 
 
+@pytest.mark.slow
 def test_a_real_vit_b_32_saved_to_disk_loads_as_a_pretrained_tag_does(tmp_path: Path) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -18,6 +18,7 @@ from tests.generator.recipes.drawn import recipes
 # JSON
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(recipes(), recipes())
 def test_json_round_trips_and_is_canonical(recipe: Recipe, other: Recipe) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foundation.images.files import save_png
-from generator.cli.main import _parser
+from generator.cli.main import build_parser
 from generator.cli.making import read_recipe
 from generator.recipes.pictures import Pictures
 from generator.recipes.presets import all_presets_of, from_preset
@@ -26,7 +26,7 @@ def parsed(command: str, pictures: Pictures) -> Recipe:
     """What the command's own parser makes of a line, as a shell splits it."""
     words = shlex.split(command)
     assert words[:3] == ["python", "-m", "generator"]
-    arguments = _parser().parse_args(words[3:])
+    arguments = build_parser().parse_args(words[3:])
     return read_recipe(arguments, arguments.command, [], pictures)
 
 

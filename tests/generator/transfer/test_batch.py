@@ -176,6 +176,7 @@ test_batch.run(folder / "out", photos)
 
 # A photo takes seven passes of the surrogate (two before, two after, as its answers do not vary, and three steps): the
 # eleventh is in the steps of the second photo.
+@pytest.mark.slow
 @pytest.mark.parametrize(("passes", "made"), [((10, 999), 1), ((999, 9), 3)], ids=["attacking", "measuring"])
 def test_killed_at_any_moment_it_goes_on(
     tmp_path: Path, photos: tuple[Photo, ...], passes: tuple[int, int], made: int

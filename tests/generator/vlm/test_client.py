@@ -85,6 +85,7 @@ def test_answers_of_many_forms_are_read(endpoint: Endpoint, behaviour: Behaviour
         assert client.ask(asking()).text == text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "behaviour",
     [

@@ -17,6 +17,8 @@ from generator.vlm.settings import VlmSettings
 from generator.vlm.wire import Ask
 from tests.generator.vlm.serve_tiny import WORDS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 _STARTING_S = 250.0
 """A few seconds on a free machine; most of it goes by in imports."""

@@ -23,6 +23,7 @@ from tests.sources import ROOT
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_python_examples_run_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = re.findall(r"<!-- run by tests/repository/docs/test_readme.py -->\n```python\n(.*?)```", README, re.DOTALL)
     monkeypatch.chdir(tmp_path)
@@ -44,6 +45,7 @@ def test_the_python_examples_run_as_printed(tmp_path: Path, monkeypatch: pytest.
     assert Recipe.from_png(tmp_path / "ship.png").classes == ("ship",)
 
 
+@pytest.mark.slow
 def test_the_figures_are_those_of_the_reports() -> None:
     check = [sys.executable, str(ROOT / "scripts" / "figures.py"), "--check"]
     assert subprocess.run(check, check=False, capture_output=True).returncode == 0

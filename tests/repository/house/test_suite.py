@@ -1,5 +1,6 @@
 """The suite itself: what `scripts/test.sh` runs, in full and for every day, and how tests are written."""
 
+import ast
 import os
 import re
 import shutil
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sources import PACKAGES, ROOT
+from tests.sources import PACKAGES, ROOT, TESTS, parse
 
 SAYS = '#!/bin/sh\necho "$(basename "$0") $*" >> "$SAID"\n'
 
@@ -62,3 +63,35 @@ def test_every_package_has_tests_for_every_day(package: str) -> None:
     whole = re.compile(r"^pytestmark = .*\bslow\b", re.MULTILINE)
     quick = [path for path in files if not whole.search(path.read_text(encoding="utf-8"))]
     assert len(quick) > len(files) / 2
+
+
+OURS = (*PACKAGES, "benchmarks", "scripts", "tests")
+
+
+def is_private(part: str) -> bool:
+    return part.startswith("_") and not part.startswith("__")
+
+
+def private_imports(source: str) -> list[str]:
+    """What a test imports of the project's own that is private to its module: "line: module._name"."""
+    return [
+        f"{node.lineno}: {node.module}.{alias.name}"
+        for node in ast.walk(parse(source))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OURS
+        for alias in node.names
+        if any(
+            part.startswith("_") and not part.startswith("__") for part in (alias.name, *str(node.module).split("."))
+        )
+    ]
+
+
+def test_no_private_name_is_imported() -> None:
+    assert {path.name: found for path in TESTS if (found := private_imports(path.read_text("utf-8")))} == {}
+
+
+def test_planted_private_names_are_seen() -> None:
+    assert private_imports("from app.ui.tab import Tab, _f\nfrom benchmarks._a import b\n") == [
+        "1: app.ui.tab._f",
+        "2: benchmarks._a.b",
+    ]
+    assert private_imports("from os import _exit\nfrom app.a import f\nfrom app.__main__ import main\n") == []

@@ -7,7 +7,7 @@ from torch import Tensor
 from foundation.errors import StudioError
 from generator.optimisers.projected import checkpoints
 from robust_model.attacks import ApgdConfig, AutoAttackConfig
-from robust_model.attacks.apgd import _Run
+from robust_model.attacks.apgd import ApgdRun
 from robust_model.attacks.gradients import Query
 from tests.robust_model.defences import Linear, attacked, picture, standing, trained
 
@@ -34,7 +34,7 @@ def test_one_step_reaches_the_optimum_of_a_linear_model(loss: str) -> None:
     torch.testing.assert_close(outcome.last[0][1][moved], corner[moved])
 
 
-def run_of(**fields: Tensor) -> _Run:
+def run_of(**fields: Tensor) -> ApgdRun:
     """Three images of 3 x 1 x 2 pixels."""
     image = torch.zeros(3, 3, 1, 2)
     numbers = torch.zeros(3)
@@ -42,7 +42,7 @@ def run_of(**fields: Tensor) -> _Run:
     default |= dict.fromkeys(("loss", "rises", "best_then"), numbers)
     default |= {"best_x": image + 5, "best_gradient": image + 6, "best_loss": numbers + 7}
     default |= {"which": torch.arange(3), "eta": numbers + 0.4, "halved": numbers > 0}
-    return _Run(**{**default, **fields})
+    return ApgdRun(**{**default, **fields})
 
 
 def test_a_checkpoint_by_hand() -> None:

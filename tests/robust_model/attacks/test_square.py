@@ -5,7 +5,7 @@ import torch
 from pydantic import ValidationError
 
 from robust_model.attacks import ApgdConfig, PgdConfig, SquareConfig
-from robust_model.attacks.square import _score, _squares, _stripes, side_of_square
+from robust_model.attacks.square import score_of, side_of_square, squares, stripes
 from robust_model.networks.noise import SilentNoise
 from tests.robust_model.defences import Linear, Network, attacked, picture, standing, trained
 
@@ -28,7 +28,7 @@ def test_the_schedule_stretches_and_squares_fit_the_image() -> None:
 
 
 def test_stripes() -> None:
-    change = _stripes(torch.zeros(8, 3, 5, 7), 0.1, torch.Generator().manual_seed(0))
+    change = stripes(torch.zeros(8, 3, 5, 7), 0.1, torch.Generator().manual_seed(0))
     assert change.shape == (8, 3, 5, 7)
     torch.testing.assert_close(change.abs(), torch.full_like(change, 0.1))
     assert torch.equal(change, change[:, :, :1].expand_as(change))
@@ -40,7 +40,7 @@ def test_squares() -> None:
     corners = set()
     rng = torch.Generator().manual_seed(0)
     for _ in range(30):
-        change = _squares(torch.zeros(4, 3, 4, 5), 3, 0.2, rng)
+        change = squares(torch.zeros(4, 3, 4, 5), 3, 0.2, rng)
         for image in change:
             inside = image[0].nonzero()
             (top, left), (bottom, right) = inside.amin(0).tolist(), inside.amax(0).tolist()
@@ -92,9 +92,9 @@ class Alternating(Linear):
 
 def test_a_score_is_the_mean_over_the_repeats() -> None:
     images, labels = torch.stack([standing(0.1), standing(0.4)]), torch.ones(2, dtype=torch.long)
-    once = _score(Alternating(), images, labels, SilentNoise(), 1)
+    once = score_of(Alternating(), images, labels, SilentNoise(), 1)
     assert once.tolist() == pytest.approx([0.9, 0.6])
-    twice = _score(Alternating(), images, labels, SilentNoise(), 2)
+    twice = score_of(Alternating(), images, labels, SilentNoise(), 2)
     assert twice.tolist() == pytest.approx([-0.1, -0.4])
 
 

@@ -277,6 +277,7 @@ def test_the_estimate_is_what_a_model_costs_that_never_breaks() -> None:
     assert found.images == 5 and found.seconds > 0 and f"{found.forward:,}" in found.text()
 
 
+@pytest.mark.slow
 def test_curves_are_part_of_the_report_on_request() -> None:
     report = evaluate_model(changed(sweep=4, eps=0.02, attacks=()), Known(), data=images())
     assert report["sweep"]["n"] == 4 and report["convergence"]["n"] == 4

@@ -258,6 +258,7 @@ print(rounds, flush=True)
 '''
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)  # seconds on an idle machine; a busy one must not look like a hang
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 def test_killed_at_ten_moments_it_ends_in_the_same_report(tmp_path: Path) -> None:
@@ -287,6 +288,7 @@ def test_killed_at_ten_moments_it_ends_in_the_same_report(tmp_path: Path) -> Non
         assert {path.name: path.read_bytes() for path in (folder / "samples").glob("*.png")} == pictures
 
 
+@pytest.mark.slow
 def test_stopping_more_work_keeps_the_worst_case_that_was_known(tmp_path: Path) -> None:
     """U13: of attacks that have met every image, the worst case stays, and says of which attacks it is."""
     known = evaluate(changed(attacks=(MEAN,)), None)["worst_case"]

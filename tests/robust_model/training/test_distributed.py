@@ -105,6 +105,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 
+@pytest.mark.slow
 @needs_fork
 def test_two_processes_train_as_one_does(trained: Path) -> None:
     (one, said), (two, also) = (load_tensors(trained / n / "checkpoint.safetensors") for n in ("alone", "whole"))
@@ -117,6 +118,7 @@ def test_two_processes_train_as_one_does(trained: Path) -> None:
         assert json.loads(mine)["loss"] == pytest.approx(json.loads(theirs)["loss"], rel=1e-3)
 
 
+@pytest.mark.slow
 @needs_fork
 def test_they_stop_together_and_resume_exactly(trained: Path) -> None:
     whole, halved = (load_tensors(trained / name / "checkpoint.safetensors")[0] for name in ("whole", "halved"))

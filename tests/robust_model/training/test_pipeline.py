@@ -142,6 +142,7 @@ def main(*words: str) -> int:
     return cli.main(list(words), foreground=Terminal())
 
 
+@pytest.mark.slow
 def test_pretrained_on_a_folder_finetuned_as_the_paper_and_exported(pictures: Path, tmp_path: Path) -> None:
     pretrained, run, out = (str(tmp_path / name) for name in ("pretrained", "run", "out"))
     small = told(*SMALL)
@@ -190,6 +191,7 @@ def test_the_last_phase_that_has_begun_is_what_others_start_from(finished: Path,
     assert take_weights(SelfEnsemble(WHOLE), finished) == ()
 
 
+@pytest.mark.slow
 def test_local_weights_of_torchvision(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from torchvision import models
 
@@ -279,6 +281,7 @@ assert Pipeline(config, Path(sys.argv[2])).run(checkpoint_every_s=0)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 def test_a_killed_pipeline_ends_in_the_same_weights(finished: Path, tmp_path: Path) -> None:
     (tmp_path / "asked.json").write_text(config().model_dump_json())

@@ -11,6 +11,8 @@ import torch
 
 from robust_model.weights.checkpoint import load_tensors
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 # One process imports once; every attempt at the run is a child of its own, killed in earnest with SIGKILL.

@@ -22,9 +22,10 @@ from tests.app.ui.attack.findings import DEFENDED, UNDEFENDED, values
 from tests.browser.standins import StandInMeasurements, fade, make_studio
 
 
-@pytest.fixture
-def tab(tmp_path: Path) -> AttackTab:
-    studio = make_studio(SimpleNamespace(), tmp_path, StandInMeasurements())
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> AttackTab:
+    """A tab that no test changes: what follows from what is chosen are updates."""
+    studio = make_studio(SimpleNamespace(), tmp_path_factory.mktemp("tab"), StandInMeasurements())
 
     async def build() -> AttackTab:
         with gr.Blocks(analytics_enabled=False):
