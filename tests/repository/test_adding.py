@@ -23,6 +23,7 @@ from app.ui.attack.results.results import parts_view
 from app.ui.attack.tab import title_of
 from app.ui.attack.targets import TARGET
 from app.ui.markup.media import Media
+from crossmax_studio import attack
 from foundation.catalogue.catalogue import Catalogue
 from foundation.errors import StudioError
 from foundation.images.files import save_png, to_tensor
@@ -127,6 +128,13 @@ def test_an_objective_that_leads_away(photo: Path) -> None:
         question = question_of(named, Photo("photo", photo), ("red", "green", "blue"))
         assert (question.label, question.targets) == ("blue", ())
         assert "With the objective 'leave' or 'toy': the class to get away from" in help_of("classes")
+
+        images, labels = torch.full((1, 3, 12, 16), 0.5), torch.tensor([1])
+        few = {"resolutions": "1..4", "steps": 2, "objective": "toy"}
+        (made,) = attack(MODELS["colours"], images, labels, **few).recipes
+        assert (made.objective, made.classes) == ("toy", ("green",))
+        with pytest.raises(StudioError, match="'objective' follows from"):
+            attack(MODELS["colours"], images, labels, targeted=True, **few)
 
         assert in_a_menu(attack_tab, photo.parent, "leave")
         tab, _ = built(attack_tab, photo.parent)

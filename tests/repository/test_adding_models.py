@@ -4,19 +4,31 @@ registry at run time, is judged, run by the command line, reported, and shown by
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
 import torch
+from PIL import Image
 from pydantic import ValidationError
 from torch import Tensor, nn
 
 from app.evaluation.order import KnownReport
 from app.evaluation.service import Evaluations
+from app.handlers.findings import read_findings
+from app.handlers.registry import make_handlers
+from app.ui.attack.results import tables
 from app.ui.evaluation.markup import figures
+from app.visitors.data_dir import DataDir
 from foundation.errors import StudioError
+from foundation.images.files import pixel_digest, save_png
+from foundation.jobs import JobRequest, Terminal, run_foreground
+from generator.cli import main as cli
+from generator.recipes.recipe import Recipe
+from generator.victims.verdicts import Verdicts, verdict_from
+from generator.victims.victims import VICTIMS, AsUsual, VictimKind, victim_kind
 from robust_model.attacks import (
     ATTACKS,
     AttackBase,
@@ -29,22 +41,33 @@ from robust_model.attacks import (
     attack_words,
 )
 from robust_model.attacks.gradients import GradientAttack
+from robust_model.cli import main as robust_cli
 from robust_model.evaluation.cost import passes_of
+from robust_model.evaluation.masking.signs import _direct_sources
 from robust_model.evaluation.record.config import EvalConfig
-from robust_model.evaluation.record.reading import as_report
+from robust_model.evaluation.record.reading import as_report, read_report
 from robust_model.evaluation.suites import SUITES, Suite
 from robust_model.evaluation.units import Bench
 from robust_model.networks.backbones import BACKBONES, Backbone
-from robust_model.networks.crossmax import AGGREGATORS
+from robust_model.networks.crossmax import AGGREGATORS, CrossMax, crossmax
 from robust_model.networks.ensemble import ModelConfig, SelfEnsemble
 from robust_model.networks.networks import Chain
 from robust_model.reports import render_html
 from robust_model.reports.words import caveats, effort
 from robust_model.training.adversary import ADVERSARIES
 from robust_model.training.train_config import TrainConfig
-from tests.repository.adding import added
+from robust_model.weights.checkpoint import save_tensors
+from robust_model.zoo.catalogue import open_catalogue
+from robust_model.zoo.registry import ExportedModel
+from tests.app.standins import toys, workshop
+from tests.repository.adding import FLAGS, QUICK, Colours, added, run
 from tests.robust_model.defences import Linear
 from tests.robust_model.evaluated import EPS, Known, evaluate_model, images
+from tests.toy_models import Toys
+
+
+def robust(*argv: str) -> int:
+    return robust_cli.main([*argv], foreground=Terminal())
 
 
 def network(**settings: Any) -> ModelConfig:
@@ -87,6 +110,13 @@ def toy(
     points = (images - config.eps * Linear().weight.sign().view(images.shape[1:])).clamp(0, 1)
     fell = torch.nonzero(~judge(points, labels)).squeeze(1)
     outcome.mark(fell, points[fell], images[fell], config.eps)
+    outcome.passes += PassCount(forward=len(images) * config.tries)
+    yield outcome
+
+
+def still(_defence: Defence, images: Tensor, _labels: Tensor, config: ToyConfig, **_: Any) -> Iterator[AttackOutcome]:
+    """Changes nothing."""
+    outcome = AttackOutcome.untouched(images)
     outcome.passes += PassCount(forward=len(images) * config.tries)
     yield outcome
 
@@ -212,17 +242,164 @@ def test_an_aggregator() -> None:
         torch.testing.assert_close(model(pictures), model.readouts(pictures)[:, 0] + 7)
 
 
-def test_a_backbone() -> None:
-    def make(config: ModelConfig, name: str, _pretrained: bool, _file: str) -> Chain:
-        stages = [nn.Conv2d(config.stack.channels, int(name), 3), nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())]
-        return Chain(stages)
+def toy_backbone(config: ModelConfig, name: str, _pretrained: bool, _file: str) -> Chain:
+    return Chain([nn.Conv2d(config.stack.channels, int(name), 3), nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())])
 
+
+def test_a_backbone() -> None:
     with pytest.raises(StudioError, match=r"Unknown backbone 'toy:5': use cifar-resnet, .*or timm:NAME \(a ResNet\)\."):
         SelfEnsemble(network(backbone="toy:5"))
-    with added(BACKBONES, Backbone(make, "toy:CHANNELS")):
+    with added(BACKBONES, Backbone(toy_backbone, "toy:CHANNELS")):
         model = SelfEnsemble(network(backbone="toy:5")).eval()
         assert model(torch.rand(2, 3, 20, 32, generator=torch.Generator().manual_seed(0))).shape == (2, 2)
         assert sum(weight.shape[0] == 5 for weight in model.chain.parameters() if weight.ndim == 4) == 1
         for wrong in ("toy", "cifar-resnet:5"):
             with pytest.raises(StudioError, match=r"Unknown backbone.*or toy:CHANNELS"):
                 SelfEnsemble(network(backbone=wrong))
+
+
+def exported(folder: Path, config: ModelConfig) -> str:
+    """A model that nobody has trained, as an export."""
+    save_tensors(folder / "model.safetensors", SelfEnsemble(config, seed=1).state_dict(), {})
+    told = ExportedModel(title="A toy network", description="", model=config)
+    (folder / "config.json").write_text(told.model_dump_json())
+    return str(folder)
+
+
+def gratings(**settings: Any) -> ModelConfig:
+    """What the synthetic images show."""
+    names = tuple(f"grating {c}" for c in range(4))
+    return ModelConfig(
+        **{"class_names": names, "widths": (4, 4), "blocks": (1, 1), "readout_depths": (1, 2), **settings}
+    )
+
+
+DATA = ["--data", "synthetic:16", "-n", "4", "--device", "cpu"]
+
+
+def test_a_robust_attack_by_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a suite, and by a list of attacks in a file: the files of the report say what it did."""
+    monkeypatch.chdir(tmp_path)
+    Path("attacks.json").write_text(json.dumps([{"kind": "toy", "eps": 8 / 255, "tries": 2}]))
+    model = exported(tmp_path / "net", gratings())
+    asked = ["evaluate", model, *DATA, "--markdown", "report.md", "--json", "report.json"]
+    assert robust(*asked, "--attacks", "attacks.json") == 2
+    suite = Suite("A toy", "Plays.", lambda budget, _defence: (ToyConfig(eps=budget.eps),))
+    with added(ATTACKS, AttackKind(ToyConfig, still, "Toy", black_box=True)), added(SUITES, suite):
+        for how, name in ((["--attacks", "attacks.json"], "Toy of 2"), (["--suite", "toy"], "Toy of 1")):
+            assert robust(*asked, *how) == 0
+            report = read_report(Path("report.json"))
+            assert [attack.name for attack in report.attacks] == [name] and report.worst_case is not None
+            words = Path("report.md").read_text()
+            assert name in words and "played" in words and robust("compare", "report.json", "report.json") == 0
+    with pytest.raises(StudioError, match=r"report\.json"):
+        read_report(Path("report.json"))
+
+
+def test_a_crossmax(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In an analysis by the command line, by its title, and as the model's own answer."""
+    monkeypatch.chdir(tmp_path)
+    with added(AGGREGATORS, CrossMax(lambda logits: crossmax(logits, 1), "CrossMax of a toy", "crossmax-top3")):
+        model = exported(tmp_path / "net", gratings(aggregator="toy"))
+        quick = [*DATA, "--steps", "2", "--out", "out"]
+        for kind, chosen in (("crossmax", ["--crossmax", "toy"]), ("layers", [])):
+            assert robust("analyse", kind, model, *quick, *chosen) == 0
+            report = json.loads((Path("out") / f"{kind}.json").read_text())
+            assert report["config"]["crossmax"] == "toy" and "CrossMax of a toy" in json.dumps(report["result"])
+        assert robust("evaluate", model, *DATA, "--suite", "adaptive", "--steps", "1", "--json", "report.json") == 0
+        report = read_report(Path("report.json"))
+        assert report.defence.aggregator == "toy" and _direct_sources(report) == {"defence", "toy", "crossmax-top3"}
+    assert robust("analyse", "layers", model, *quick, "--crossmax", "toy") == 2
+
+
+def test_a_backbone_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trained, exported, described, evaluated and drawn with by the commands, and in the page's menu."""
+    monkeypatch.chdir(tmp_path)
+    with added(BACKBONES, Backbone(toy_backbone, "toy:CHANNELS", shape=lambda config: f" of {config.backbone[4:]}")):
+        config = [
+            "--set",
+            "model.backbone=toy:5",
+            "--set",
+            "model.readout_depths=[1]",
+            "--set",
+            "epochs=1",
+            "--set",
+            "holdout=32",
+        ]
+        assert robust("train", "--preset", "demo", "--data", "synthetic:128", *config, "--out", "run") == 0
+        assert robust("export", "run", "models/net") == 0
+        assert robust("evaluate", "models/net", *DATA, "--suite", "quick", "--save") == 0
+        assert "Backbone: toy:5 of 5" in Path("models/net/README.md").read_text()
+        catalogue = open_catalogue([tmp_path / "models"])
+        handed = {"load_model": catalogue.load, "list_models": catalogue.known, "foreground": Terminal()}
+        drawn = ["class", "--model", "net", "--class", "grating 1", *FLAGS, "--out", "x.png"]
+        assert cli.main(drawn, **handed) == 0  # type: ignore[arg-type]
+        assert "net" in {info.name for info in catalogue.list("classifier") if info.ready}
+
+
+# ---------------------------------------------------------------------- victims
+
+
+class Oracle:
+    """No classifier, and no encoder."""
+
+    class_names = ()
+
+    def ask(self, images: Tensor) -> Tensor:
+        return 20 * images.mean((2, 3))
+
+
+@dataclass(frozen=True, eq=False)
+class Asked(AsUsual):
+    """An oracle as a victim, which cannot be followed to the pixels."""
+
+    name: str
+    oracle: Oracle
+    labels: tuple[str, ...] = ("red", "green", "blue")
+    kind: str = "toy"
+    identity: str = "0" * 16
+    unknown: tuple[str, ...] = ("zymurgy",)
+
+    def look(self, images: Tensor, /) -> Verdicts:
+        return tuple(verdict_from(row[None], self.labels) for row in self.oracle.ask(images))
+
+
+TOY_VICTIM = VictimKind(
+    lambda model: isinstance(model, Oracle),
+    lambda name, model, _labels, _device: Asked(name, model),  # type: ignore[arg-type]
+    says=lambda labels: f"asks the stars about {labels}",
+)
+
+
+def test_a_victim_of_another_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the table of the command, and in what a job of the page finds out and shows."""
+    monkeypatch.chdir(tmp_path)
+    photo = Image.new("RGB", (16, 12), (90, 120, 80))
+    save_png(photo, tmp_path / "photo.png")
+    with added(VICTIMS, TOY_VICTIM):
+        asked = ["transfer", "photo.png", "--surrogate", "colours", "--class", "red", *QUICK, "--out", "out"]
+        assert run(*asked, "--victim", "oracle=cifar10", oracle=Oracle()) == 2  # it has answers of its own
+        assert run(*asked, "--victim", "oracle", "--victim", "colours", oracle=Oracle()) == 0
+        found = json.loads((tmp_path / "out" / "report.json").read_text())
+        victims = {one["name"]: one for one in found["victims"]}
+        assert victims["oracle"]["kind"] == "toy" and victims["oracle"]["unknown_words"] == ["zymurgy"]
+        rows = {row["victim"]: (row["before"]["label"], row["after"]["label"], row["outcome"]) for row in found["rows"]}
+        assert rows["oracle"] == rows["colours"] and rows["oracle"][0] == "green"
+
+        data = DataDir(tmp_path / "data")
+        data.create()
+        classifiers = toys()
+        classifiers.models["oracle"] = Oracle()
+        handlers = make_handlers(workshop(data, Toys({}, "encoder"), classifiers))
+        data.uploads.keep(photo, "local")
+        recipe = Recipe(task="attack", models=("colours",), classes=("blue",), norm="linf", eps=0.1, resolutions="1..4")
+        wish = {"victims": ["oracle"], "survivals": ["half"]}
+        params = {"recipe": json.loads(recipe.to_json()), "source": pixel_digest(photo), "explore": wish}
+        assert "findings_error" not in run_foreground(JobRequest("attack", params), handlers, tmp_path / "job")
+        findings = read_findings(tmp_path / "job")
+        assert findings is not None and findings.complete
+        (seen,) = [one for one in findings.saliency or () if one.victim == "oracle"]
+        assert "gives no gradients" in seen.why_not
+        page = tables.tables(findings, {"oracle": "The oracle"})
+    assert "asks the stars about 3. oracle never saw" in page
+    assert victim_kind(Colours()) is VICTIMS["classifier"]
