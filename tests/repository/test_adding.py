@@ -5,6 +5,7 @@ Toys that classifiers are made of, or attacked with, are in `test_adding_models`
 """
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -64,6 +65,7 @@ from tests.repository.adding import (
 )
 from tests.toy_models import Toys
 
+GUIDE = Path(__file__).resolve().parents[2] / "CONTRIBUTING.md"
 ATTACK: dict[str, Any] = {
     "task": "attack",
     "norm": "linf",
@@ -413,3 +415,16 @@ def test_a_source_of_models(photo: Path) -> None:
     handed = {"load_model": catalogue.load, "list_models": catalogue.known, "foreground": Terminal()}
     assert cli.main(["class", *flags], **handed) == 0  # type: ignore[arg-type]
     assert Recipe.from_png(Path("x.png")).revisions == ("0" * 15 + "1",)
+
+
+KINDS = (
+    *("objective", "text score", "view", "update rule", "perturbation", "prior form", "robust attack", "aggregator"),
+    *("backbone", "evaluation suite", "survival", "victim"),
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_table_names_one_file_for_each(kind: str) -> None:
+    (row,) = [line for line in GUIDE.read_text("utf-8").splitlines() if line.startswith(f"| {kind} |")]
+    named = [path for path in re.findall(r"`((?:\w+/)+\w+\.py)`", row) if not path.startswith("tests/")]
+    assert len(set(named)) == 1 and (GUIDE.parent / named[0]).is_file()

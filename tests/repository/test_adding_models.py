@@ -43,7 +43,7 @@ from robust_model.attacks import (
 from robust_model.attacks.gradients import GradientAttack
 from robust_model.cli import main as robust_cli
 from robust_model.evaluation.cost import passes_of
-from robust_model.evaluation.masking.signs import _direct_sources
+from robust_model.evaluation.masking.signs import direct_sources
 from robust_model.evaluation.record.config import EvalConfig
 from robust_model.evaluation.record.reading import as_report, read_report
 from robust_model.evaluation.suites import SUITES, Suite
@@ -308,7 +308,7 @@ def test_a_crossmax(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             assert report["config"]["crossmax"] == "toy" and "CrossMax of a toy" in json.dumps(report["result"])
         assert robust("evaluate", model, *DATA, "--suite", "adaptive", "--steps", "1", "--json", "report.json") == 0
         report = read_report(Path("report.json"))
-        assert report.defence.aggregator == "toy" and _direct_sources(report) == {"defence", "toy", "crossmax-top3"}
+        assert report.defence.aggregator == "toy" and direct_sources(report) == {"defence", "toy", "crossmax-top3"}
     assert robust("analyse", "layers", model, *quick, "--crossmax", "toy") == 2
 
 

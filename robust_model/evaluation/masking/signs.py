@@ -23,7 +23,7 @@ from robust_model.evaluation.record.values import Numbers
 from robust_model.networks.crossmax import AGGREGATORS, crossmaxes
 
 
-def _direct_sources(report: EvaluationReport) -> set[str]:
+def direct_sources(report: EvaluationReport) -> set[str]:
     """The names of sources whose logits are the defended answer itself."""
     own = report.defence.aggregator
     direct = {"defence", own}
@@ -41,7 +41,7 @@ def transfer_beats_direct(facts: Facts) -> Result:
     Continuations are both, and cumulative attacks met other images: they are left out. As many other attacks compete, p
     is multiplied by their number (Bonferroni).
     """
-    own = _direct_sources(facts.report)
+    own = direct_sources(facts.report)
     direct: list[str] = []
     other: list[str] = []
     for attack in facts.attacks:
@@ -95,7 +95,7 @@ def _blind(attacks: Sequence[AttackReport]) -> str:
 def accuracy_stays_above_zero(facts: Facts) -> Result:
     """A direct attack with a budget that allows anything leaves images standing."""
     sweep = facts.report.sweep
-    own = _direct_sources(facts.report)
+    own = direct_sources(facts.report)
     curves = [c for c in sweep.curves if c.config.source in own] if sweep else []
     if sweep is None or not curves:
         return untested("Needs a sweep of epsilon with an attack on the defence itself.")
