@@ -44,7 +44,7 @@ def test_a_class_forms_before_ones_eyes_survives_a_reload_and_is_what_was_asked_
 def test_an_uploaded_jpeg_is_attacked_and_the_undefended_network_changes_its_mind(real_visit: "sync_api.Page") -> None:
     with Image.open(EXAMPLES / "frog.png") as drawing:
         data = io.BytesIO()
-        drawing.convert("RGB").save(data, "JPEG", quality=92)
+        drawing.convert("RGB").resize((240, 180)).save(data, "JPEG", quality=92)
     real_visit.get_by_role("tab", name="Attack an image").click()
     real_visit.wait_for_selector("#attack-upload", state="visible")
     models = real_visit.locator("#attack-model input")
@@ -55,7 +55,7 @@ def test_an_uploaded_jpeg_is_attacked_and_the_undefended_network_changes_its_min
     with real_visit.expect_file_chooser() as chooser:
         real_visit.locator("#attack-upload").click()
     chooser.value.set_files({"name": "frog.jpg", "mimeType": "image/jpeg", "buffer": data.getvalue()})
-    real_visit.get_by_text("480 x 360 pixels").wait_for()
+    real_visit.get_by_text("240 x 180 pixels").wait_for()
     real_visit.click("#attack-create")
     stage = done(real_visit, "attack")
     assert re.search(r"\d(\.\d)?/255", stage.inner_text())
