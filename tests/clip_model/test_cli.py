@@ -78,6 +78,7 @@ def test_train_export_and_evaluate(data: Path, tmp_path: Path, capsys: pytest.Ca
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
+@pytest.mark.slow
 def test_an_average_is_the_mean_and_its_card_names_both(data: Path, tmp_path: Path) -> None:
     a, b, out = (tmp_path / name for name in "ab+")
     place = ["--tiny-imagenet", str(data / "tiny"), "--cifar10", f"folder:{data / 'cifar10'}"]

@@ -28,6 +28,7 @@ def test_an_interrupted_run_repeats_the_undisturbed_one(tmp_path: Path) -> None:
     assert (tmp_path / "whole/log.jsonl").read_text() == (tmp_path / "parts/log.jsonl").read_text()
 
 
+@pytest.mark.slow
 def test_it_learns_what_the_colour_tells(tmp_path: Path) -> None:
     run = ClipRun(config(steps=60, ema=0.5, eps=0.01), tmp_path, data=data())
     run.run()
@@ -131,6 +132,7 @@ def test_an_export_is_a_folder_of_open_clip(tmp_path: Path, monkeypatch: pytest.
     assert load_exported(folder)(torch.zeros(1, 3, 32, 32))
 
 
+@pytest.mark.slow
 def test_zero_shot_counts_by_hand(tmp_path: Path) -> None:
     run = ClipRun(config(steps=60, ema=0.5, eps=0.0), tmp_path, data=data())
     run.run()

@@ -40,6 +40,7 @@ together.wait()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks glibc")
 def test_threads_that_once_multiplied_matrices_keep_little() -> None:
     """Without it, these eight threads keep about 40 MB."""

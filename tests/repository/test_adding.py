@@ -244,6 +244,7 @@ def test_an_update_rule_with_step_sizes_of_its_own() -> None:
             Recipe(**{**ATTACK, "optimiser": "toy"})
 
 
+@pytest.mark.slow
 def test_a_perturbation(photo: Path) -> None:
     with added(PERTURBATIONS, Perturbation(PERTURBATIONS["layers"].make, "a toy", "(plays)")):
         attacking = ["attack", "photo.png", "--model", "colours", "--class", "red", "--perturbation", "toy"]

@@ -133,6 +133,7 @@ def test_what_a_stopped_evaluation_found_is_gone_on_with(known, shop, data, monk
     assert more.config.suites == ("quick", "square")
 
 
+@pytest.mark.slow
 def test_a_published_model_is_evaluated_on_images_of_its_classes(known, shop, data, tmp_path, monkeypatch):
     checkpoints = empty_hub(tmp_path, monkeypatch)
     digest = data.uploads.keep(Image.new("RGB", (60, 40), (200, 90, 10)), "local").digest

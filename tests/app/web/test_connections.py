@@ -199,6 +199,7 @@ def test_on_a_network_the_token_is_demanded_everywhere(start: Callable[..., Site
     assert client.get("/", headers={"Cookie": f"crossmax-studio-{site.port}={token}"}).status == 401
 
 
+@pytest.mark.slow
 def test_the_token_opens_the_page_once_and_a_cookie_after_that(start: Callable[..., Site]) -> None:
     """S13: as Jupyter does: the address, then an HttpOnly SameSite cookie."""
     site = start(host="0.0.0.0")
@@ -218,6 +219,7 @@ def test_the_token_opens_the_page_once_and_a_cookie_after_that(start: Callable[.
     assert client.get("/", host="evil.example").status == 403
 
 
+@pytest.mark.slow
 def test_a_token_that_was_set_is_asked_for_on_this_machine_too_and_stays(start: Callable[..., Site]) -> None:
     secret = "set-by-whoever-runs-it"
     for site in (start(token=secret), start(token=secret)):

@@ -5,6 +5,7 @@ import gradio as gr
 from app.web.sessions import PageState
 
 
+@pytest.mark.slow
 def test_fields_keep_their_choices_and_what_is_shown_is_not_kept() -> None:
     with gr.Blocks() as page:
         button, field, text = gr.Button("Start", interactive=False), gr.Dropdown(["a"]), gr.HTML("")

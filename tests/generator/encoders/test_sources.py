@@ -347,6 +347,7 @@ def test_precisions_that_cannot_be_are_refused_before_anything_is_fetched(pool: 
     assert site.requests == []
 
 
+@pytest.mark.slow
 def test_listing_imports_no_open_clip(models: Path, tmp_path: Path) -> None:
     import os
     import subprocess

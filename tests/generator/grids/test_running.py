@@ -110,6 +110,7 @@ def _make_slowly(folder: Path) -> None:
     make_grid(Slow(), grid("class=red; green; blue", "seed=1,2"), folder, load)
 
 
+@pytest.mark.slow
 def test_killed_and_gone_on_with_the_files_are_the_same(tmp_path: Path) -> None:
     made = grid("class=red; green; blue", "seed=1,2")
     make_grid(Context(), made, tmp_path / "whole", load)

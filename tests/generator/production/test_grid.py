@@ -69,6 +69,7 @@ def test_the_photos_that_excite_most_come_first(photos: Path) -> None:
     assert torch.allclose(square(photos / "red.png", 12)[0, 0], torch.full((12, 12), red), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_command_makes_a_sheet_and_a_record(
     tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -86,6 +86,7 @@ def test_pictures_are_named_by_their_files() -> None:
     )
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # whatever the machine is busy with
 @given(
     prompt=st.text(min_size=1, max_size=40).filter(str.strip), seed=st.integers(0, 2**53 - 1), rate=st.floats(0.001, 1)

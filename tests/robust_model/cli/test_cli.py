@@ -64,6 +64,7 @@ def test_calibration_changes_probabilities_and_no_decision(model_folder: Path) -
     torch.testing.assert_close(model(images) * settings["temperature"], raw)
 
 
+@pytest.mark.slow
 def test_evaluate_saves_the_report_and_renews_the_card(model_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["evaluate", str(model_folder), *DATA, "-n", "32", "--steps", "3", "--restarts", "1", "--save"]
     assert main(words) == 0
@@ -76,6 +77,7 @@ def test_evaluate_saves_the_report_and_renews_the_card(model_folder: Path, capsy
     assert str(model_folder.parent.parent) not in (model_folder / "config.json").read_text()
 
 
+@pytest.mark.slow
 def test_a_report_that_was_stopped_replaces_no_whole_one(
     model_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,6 +93,7 @@ def test_a_report_that_was_stopped_replaces_no_whole_one(
     assert "replaces no whole one" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_evaluate_writes_what_is_asked_for_and_goes_on_from_its_folder(
     model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

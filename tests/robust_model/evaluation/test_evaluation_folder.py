@@ -68,6 +68,7 @@ def test_stopped_at_any_step_it_goes_on_to_the_same_report(tmp_path: Path, casca
     assert not list((tmp_path / "parts" / "journal").glob("last-*"))
 
 
+@pytest.mark.slow
 def test_curves_are_kept_whole_or_not_at_all(tmp_path: Path) -> None:
     config = changed(attacks=(DIRECT,), sweep=2, eps=EPS)
     whole = timeless(evaluate(config, tmp_path / "whole"))
