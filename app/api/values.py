@@ -174,7 +174,7 @@ class JobLine(Value):
     """A job in a list. Times are Unix seconds."""
 
     id: str
-    kind: str = Field(description="text, class, attack, evaluate.")
+    kind: str = Field(description="text, class, attack, grid, evaluate.")
     title: str
     status: JobStatus
     position: int | None = Field(description="In its queue, from 1; null once it has left that.")

@@ -34,7 +34,7 @@ RECENT = 3
 """How many measurements of a unit are kept: the fastest counts, because a busy machine makes all of them slower."""
 _ALIKE = ("task", "models", "views", "form", "optimiser", "perturbation", "together")
 """Jobs that have these in common are as much over or under their estimate as each other, if their sizes are near."""
-_COSTLY = (
+COSTLY = (
     *(*_ALIKE, "size", "resolutions", "balance", "tolerance", "steps", "views_per_step", "images"),
     *("keep", "enough", "detail"),
     *("norm", "eps"),  # which have to fit together
@@ -177,7 +177,7 @@ class Timings:
             each = max(rest, 0.1 * took.step) / (len(unknown) * recipe.views_per_step * recipe.images)
             learnt = {name: (_Network(call=0.0, image=each, draws=DRAWS),) for name in unknown}
         job = _Job(
-            recipe=_facts(recipe, _COSTLY),
+            recipe=_facts(recipe, COSTLY),
             photo=photo,
             victims=extras.victims,
             survivals=extras.survivals,

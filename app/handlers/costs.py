@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 from app.costs.estimates import Extras
+from app.costs.grids import together
 from app.costs.timings import Timings
-from app.records.params import AskedFolder, AskedRecipe, AskedWish, Digest, FolderOrder, JobParams
+from app.records.params import AskedFolder, AskedGrid, AskedRecipe, AskedWish, Digest, FolderOrder, GridOrder, JobParams
 from app.visitors.uploads import Kept, Uploads
 from foundation.errors import StudioError
 from foundation.jobs.store.model import Cost, JobRequest
@@ -25,6 +26,7 @@ class _Costly(JobParams):
     source: Maybe[Digest] = None
     explore: Maybe[AskedWish] = None
     folder: Maybe[AskedFolder] = None
+    grid: Maybe[AskedGrid] = None
 
 
 def cost_of(request: JobRequest, uploads: Uploads, timings: Timings) -> Cost:
@@ -40,7 +42,16 @@ def cost_of(request: JobRequest, uploads: Uploads, timings: Timings) -> Cost:
     if asked.folder is not None:
         return _folder_cost(asked.recipe, extras, asked.folder, request, uploads, timings)
     photo = _size(uploads, asked.source, request.owner) if asked.source else None
+    if asked.grid is not None:
+        return _grid_cost(asked.recipe, asked.grid, photo, request.device, timings)
     cost = timings.cost(asked.recipe, request.device, photo, extras)
+    return Cost(cost.bytes, cost.seconds / 3600)
+
+
+def _grid_cost(recipe: Recipe, order: GridOrder, photo: Size | None, device: str, timings: Timings) -> Cost:
+    """Of cell after cell: their hours together, and the memory of the largest. StudioError names one that is none."""
+    cells = [cell.recipe for cell in order.grid(recipe).cells]
+    cost = together(cells, lambda cell: timings.cost(cell, device, photo))
     return Cost(cost.bytes, cost.seconds / 3600)
 
 

@@ -7,6 +7,7 @@ from pydantic import JsonValue
 
 from app.records.findings import AttackFindings
 from app.records.folders import FolderFindings
+from app.records.grids import GridFindings
 from foundation.files.read_once import read_once
 from foundation.files.text_files import read_json, read_object, replace_whole
 from foundation.jobs.store.model import as_json
@@ -51,6 +52,24 @@ def read_folder_findings(folder: Path) -> FolderFindings | None:
 @read_once(8)
 def _read_folder(path: Path) -> FolderFindings:
     return FolderFindings.read(read_object(path, needs=("folder",))["folder"], "record of findings")
+
+
+def write_grid_findings(folder: Path, findings: GridFindings) -> None:
+    """The same of a grid."""
+    _write(folder, {"grid": findings.to_json()})
+
+
+def read_grid_findings(folder: Path) -> GridFindings | None:
+    """The same of a grid."""
+    try:
+        return _read_grid(folder / FINDINGS_NAME)
+    except FileNotFoundError:
+        return None
+
+
+@read_once(8)
+def _read_grid(path: Path) -> GridFindings:
+    return GridFindings.read(read_object(path, needs=("grid",))["grid"], "record of findings")
 
 
 def _write(folder: Path, findings: dict[str, JsonValue]) -> None:

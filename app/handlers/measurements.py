@@ -11,13 +11,13 @@ from app.costs.timings import Timings
 from app.handlers.aside import Aside
 from app.handlers.onlookers import ask
 from app.handlers.pictures import extras_of
-from app.handlers.spectra import spectrum_of
 from app.records.params import Wish
 from foundation.catalogue.catalogue import Catalogue
 from foundation.catalogue.entry import ModelInfo
 from foundation.errors import StudioError
+from foundation.images.files import load_image, to_tensor
 from generator.priors.operators import Size
-from generator.priors.spectrum import FourierSpectrum
+from generator.priors.spectrum import FourierSpectrum, fourier_spectrum
 from generator.recipes.recipe import Recipe
 from generator.records.answers import Answers
 
@@ -65,6 +65,16 @@ class Measurements:
     def spectrum(self, picture: Path) -> FourierSpectrum:
         """How the detail of a picture is spread over scales. StudioError for one that is too small."""
         return self.aside(spectrum_of, picture)
+
+
+def spectrum_of(picture: Path) -> FourierSpectrum:
+    """The Fourier spectrum of a picture's file. StudioError for one that cannot be read or is too small.
+
+    Layers would not do: how much each of them holds depends on which others there are. A picture that started from a
+    photo is no sum of them, and few fine layers share all of its fine detail.
+    """
+    (spectrum,) = fourier_spectrum(to_tensor(load_image(picture)))
+    return spectrum
 
 
 def _size_of(photo: Path) -> Size:

@@ -27,7 +27,7 @@ from app.handlers.exploring_pictures import Frames
 from app.handlers.findings import read_findings
 from app.handlers.layers import save_layers
 from app.handlers.onlookers import load_onlookers, names_of_onlookers, with_opinions
-from app.records.params import AttackParams, DescribeWish, MadeParams, Wish
+from app.records.params import AttackParams, DescribeWish, GridParams, MadeParams, Wish
 from app.records.pictures import NothingMade, Picture, PictureResult
 from app.visitors.data_dir import DataDir
 from foundation.catalogue.catalogue import Catalogue
@@ -94,7 +94,7 @@ def make_pictures(context: JobContext, told: MadeParams, shop: Workshop) -> dict
     wish = told.explore if isinstance(told, AttackParams) else None
     if wish is not None:
         wish.label_list()  # before anything is computed
-    pictures = _pictures(context, told, shop.data)
+    pictures = bring_pictures(context, told, shop.data, task)
     asked = told.describe if isinstance(told, AttackParams) and wish is not None else None
     context.progress(Progress(0, recipe.steps, "Loading the models"))
     infos = {info.name: info for info in shop.catalogue.list("classifier")}
@@ -133,7 +133,7 @@ def make_pictures(context: JobContext, told: MadeParams, shop: Workshop) -> dict
     began = None if pictures.source is None else _file_of("source")
     images = tuple(Picture.of(image, source=began) for image in record.images)
     beside: dict[str, str] = {}
-    _save_card(outputs.images[0], context.dir / CARD_NAME)
+    save_small(outputs.images[0], context.dir / CARD_NAME)
     if wish is not None and not context.stop_requested:  # first what everybody waits for: who falls
         source, picture = context.dir / _file_of("source"), outputs.images[0]
         attacked = Attacked(record.recipe, models, source, picture, frames)
@@ -155,13 +155,13 @@ def make_pictures(context: JobContext, told: MadeParams, shop: Workshop) -> dict
     return result.to_json(without=("losses",))
 
 
-def _save_card(picture: Path, card: Path) -> None:
-    """Save a picture as small as lists show it."""
+def save_small(picture: Path, small_picture: Path, side: int = CARD_SIDE) -> None:
+    """Save a picture as a JPEG, as small as lists show it."""
     small = load_image(picture)
-    small.thumbnail((CARD_SIDE, CARD_SIDE))
+    small.thumbnail((side, side))
     data = io.BytesIO()
     small.save(data, format="JPEG", quality=90, subsampling=0)
-    replace_whole(card, data.getvalue(), durable=False)
+    replace_whole(small_picture, data.getvalue(), durable=False)
 
 
 HURRY_PIXELS = 1 << 20
@@ -197,10 +197,10 @@ def write_result(context: JobContext, result: Mapping[str, JsonValue]) -> None:
     replace_whole(context.dir / RESULT_NAME, json.dumps(as_json(result), indent=2).encode())
 
 
-def _pictures(context: JobContext, told: MadeParams, data: DataDir) -> Pictures:
+def bring_pictures(context: JobContext, told: MadeParams | GridParams, data: DataDir, task: str) -> Pictures:
     """The pictures that the job names; copies stay with the job, whatever becomes of the uploads."""
-    named = {name: getattr(told, name) for name in _PICTURES[told.task]}
-    needed = {"source"} if told.task == "attack" else set()
+    named = {name: getattr(told, name) for name in _PICTURES[task]}
+    needed = {"source"} if task == "attack" else set()
     found: dict[str, Tensor] = {}
     for name, digest in named.items():
         if not digest and name not in needed:

@@ -2,6 +2,7 @@
 
     text      `TextParams`                 a picture of a text
     image     `ImageParams`                a picture of a class
+    grid      `GridParams`                 a picture of a text or a class for every pair of values of two fields
     attack    `AttackParams`               a photo changed, and what was to be found out about it
               `FolderParams`               the same of many photos
     evaluate  `EvaluateParams`
@@ -22,6 +23,7 @@ from pydantic import JsonValue
 from app.evaluation.data import load_images
 from app.evaluation.service import FOLDER, take_over
 from app.handlers.folders import attack_folder
+from app.handlers.grids import draw_grid
 from app.handlers.pictures import Workshop, make_pictures, write_result
 from app.records.params import AttackParams, EvaluateParams, ImageParams, TextParams
 from foundation.command_line.program import called
@@ -41,6 +43,7 @@ def make_handlers(shop: Workshop) -> dict[str, Handler]:
     return {
         "text": guarded(lambda context: make_pictures(context, TextParams.asked(context.params), shop)),
         "image": guarded(lambda context: make_pictures(context, ImageParams.asked(context.params), shop)),
+        "grid": guarded(lambda context: draw_grid(context, shop)),
         "attack": guarded(lambda context: attack(context, shop)),
         "evaluate": guarded(lambda context: evaluate(context, shop)),
         "train": guarded(train),

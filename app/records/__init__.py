@@ -2,7 +2,7 @@
 
 - `changes`: the change that an attack made, and its parts.
 - `findings`: what was found out about an attack on one photo, as it comes.
-- `folders`: the same for a folder of photos, and the result of such a job.
+- `folders`: the same for a folder of photos, and the result of such a job; `grids`: of a grid.
 - `params`: what a job of each kind is told.
 - `pictures`: the result of a job that makes pictures, which `pictures.result_of` reads.
 

@@ -24,6 +24,8 @@ from foundation.errors import StudioError
 from foundation.record import Maybe, Record
 from generator.classes.labels import LABEL_LISTS, LabelList, captions
 from generator.classes.names import Names
+from generator.grids.axis import MOST_VALUES, axis_of, find_field
+from generator.grids.grid import Grid
 from generator.recipes.recipe import Recipe
 from generator.victims.survival import SURVIVALS, find_survivals
 from generator.vlm.describing import QUESTION, Inquiry
@@ -136,6 +138,40 @@ class FolderOrder(BaseModel):
         return self
 
 
+class AxisOrder(BaseModel):
+    """A field of the recipe, and the values that it takes, each as it is written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    field: Annotated[str, Field(min_length=1, max_length=60)]
+    values: tuple[Annotated[str, Field(min_length=1, max_length=2000)], ...] = Field(
+        min_length=1, max_length=MOST_VALUES
+    )
+
+
+class GridOrder(BaseModel):
+    """The axes of a grid, from left to right and from top to bottom."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    x: AxisOrder
+    y: AxisOrder
+
+    @classmethod
+    def of(cls, grid: Grid) -> Self:
+        """The axes of a grid, as a job is told them."""
+        axes = {
+            name: AxisOrder(field=axis.field, values=tuple(value.text for value in axis.values))
+            for name, axis in (("x", grid.x), ("y", grid.y))
+        }
+        return cls(**axes)
+
+    def grid(self, recipe: Recipe) -> Grid:
+        """The grid of a recipe, with all cells judged. StudioError names what does not fit."""
+        x, y = (axis_of(find_field(axis.field, recipe.task), axis.values) for axis in (self.x, self.y))
+        return Grid(recipe, x, y)
+
+
 def _whole(value: BaseModel) -> dict[str, JsonValue]:
     return value.model_dump(mode="json")
 
@@ -156,6 +192,7 @@ AskedRecipe: TypeAlias = Annotated[Recipe, BeforeValidator(Recipe.model_validate
 AskedWish: TypeAlias = Annotated[Wish, BeforeValidator(partial(validated, Wish)), _WHOLE]
 AskedDescriptions: TypeAlias = Annotated[DescribeWish, BeforeValidator(partial(validated, DescribeWish)), _WHOLE]
 AskedFolder: TypeAlias = Annotated[FolderOrder, BeforeValidator(partial(validated, FolderOrder)), _WHOLE]
+AskedGrid: TypeAlias = Annotated[GridOrder, BeforeValidator(partial(validated, GridOrder)), _WHOLE]
 AskedConfig: TypeAlias = Annotated[EvalConfig, BeforeValidator(partial(validated, EvalConfig)), _WHOLE]
 Switch: TypeAlias = Annotated[bool, BeforeValidator(_switch)]
 Digest: TypeAlias = Annotated[str, BeforeValidator(_digest)]
@@ -241,6 +278,36 @@ class FolderParams(AttackedParams):
 
     folder: AskedFolder
     continues: Maybe[str] = None
+
+
+class GridParams(JobParams):
+    """A grid of pictures of a class or of a text.
+
+    Attributes:
+        recipe: of all cells, but for the fields of the axes.
+        source, target, style, mask: as of any text.
+        continues: the id of a job whose cells are kept; left out where it begins afresh.
+    """
+
+    recipe: AskedRecipe
+    grid: AskedGrid
+    with_recipe: Switch = True
+    source: Maybe[Digest] = None
+    target: Maybe[Digest] = None
+    style: Maybe[Digest] = None
+    mask: Maybe[Digest] = None
+    continues: Maybe[str] = None
+
+    @field_validator("recipe")
+    @classmethod
+    def _not_of_a_photo(cls, recipe: Recipe) -> Recipe:
+        if recipe.task == "attack":
+            raise StudioError("A grid is of pictures of a class or of a text: attacks are made one by one.")
+        return recipe
+
+    def whole(self) -> Grid:
+        """The grid, with all cells judged. StudioError names what does not fit."""
+        return self.grid.grid(self.recipe)
 
 
 class LabelledPicture(Record):

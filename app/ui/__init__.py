@@ -1,8 +1,9 @@
 """The page: widgets, what is read from them, and what is shown of jobs. It works with what `wiring.services.Studio`
 hands it.
 
-- **Tabs**, a package each: `text`, `classes`, `attack`; the sidebar, `evaluation`; the visitor's `history`. `page` puts
-  the whole together, `blocks` turns what no widget can read into sentences, `forgetting` lets a visitor's things go.
+- **Tabs**, a package each: `text`, `classes`, `attack`; `grids` is a part of the first two; the sidebar, `evaluation`;
+  the visitor's `history`. `page` puts the whole together, `blocks` turns what no widget can read into sentences,
+  `forgetting` lets a visitor's things go.
 - **Markup** (`markup`) is pure functions from a snapshot, or findings, to HTML.
 - **Widgets** (`widgets`) are shared by tabs; **wiring** is what lies between the page and the services.
 

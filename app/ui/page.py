@@ -16,6 +16,7 @@ from app.ui.classes.tab import ClassTab
 from app.ui.evaluation.remembering import EvaluationMemory
 from app.ui.evaluation.sidebar import EvaluationSidebar
 from app.ui.forgetting import Forgetting
+from app.ui.grids.view import is_grid, task_of
 from app.ui.history.cards import fingerprint
 from app.ui.history.own_presets import OwnPresets
 from app.ui.history.your_results import YourResults
@@ -26,7 +27,7 @@ from app.ui.text.tab import TextTab
 from app.ui.widgets.forms import FormError
 from app.ui.widgets.job_panel import JobPanel, owner_token
 from app.ui.widgets.remembered import LISTEN_JS, READ_JS, RememberedForm, merged
-from app.ui.widgets.reuse import AGAIN, USE_BUT_SEED, settings_of
+from app.ui.widgets.reuse import AGAIN, USE_BUT_SEED, params_again, settings_of
 from app.ui.widgets.seed import SeedInput
 from app.ui.wiring.guard import QUICK, Updates, guarded
 from app.ui.wiring.services import Studio
@@ -83,9 +84,13 @@ for (const kind of ['dragenter', 'dragover', 'dragleave', 'drop']) {
 class Tab(Protocol):
     """One tab of the page."""
 
-    panel: JobPanel
     repeat: gr.UploadButton
     reset: gr.Button
+
+    @property
+    def panel(self) -> JobPanel:
+        """The stage."""
+        ...
 
     @property
     def seed(self) -> SeedInput:
@@ -175,10 +180,11 @@ def build_page(studio: Studio) -> gr.Blocks:
             except ValueError:
                 token = secrets.token_hex(16)
             jobs = studio.jobs.list(token)
-            mine = [job for job in jobs if job.kind in panels]
+            mine = [job for job in jobs if tab_of(job) in panels]
             # Whoever reloads comes back to where their work is, also if it has ended in between.
-            busy = next((job.kind for job in mine if not job.status.finished), None)
-            busy = busy or next((job.kind for job in mine if time.time() - (job.finished or 0) < RECENT_SECONDS), None)
+            busy = next((tab_of(job) for job in mine if not job.status.finished), None)
+            recent = (job for job in mine if time.time() - (job.finished or 0) < RECENT_SECONDS)
+            busy = busy or next(map(tab_of, recent), None)
             updates: Updates = {
                 owner: {"owner": token},
                 **results.arrive(token),
@@ -221,8 +227,8 @@ def build_page(studio: Studio) -> gr.Blocks:
 
         def pick(job_id: str, state: Any) -> Updates:
             snapshot = studio.jobs.snapshot(job_id)
-            panel = panels.get(snapshot.kind, images.panel)
-            return {tabs: gr.Tabs(selected=snapshot.kind), **panel.open(snapshot.id, state)}
+            panel = panels.get(tab_of(snapshot), images.panel)
+            return {tabs: gr.Tabs(selected=tab_of(snapshot)), **panel.open(snapshot.id, state)}
 
         to_the_top = "() => window.scrollTo({top: 0, behavior: 'smooth'})"
 
@@ -232,6 +238,8 @@ def build_page(studio: Studio) -> gr.Blocks:
             return {tabs: gr.Tabs(selected="attack"), **taken}
 
         filled = [dropped, tabs, *(component for _, tab in every.values() for component in tab.filled)]
+        gridded: dict[str, TextTab | ClassTab] = {"text": texts, "image": images}
+        axes = [component for tab in gridded.values() for component in tab.grid.filled]
 
         def fill(recipe: Recipe, token: str) -> Updates:
             kind = KINDS[recipe.task]
@@ -239,21 +247,25 @@ def build_page(studio: Studio) -> gr.Blocks:
 
         def reuse(act: str, job: JobSnapshot, state: Any) -> Updates:
             if act == AGAIN:
-                return {tabs: gr.Tabs(selected=job.kind), **panels[job.kind].submit(job.params, job.title, state)}
+                panel = panels[tab_of(job)]
+                again = panel.submit(params_again(job), job.title, state, kind=job.kind)
+                return {tabs: gr.Tabs(selected=tab_of(job)), **again}
             recipe, explore = settings_of(job), job.params.get("explore")
             tab, updates = every[KINDS[recipe.task]][1], fill(recipe, owner_token(state))
             updates[tab.with_recipe] = job.params.get("with_recipe") is not False
             if recipe.task == "attack" and isinstance(explore, dict):
                 updates |= attacks.testing.updates(explore)
+            if is_grid(job):
+                updates |= gridded[tab_of(job)].grid.fill(job)
             if act == USE_BUT_SEED:
                 del updates[tab.seed.number]
             return updates
 
-        results.wire(panels.values(), pick, reuse, list(dict.fromkeys([tabs, *followed, *filled])))
+        results.wire(panels.values(), pick, reuse, list(dict.fromkeys([tabs, *followed, *filled, *axes])))
         for panel in panels.values():
             for act, button in panel.reuse.buttons.items():
                 reusing = guarded(panel.notice)(_of_stage(panel, act, reuse))
-                shown = list(dict.fromkeys([panel.notice, *filled, *panel.outputs]))
+                shown = list(dict.fromkeys([panel.notice, *filled, *axes, *panel.outputs]))
                 button.click(reusing, [panel.job, owner], shown, **QUICK).then(fn=None, js=to_the_top)
 
         presets.wire(results, fill, filled)
@@ -281,6 +293,11 @@ def build_page(studio: Studio) -> gr.Blocks:
             **QUICK,
         ).then(fn=None, js=to_the_top)
     return page
+
+
+def tab_of(job: JobSnapshot) -> str:
+    """The tab that shows a job: its kind, or of a grid that of its pictures; the kind where there is none."""
+    return KINDS.get(task_of(job), job.kind) if is_grid(job) else job.kind
 
 
 def _of_stage(panel: JobPanel, act: str, reuse: Callable[[str, JobSnapshot, Any], Updates]) -> Callable[..., Updates]:

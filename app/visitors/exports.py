@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from foundation.errors import StudioError
+from foundation.files.tables import inert
 from foundation.files.text_files import json_text, reason
 from foundation.jobs.store.model import JobSnapshot
 from foundation.limits import Limits
@@ -44,7 +45,6 @@ COLUMNS = (
     "files",
 )
 _STEM = 60
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,12 @@ class Entry:
 
 
 def files_of(job: JobSnapshot) -> list[Path]:
-    """The pictures of a result, and its video or archive, as far as they are there."""
+    """The pictures of a result, its video or archive, and all of a grid, as far as they are there."""
     result = job.result or {}
     images = result.get("images")
     names = [image.get("file") for image in images if isinstance(image, Mapping)] if isinstance(images, list) else []
     names += [result.get(name) for name in ("video", "archive")]
+    names += listed if isinstance(listed := result.get("files"), list) else []
     return [path for name in names if name and (path := Path(job.folder) / Path(str(name)).name).is_file()]
 
 
@@ -115,13 +116,8 @@ def _table(rows: Sequence[Mapping[str, str]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, restval="")
     writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    writer.writerows({name: inert(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
-
-
-def _cell(value: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{value}" if value.startswith(_FORMULA) else value
 
 
 def _seed(recipe: Any) -> str:

@@ -14,6 +14,7 @@ os.environ["GRADIO_TEMP_DIR"] = str(Path(sys.argv[1]) / "cache")
 
 from app.handlers.describing import read_offer
 from app.server import build_app, serve
+from app.visitors.data_dir import DataDir
 from app.visitors.uploads import Uploads
 from app.web.hosts import Hosts
 from foundation.images.files import save_png
@@ -21,6 +22,7 @@ from foundation.jobs.service import JobService
 from generator.vlm.asking import ReadSettings
 from tests.browser.evaluation_standins import evaluate
 from tests.browser.folder_standins import MoreAttacks
+from tests.browser.grid_standins import Grids
 from tests.browser.standins import Attack, StandInMeasurements, Texts, fade, make_images, make_studio
 from tests.generator.vlm.server import serving
 from tests.generator.vlm.test_describing import look
@@ -43,6 +45,7 @@ def run(data_dir: Path, port: int, uploads: Uploads, read_vlm: ReadSettings) -> 
         "image": make_images,
         "attack": MoreAttacks(Attack(uploads), uploads, read_vlm),
         "evaluate": evaluate,
+        "grid": Grids(DataDir(data_dir)),
     }
     with JobService(data_dir, handlers) as jobs:
         studio = make_studio(jobs, data_dir, measurements)

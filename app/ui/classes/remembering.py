@@ -16,7 +16,7 @@ class ClassForm(RememberedForm):
 
     def __init__(self, tab: ClassTab) -> None:
         changing = [tab.models.choice, tab.models.others, tab.choice.chips, tab.choice.menu, tab.unit.layer]
-        widgets = [tab.preset, tab.with_recipe, *tab.inputs]
+        widgets = [tab.preset, tab.with_recipe, *tab.inputs, *tab.grid.components]
         super().__init__("class", tab.panel.notice, tab.reset, widgets, changing=changing)
         self._tab = tab
 

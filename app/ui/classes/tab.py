@@ -7,11 +7,12 @@ import gradio as gr
 
 from app.records.params import ImageParams
 from app.ui.classes.unit_choice import UNIT, UnitChoice
+from app.ui.grids.panel import GridPanel
+from app.ui.grids.section import Form, GridBase, GridSection
 from app.ui.markup import results, stage
 from app.ui.widgets.class_choice import ClassChoice, Wish, are_differing, by_number, offered, own_name, refuse_unknown
 from app.ui.widgets.cost_line import Asked, CostLine
 from app.ui.widgets.forms import MOST_PICTURES, RecipeFields, advanced_fields, parse_mixture, whole, write_mixture
-from app.ui.widgets.job_panel import JobPanel
 from app.ui.widgets.layers import LayerView
 from app.ui.widgets.models import ModelPicker
 from app.ui.widgets.opened import (
@@ -47,9 +48,10 @@ class ClassTab:
         self.owner = owner
         self.presets = list(presets_of(TASK))
         self.start_recipe = from_preset(TASK, self.presets[0])
-        self.panel = JobPanel(
+        self.panel = GridPanel(
             studio,
             kind="image",
+            task=TASK,
             blank=stage.empty_stage(
                 "One picture, drawn at every resolution at once",
                 "Start with a single colour, then 2 by 2 cells, then 4 by 4, and let the classifier say what to "
@@ -65,6 +67,7 @@ class ClassTab:
         self.seed = SeedInput("class", self.start_recipe.seed)
         self.fields = RecipeFields(advanced_fields(), self.start_recipe.model_dump(), "class")
         self.cost = CostLine(studio, TASK, self.costly)
+        self.grid = GridSection(studio, TASK, self.panel)
 
     def build(self) -> None:
         """Create the widgets."""
@@ -99,6 +102,7 @@ class ClassTab:
                     "Create", variant="primary", interactive=False, elem_classes="cx-create", elem_id="class-create"
                 )
                 self.cost.build()
+                self.grid.build()
                 with gr.Accordion("Advanced", open=False, elem_classes="cx-fold"):
                     self.models.build_others()
                     self.mixture = gr.Textbox(
@@ -213,6 +217,7 @@ class ClassTab:
         guard = guarded(self.panel.notice)
         self.panel.wire()
         self.layers.wire()
+        self.grid.follow_cost(self.cost)
         self.cost.wire(self.panel.notice, self.costly_components, self.preset, self.panel.changed)
 
         def create(owner: Any, opened: Opened | None, with_recipe: bool, *values: Any) -> Updates:
@@ -232,6 +237,11 @@ class ClassTab:
                 return {}
             values = from_preset(TASK, name).model_dump()
             return {self.preset: gr.Radio(info=PRESETS[name].description), **self.fields.updates(values)}
+
+        form = (self.opened, self.with_recipe, *self.inputs)
+        self.grid.wire(
+            self.owner, Form(form, self._grid_base, self._check_cell, self.fill, tuple(self.filled), self.with_recipe)
+        )
 
         self.preset.input(
             guard(choose_preset), [self.preset], [self.panel.notice, self.preset, *self.fields.components], **QUICK
@@ -273,6 +283,17 @@ class ClassTab:
 
         for chosen in self.choice.components:  # whoever chooses one class means that one, and no mixture
             chosen.input(guard(one_class), None, [self.panel.notice, self.mixture], **QUICK)
+
+    def _grid_base(self, values: Mapping[Any, Any], _given: Mapping[str, str]) -> GridBase:
+        """What the form asks for."""
+        recipe = made_again(values[self.opened], self.recipe(*(values[one] for one in self.inputs)))
+        return GridBase(recipe, {}, bool(values[self.with_recipe]))
+
+    def _check_cell(self, recipe: Recipe) -> None:
+        """Refuse a recipe that no picture can be made of here. StudioError says why."""
+        for name in recipe.models:
+            self.models.check(name)
+        refuse_unknown(self.studio, recipe.models, recipe.classes)
 
     @property
     def filled(self) -> list[Any]:

@@ -9,7 +9,7 @@ from app.ui.history.words import as_far_as_readable, line, recipe_of
 from app.ui.markup import markup
 from app.ui.markup.media import Media
 from app.ui.markup.stage import STATE_WORDS, when
-from app.ui.widgets.reuse import AGAIN, USE, USE_BUT_SEED, offers
+from app.ui.widgets.reuse import offers, words_of
 from foundation.jobs.store.model import JobSnapshot, JobStatus
 
 # Hands on which result is to be opened, what is to be done with one, or with all that are chosen. What is chosen stays
@@ -106,15 +106,13 @@ def _card(job: JobSnapshot, media: Media, titles: Mapping[str, str]) -> str:
     )
 
 
-SHORT_WORDS = {USE: "use these settings", USE_BUT_SEED: "all but the seed", AGAIN: "run again"}
-
-
 def _reuse(job: JobSnapshot, name: str, title: str) -> str:
     """What fills the form in again."""
     buttons = "".join(
         f'<button class="cx-word" data-act="{act}" data-id="{name}" '
-        f'aria-label="{SHORT_WORDS[act].capitalize()}: {title}">{SHORT_WORDS[act]}</button>'
+        f'aria-label="{words}: {title}">{words[:1].lower()}{words[1:]}</button>'
         for act in offers(job)
+        for words in (words_of(act, job),)
     )
     return f'<div class="cx-card-tools cx-card-reuse">{buttons}</div>' if buttons else ""
 

@@ -8,10 +8,12 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from app.records.params import GridOrder
 from app.records.pictures import pictures_of
 from foundation.jobs.store.model import JobSnapshot, JobStatus
+from generator.grids.axis import title_of
 
-KIND_WORDS = {"text": "Text to image", "image": "Class to image", "attack": "Attack"}
+KIND_WORDS = {"text": "Text to image", "image": "Class to image", "attack": "Attack", "grid": "Grid"}
 """The kinds of jobs whose results are shown, as people call them."""
 _SENTENCE = 90
 _MODELS = 2
@@ -66,7 +68,16 @@ def said_of(job: JobSnapshot) -> tuple[str, ...]:
         found = recipe.get(name)
         texts += found if isinstance(found, list) else [found]
     texts += list(recipe.get("classes") or ())
+    texts += axis_words(job)
     return tuple(str(text) for text in texts if text)
+
+
+def axis_words(job: JobSnapshot) -> list[str]:
+    """The axes of a grid with their values; [] of other results."""
+    if "grid" not in job.params:
+        return []
+    order = GridOrder.model_validate(job.params["grid"])
+    return [f"{title_of(axis.field)}: {', '.join(axis.values)}" for axis in (order.x, order.y)]
 
 
 def line(job: JobSnapshot, titles: Mapping[str, str]) -> str:
@@ -104,7 +115,7 @@ def outcome_words(job: JobSnapshot) -> str:
         error = job.error or "it did not work"
         return error if len(error) <= _SENTENCE else f"{error[: _SENTENCE - 1].rstrip()}\u2026"
     result = job.result or {}
-    if "folder" in job.params:
+    if {"folder", "grid"} & job.params.keys():
         return "" if not result else "complete" if result.get("complete") else "not complete"
     images = pictures_of(job)
     if not images:

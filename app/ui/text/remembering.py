@@ -21,7 +21,7 @@ class TextForm(RememberedForm):
             "text",
             tab.panel.notice,
             tab.reset,
-            [tab.preset, *inputs.components],
+            [tab.preset, *inputs.components, *tab.grid.components],
             changing=[inputs.models.choice, inputs.models.others, inputs.classes.classifiers],
             pictures={
                 "source": inputs.start.photo,

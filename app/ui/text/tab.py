@@ -1,17 +1,23 @@
 """The tab *Text to image*: say what you want to see, and watch it form."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
 
+from app.ui.grids.panel import GridPanel
+from app.ui.grids.section import Form, GridBase, GridSection
 from app.ui.markup import stage
 from app.ui.text import results as text_results
 from app.ui.text.actions import TextActions, picture_of
 from app.ui.text.inputs import TASK, Order, TextInputs
-from app.ui.text.vocabulary import examples_for, unknown_hint
+from app.ui.text.sources import Values
+from app.ui.text.vocabulary import examples_for, refuse_unknown_prompts, unknown_hint
+from app.ui.widgets.class_choice import refuse_unknown
 from app.ui.widgets.cost_line import CostLine
-from app.ui.widgets.job_panel import JobPanel
+from app.ui.widgets.forms import FormError
 from app.ui.widgets.layers import LayerView
+from app.ui.widgets.models import usable
 from app.ui.widgets.opened import build_repeating, opened_words
 from app.ui.widgets.opinions import OpinionView
 from app.ui.widgets.seed import SeedInput
@@ -38,9 +44,10 @@ class TextTab:
         self.studio = studio
         self.owner = owner
         self.inputs = TextInputs(studio)
-        self.panel = JobPanel(
+        self.panel = GridPanel(
             studio,
             kind="text",
+            task=TASK,
             blank=stage.empty_stage(
                 "Say what you want to see, and watch it form",
                 "A model that compares pictures with words says what to change, at every resolution at once: first "
@@ -56,6 +63,7 @@ class TextTab:
         self.opinions = OpinionView(studio)
         self.actions = TextActions(self.panel, self.inputs, self._submit)
         self.cost = CostLine(studio, TASK, self.inputs.costly, self.inputs.start.photo)
+        self.grid = GridSection(studio, TASK, self.panel)
 
     def build(self) -> None:
         """Create the widgets."""
@@ -80,6 +88,7 @@ class TextTab:
                 )
                 self.inputs.build_numbers()
                 self.cost.build()
+                self.grid.build()
                 self.inputs.build_advanced()
                 self.repeat, self.reset = build_repeating("text")
         for part in (self.actions, self.layers, self.spectrum, self.opinions):
@@ -162,6 +171,38 @@ class TextTab:
             lambda job_id, index, owner: picture_of(self.panel.find(job_id, owner), index),
         )
         self._wire_fields(guard)
+        self.grid.wire(
+            self.owner,
+            Form(
+                tuple(inputs.components),
+                self._grid_base,
+                self._check_cell,
+                self.fill,
+                tuple(self.filled),
+                self.with_recipe,
+            ),
+        )
+
+    def _grid_base(self, values: Values, given: Mapping[str, str]) -> GridBase:
+        """What the form asks for; prompts that it leaves empty are those of an axis."""
+        inputs = self.inputs
+        texts = {"prompt": inputs.prompt, "negative": inputs.negative, "against": inputs.against}
+        named = {texts[name]: text for name, text in given.items() if name in texts and not values[texts[name]]}
+        order = inputs.read({**values, **named})
+        return GridBase(order.recipe, order.pictures, order.with_recipe)
+
+    def _check_cell(self, recipe: Recipe) -> None:
+        """Refuse a recipe that no picture can be made of here. StudioError says why."""
+        readers = [name for name in recipe.models if not self.studio.class_names(name)]
+        for name in recipe.models:
+            if name in readers:
+                self.inputs.models.check(name)
+            else:
+                usable(self.studio.classifier(name), name)
+        if not readers:
+            raise FormError("None of these models reads texts: name a CLIP model, too.")
+        refuse_unknown(self.studio, recipe.models, recipe.classes)
+        refuse_unknown_prompts(recipe, self.inputs.infos(readers))
 
     def _wire_fields(self, guard: Any) -> None:
         inputs, notice = self.inputs, self.panel.notice
@@ -186,6 +227,7 @@ class TextTab:
         described = [notice, *inputs.models.outputs, inputs.vocabulary, inputs.examples]
         inputs.models.choice.input(guard(choose_model), [inputs.models.choice], described, **QUICK)
 
+        self.grid.follow_cost(self.cost)
         self.cost.wire(notice, inputs.costly_components, self.preset, self.panel.changed)
 
         def say(event: gr.EventData) -> Updates:

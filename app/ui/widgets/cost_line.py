@@ -45,9 +45,18 @@ class Asked:
     photo: Path | None = None
     explore: Wish | None = None
 
+    def photo_size(self) -> tuple[int, int] | None:
+        """Height and width of the photo, by its header; None without one."""
+        if self.photo is None:
+            return None
+        with Image.open(self.photo, formats=("PNG",)) as photo:
+            return photo.height, photo.width
+
 
 Read = Callable[[Values], Asked]
 """What the widgets ask for. StudioError where they are not filled in."""
+Beside = Callable[[Values, Asked | None], Updates]
+"""What else costs something: told what the widgets hold, and what they ask for (None: they are not filled in)."""
 
 
 class CostLine:
@@ -63,6 +72,7 @@ class CostLine:
     def __init__(self, studio: Studio, task: str, read: Read, picture: PictureInput | None = None) -> None:
         self.studio, self._task, self._read, self._picture = studio, task, read, picture
         self._brought = Signal()
+        self._beside: list[tuple[Sequence[Any], Sequence[Any], Beside]] = []
 
     def build(self) -> None:
         """Create the widgets."""
@@ -72,10 +82,14 @@ class CostLine:
         if self._picture is not None:
             self._picture.also([self._brought.sign], lambda chosen: self._brought.send(chosen.digest if chosen else ""))
 
+    def also(self, components: Sequence[Any], outputs: Sequence[Any], follow: Beside) -> None:
+        """Let something else on the page say what it costs: asked at the same moments, and when `components` change."""
+        self._beside.append((components, outputs, follow))
+
     @property
     def outputs(self) -> list[Any]:
         """What a change of the costs changes."""
-        return [self.line, self.smaller]
+        return [self.line, self.smaller, *(one for _, outputs, _ in self._beside for one in outputs)]
 
     def wire(self, notice: Any, components: Sequence[Any], presets: Any, changed: Signal) -> None:
         """Follow these components, the photo, and jobs, which bring new measurements; `presets` is their menu."""
@@ -83,6 +97,7 @@ class CostLine:
         def follow(values: Values) -> Updates:
             return self.follow(values, presets)
 
+        components = [*components, *(one for others, _, _ in self._beside for one in others)]
         inputs, outputs = set(components), [notice, presets, *self.outputs]
         quiet = guarded(notice, keep=True)(follow)
         for component in components:
@@ -103,12 +118,16 @@ class CostLine:
             asked = self._read(values)
             cost = self._cost(asked)
         except StudioError:
-            return {self.line: "", self.smaller: gr.Button(visible=False)}
+            return {self.line: "", self.smaller: gr.Button(visible=False), **self._others(values, None)}
         return {
             self.line: cost_markup(cost, asked.recipe.steps, may_end_early=may_end_early(asked.recipe)),
             self.smaller: self._offer(asked),
             presets: gr.Radio(choices=self.presets(asked)),
+            **self._others(values, asked),
         }
+
+    def _others(self, values: Values, asked: Asked | None) -> Updates:
+        return {name: update for _, _, follow in self._beside for name, update in follow(values, asked).items()}
 
     def presets(self, asked: Asked) -> list[tuple[str, str]]:
         """The presets with what each costs, with these models, pictures and photo."""
@@ -158,6 +177,11 @@ def cost_markup(cost: Cost, steps: int, *, may_end_early: bool = False) -> str:
     parts = f"{'up to ' if may_end_early else ''}{steps:,} steps of {_short(cost.per_step)}"
     if cost.after > 0.1 * cost.seconds and cost.after >= 1:
         parts += f", then {markup.duration(cost.after)} for what is found out"
+    return cost_head(cost, parts)
+
+
+def cost_head(cost: Cost, parts: str) -> str:
+    """How long something takes, and what it is made of."""
     head = markup.duration(cost.seconds)
     long = " cx-long" if cost.seconds >= LONG_SECONDS else ""
     return (

@@ -98,9 +98,9 @@ class JobPanel:
 
         def tick(job_id: str, seen: str) -> Updates:
             snapshot = self.look(job_id)
-            if snapshot is not None and fingerprint(snapshot) == seen:
+            if snapshot is not None and self.mark_of(snapshot) == seen:
                 return {}
-            return self.follow(snapshot)
+            return self.since(snapshot, seen)
 
         def stop(job_id: str, owner: Any) -> Updates:
             self.studio.jobs.stop(job_id, owner_token(owner))
@@ -123,10 +123,22 @@ class JobPanel:
         quiet["outputs"] = list(dict.fromkeys([*self.outputs, *cleared]))
         self.discard.click(guarded(self.notice)(discard), [self.job, self.owner, *held], **quiet)
 
-    def submit(self, params: Mapping[str, JsonValue], title: str, owner: Any) -> Updates:
-        """Hand a job to the service and follow it."""
+    def shows(self, job: JobSnapshot) -> bool:
+        """Whether jobs like this one stand on this stage."""
+        return job.kind == self.kind
+
+    def mark_of(self, snapshot: JobSnapshot) -> str:
+        """Changes exactly when the stage, or what follows it, would look different."""
+        return fingerprint(snapshot)
+
+    def since(self, snapshot: JobSnapshot | None, _seen: str) -> Updates:
+        """The updates that bring the page up to date, which shows what has the mark `_seen`."""
+        return self.follow(snapshot)
+
+    def submit(self, params: Mapping[str, JsonValue], title: str, owner: Any, *, kind: str | None = None) -> Updates:
+        """Hand a job to the service and follow it; of the kind of this panel, unless another is named that it shows."""
         request = JobRequest(
-            kind=self.kind,
+            kind=kind or self.kind,
             params=params,
             device=self.studio.device,
             owner=owner_token(owner),
@@ -137,7 +149,7 @@ class JobPanel:
 
     def resume(self, owner: str) -> Updates:
         """Follow the newest job of this browser that is still worth looking at, if there is one."""
-        mine = (job for job in self.studio.jobs.list(owner) if job.kind == self.kind)
+        mine = (job for job in self.studio.jobs.list(owner) if self.shows(job))
         newest = next((job for job in mine if job.status not in SETTLED), None)
         return self.follow(self.studio.jobs.snapshot(newest.id) if newest else None)
 
@@ -152,7 +164,7 @@ class JobPanel:
             UnknownJobError: there is none with this id; somebody else's job does not exist for it.
         """
         snapshot = self.look(job_id)
-        if snapshot is None or snapshot.owner != owner_token(owner) or snapshot.kind != self.kind:
+        if snapshot is None or snapshot.owner != owner_token(owner) or not self.shows(snapshot):
             raise UnknownJobError("This result is no longer there. Reload the page to see what is.")
         return snapshot
 
@@ -186,7 +198,7 @@ class JobPanel:
             self.discard: gr.Button(visible=working),
             **self.changed.send(f"{snapshot.id} {'working' if working else 'ended'}"),
             self.job: snapshot.id,
-            self.seen: fingerprint(snapshot),
+            self.seen: self.mark_of(snapshot),
             self.timer: gr.Timer(active=working),
             self.more: details_of(snapshot, self.more_view),
             **self._follow_others(None if working else snapshot),

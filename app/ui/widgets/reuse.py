@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
+from pydantic import JsonValue
 
+from app.handlers.grids import goes_on
 from app.ui.markup.copying import COPY_JS, copy_as
 from app.ui.widgets.forms import FormError
 from app.ui.wiring.guard import Updates
@@ -15,6 +17,8 @@ from generator.recipes.recipe import Recipe
 USE, USE_BUT_SEED, AGAIN = "use", "use-but-seed", "again"
 """What the buttons of a result ask for."""
 WORDS: Mapping[str, str] = {USE: "Use these settings", USE_BUT_SEED: "All but the seed", AGAIN: "Run again"}
+GO_ON = "Go on with the rest"
+"""What running again is called where a part is there already."""
 PICTURES = ("source", "target", "style", "mask")
 
 
@@ -23,7 +27,18 @@ def offers(job: JobSnapshot) -> tuple[str, ...]:
     if not job.status.finished or job.status is JobStatus.DISCARDED:
         return ()
     settings = (USE, USE_BUT_SEED) if job.params.get("recipe") else ()
-    return (*settings, AGAIN) if job.status in (JobStatus.INTERRUPTED, JobStatus.FAILED) else settings
+    cut_short = job.status is JobStatus.STOPPED and goes_on(job.params, job.result)
+    return (*settings, AGAIN) if job.status in (JobStatus.INTERRUPTED, JobStatus.FAILED) or cut_short else settings
+
+
+def words_of(act: str, job: JobSnapshot) -> str:
+    """What the button of a result says that asks for this."""
+    return GO_ON if act == AGAIN and "grid" in job.params else WORDS[act]
+
+
+def params_again(job: JobSnapshot) -> dict[str, JsonValue]:
+    """What a job is told that does once more what this one was to do; of a grid, what is there of it is kept."""
+    return {**job.params, "continues": job.id} if "grid" in job.params else job.params
 
 
 def settings_of(job: JobSnapshot) -> Recipe:
@@ -32,10 +47,11 @@ def settings_of(job: JobSnapshot) -> Recipe:
     Raises:
         StudioError: it has none, or one that this program does not understand.
     """
-    return _recipe((job.result or {}).get("recipe") or job.params.get("recipe"), job)
+    return recipe_with_pictures((job.result or {}).get("recipe") or job.params.get("recipe"), job)
 
 
-def _recipe(found: Any, job: JobSnapshot) -> Recipe:
+def recipe_with_pictures(found: Any, job: JobSnapshot) -> Recipe:
+    """A recipe as it is written, with the digests of the pictures that a job was told. StudioError: it is none."""
     if not isinstance(found, Mapping):
         raise FormError("This result has no recipe whose settings could be used.")
     recipe = Recipe.model_validate(dict(found))
@@ -48,10 +64,10 @@ def copies_of(job: JobSnapshot) -> str:
 
     What was asked for makes the picture again; what became of it on the way is the same each time.
     """
-    if job.status not in (JobStatus.DONE, JobStatus.STOPPED) or "folder" in job.params:
+    if job.status not in (JobStatus.DONE, JobStatus.STOPPED) or {"folder", "grid"} & job.params.keys():
         return ""
     try:
-        recipe = _recipe(job.params.get("recipe"), job)
+        recipe = recipe_with_pictures(job.params.get("recipe"), job)
     except StudioError:
         return ""
     return copy_as(recipe, whole=job.status is JobStatus.DONE)
@@ -84,5 +100,8 @@ class ReuseButtons:
     def follow(self, job: JobSnapshot | None) -> Updates:
         """Show what the result on the stage offers."""
         offered = () if job is None else offers(job)
-        shown: Updates = {button: gr.Button(visible=act in offered) for act, button in self.buttons.items()}
+        shown: Updates = {
+            button: gr.Button(value=WORDS[act] if job is None else words_of(act, job), visible=act in offered)
+            for act, button in self.buttons.items()
+        }
         return {**shown, self.copies: "" if job is None else copies_of(job)}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from app.handlers.spectra import spectrum_of
+from app.handlers.measurements import spectrum_of
 from foundation.errors import StudioError
 from foundation.images.files import load_image, save_png, to_tensor
 from generator.priors.spectrum import fourier_spectrum

@@ -23,7 +23,7 @@ FLOORS = {
     ),
     "app": (
         *("records", "costs", "visitors", "evaluation", "handlers", "ui.markup", "ui.attack.results", "ui.wiring"),
-        *("ui.widgets", "ui.text", "ui.attack", "ui.classes", "ui.evaluation", "ui.history", "web", "api"),
+        *("ui.widgets", "ui.grids", "ui.text", "ui.attack", "ui.classes", "ui.evaluation", "ui.history", "web", "api"),
         *("ui", ""),
     ),
 }
