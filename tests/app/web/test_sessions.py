@@ -1,6 +1,7 @@
 """What a page keeps of its state: the fields whose values are judged by what they were told, not what is shown."""
 
 import gradio as gr
+import pytest
 
 from app.web.sessions import PageState
 
