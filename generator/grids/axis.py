@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from foundation.command_line.flags import ConfigField
 from foundation.errors import StudioError
-from generator.recipes.fields import RecipeField, cli_fields, judge, numbers
+from generator.recipes.fields import cli_fields, judge, numbers
 from generator.recipes.presets import rule_fields
 from generator.recipes.recipe import Recipe
 
@@ -80,7 +81,7 @@ def title_of(field: str) -> str:
     return _SINGULAR.get(field, field).replace("_", " ")
 
 
-def axis_fields(task: str) -> dict[str, RecipeField]:
+def axis_fields(task: str) -> dict[str, ConfigField]:
     """The fields of a task's recipes that can be an axis, by name and in the recipe's order."""
     return {field.name: field for field in cli_fields(task) if field.name not in NO_AXES}
 
@@ -102,7 +103,7 @@ def read_axis(name: str, written: str, task: str) -> Axis:
     return axis_of(field, texts)
 
 
-def axis_of(field: RecipeField, texts: Sequence[str]) -> Axis:
+def axis_of(field: ConfigField, texts: Sequence[str]) -> Axis:
     """The axis of a field with these values, one by one. StudioError for one that the field cannot have."""
     values: dict[object, Value] = {}
     for text in texts:
@@ -115,7 +116,7 @@ def axis_of(field: RecipeField, texts: Sequence[str]) -> Axis:
     return Axis(field.name, tuple(values.values()))
 
 
-def find_field(name: str, task: str) -> RecipeField:
+def find_field(name: str, task: str) -> ConfigField:
     """A field by its name, that of its flag, or as people call it. StudioError if it is no axis of the task."""
     fields = axis_fields(task)
     asked = name.strip().lower().lstrip("-").replace("-", "_").replace(" ", "_")
@@ -127,7 +128,7 @@ def find_field(name: str, task: str) -> RecipeField:
     raise StudioError(f"'{name.strip()[:_SHOWN]}' can be no axis: {hint}")
 
 
-def how_to_write(field: RecipeField) -> str:
+def how_to_write(field: ConfigField) -> str:
     """How the values of an axis are written, in words for people."""
     if field.choices:
         return f"some of {', '.join(field.choices)}, with commas between"
@@ -146,14 +147,14 @@ def how_to_write(field: RecipeField) -> str:
     return "texts with semicolons between, or one a line"
 
 
-def read_value(field: RecipeField, text: str) -> Value:
+def read_value(field: ConfigField, text: str) -> Value:
     """One value of a field. StudioError for one that it cannot have, whatever the others are."""
     given = _given(field, text)
     judge(field.name, given)
     return Value(text, given)
 
 
-def _given(field: RecipeField, text: str) -> object:
+def _given(field: ConfigField, text: str) -> object:
     """A text as the field takes it; what makes no sense stays as it is, for the recipe to judge."""
     if field.type is bool:
         return True if text.lower() in _YES else False if text.lower() in _NO else text
@@ -184,7 +185,7 @@ def _float(text: str) -> object:
 # ---------------------------------------------------------------------- taking values apart
 
 
-def _texts(field: RecipeField, written: str) -> Iterator[str]:
+def _texts(field: ConfigField, written: str) -> Iterator[str]:
     """The values that are written, ranges as each of their numbers."""
     number = field.type in (int, float) and not field.several
     by_commas = number or field.choices or field.type is bool or field.name == "size"
@@ -198,7 +199,7 @@ def _texts(field: RecipeField, written: str) -> Iterator[str]:
         yield from [part] if match is None else _counted(field, match)
 
 
-def _counted(field: RecipeField, match: re.Match[str]) -> Iterator[str]:
+def _counted(field: ConfigField, match: re.Match[str]) -> Iterator[str]:
     """The numbers of a range, both ends included where the step leads there."""
     first, last = Decimal(match[1]), Decimal(match[2])
     if match[3] is None and field.type is float:
@@ -213,5 +214,5 @@ def _counted(field: RecipeField, match: re.Match[str]) -> Iterator[str]:
         yield f"{value:f}" if field.type is float or value != int(value) else str(int(value))
 
 
-def _too_many(field: RecipeField) -> StudioError:
+def _too_many(field: ConfigField) -> StudioError:
     return StudioError(f"The axis {title_of(field.name)} has more than {MOST_VALUES} values: give it fewer.")

@@ -2,14 +2,13 @@
 
 import argparse
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 from pydantic import BaseModel, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
-from foundation.choices import OneOf, Told
+from foundation.command_line.flags import ConfigField, described, help_of
 from foundation.errors import StudioError
 from generator.recipes.common import marks_of
 from generator.recipes.errors import sentences
@@ -19,32 +18,12 @@ _SINGULAR = {"classes": "--class", "models": "--model"}
 """Flags that most often get one value have a second name."""
 
 
-@dataclass(frozen=True)
-class RecipeField:
-    """One field that a user sets.
-
-    name is that of the field, flag that of the command line; type is the type of one value, and several says
-    whether the field is a tuple of such values; choices is empty unless the values are a closed list; minimum
-    and maximum are the ends of a number's range, if it has any (the ends themselves may be excluded).
-    """
-
-    name: str
-    flag: str
-    type: type
-    several: bool
-    default: Any
-    help: str
-    choices: tuple[str, ...]
-    minimum: float | None
-    maximum: float | None
-
-
-def cli_fields(task: str = "class") -> list[RecipeField]:
+def cli_fields(task: str = "class") -> list[ConfigField]:
     """All fields that a user sets for a task, in the order of the recipe; not those which the program fills in.
 
     Pictures of a class have what all tasks have; "text" and "attack" have more. Choices are those of the task.
     """
-    return [_describe(name, field, task) for name, field in Recipe.model_fields.items() if _belongs(field, task)]
+    return [described(name, field, task) for name, field in Recipe.model_fields.items() if _belongs(field, task)]
 
 
 def judge(name: str, value: object) -> None:
@@ -91,7 +70,7 @@ def add_arguments(
         if field.name in skip:
             continue
         shown = _shown((defaults or {}).get(field.name, field.default))
-        text = f"{field.help} (default: {shown})".replace("%", "%%")
+        text = help_of(field.help, shown)
         options: dict[str, Any] = {"dest": field.name, "default": argparse.SUPPRESS, "help": text}
         if field.type is bool:
             parser.add_argument(field.flag, action=argparse.BooleanOptionalAction, **options)
@@ -134,36 +113,6 @@ def numbers(value: Any) -> Any:
         return float(above) / float(below) if slash else value
     except (ValueError, ZeroDivisionError):
         raise StudioError(f"'{value}' is no number: write 0.03 or 8/255.") from None
-
-
-def _describe(name: str, field: FieldInfo, task: str) -> RecipeField:
-    annotation: Any = field.annotation
-    several = get_origin(annotation) is tuple
-    if several:
-        annotation = get_args(annotation)[0]
-        annotation = getattr(annotation, "__origin__", annotation)  # the type below its limits
-    listed = next((mark for mark in field.metadata if isinstance(mark, OneOf)), None)
-    choices = get_args(annotation) if get_origin(annotation) is Literal else ()
-    choices = choices if listed is None else listed.names(task)
-    described = field.description or ""
-    for mark in field.metadata:
-        described = mark.describe(described) if isinstance(mark, OneOf | Told) else described
-    return RecipeField(
-        name=name,
-        flag="--" + name.replace("_", "-"),
-        type=str if choices else annotation,
-        several=several,
-        default=field.get_default(),
-        help=described,
-        choices=choices,
-        minimum=_limit(field, "ge", "gt"),
-        maximum=_limit(field, "le", "lt"),
-    )
-
-
-def _limit(field: FieldInfo, *keys: str) -> float | None:
-    found = [getattr(limit, key) for limit in field.metadata for key in keys if hasattr(limit, key)]
-    return found[0] if found else None
 
 
 def _shown(value: Any) -> str:

@@ -4,7 +4,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from generator.recipes.fields import RecipeField, cli_fields
+from foundation.command_line.flags import ConfigField
+from generator.recipes.fields import cli_fields
 from generator.recipes.presets import preset_fields, rule_fields
 from generator.recipes.recipe import RECIPE_VERSION, Recipe
 from generator.recipes.schema import TASK_DEFAULTS
@@ -61,7 +62,7 @@ def _tuples(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _flag(field: RecipeField, value: Any) -> list[str]:
+def _flag(field: ConfigField, value: Any) -> list[str]:
     if field.type is bool:
         return [field.flag if value else field.flag.replace("--", "--no-", 1)]
     if field.several:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from foundation.choices import OneOf
 from foundation.command_line.arguments import MOST_SEED
+from foundation.command_line.flags import AsFlag
 from foundation.progress import Progress, silent
 from robust_model.attacks import Defence, PassCount
 from robust_model.data.datasets import LabelledImages
@@ -29,7 +30,7 @@ class AnalysisConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str
-    seed: int = Field(0, ge=0, le=MOST_SEED)
+    seed: int = Field(0, ge=0, le=MOST_SEED, description="of the choice of images, the starts and the noise")
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -46,14 +47,18 @@ class DataConfig(AnalysisConfig):
     looked at; empty: the one that the model answers by, else the first that its number of predictors allows.
     """
 
-    data: str = "cifar10"
-    count: int = Field(500, ge=0, le=10**9)
-    size: int = Field(0, ge=0, le=4096)
-    match: Literal["name", "order"] = "name"
-    batch: int = Field(100, ge=1, le=100_000)
-    noise: Literal["model", "off", "fresh"] = "model"
-    draws: int = Field(9, ge=1, le=10_000)
-    crossmax: Annotated[str, OneOf(crossmaxes, ("",))] = ""
+    data: str = Field(
+        "cifar10", description="cifar10, cifar100, folder:PATH or synthetic:COUNT; the test split is used"
+    )
+    count: Annotated[int, AsFlag(("-n", "--count"))] = Field(500, ge=0, le=10**9, description="images, 0 = all")
+    size: int = Field(0, ge=0, le=4096, description="read a class folder at so many pixels a side, 0 = the model's own")
+    match: Literal["name", "order"] = Field("name", description="how the data's classes are the model's")
+    batch: int = Field(100, ge=1, le=100_000, description="images at a time; a stop keeps whole batches")
+    noise: Literal["model", "off", "fresh"] = Field("model", description="the network's random draws")
+    draws: int = Field(9, ge=1, le=10_000, description="votes per answer, where noise is on")
+    crossmax: Annotated[str, OneOf(crossmaxes, ("",)), AsFlag(shown="the model's own")] = Field(
+        "", description="which CrossMax"
+    )
 
 
 class AttackedConfig(DataConfig):
@@ -62,15 +67,15 @@ class AttackedConfig(DataConfig):
     `eot` passes with independent noise are averaged for each gradient, where noise is on.
     """
 
-    steps: int = Field(50, ge=1, le=100_000)
-    eot: int = Field(4, ge=1, le=10_000)
-    loss: Literal["ce", "margin", "targeted"] = "margin"
+    steps: int = Field(50, ge=1, le=100_000, description="steps of an attack")
+    eot: int = Field(4, ge=1, le=10_000, description="passes per gradient, where noise is on")
+    loss: Literal["ce", "margin", "targeted"] = Field("margin", description="what PGD climbs")
 
 
 class BudgetConfig(AttackedConfig):
     """An analysis that attacks with one L-inf budget, `eps` in [0, 1] pixel units."""
 
-    eps: float = Field(8 / 255, ge=0, le=1)
+    eps: Annotated[float, AsFlag(levels=True)] = Field(8 / 255, ge=0, le=1, description="L-inf budget")
 
 
 @dataclass(frozen=True)

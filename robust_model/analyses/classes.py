@@ -4,15 +4,16 @@ The figure of arXiv 2408.05446, section 5 (class images by gradient ascent), dra
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 from PIL import Image
 from pydantic import Field, JsonValue
 
+from foundation.command_line.flags import AsFlag
 from foundation.images.files import quantise, to_pil
 from foundation.protocols import Classifier
-from generator.recipes.presets import DEFAULT_PRESET, from_preset
+from generator.recipes.presets import DEFAULT_PRESET, from_preset, presets_of
 from generator.synthesis.synthesis import synthesise
 from robust_model.analyses import plotting
 from robust_model.analyses.base import (
@@ -45,9 +46,11 @@ class ClassesConfig(AnalysisConfig):
     `steps` 0: the preset's.
     """
 
-    preset: str = DEFAULT_PRESET["class"]
-    images: int = Field(2, ge=1, le=16)
-    steps: int = Field(0, ge=0, le=100_000)
+    preset: Annotated[str, AsFlag(choices=lambda: tuple(presets_of("class")))] = Field(
+        DEFAULT_PRESET["class"], description="of the generator"
+    )
+    images: int = Field(2, ge=1, le=16, description="pictures of each class")
+    steps: int = Field(0, ge=0, le=100_000, description="steps of a picture (0: the preset's)")
 
 
 class DrawnClass(Reported):

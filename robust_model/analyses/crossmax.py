@@ -7,13 +7,14 @@ the mean of the same networks 2.2 %. For that protocol choose 6/255, 100 steps a
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
+from foundation.command_line.flags import AsFlag
 from foundation.errors import StudioError
 from robust_model.analyses import plotting
 from robust_model.analyses.base import Analysis, AnalysisReport, BudgetConfig, Material, Measured, Monitor, Table
@@ -54,8 +55,10 @@ class CrossmaxConfig(BudgetConfig):
     Without `others` the predictors that vote in `model` stand for the networks. Each attack has `restarts`.
     """
 
-    others: tuple[str, ...] = ()
-    restarts: int = Field(1, ge=1, le=1000)
+    others: Annotated[tuple[str, ...], AsFlag(("others",), metavar="MODEL")] = Field(
+        (), description="further networks of the same classes"
+    )
+    restarts: int = Field(1, ge=1, le=1000, description="of each attack")
 
     @property
     def models(self) -> tuple[str, ...]:

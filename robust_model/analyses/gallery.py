@@ -43,8 +43,8 @@ NOTES = (
 class GalleryConfig(BudgetConfig):
     """At most `examples` successful attacks among `count` images: PGD through the mean, then on against the answer."""
 
-    examples: int = Field(8, ge=1, le=1000)
-    restarts: int = Field(1, ge=1, le=1000)
+    examples: int = Field(8, ge=1, le=1000, description="successful attacks to show")
+    restarts: int = Field(1, ge=1, le=1000, description="of each attack")
 
 
 class Example(Reported):

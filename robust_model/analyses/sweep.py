@@ -6,13 +6,14 @@ are masked (Carlini et al. 2019, arXiv 1902.06705, section 4.8).
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 from PIL import Image
 from pydantic import Field, field_validator
 from torch import Tensor
 
+from foundation.command_line.flags import AsFlag
 from robust_model.analyses import plotting
 from robust_model.analyses.base import Analysis, AnalysisReport, AttackedConfig, Material, Measured, Monitor, Table
 from robust_model.analyses.bench import ANSWER, Workbench, combined_by, over_batches
@@ -41,9 +42,12 @@ MASKED = (
 class EpsilonConfig(AttackedConfig):
     """A sweep over `budgets` (L-inf, [0, 1] units, rising), each met by PGD on every one of `sources`."""
 
-    budgets: tuple[float, ...] = tuple(e / 255 for e in (1, 2, 4, 6, 8, 12, 16, 24, 32, 64, 128))
-    sources: tuple[str, ...] = ("defence", "mean")
-    restarts: int = Field(1, ge=1, le=1000)
+    budgets: Annotated[tuple[float, ...], AsFlag(levels=True, shown="")] = Field(
+        tuple(e / 255 for e in (1, 2, 4, 6, 8, 12, 16, 24, 32, 64, 128)),
+        description="rising L-inf budgets",
+    )
+    sources: tuple[str, ...] = Field(("defence", "mean"), description="whose logits are attacked, one after the other")
+    restarts: int = Field(1, ge=1, le=1000, description="of each attack")
 
     @field_validator("budgets")
     @classmethod

@@ -2,19 +2,16 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from foundation.catalogue.catalogue import Catalogue
 from foundation.catalogue.fetching import fetch_missing
-from foundation.command_line.arguments import number, whole_of
+from foundation.command_line.flags import add_flags, given
 from foundation.command_line.settings import validated
 from foundation.devices import choose_device
 from foundation.errors import StudioError
 from foundation.files.places import result_folder, writable_folder
 from foundation.protocols import Foreground, JobContext
-from generator.recipes.presets import presets_of
 from robust_model.analyses import ANALYSES
 from robust_model.analyses.base import AnalysisConfig, DataConfig, Material, Stopped
 from robust_model.analyses.defences import InOrder
@@ -28,36 +25,6 @@ from robust_model.weights.checkpoint import file_digest
 from robust_model.zoo.registry import KIND
 from robust_model.zoo.subjects import load_subject
 
-LEVELS = ("eps", "budgets")
-"""Settings that the command line takes in grey levels of 255."""
-
-OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
-    "others": (("others",), {"nargs": "*", "metavar": "MODEL", "help": "further networks of the same classes"}),
-    "data": (("--data",), {"help": "cifar10, cifar100, folder:PATH or synthetic:COUNT; the test split is used"}),
-    "count": (("-n", "--count"), {"type": int, "help": "images, 0 = all"}),
-    "size": (("--size",), {"type": int, "help": "read a class folder at so many pixels a side, 0 = the model's own"}),
-    "match": (("--match",), {"choices": ("name", "order"), "help": "how the data's classes are the model's"}),
-    "eps": (("--eps",), {"type": number(0, 255), "help": "L-inf budget in grey levels of 255"}),
-    "budgets": (
-        ("--budgets",),
-        {"type": number(0, 255), "nargs": "+", "help": "L-inf budgets in grey levels of 255, rising"},
-    ),
-    "sources": (("--sources",), {"nargs": "+", "help": "whose logits are attacked, one after the other"}),
-    "steps": (("--steps",), {"type": int, "help": "steps of an attack, or of a picture (0: the preset's)"}),
-    "restarts": (("--restarts",), {"type": int, "help": "of each attack"}),
-    "loss": (("--loss",), {"choices": ("ce", "margin", "targeted"), "help": "what PGD climbs"}),
-    "eot": (("--eot",), {"type": int, "help": "passes per gradient, where noise is on"}),
-    "draws": (("--draws",), {"type": int, "help": "votes per answer, where noise is on"}),
-    "noise": (("--noise",), {"choices": ("model", "off", "fresh"), "help": "the network's random draws"}),
-    "crossmax": (("--crossmax",), {"help": "which CrossMax (default: the model's own)"}),
-    "examples": (("--examples",), {"type": int, "help": "successful attacks to show"}),
-    "preset": (("--preset",), {"choices": tuple(presets_of("class")), "help": "of the generator"}),
-    "images": (("--images",), {"type": int, "help": "pictures of each class"}),
-    "batch": (("--batch",), {"type": int, "help": "images at a time; a stop keeps whole batches"}),
-    "seed": (("--seed",), {"type": int, "help": "of the choice of images, the starts and the noise"}),
-}
-"""The options, by the setting that each stands for; an analysis has those of its configuration."""
-
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `analyse` and its kinds to a command line's commands."""
@@ -66,16 +33,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     for kind, analysis in ANALYSES.items():
         command = kinds.add_parser(kind, help=analysis.description, description=f"{analysis.title}.")
         command.add_argument("model", help="a model, as for evaluate")
-        for name, field in analysis.config.model_fields.items():
-            if name in OPTIONS:
-                flags, settings = OPTIONS[name]
-                text = settings["help"] + _default(name, field.default)
-                if name == "crossmax":
-                    settings = {**settings, "choices": tuple(crossmaxes())}
-                if settings.get("type") is int:
-                    settings = {**settings, "type": whole_of(analysis.config, name)}
-                # Defaults live in the configuration alone: what nobody says does not appear among the arguments.
-                command.add_argument(*flags, **{**settings, "help": text, "default": argparse.SUPPRESS})
+        add_flags(command, analysis.config)
         command.add_argument(
             "--out", type=result_folder, help="the folder to write to (default: runs/analyses/KIND-MODEL)"
         )
@@ -83,28 +41,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         add_threads(command)
 
 
-def _default(name: str, value: object) -> str:
-    """What an option's help says of its default; nothing of an empty one."""
-    if name == "eps":
-        value = f"{255 * float(str(value)):g}"
-    if name == "budgets":
-        return ""
-    if isinstance(value, tuple):
-        value = " ".join(value)
-    return f" (default: {value})" if value not in ("", None) else ""
-
-
 def configuration(args: argparse.Namespace) -> AnalysisConfig:
     """The configuration that the arguments stand for. Raises StudioError."""
     kind = ANALYSES[args.kind].config
-    settings = {name: value for name, value in vars(args).items() if name in kind.model_fields}
-    settings |= {name: _as_pixels(settings[name]) for name in LEVELS if name in settings}
-    config: AnalysisConfig = validated(kind, settings)
+    config: AnalysisConfig = validated(kind, {"model": args.model, **given(args, kind)})
     return config
-
-
-def _as_pixels(levels: float | Sequence[float]) -> float | list[float]:
-    return levels / 255 if isinstance(levels, (int, float)) else [level / 255 for level in levels]
 
 
 def load_material(

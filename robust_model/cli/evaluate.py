@@ -1,7 +1,6 @@
 """The commands about evaluations: `python -m robust_model evaluate | compare | model-info`."""
 
 import argparse
-import functools
 import json
 import sys
 import tempfile
@@ -11,7 +10,7 @@ from typing import TypeAlias
 
 from foundation.catalogue.catalogue import Catalogue
 from foundation.catalogue.fetching import fetch_missing
-from foundation.command_line.arguments import number, whole_of
+from foundation.command_line.flags import add_flags, given
 from foundation.command_line.settings import validated
 from foundation.devices import choose_device
 from foundation.errors import StudioError
@@ -34,11 +33,10 @@ from robust_model.zoo.registry import KIND
 from robust_model.zoo.subjects import Subject, load_subject
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-_SETTINGS = (
-    *("data", "count", "size", "match", "steps", "restarts", "eot", "draws", "noise", "aggregator", "attack_all"),
-    *("cascade", "precision", "sweep", "samples", "batch", "seed"),
-)
-_whole = functools.partial(whole_of, EvalConfig)
+DATA = "cifar10"
+"""What is evaluated where nobody says."""
+_WHAT = ("data", "count", "size", "match", "noise", "aggregator")
+_HOW = (*("eps", "steps", "restarts", "eot", "draws", "attack_all", "cascade", "precision", "sweep", "batch", "seed"),)
 _PLACES = ("--out", "--json", "--html", "--markdown")
 """Options that say where results go: no part of the command that makes them again."""
 
@@ -74,7 +72,6 @@ def _add_evaluate(commands: Commands) -> None:
         description="Attacks a model and reports what stands.",
         epilog="suites:\n" + "\n".join(f"  {name:<20} {suite.description}" for name, suite in SUITES.items()),
     )
-    defaults = EvalConfig(model="", data="")
     evaluate.add_argument(
         "model",
         help="a model's name, the folder of an exported one, crossmax-hub:ORG/NAME (one of ours on the hub), "
@@ -82,39 +79,7 @@ def _add_evaluate(commands: Commands) -> None:
         "folder; returns a network, or (network, class names))",
     )
     what = evaluate.add_argument_group("what is evaluated")
-    what.add_argument(
-        "--data",
-        default="cifar10",
-        help="as for train; the test split is used, of a folder test/ or else val/ (default: %(default)s)",
-    )
-    what.add_argument(
-        "-n",
-        "--count",
-        type=_whole("count"),
-        default=defaults.count,
-        help="images, 0 = all (default: %(default)s)",
-    )
-    what.add_argument(
-        "--size",
-        type=_whole("size"),
-        default=0,
-        help="side at which a class folder is read: an image's shorter side is scaled to it, and the middle square "
-        "taken (default: the model's)",
-    )
-    what.add_argument(
-        "--match",
-        choices=("name", "order"),
-        default=defaults.match,
-        help="the data's classes are the model's by their names, or by their order (default: %(default)s)",
-    )
-    what.add_argument(
-        "--noise",
-        choices=("model", "off", "fresh"),
-        default=defaults.noise,
-        help="random draws at inference: as the model is configured, switched off, or drawn anew at every pass "
-        "(default: %(default)s)",
-    )
-    what.add_argument("--aggregator", default="", help="combine the predictors in another way than the model's own")
+    add_flags(what, EvalConfig, _WHAT, {"data": DATA})
 
     how = evaluate.add_argument_group("how it is attacked")
     how.add_argument(
@@ -124,65 +89,7 @@ def _add_evaluate(commands: Commands) -> None:
         help="a list of attacks, see below; may be repeated (default: adaptive)",
     )
     how.add_argument("--attacks", type=user_path, metavar="FILE", help="a list of attacks as JSON, in place of suites")
-    how.add_argument(
-        "--eps", type=number(0, 255), default=8, help="L-inf budget in grey levels of 255 (default: %(default)s)"
-    )
-    how.add_argument(
-        "--steps",
-        type=_whole("steps"),
-        default=defaults.steps,
-        help="steps of each attack by gradients (default: %(default)s)",
-    )
-    how.add_argument(
-        "--restarts",
-        type=_whole("restarts"),
-        default=defaults.restarts,
-        help="random starts of each attack (default: %(default)s)",
-    )
-    how.add_argument(
-        "--eot",
-        type=_whole("eot"),
-        default=defaults.eot,
-        help="passes that are averaged for a gradient, where noise is on (default: %(default)s)",
-    )
-    how.add_argument(
-        "--draws",
-        type=_whole("draws"),
-        default=defaults.draws,
-        help="passes that vote on a verdict, where noise is on (default: %(default)s)",
-    )
-    how.add_argument(
-        "--attack-all",
-        action=argparse.BooleanOptionalAction,
-        default=defaults.attack_all,
-        help="attack also images that only a minority of the draws gets right (default: yes)",
-    )
-    how.add_argument("--cascade", action="store_true", help="each attack meets only what those before it left: cheaper")
-    how.add_argument(
-        "--precision",
-        choices=("float32", "bfloat16"),
-        default=defaults.precision,
-        help="what attacks but AutoAttack compute in; every break is judged in float32 (default: %(default)s)",
-    )
-    how.add_argument(
-        "--sweep",
-        type=_whole("sweep"),
-        default=0,
-        metavar="N",
-        help="accuracy against eps, steps and EOT on N images (default: 0)",
-    )
-    how.add_argument(
-        "--batch",
-        type=_whole("batch"),
-        default=defaults.batch,
-        help="images that are attacked at a time (default: %(default)s)",
-    )
-    how.add_argument(
-        "--seed",
-        type=_whole("seed"),
-        default=defaults.seed,
-        help="which images are drawn, in which order, and every random number of the attacks (default: %(default)s)",
-    )
+    add_flags(how, EvalConfig, _HOW)
     evaluate.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     add_threads(evaluate)
 
@@ -194,7 +101,7 @@ def _add_evaluate(commands: Commands) -> None:
         help="keep everything here while it runs: after a kill the same command goes on, and with more suites it goes "
         "on from what is broken already",
     )
-    where.add_argument("--samples", type=_whole("samples"), default=defaults.samples, help="pictures kept per attack")
+    add_flags(where, EvalConfig, ("samples",))
     where.add_argument("--json", type=result_file, help="write the report here")
     where.add_argument("--html", type=result_file, help="write the report here as a page of its own")
     where.add_argument("--markdown", type=result_file, help="write the report's table here")
@@ -204,12 +111,12 @@ def _add_evaluate(commands: Commands) -> None:
 
 def configuration(args: argparse.Namespace) -> EvalConfig:
     """The configuration that the arguments of `evaluate` stand for. Raises StudioError."""
-    settings = {name: getattr(args, name) for name in _SETTINGS}
+    settings = {"data": DATA, **given(args, EvalConfig)}
     if args.suite:
         settings["suites"] = args.suite
     if args.attacks is not None:
         settings["attacks"] = read_json(args.attacks, "list of attacks")
-    return validated(EvalConfig, {**settings, "model": Path(args.model).name, "eps": args.eps / 255})
+    return validated(EvalConfig, {**settings, "model": Path(args.model).name})
 
 
 def run_evaluate(args: argparse.Namespace, argv: Sequence[str], foreground: Foreground, catalogue: Catalogue) -> int:

@@ -8,9 +8,10 @@ from typing import Any
 import gradio as gr
 
 from app.ui.wiring.guard import Updates
+from foundation.command_line.flags import ConfigField
 from foundation.errors import StudioError
 from generator.classes.class_names import UnknownClassError, class_place, nearest
-from generator.recipes.fields import RecipeField, cli_fields
+from generator.recipes.fields import cli_fields
 
 # What the page asks for in widgets of its own.
 OWN_WIDGETS = frozenset(("task", "models", "classes", "weights", "seed", "images", "norm", "eps"))
@@ -40,7 +41,7 @@ class FormError(StudioError):
     """A widget holds something that cannot be understood; the message says which and what would be."""
 
 
-def advanced_fields(without: Sequence[str] = (), task: str = "class") -> list[RecipeField]:
+def advanced_fields(without: Sequence[str] = (), task: str = "class") -> list[ConfigField]:
     """The recipe's fields that the advanced part of a task shows, in the recipe's order."""
     own = OWN_WIDGETS | OWN_OF.get(task, frozenset())
     return [field for field in cli_fields(task) if field.name not in own and field.name not in without]
@@ -60,7 +61,7 @@ class RecipeFields:
         prefix: put before the field's name to make the widget's id on the page.
     """
 
-    def __init__(self, fields: Sequence[RecipeField], values: Mapping[str, object], prefix: str) -> None:
+    def __init__(self, fields: Sequence[ConfigField], values: Mapping[str, object], prefix: str) -> None:
         self.fields = tuple(fields)
         self._values = values
         self._prefix = prefix
@@ -71,7 +72,7 @@ class RecipeFields:
         for field in self.fields:
             self.widgets[field.name] = self._widget(field)
 
-    def _widget(self, field: RecipeField) -> Any:
+    def _widget(self, field: ConfigField) -> Any:
         common: dict[str, Any] = {
             "label": label_of(field.name),
             "info": field.help,
@@ -111,7 +112,7 @@ def to_widget(value: Any) -> Any:
     return value
 
 
-def from_widget(field: RecipeField, value: Any) -> Any:
+def from_widget(field: ConfigField, value: Any) -> Any:
     """A widget's value as the recipe wants it; whether it is in range is for the recipe to judge.
 
     Raises:
@@ -129,7 +130,7 @@ def from_widget(field: RecipeField, value: Any) -> Any:
     return value.strip() if isinstance(value, str) else value
 
 
-def _in_range(field: RecipeField, value: Any) -> int | float:
+def _in_range(field: ConfigField, value: Any) -> int | float:
     """A number for a field; the ends of a range of fractions are for the recipe to name, which knows more of them."""
     label = label_of(field.name)
     if field.type is int and field.minimum is not None and field.maximum is not None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from foundation.command_line.arguments import MOST_SEED
+from foundation.command_line.flags import AsFlag
 from robust_model.attacks import AnyAttack, AttackPrecision
 from robust_model.data.class_folders import Split
 from robust_model.data.class_match import Match
@@ -39,26 +40,47 @@ class EvalConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str
-    data: str
-    count: int = Field(1000, ge=0, le=10**9)
-    size: int = Field(0, ge=0, le=4096)
-    match: Match = "name"
-    eps: float = Field(8 / 255, ge=0, le=1)
-    steps: int = Field(50, ge=1, le=100_000)
-    restarts: int = Field(2, ge=1, le=1000)
-    eot: int = Field(4, ge=1, le=10_000)
-    draws: int = Field(9, ge=1, le=10_000)
-    noise: Literal["model", "off", "fresh"] = "model"
-    aggregator: str = ""
+    data: str = Field(
+        description="cifar10, cifar100, folder:PATH, files:PATH or synthetic:COUNT; the test split is used, of a "
+        "folder test/ or else val/",
+    )
+    count: Annotated[int, AsFlag(("-n", "--count"))] = Field(1000, ge=0, le=10**9, description="images, 0 = all")
+    size: Annotated[int, AsFlag(shown="the model's")] = Field(
+        0,
+        ge=0,
+        le=4096,
+        description="side at which a class folder is read: an image's shorter side is scaled to it, and the middle "
+        "square taken",
+    )
+    match: Match = Field("name", description="the data's classes are the model's by their names, or by their order")
+    eps: Annotated[float, AsFlag(levels=True)] = Field(8 / 255, ge=0, le=1, description="L-inf budget")
+    steps: int = Field(50, ge=1, le=100_000, description="steps of each attack by gradients")
+    restarts: int = Field(2, ge=1, le=1000, description="random starts of each attack")
+    eot: int = Field(4, ge=1, le=10_000, description="passes that are averaged for a gradient, where noise is on")
+    draws: int = Field(9, ge=1, le=10_000, description="passes that vote on a verdict, where noise is on")
+    noise: Literal["model", "off", "fresh"] = Field(
+        "model",
+        description="random draws at inference: as the model is configured, switched off, or drawn anew at every pass",
+    )
+    aggregator: str = Field("", description="combine the predictors in another way than the model's own")
     suites: tuple[str, ...] = ("adaptive",)
     attacks: tuple[AnyAttack, ...] = ()
-    attack_all: bool = True
-    cascade: bool = False
-    precision: AttackPrecision = "float32"
-    sweep: int = Field(0, ge=0, le=10**9)
-    samples: int = Field(4, ge=0, le=10_000)
-    batch: int = Field(250, ge=1, le=100_000)
-    seed: int = Field(0, ge=0, le=MOST_SEED)
+    attack_all: bool = Field(True, description="attack also images that only a minority of the draws gets right")
+    cascade: bool = Field(False, description="each attack meets only what those before it left: cheaper")
+    precision: AttackPrecision = Field(
+        "float32", description="what attacks but AutoAttack compute in; every break is judged in float32"
+    )
+    sweep: Annotated[int, AsFlag(metavar="N")] = Field(
+        0, ge=0, le=10**9, description="accuracy against eps, steps and EOT on N images"
+    )
+    samples: int = Field(4, ge=0, le=10_000, description="pictures kept per attack")
+    batch: int = Field(250, ge=1, le=100_000, description="images that are attacked at a time")
+    seed: int = Field(
+        0,
+        ge=0,
+        le=MOST_SEED,
+        description="which images are drawn, in which order, and every random number of the attacks",
+    )
 
 
 def evaluation_data(config: EvalConfig, image_size: int | None) -> LabelledSet:
