@@ -18,15 +18,12 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from generator.optimisers.search import Search, checkpoints
 from generator.priors.pixel import PixelPrior
 from generator.priors.prior import DirectPrior, forget, gathered
 
 FIRST_STEP = 2.0
 """Size of apgd's first step, in parts of eps."""
-MOMENTUM = 0.75
-"""apgd's share of the new step; the rest goes on as the last one did."""
-SUCCESSES = 0.75
-"""Share of the steps since the last checkpoint that have to lower the loss, or apgd halves its steps."""
 
 StepSize = Callable[[int], float]
 """The size of step number t, from 1."""
@@ -110,7 +107,7 @@ class AutoPGD:
         self._seen = 0
         self._last_checkpoint = 0
         self._losses: Tensor | None = None
-        self._state: _Search | None = None
+        self._search: Search | None = None
 
     def observe(self, losses: Tensor) -> None:
         self._losses = losses.detach()
@@ -122,72 +119,23 @@ class AutoPGD:
             raise RuntimeError("apgd goes by the losses: let it observe those of this step first.")
         (x,), losses = self._prior.leaves(), self._losses.to(gradient)
         self._losses = None
-        if self._state is None:
-            self._state = _Search(x, gradient, losses)
+        if self._search is None:
+            self._search = Search.begin(x.clone(), losses, gradient.clone(), FIRST_STEP)
         else:
-            self._state.see(x, gradient, losses)
+            self._search.advance(x.clone(), losses, gradient.clone())
+        search = self._search
         if self._seen in self._checkpoints:
-            here, slope = self._state.check(x, gradient, window=self._seen - self._last_checkpoint)
+            search.reconsider(self._seen - self._last_checkpoint)
             self._last_checkpoint = self._seen
-        else:
-            here, slope = x.clone(), gradient
         self._seen += 1
         if self._seen == self._steps:
-            x.copy_(self._state.best)
+            x.copy_(search.best_x)
             return
-        (direction,) = steepest(self._prior, [slope])
-        new = self._prior.projected(here - self._state.step * self._prior.unit * direction)
+        (direction,) = steepest(self._prior, [search.gradient])
+        new = self._prior.projected(search.x - search.steps * self._prior.unit * direction)
         if self._seen > 1:
-            new = self._prior.projected(here + MOMENTUM * (new - here) + (1 - MOMENTUM) * (here - self._state.before))
-        self._state.before = here
+            new = self._prior.projected(search.with_momentum(new))
         x.copy_(new)
 
     def zero_grad(self) -> None:
         forget(self._prior)
-
-
-class _Search:
-    """What apgd knows of each image: step [B, 1, 1, 1], best point with loss and gradient, and its successes."""
-
-    def __init__(self, x: Tensor, gradient: Tensor, losses: Tensor) -> None:
-        self.step = torch.full_like(losses, FIRST_STEP).view(-1, 1, 1, 1)
-        self.before = x.clone()
-        self.best, self._slope, self._loss = x.clone(), gradient.clone(), losses.clone()
-        self._last = losses.clone()
-        self._successes = torch.zeros_like(losses)
-        self._loss_at_checkpoint = losses.clone()
-        self._halved = torch.zeros_like(losses, dtype=torch.bool)
-
-    def see(self, x: Tensor, gradient: Tensor, losses: Tensor) -> None:
-        """Take in a new point."""
-        self._successes += losses < self._last
-        self._last = losses.clone()
-        better = losses < self._loss
-        self._loss = torch.where(better, losses, self._loss)
-        better = better.view(-1, 1, 1, 1)
-        self.best, self._slope = torch.where(better, x, self.best), torch.where(better, gradient, self._slope)
-
-    def check(self, x: Tensor, gradient: Tensor, window: int) -> tuple[Tensor, Tensor]:
-        """Halve the steps of images that need it; return the points to go on from, with their gradients."""
-        stuck = ~self._halved & (self._loss == self._loss_at_checkpoint)
-        self._halved = (self._successes < SUCCESSES * window) | stuck
-        self._successes = torch.zeros_like(self._successes)
-        self._loss_at_checkpoint = self._loss.clone()
-        back = self._halved.view(-1, 1, 1, 1)
-        self.step = torch.where(back, self.step / 2, self.step)
-        self._last = torch.where(self._halved, self._loss, self._last)
-        return torch.where(back, self.best, x), torch.where(back, self._slope, gradient)
-
-
-def checkpoints(steps: int) -> tuple[int, ...]:
-    """The steps w_j = ceil(p_j N), j >= 1, at which the step size is reconsidered.
-
-    p_0 = 0, p_1 = 0.22, p_(j+1) = p_j + max(p_j - p_(j-1) - 0.03, 0.06), here in hundredths, which are exact.
-    """
-    found = []
-    p, gap = 22, 22
-    while p <= 100:
-        found.append(-(-p * steps // 100))
-        gap = max(gap - 3, 6)
-        p += gap
-    return tuple(dict.fromkeys(found))

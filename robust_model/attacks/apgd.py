@@ -8,21 +8,18 @@ passes that the gradient is the mean of.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import Literal, Self
+from typing import Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from generator.optimisers.projected import checkpoints
+from generator.optimisers.search import Search, checkpoints
 from robust_model.attacks.base import AttackKind, AttackOutcome, Defence, Judge, PassCount, project
-from robust_model.attacks.gradients import GradientAttack, GradientConfig, Query, check_gradient_attack, gradient_words
+from robust_model.attacks.gradients import GradientAttack, GradientConfig, check_gradient_attack, gradient_words
 from robust_model.attacks.losses import TARGETED
 from robust_model.networks.noise import Noise
-
-ALPHA = 0.75  # the weight of the step proper; the rest is momentum
 
 
 class ApgdConfig(GradientConfig):
@@ -61,77 +58,6 @@ class ApgdConfig(GradientConfig):
         return PassCount(1, 1) * (self.runs * (self.steps + 1) * self.eot) + ranking
 
 
-@dataclass
-class ApgdRun:
-    """One restart, for the M images that still stand; every field is per image.
-
-    `which`: their indices in the batch; `x`, `before`: the current and the previous iterate, with `loss` and
-    `gradient` at x; `best_x`...: the same at the iterate of the highest loss so far; `eta`: the step size; since the
-    last checkpoint: `rises`, how often the loss rose, `halved`, whether eta was halved there, `best_then`, the
-    highest loss by then.
-    """
-
-    which: Tensor
-    x: Tensor
-    before: Tensor
-    loss: Tensor
-    gradient: Tensor
-    best_x: Tensor
-    best_loss: Tensor
-    best_gradient: Tensor
-    eta: Tensor
-    rises: Tensor
-    halved: Tensor
-    best_then: Tensor
-
-    @classmethod
-    def begin(cls, which: Tensor, x: Tensor, found: Query, eps: float) -> Self:
-        """At the first iterate, with eta = 2 eps."""
-        loss, gradient = found.loss, found.gradient
-        eta, rises = torch.full_like(loss, 2 * eps), torch.zeros_like(loss)
-        return cls(which, x, x, loss, gradient, x, loss, gradient, eta, rises, rises > 0, loss)
-
-    def keep(self, mask: Tensor) -> Self:
-        """Only the images in `mask`, bool [M]."""
-        return type(self)(**{field.name: getattr(self, field.name)[mask] for field in fields(self)})
-
-    def next_point(self, clean: Tensor, eps: float, *, first: bool) -> Tensor:
-        """x_(k+1) from x_k and x_(k-1); the first step has no momentum."""
-        z = project(self.x + self.eta[:, None, None, None] * self.gradient.sign(), clean, eps)
-        if first:
-            return z
-        return project(self.x + ALPHA * (z - self.x) + (1 - ALPHA) * (self.x - self.before), clean, eps)
-
-    def advance(self, x: Tensor, found: Query) -> None:
-        """Take the step to `x`, where `found` was found."""
-        self.rises = self.rises + (found.loss > self.loss)
-        self.before, self.x, self.loss, self.gradient = self.x, x, found.loss, found.gradient
-        higher = found.loss > self.best_loss
-        self.best_x = _choose(higher, x, self.best_x)
-        self.best_loss = _choose(higher, found.loss, self.best_loss)
-        self.best_gradient = _choose(higher, found.gradient, self.best_gradient)
-
-    def reconsider(self, period: int, rho: float) -> None:
-        """At a checkpoint, `period` steps after the last: halve eta and go back to the best point, where need be.
-
-        Condition 1: the loss rose in fewer than rho of the steps; condition 2: eta was not halved at the last
-        checkpoint, and the highest loss is still the one of then.
-        """
-        stuck = ~self.halved & (self.best_loss == self.best_then)
-        self.halved = (self.rises < rho * period) | stuck
-        self.eta = _choose(self.halved, self.eta / 2, self.eta)
-        self.x = _choose(self.halved, self.best_x, self.x)
-        self.loss = _choose(self.halved, self.best_loss, self.loss)
-        self.gradient = _choose(self.halved, self.best_gradient, self.gradient)
-        self.rises = torch.zeros_like(self.rises)
-        self.best_then = self.best_loss
-
-
-def _choose(mask: Tensor, where: Tensor, elsewhere: Tensor) -> Tensor:
-    """Per image: `where` the mask [M] is true, otherwise `elsewhere` (both [M] or [M, 3, H, W])."""
-    return torch.where(mask.view(-1, *[1] * (where.ndim - 1)), where, elsewhere)
-
-
 def apgd(
     defence: Defence,
     images: Tensor,
@@ -166,27 +92,32 @@ def _run(attack: GradientAttack, config: ApgdConfig, start: Tensor, targets: Ten
     outcome, alive = attack.outcome, attack.outcome.standing()
     periods = {b: b - a for a, b in pairwise((0, *checkpoints(config.steps)))}
     last = start.clone()
-    run: ApgdRun | None = None
+    search: Search | None = None
     for step in range(config.steps + 1):
         if not len(alive):
             break
         clean = attack.images[alive]
-        x = start[alive] if run is None else run.next_point(clean, config.eps, first=step == 1)
+        x = start[alive] if search is None else next_point(search, clean, config.eps, first=step == 1)
         found = attack.query(x, alive, targets)
-        if run is None:
-            run = ApgdRun.begin(alive, x, found, config.eps)
+        if search is None:
+            search = Search.begin(x, -found.loss, found.gradient, 2 * config.eps)
         else:
-            run.advance(x, found)
+            search.advance(x, -found.loss, found.gradient)
         if step in periods:
-            run.reconsider(periods[step], config.rho)
+            search.reconsider(periods[step], config.rho)
         if bool(found.fell.any()):
-            run = run.keep(~found.fell)
-        alive = run.which
+            search, alive = search.keep(~found.fell), alive[~found.fell]
         yield outcome
-    if run is not None:
-        last[run.which] = run.best_x
+    if search is not None:
+        last[alive] = search.best_x
     last[outcome.broken] = outcome.images[outcome.broken]
     outcome.last.append(last)
+
+
+def next_point(search: Search, clean: Tensor, eps: float, *, first: bool) -> Tensor:
+    """x_(k+1) from x_k and x_(k-1), up the gradient; the first step has no momentum."""
+    z = project(search.x + search.steps * search.gradient.sign(), clean, eps)
+    return z if first else project(search.with_momentum(z), clean, eps)
 
 
 APGD = AttackKind(ApgdConfig, apgd, "APGD", by_gradients=True, words=gradient_words)

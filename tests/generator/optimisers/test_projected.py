@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foundation.errors import StudioError
-from generator.optimisers.projected import checkpoints, cosine
+from generator.optimisers.projected import cosine
 from generator.optimisers.registry import make_optimiser
+from generator.optimisers.search import checkpoints
 from generator.priors.bounds import Free
 from generator.priors.pixel import PixelBall, PixelPrior, pixel_noise
 from generator.priors.prior import make_prior
@@ -171,7 +172,7 @@ class TestAutoPGD:
         for index in range(23):  # image 0 gets better all the time, image 1 only once
             loss = [-float(index), -1.0 if index == 1 else 0.0]
             points.append(take(prior, optimiser, SLOPES * (-1) ** index, losses=loss))
-        assert optimiser._state.step.flatten().tolist() == [2.0, 1.0]
+        assert optimiser._search.step.flatten().tolist() == [2.0, 1.0]
         best = points[1][1]
         slope = -SLOPES[1]
         expected = best + 0.75 * ((best - 0.1 * slope.sign()).clamp(-0.1, 0.1) - best) + 0.25 * (best - points[21][1])
@@ -184,7 +185,7 @@ class TestAutoPGD:
         for index in range(42):  # falls within each stretch, but from a higher start in the second
             loss = -float(index) if index <= 22 else 10.0 - 0.1 * index
             take(prior, optimiser, losses=[loss, loss])
-            found.append(optimiser._state.step[0].item())
+            found.append(optimiser._search.step[0].item())
         assert found[22] == 2.0 and found[40] == 2.0 and found[41] == 1.0
 
     def test_the_last_step_puts_the_best_point_in_place(self):

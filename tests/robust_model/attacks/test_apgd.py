@@ -5,10 +5,9 @@ import torch
 from torch import Tensor
 
 from foundation.errors import StudioError
-from generator.optimisers.projected import checkpoints
+from generator.optimisers.search import Search, checkpoints
 from robust_model.attacks import ApgdConfig, AutoAttackConfig
-from robust_model.attacks.apgd import ApgdRun
-from robust_model.attacks.gradients import Query
+from robust_model.attacks.apgd import next_point
 from tests.robust_model.defences import Linear, attacked, picture, standing, trained
 
 EPS = 0.1
@@ -34,55 +33,57 @@ def test_one_step_reaches_the_optimum_of_a_linear_model(loss: str) -> None:
     torch.testing.assert_close(outcome.last[0][1][moved], corner[moved])
 
 
-def run_of(**fields: Tensor) -> ApgdRun:
+def search_of(**fields: Tensor) -> Search:
     """Three images of 3 x 1 x 2 pixels."""
     image = torch.zeros(3, 3, 1, 2)
     numbers = torch.zeros(3)
     default = dict.fromkeys(("x", "before", "gradient"), image)
-    default |= dict.fromkeys(("loss", "rises", "best_then"), numbers)
-    default |= {"best_x": image + 5, "best_gradient": image + 6, "best_loss": numbers + 7}
-    default |= {"which": torch.arange(3), "eta": numbers + 0.4, "halved": numbers > 0}
-    return ApgdRun(**{**default, **fields})
+    default |= dict.fromkeys(("loss", "successes", "best_then"), numbers)
+    default |= {"best_x": image + 5, "best_gradient": image + 6, "best_loss": numbers - 7}
+    default |= {"step": numbers + 0.4, "halved": numbers > 0}
+    return Search(**{**default, **fields})
 
 
 def test_a_checkpoint_by_hand() -> None:
-    """Of 8 steps, rho = 0.75 asks for 6 rises. Images: 5 rises; 6; 8, but without a new best since the last one."""
-    run = run_of(rises=torch.tensor([5.0, 6.0, 8.0]), best_then=torch.tensor([1.0, 1.0, 7.0]))
-    run.reconsider(8, 0.75)
-    assert run.halved.tolist() == [True, False, True]
-    assert run.eta.tolist() == pytest.approx([0.2, 0.4, 0.2])
-    assert run.x[:, 0, 0, 0].tolist() == [5, 0, 5], "who halves goes back to the best point"
-    assert run.gradient[:, 0, 0, 0].tolist() == [6, 0, 6]
-    assert run.loss.tolist() == [7, 0, 7]
-    assert run.rises.tolist() == [0, 0, 0]
-    assert run.best_then.tolist() == [7, 7, 7]
+    """Of 8 steps, rho = 0.75 asks for 6 successes. Images: 5; 6; 8, but without a new best since the last one."""
+    search = search_of(successes=torch.tensor([5.0, 6.0, 8.0]), best_then=torch.tensor([-1.0, -1.0, -7.0]))
+    search.reconsider(8, 0.75)
+    assert search.halved.tolist() == [True, False, True]
+    assert search.step.tolist() == pytest.approx([0.2, 0.4, 0.2])
+    assert search.x[:, 0, 0, 0].tolist() == [5, 0, 5], "who halves goes back to the best point"
+    assert search.gradient[:, 0, 0, 0].tolist() == [6, 0, 6]
+    assert search.loss.tolist() == [-7, 0, -7]
+    assert search.successes.tolist() == [0, 0, 0]
+    assert search.best_then.tolist() == [-7, -7, -7]
 
 
 def test_who_has_just_halved_may_stay_without_a_new_best() -> None:
-    run = run_of(rises=torch.full((3,), 8.0), best_then=torch.full((3,), 7.0), halved=torch.tensor([True, False, True]))
-    run.reconsider(8, 0.75)
-    assert run.halved.tolist() == [False, True, False]
+    search = search_of(
+        successes=torch.full((3,), 8.0), best_then=torch.full((3,), -7.0), halved=torch.tensor([True, False, True])
+    )
+    search.reconsider(8, 0.75)
+    assert search.halved.tolist() == [False, True, False]
 
 
 def test_a_step_with_momentum_by_hand() -> None:
     """x 0.5, before 0.3, eta 0.4: z = 0.5 + 0.4 = 0.9, then 0.5 + 0.75 * 0.4 + 0.25 * 0.2 = 0.85."""
     image = torch.ones(3, 3, 1, 2)
-    run = run_of(x=0.5 * image, before=0.3 * image, gradient=0.01 * image)
+    search = search_of(x=0.5 * image, before=0.3 * image, gradient=0.01 * image)
     clean = 0.5 * image
-    torch.testing.assert_close(run.next_point(clean, 0.45, first=False), 0.85 * image)
-    torch.testing.assert_close(run.next_point(clean, 0.45, first=True), 0.9 * image)
+    torch.testing.assert_close(next_point(search, clean, 0.45, first=False), 0.85 * image)
+    torch.testing.assert_close(next_point(search, clean, 0.45, first=True), 0.9 * image)
     # A ball of 0.2 first cuts z to 0.7: 0.5 + 0.75 * 0.2 + 0.25 * 0.2 = 0.7.
-    torch.testing.assert_close(run.next_point(clean, 0.2, first=False), 0.7 * image)
+    torch.testing.assert_close(next_point(search, clean, 0.2, first=False), 0.7 * image)
 
 
 def test_the_best_point_is_kept() -> None:
-    run = run_of(loss=torch.tensor([1.0, 9.0, 8.0]))
+    search = search_of(loss=torch.tensor([-1.0, -9.0, -8.0]))
     point = torch.full((3, 3, 1, 2), 2.0)
-    run.advance(point, Query(torch.tensor([6.0, 8.0, 9.0]), point + 1, torch.zeros(3, dtype=torch.bool)))
-    assert run.best_x[:, 0, 0, 0].tolist() == [5, 2, 2]
-    assert run.best_loss.tolist() == [7, 8, 9]
-    assert run.best_gradient[:, 0, 0, 0].tolist() == [6, 3, 3]
-    assert run.rises.tolist() == [1, 0, 1]
+    search.advance(point, torch.tensor([-6.0, -8.0, -9.0]), point + 1)
+    assert search.best_x[:, 0, 0, 0].tolist() == [5, 2, 2]
+    assert search.best_loss.tolist() == [-7, -8, -9]
+    assert search.best_gradient[:, 0, 0, 0].tolist() == [6, 3, 3]
+    assert search.successes.tolist() == [1, 0, 1]
 
 
 @pytest.mark.parametrize("conv", [False, True])
