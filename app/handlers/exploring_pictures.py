@@ -40,7 +40,6 @@ from robust_model.networks.ensemble import SelfEnsemble
 
 logger = logging.getLogger(__name__)
 
-"""How messages about the pictures begin."""
 MOST_VICTIMS = 4
 """Victims whose gradients and lines are drawn."""
 MOST_CLASSES = 12

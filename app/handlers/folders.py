@@ -24,13 +24,14 @@ from app.records.folders import AttackedPhoto, FolderFindings, FolderResult, Mis
 from app.records.params import FolderOrder, FolderParams, Wish
 from app.records.pictures import NothingMade
 from foundation.errors import StudioError
+from foundation.files.text_files import drafted
 from foundation.images.files import load_image, to_tensor
 from foundation.jobs import JobContext
 from foundation.progress import Progress
 from foundation.protocols import Encoder
 from generator.inputs.photos import Photo, file_name
 from generator.recipes.recipe import Recipe
-from generator.synthesis.synthesis import Model
+from generator.synthesis.models import Model
 from generator.transfer.aims import recipe_of_set
 from generator.transfer.attacking import AttackPlan
 from generator.transfer.batch import Measuring, save_report
@@ -193,17 +194,14 @@ def _bring(order: FolderOrder, shop: Workshop, owner: str, place: Path) -> tuple
 def _pack(context: JobContext) -> dict[str, str]:
     """Put everything into one file. What goes wrong is a sentence: all of it is there nevertheless."""
     folder, archive = context.dir / FOLDER, context.dir / ARCHIVE
-    scratch = archive.with_name(f".{archive.name}.tmp")
     context.progress(Progress(0, 0, "Measuring: putting everything into one file", unit="items"))
     try:
-        with zipfile.ZipFile(scratch, "w") as packed:
+        with drafted(archive, durable=False) as draft, zipfile.ZipFile(draft, "w") as packed:
             for path in _files(folder):
                 kind = zipfile.ZIP_STORED if path.suffix in _PACKED else zipfile.ZIP_DEFLATED
                 packed.write(path, path.relative_to(folder).as_posix(), kind)
-        scratch.replace(archive)
     except OSError:
         logger.warning("the results of job %s cannot be packed", context.id, exc_info=True)
-        scratch.unlink(missing_ok=True)
         return {"archive_error": "The results could not be put into one file: make room on the disk, and go on."}
     return {"archive": ARCHIVE}
 

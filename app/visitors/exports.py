@@ -21,7 +21,7 @@ from typing import Any
 
 from foundation.errors import StudioError
 from foundation.files.tables import inert
-from foundation.files.text_files import json_text, reason
+from foundation.files.text_files import drafted, json_text, reason
 from foundation.jobs.store.model import JobSnapshot
 from foundation.limits import Limits
 
@@ -81,17 +81,15 @@ def export(entries: Sequence[Entry], folder: Path, owner: str, limits: Limits) -
         )
     mine = hashlib.sha256(owner.encode()).hexdigest()[:16]
     path = folder / f"{mine}-{secrets.token_hex(16)}.zip"
-    draft = path.with_suffix(".tmp")
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         if shutil.disk_usage(folder).free - size < limits.free_bytes:
             raise StudioError("There is too little room on the server's disk to put these into one file.")
         for old in folder.glob(f"{mine}-*"):
             old.unlink(missing_ok=True)
-        _write(entries, draft)
-        draft.replace(path)
+        with drafted(path, durable=False) as draft:
+            _write(entries, draft)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise StudioError(f"The results cannot be put into one file: {reason(error)}.") from error
     return path
 

@@ -12,7 +12,7 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -193,7 +193,7 @@ def is_stream(path: Path) -> bool:
     return not (stat.S_ISREG(kind) or stat.S_ISDIR(kind))
 
 
-def replace_whole(path: Path, data: bytes, *, mode: int = 0o666, durable: bool = True) -> None:
+def replace_whole(path: Path, data: bytes | memoryview, *, mode: int = 0o666, durable: bool = True) -> None:
     """Write beside `path`, then move there; `durable` also waits until that would survive a power cut.
 
     Whoever reads meanwhile sees the old content or the new one. OSError, with the file as it was and nothing beside it.
@@ -202,15 +202,26 @@ def replace_whole(path: Path, data: bytes, *, mode: int = 0o666, durable: bool =
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if path.exists() and not os.access(path, os.W_OK):  # its owner has protected it: moving over it would not ask
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-    draft = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
+    with drafted(path, durable=durable) as draft:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
         try:
             _write_all(descriptor, data)
-            if durable:
-                os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+@contextlib.contextmanager
+def drafted(path: Path, suffix: str = ".tmp", *, durable: bool = True) -> Iterator[Path]:
+    """The name of a file beside `path` to be written, which is moved there in the end, or removed where that failed.
+
+    `durable` waits until the move would survive a power cut. OSError.
+    """
+    draft = path.with_name(f".{secrets.token_hex(8)}{suffix}")
+    try:
+        yield draft
+        if durable:
+            with draft.open("rb+") as file:
+                os.fsync(file.fileno())
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
@@ -230,7 +241,7 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def _write_all(descriptor: int, data: bytes | memoryview) -> None:
     left = memoryview(data)
     while left:
         left = left[os.write(descriptor, left) :]

@@ -4,8 +4,6 @@ Strips and sheets are RGB pictures, to be saved with `foundation.images.files.sa
 every browser plays; that is lossy, and what needs exact pixels is saved as PNG.
 """
 
-import os
-import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -18,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from foundation.errors import StudioError
+from foundation.files.text_files import drafted
 from foundation.images.pixels import pixels_of_one
 
 Colour = tuple[int, int, int]
@@ -157,15 +156,9 @@ def save_video(
         raise StudioError(f"Videos are saved as MP4: give a name that ends in .mp4, not '{target.name}'.")
     if not 1 <= frames_per_second <= 120:
         raise StudioError(f"A video shows between 1 and 120 frames a second, not {frames_per_second}.")
-    scratch = target.with_name(f".{secrets.token_hex(8)}.mp4")
     try:
-        try:
-            count = _encode(_sequence(frames, back_and_forth), scratch, frames_per_second)
-            with scratch.open("rb+") as file:
-                os.fsync(file.fileno())
-            scratch.replace(target)
-        finally:
-            scratch.unlink(missing_ok=True)
+        with drafted(target, ".mp4") as draft:
+            count = _encode(_sequence(frames, back_and_forth), draft, frames_per_second)
     except (OSError, av.FFmpegError) as error:
         raise StudioError(f"The video could not be saved as '{target}': {error.strerror or error}.") from error
     return count

@@ -8,9 +8,7 @@ itself is in foundation.images.pixels; its functions are handed on here.
 
 import hashlib
 import io
-import os
 import re
-import secrets
 import stat
 import zlib
 from collections.abc import Mapping
@@ -20,6 +18,7 @@ from typing import BinaryIO
 from PIL import Image, PngImagePlugin
 from torch import Tensor
 
+from foundation.files.text_files import replace_whole
 from foundation.images import png
 from foundation.images.decoding import (
     DEFAULT_LIMITS,
@@ -112,16 +111,8 @@ def save_png(image: Tensor | Image.Image, path: str | Path, metadata: Mapping[st
     # A large picture is packed by runs alone: for photos no larger a file, and much sooner there.
     packing = {"compress_level": 1, "compress_type": zlib.Z_RLE} if plain.width * plain.height > _LARGE else {}
     plain.save(buffer, format="PNG", pnginfo=_png_texts(metadata or {}), **packing)
-    scratch = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        try:
-            with scratch.open("xb") as file:
-                file.write(buffer.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-            scratch.replace(target)
-        finally:
-            scratch.unlink(missing_ok=True)
+        replace_whole(target, buffer.getbuffer())
     except OSError as error:
         reason = error.strerror or "the file system refused"
         raise ImageError(f"The picture could not be saved as '{target}': {reason}.") from error

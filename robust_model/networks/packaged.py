@@ -6,7 +6,6 @@ with names of their own; its entries, in their order, are those of timm's `tf_ef
 The files are known by their SHA-256: one that differs is refused, since weights that fit by shape alone could be any.
 """
 
-import hashlib
 import importlib
 import importlib.util
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ import torch
 from torch import nn
 
 from foundation import torchvision_cure  # noqa: F401  (before timm is imported)
+from foundation.downloads.weights import sha256
 from foundation.errors import StudioError
 from foundation.files.read_once import read_once
 from generator.classes.labels import imagenet
@@ -136,8 +136,7 @@ def take_in_order(network: nn.Module, weights: Mapping[str, torch.Tensor], name:
 
 @read_once(16)
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256(path)
 
 
 def _lite(number: int, side: int, file: str, digest: str, accuracy: float) -> Packaged:
