@@ -37,14 +37,16 @@ from foundation.files.text_files import read_json, write_text
 from foundation.images.files import load_image, to_tensor
 from foundation.intervals import Rate
 from foundation.protocols import Classifier
+from foundation.seeds import stream
 from generator.inputs.photos import file_name
 from generator.optimisers.loop import Step
 from generator.production.production import Outputs, produce
 from generator.recipes.completion import fill_in
+from generator.recipes.pictures import Pictures
 from generator.recipes.presets import all_presets_of, from_preset
 from generator.recipes.recipe import Recipe
 from generator.synthesis.answers import ask
-from generator.synthesis.synthesis import as_saved, stream
+from generator.synthesis.synthesis import as_saved
 from generator.transfer.attacking import is_done
 from robust_model.zoo.subjects import load_subject
 
@@ -137,7 +139,7 @@ def recipe_of(preset: str, model: str, aim: Aim, seed: int) -> Recipe:
 def attack(recipe: Recipe, model: Classifier, photo: Tensor, aim: Aim, outputs: Outputs) -> Took:
     """Make and save one picture, unless it is there already; what it took, or had taken then."""
     notes = outputs.record.with_suffix(".took.json")
-    completed = fill_in(recipe, photo)
+    completed = fill_in(recipe, Pictures(photo))
     if is_done(outputs, completed):
         try:
             return Took(**read_json(notes))
@@ -157,7 +159,9 @@ def attack(recipe: Recipe, model: Classifier, photo: Tensor, aim: Aim, outputs: 
             first.append((before - began - looked, step.index))
         looked += time.perf_counter() - before
 
-    made = produce(recipe, {recipe.models[0]: model}, outputs=outputs, source=photo, device=photo.device, on_step=look)
+    made = produce(
+        recipe, {recipe.models[0]: model}, outputs=outputs, pictures=Pictures(photo), device=photo.device, on_step=look
+    )
     seconds = time.perf_counter() - began - looked
     took = Took(seconds, made.recipe.steps, *(first[0] if first else (None, None)))
     write_json(notes, asdict(took))

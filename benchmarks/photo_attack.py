@@ -32,6 +32,7 @@ from foundation.images.files import load_image, to_tensor
 from foundation.protocols import Classifier
 from generator.classes.class_names import class_place
 from generator.production.making import make
+from generator.recipes.pictures import Pictures
 from generator.recipes.presets import from_preset
 from generator.recipes.recipe import Recipe
 from generator.synthesis.answers import ask
@@ -99,7 +100,7 @@ def measure(options: argparse.Namespace, model: Any, size: Size) -> dict[str, di
     made: dict[str, Any] = {}
 
     def attack(name: str) -> None:
-        made[name] = make(attacks[name], {options.model: model}, source=photo)
+        made[name] = make(attacks[name], {options.model: model}, pictures=Pictures(photo))
 
     cases: dict[str, Callable[[], object]] = {"bare": bare(model.network, model.config.image_size)}
     cases |= {name: lambda name=name: attack(name) for name in attacks}
@@ -178,7 +179,7 @@ def main() -> int:
         make(
             recipes(options.model, options.target)[options.only],
             {options.model: model},
-            source=photo_of(options.photo, options.sizes[0]),
+            pictures=Pictures(photo_of(options.photo, options.sizes[0])),
         )
         print(json.dumps({"peak_mb": round(peak_megabytes())}))
         return 0

@@ -22,7 +22,7 @@ from foundation.images.files import to_pil
 from generator.optimisers.loop import Step
 from generator.production.production import output_paths, produce
 from generator.recipes.presets import from_preset, presets_of
-from generator.synthesis.synthesis import Model
+from generator.synthesis.models import Model
 from robust_model.zoo.catalogue import open_catalogue
 
 PROMPT = "a goldfish"

@@ -31,9 +31,10 @@ from foundation.protocols import Encoder
 from generator.classes.labels import captions, cifar10
 from generator.inputs.photos import find_photos
 from generator.production.production import output_paths, produce
+from generator.recipes.pictures import Pictures
 from generator.recipes.prompts import parse_prompts
 from generator.recipes.recipe import Recipe
-from generator.synthesis.synthesis import Model
+from generator.synthesis.models import Model
 from generator.transfer.outcome import Question
 from generator.transfer.table import Case, Comparison, cells_of, compare
 from generator.victims.victims import Victim, victim_of
@@ -106,7 +107,7 @@ def attack_all(
         save_png(source, photo)
         for place, (name, recipe) in enumerate(recipes.items()):
             outputs = output_paths(folder / f"{number}-{place}.png", 1)
-            produce(recipe, models, outputs=outputs, source=source, device=options.device)
+            produce(recipe, models, outputs=outputs, pictures=Pictures(source), device=options.device)
             cases.append(Case(path.name, name, photo, outputs.images[0], Question(targets=targets)))
     return cases
 

@@ -16,6 +16,7 @@ from foundation.progress import Progress, silent
 from generator.objectives.classes import AWAY, leads_away
 from generator.optimisers.loop import Step
 from generator.production.making import make
+from generator.recipes.pictures import Pictures
 from generator.recipes.presets import preset_fields, rule_fields
 from generator.recipes.recipe import Recipe
 from generator.synthesis.answers import ask
@@ -155,9 +156,9 @@ def _attacked(loaded: Loaded, recipes: Sequence[Recipe], clean: Tensor, context:
             context.progress(Progress(done + step.index, total, where))
 
         models = {loaded.name: loaded.model}
-        source = photo[None].to(loaded.device)
+        pictures = Pictures(photo[None].to(loaded.device))
         made = make(
-            recipe, models, source=source, device=loaded.device, on_step=report, should_stop=context.should_stop
+            recipe, models, pictures=pictures, device=loaded.device, on_step=report, should_stop=context.should_stop
         )
         if made.diverged is not None:
             raise made.diverged

@@ -25,7 +25,7 @@ from generator.production.making import Made, make
 from generator.production.production import output_paths, save_images
 from generator.recipes.presets import preset_fields, rule_fields
 from generator.recipes.recipe import Recipe
-from generator.synthesis.synthesis import Model
+from generator.synthesis.models import Model
 
 PROBED_SIDE = 64
 """Of the images by which it is found out what a network that takes any size answers, before it draws."""

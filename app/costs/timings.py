@@ -26,7 +26,7 @@ from foundation.protocols import Encoder
 from generator.objectives.classes import AWAY
 from generator.priors.operators import Size
 from generator.recipes.recipe import Recipe
-from generator.synthesis.synthesis import Model
+from generator.synthesis.models import Model
 
 MOST_JOBS = 300
 MOST_NETWORKS = 200

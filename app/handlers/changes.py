@@ -27,8 +27,8 @@ from app.records.changes import (
 from foundation.images.files import load_image, save_png, to_tensor
 from generator.priors.contributions import Contribution, Octave
 from generator.priors.operators import layer_shape
+from generator.priors.parting import AnyPart, Part
 from generator.priors.prior import Prior
-from generator.recipes.parting import AnyPart, Part
 from generator.recipes.perturbations import PERTURBATIONS
 from generator.synthesis.apart import rendered
 from generator.synthesis.synthesis import Synthesis

@@ -22,7 +22,7 @@ from foundation.progress import Progress
 from generator.classes.labels import LabelList
 from generator.inputs.photos import Photo
 from generator.recipes.recipe import Recipe
-from generator.synthesis.synthesis import Model
+from generator.synthesis.models import Model
 from generator.transfer.aims import question_of
 from generator.transfer.attacking import surrogate_classes
 from generator.transfer.batch import REPORT_HTML, REPORT_JSON, ROWS_CSV, save_report

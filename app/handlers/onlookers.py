@@ -15,7 +15,7 @@ from foundation.jobs import JobContext
 from foundation.protocols import Classifier
 from generator.production.production import predict
 from generator.records.answers import Said
-from generator.synthesis.synthesis import Model
+from generator.synthesis.models import Model
 
 logger = logging.getLogger(__name__)
 

@@ -45,7 +45,8 @@ from generator.production.production import Outputs, produce_job
 from generator.recipes.pictures import Pictures
 from generator.recipes.recipe import Recipe
 from generator.records.pictures import PictureRecord
-from generator.synthesis.synthesis import Model, Synthesis
+from generator.synthesis.models import Model
+from generator.synthesis.synthesis import Synthesis
 from generator.transfer.outcome import Question
 from generator.transfer.report import Report
 from generator.transfer.table import Case

@@ -51,8 +51,8 @@ from foundation.protocols import Classifier, Encoder, JobContext
 from generator.production.series import Piece, draw_series, file_name
 from generator.recipes.fields import add_arguments, given_fields
 from generator.recipes.presets import from_preset, presets_of
-from generator.synthesis.guidance import unknown_words
-from generator.synthesis.synthesis import Model
+from generator.synthesis.models import Model
+from generator.synthesis.words import unknown_words
 from robust_model.data.class_match import listed
 from robust_model.data.kinds import right_places
 from robust_model.zoo.catalogue import open_catalogue
@@ -140,7 +140,7 @@ def asked_for(
             told = {"prompt": subject.told} if task == "text" else {"classes": (subject.told,)}
             recipe = from_preset(task, preset_of(task, name), **told, **changes)
             try:
-                unknown_words(recipe, encoders)
+                unknown_words(recipe.guides, encoders)
             except StudioError:  # none of its words is known, which is an answer, too
                 found += [Drawn(drawer, name, subject, None)] * options.seeds
                 continue

@@ -14,6 +14,7 @@ from benchmarks.suite.measuring import Point, Run, Setting, Side
 from benchmarks.suite.peers import foolbox_pgd, peer_side, torchattacks_pgd
 from benchmarks.suite.pictures import classifier, cuts
 from generator.production.making import make
+from generator.recipes.pictures import Pictures
 from generator.recipes.presets import from_preset
 from robust_model.attacks import ApgdConfig, AutoAttackConfig, PgdConfig, run_attack
 from robust_model.data.datasets import LabelledImages
@@ -49,7 +50,7 @@ def _attack(axis: str, value: float, count: int, steps: int, setting: Setting) -
     def preset(name: str, **changes: float) -> Run:
         recipe = from_preset("attack", name, models=(MODEL,), classes=(TARGET,), steps=steps, **changes)
         model, sources = load(), photos().split(1)
-        return lambda: [make(recipe, {MODEL: model}, source=source, device=device) for source in sources]
+        return lambda: [make(recipe, {MODEL: model}, pictures=Pictures(source), device=device) for source in sources]
 
     def evaluations() -> Run:
         model, images = load(), photos()

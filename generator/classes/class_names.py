@@ -7,6 +7,7 @@ the first that it knows: of "tabby | cat", an ImageNet model takes its tabby, an
 import difflib
 import unicodedata
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from foundation.errors import StudioError
 from foundation.files.folders import is_number
@@ -28,6 +29,21 @@ class UnknownClassError(StudioError):
     """A model knows no class of a name."""
 
 
+class Meant(NamedTuple):
+    """What a name means to a model: the place among its classes, and the part of the name by which that was found."""
+
+    place: int
+    written: str
+
+    def otherwise(self, names: Sequence[str]) -> tuple[str, str] | None:
+        """What was written and the class (of `names`) that it was taken for, where that is a synonym or the like.
+
+        None where the class is called so, but for capitals and blanks around it, or given by its number.
+        """
+        written, found = self.written, names[self.place]
+        return None if written.casefold() == found.casefold() or written.isdecimal() else (written, found)
+
+
 def folded(name: str) -> str:
     """A class's name as it is compared where it is not found as it is written."""
     plain = " ".join(unicodedata.normalize("NFC", name).replace("_", " ").casefold().split())
@@ -45,7 +61,12 @@ def join_names(names: Sequence[str]) -> str:
 
 
 def class_place(names: Sequence[str], name: str, version: int = RECIPE_VERSION, model: str = "") -> int:
-    """Return the place among the classes of a model (`names`) of the one that a recipe of a version means by `name`.
+    """Return the place among the classes of a model of the one that a name means: see `meaning`."""
+    return meaning(names, name, version, model).place
+
+
+def meaning(names: Sequence[str], name: str, version: int = RECIPE_VERSION, model: str = "") -> Meant:
+    """Find the one among the classes of a model (`names`) that a recipe of a version means by `name`.
 
     A name is compared but for upper and lower case, unless that leaves several classes: ImageNet's "Cardigan" is a dog,
     and its "cardigan" a garment (before version 4 the first of them was meant). Then it may be a number from 0; a name
@@ -53,25 +74,11 @@ def class_place(names: Sequence[str], name: str, version: int = RECIPE_VERSION, 
     names with `|` between, the first that the model knows is meant. StudioError, which names the `model` and the
     nearest classes, for a name that no class has (an UnknownClassError), or several.
     """
-    place = _find(names, name, version)
-    if place is not None:
-        return place
-    for part in several_names(name) if SEPARATOR in name else ():
+    for part in (name, *(several_names(name) if SEPARATOR in name else ())):
         place = _find(names, part, version)
         if place is not None:
-            return place
+            return Meant(place, part.strip())
     raise UnknownClassError(_unknown(names, name, model))
-
-
-def called_otherwise(names: Sequence[str], name: str, version: int = RECIPE_VERSION) -> tuple[str, str] | None:
-    """What was written and the class that it was taken for, where that is not its name but a synonym or the like.
-
-    None where the class is called so, but for capitals and blanks around it, or given by its number.
-    """
-    place = class_place(names, name, version)
-    written = next(part for part in (name.strip(), *several_names(name)) if _find(names, part, version) == place)
-    plain = written.casefold() == names[place].casefold() or written.isdecimal()
-    return None if plain else (written, names[place])
 
 
 def nearest(names: Sequence[str], name: str, most: int = MOST_NEAR) -> tuple[str, ...]:

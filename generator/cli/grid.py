@@ -35,7 +35,7 @@ from generator.grids.running import make_grid
 from generator.production.series import Series
 from generator.recipes.pictures import Pictures
 from generator.recipes.recipe import Recipe
-from generator.synthesis.synthesis import Model
+from generator.synthesis.models import Model
 
 TASKS: Mapping[str, Kind] = {"text": "encoder", "class": "classifier"}
 """The tasks of which there are grids, and what models each asks first."""

@@ -35,7 +35,8 @@ from generator.recipes.presets import preset_fields, rule_fields
 from generator.recipes.recipe import RECIPE_VERSION, Recipe
 from generator.records.answers import Guess
 from generator.records.pictures import PictureRecord
-from generator.synthesis.synthesis import Model, Synthesis
+from generator.synthesis.models import Model
+from generator.synthesis.synthesis import Synthesis
 
 EXIT_INTERRUPTED = 130
 _PICTURE_FILES = ("source_file", "target_file", "style_file", "mask_file")
@@ -215,7 +216,7 @@ def _check_extras(arguments: argparse.Namespace, recipe: Recipe, pictures: Pictu
     if recipe.redraw and (arguments.frames or arguments.video):
         raise StudioError("--frames and --video show one picture forming: leave them out, or set --redraw to 0.")
     if arguments.spectrum is not None:
-        whole = fill_in(recipe, others=pictures)
+        whole = fill_in(recipe, pictures)
         check_spectrum(whole.size, parse_resolutions(whole.resolutions, whole.size), compared)
 
 

@@ -21,8 +21,7 @@ from generator.cli.transfer_asked import Asked, VictimName, read_asked
 from generator.cli.transfer_flags import add_parsers
 from generator.inputs.photos import PhotoList, find_photos, fitting_photos, list_photos, passed_over
 from generator.recipes.recipe import Recipe
-from generator.synthesis.objective import demand_gradients
-from generator.synthesis.synthesis import Model
+from generator.synthesis.models import Model, demand_gradients
 from generator.transfer.aims import note_on_targets, recipe_of_set, uses_targets
 from generator.transfer.attacking import AttackPlan, surrogate_classes
 from generator.transfer.batch import REPORT_HTML, Measuring, measure_cases, run_batch

@@ -12,7 +12,8 @@ from generator.grids.output import save_sheet, save_table
 from generator.production.series import Piece, Series, draw_series
 from generator.recipes.pictures import Pictures
 from generator.recipes.recipe import Recipe
-from generator.synthesis.synthesis import Model, synthesise
+from generator.synthesis.models import Model
+from generator.synthesis.synthesis import synthesise
 
 Load = Callable[[Recipe], tuple[Mapping[str, Model], tuple[str, ...]]]
 """The models of a recipe by name, and their revisions, as far as they are known."""

@@ -4,7 +4,8 @@
   bands.
 - `pixel` is the form without layers, with JPEG's coefficients among them.
 - `bounds` keeps a change within epsilon of a photo; `small_copy` works out the change of a large photo on a small copy.
-- `decomposition`, `contributions` and `spectrum` say what each resolution holds.
+- `decomposition`, `contributions` and `spectrum` say what each resolution holds; `parting` how a change is taken apart
+  to be looked at.
 
 To add a form: a `prior.DirectPrior` or `prior.LinearPrior`, and a line in `prior.PRIORS`.
 """

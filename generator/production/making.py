@@ -14,10 +14,12 @@ from torch import Tensor
 from generator.optimisers.loop import DivergedError, Step
 from generator.production.redrawing import Drawn, Runaway, draw_anew
 from generator.recipes.checks import may_end_early
-from generator.recipes.pictures import Pictures
+from generator.recipes.pictures import NO_PICTURES, Pictures
 from generator.recipes.recipe import Recipe
 from generator.synthesis.apart import rendered
-from generator.synthesis.synthesis import Model, Synthesis, synthesise
+from generator.synthesis.models import Model
+from generator.synthesis.plan import Plan, plan_of
+from generator.synthesis.synthesis import Synthesis, follow
 
 LOOKS = 20
 """How often the best step is looked for on the way."""
@@ -68,8 +70,7 @@ def make(
     recipe: Recipe,
     models: Mapping[str, Model],
     *,
-    source: Tensor | None = None,
-    pictures: Pictures | None = None,
+    pictures: Pictures = NO_PICTURES,
     device: torch.device | str = "cpu",
     on_step: Callable[[Step], None] = lambda _step: None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -77,10 +78,11 @@ def make(
 ) -> Made:
     """Make the images of a recipe.
 
-    `source`, `pictures`, `on_step` and `should_stop` are as for `generator.production.production.produce`. Raises
+    `pictures`, `on_step` and `should_stop` are as for `generator.production.production.produce`. Raises
     StudioError for what does not fit, and DivergedError where no image has seen a step before it.
     """
-    synthesis = synthesise(recipe, models, source=source, pictures=pictures, device=device)
+    plan = plan_of(recipe, models, pictures, device)
+    synthesis = follow(plan)
     progress = _Progress(synthesis.start)
     diverged: DivergedError | None = None
     try:
@@ -90,15 +92,16 @@ def make(
             raise
         diverged, progress.images, progress.updates = error, error.images, error.updates
     runaways: list[Runaway] = []
-    if not (diverged or progress.stopped or synthesis.pictures.source is not None):
+    if not (diverged or progress.stopped or synthesis.source is not None):
         drawn = Drawn(synthesis, progress.images, progress.losses)
 
-        def again(single: Recipe) -> Drawn | None:
-            return _again(single, models, pictures, device, progress, on_anew, should_stop)
+        def again(seed: int) -> Drawn | None:
+            single = plan.completed(seed=seed, images=1, redraw=0)
+            return _again(single, progress, on_anew, should_stop)
 
-        (synthesis, progress.images, losses), runaways = draw_anew(drawn, recipe, again)
+        (synthesis, progress.images, losses), runaways = draw_anew(drawn, again)
         progress.losses = {name: [list(values) for values in steps] for name, steps in losses.items()}
-    made = synthesis.recipe.with_changes(steps=progress.updates)
+    made = synthesis.recipe.completed(steps=progress.updates)
     return Made(
         made,
         synthesis,
@@ -112,19 +115,16 @@ def make(
 
 
 def _again(
-    single: Recipe,
-    models: Mapping[str, Model],
-    pictures: Pictures | None,
-    device: torch.device | str,
+    single: Plan,
     progress: _Progress,
     on_anew: Callable[[Step, int], None],
     should_stop: Callable[[], bool],
 ) -> Drawn | None:
     """Draw one picture in place of one that ran away; None if it was stopped (which `progress` is told) or diverged."""
-    synthesis = synthesise(single, models, pictures=pictures, device=device)
+    synthesis = follow(single)
     own = _Progress(synthesis.start)
     try:
-        _run(synthesis, own, lambda step: on_anew(step, single.seed), should_stop)
+        _run(synthesis, own, lambda step: on_anew(step, single.recipe.seed), should_stop)
     except DivergedError:
         return None
     progress.stopped = own.stopped

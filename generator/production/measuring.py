@@ -8,7 +8,6 @@ from torch import Tensor
 
 from foundation.images.distance import l2, linf
 from foundation.protocols import Classifier, LayeredClassifier
-from generator.classes.class_names import class_place
 from generator.recipes.recipe import Recipe
 from generator.records.answers import Guess, ReadoutSaid, Said
 from generator.records.pictures import Nearness, PictureFacts, UnitFound
@@ -21,7 +20,6 @@ TOP_CLASSES = 5
 
 def measure(
     synthesis: Synthesis,
-    recipe: Recipe,
     index: int,
     saved: Tensor,
     *,
@@ -33,13 +31,14 @@ def measure(
     `file` is what it is called in its record; `unit` is what was found of the unit that it was made for, of which
     nobody says whether it succeeded.
     """
+    plan, recipe = synthesis.plan, synthesis.recipe
     before = _row(synthesis.start if synthesis.source is None else synthesis.source, index)
     after = saved.to(before)
     said = {name: predict(model, before) for name, model in synthesis.classifiers.items()}
     now = {name: predict(model, after, said[name].draws) for name, model in synthesis.classifiers.items()}
     near = {
-        name: _before_and_after(cosines(recipe, encoder, synthesis.pictures, torch.cat([before, after])))
-        for name, encoder in (synthesis.encoders.items() if not recipe.unit else ())
+        name: _before_and_after(cosines(plan, encoder, torch.cat([before, after])))
+        for name, encoder in (plan.encoders.items() if plan.unit is None else ())
     }
     from_photo = synthesis.source is not None
     return PictureFacts(
@@ -50,8 +49,9 @@ def measure(
         linf=linf(after, before).item() if from_photo else None,
         l2=l2(after, before).item() if from_photo else None,
         success={
-            name: _succeeded(recipe, said[name], now[name], model.class_names)
-            for name, model in (synthesis.classifiers.items() if not recipe.unit else ())
+            name: _succeeded(recipe, said[name], now[name], [model.class_names[place] for place in places])
+            for name, places in (plan.named.places.items() if plan.unit is None else ())
+            for model in (plan.classifiers[name],)
         },
         cosines=near or None,
         unit=None if unit is None else dict(unit),
@@ -72,17 +72,16 @@ def _row(images: Tensor, index: int) -> Tensor:
     return images[index : index + 1] if len(images) > 1 else images
 
 
-def _succeeded(recipe: Recipe, before: Said, after: Said, names: Sequence[str]) -> bool:
-    """Whether the model now says what the recipe wants: a wanted class, or, if it leads away from one, another."""
+def _succeeded(recipe: Recipe, before: Said, after: Said, named: Sequence[str]) -> bool:
+    """Whether the model now says what the recipe wants: a wanted class, or, if it leads away from one, another.
+
+    `named` are the model's own names of the recipe's classes.
+    """
     said = after.first
     if after.top[0].probability is None:
         return False
-    shares = recipe.weights or (1.0,) * len(recipe.classes)
-    wanted = {
-        names[class_place(names, name, recipe.version)]
-        for name, share in zip(recipe.classes, shares, strict=True)
-        if share > 0
-    }
+    shares = recipe.weights or (1.0,) * len(named)
+    wanted = {name for name, share in zip(named, shares, strict=True) if share > 0}
     if recipe.leads_away:
         return said not in wanted if wanted else said != before.first
     return said in wanted

@@ -26,11 +26,11 @@ from generator.optimisers.loop import Step
 from generator.production.making import Made, between_looks, make
 from generator.production.measuring import measure, predict
 from generator.production.unit_answers import UnitMeasure
-from generator.recipes.pictures import Pictures
+from generator.recipes.pictures import NO_PICTURES, Pictures
 from generator.recipes.recipe import Recipe
 from generator.records.pictures import PictureFacts, PictureRecord
-from generator.synthesis.objective import taken_for
-from generator.synthesis.synthesis import Model, Synthesis
+from generator.synthesis.models import Model
+from generator.synthesis.synthesis import Synthesis
 
 __all__ = [
     "INDEX_KEY",
@@ -111,8 +111,7 @@ def produce(
     models: Mapping[str, Model],
     *,
     outputs: Outputs,
-    source: Tensor | None = None,
-    pictures: Pictures | None = None,
+    pictures: Pictures = NO_PICTURES,
     device: torch.device | str = "cpu",
     on_step: Callable[[Step], None] = lambda _step: None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -121,11 +120,10 @@ def produce(
 ) -> Result:
     """Make the images of a recipe and save them with their record.
 
-    `source` [1, 3, H, W] is the photo of an attack; a text takes `pictures` of several kinds. `on_step` is called
-    after every step (what it raises ends the production, and nothing is saved), `should_stop` before every step
-    after the first: what there is by then is kept. `on_done` is handed the finished synthesis once its pictures are
-    saved, for those who want its layers; it is not called after a divergence, when the layers no longer are those of
-    the picture that is saved.
+    An attack takes its photo among the `pictures`, a text several kinds of them. `on_step` is called after every step
+    (what it raises ends the production, and nothing is saved), `should_stop` before every step after the first: what
+    there is by then is kept. `on_done` is handed the finished synthesis once its pictures are saved, for those who want
+    its layers; it is not called after a divergence, when the layers no longer are those of the picture that is saved.
 
     Raises StudioError for what does not fit. DivergedError comes after the last good images were saved, if
     there are any that have seen at least one step.
@@ -136,7 +134,6 @@ def produce(
     made = make(
         recipe,
         models,
-        source=source,
         pictures=pictures,
         device=device,
         on_step=on_step,
@@ -148,17 +145,18 @@ def produce(
         on_done(made.synthesis)
     if outputs.overview is not None:
         _save_overview(made, outputs.overview, _metadata(made.recipe, outputs))
+    plan = made.synthesis.plan
     record = PictureRecord(
         recipe=made.recipe,
         steps_asked=recipe.steps,
         stopped=made.stopped,
         enough=made.enough,
         error=None if made.diverged is None else str(made.diverged),
-        images=_measure(outputs, made.recipe, made.synthesis),
-        unknown_words=dict(made.synthesis.unknown),
-        warnings=dict(made.synthesis.warnings),
+        images=_measure(outputs, made.synthesis),
+        unknown_words=dict(plan.unknown),
+        warnings=dict(plan.warnings),
         ran_away=tuple(runaway.record() for runaway in made.runaways),
-        taken_for=taken_for(recipe, made.synthesis.classifiers),
+        taken_for={model: dict(names) for model, names in plan.named.taken_for.items()},
         losses=made.losses,
         device=str(device),
         versions={"python": platform.python_version(), "torch": torch.__version__},
@@ -176,8 +174,7 @@ def produce_job(
     models: Mapping[str, Model],
     *,
     outputs: Outputs,
-    source: Tensor | None = None,
-    pictures: Pictures | None = None,
+    pictures: Pictures = NO_PICTURES,
     on_step: Callable[[Step], None] = lambda _step: None,
     on_done: Callable[[Synthesis], None] = lambda _synthesis: None,
 ) -> Result:
@@ -199,7 +196,6 @@ def produce_job(
         recipe,
         models,
         outputs=outputs,
-        source=source,
         pictures=pictures,
         device=context.device,
         on_step=report,
@@ -248,13 +244,13 @@ def _save_overview(made: Made, path: Path, metadata: Mapping[str, str]) -> None:
     save_png(overview, path, metadata)
 
 
-def _measure(outputs: Outputs, recipe: Recipe, synthesis: Synthesis) -> tuple[PictureFacts, ...]:
+def _measure(outputs: Outputs, synthesis: Synthesis) -> tuple[PictureFacts, ...]:
     """Measure what was saved, one image at a time, each read back from its file."""
-    of_unit = UnitMeasure(recipe, synthesis) if recipe.unit else None
+    of_unit = UnitMeasure(synthesis) if synthesis.plan.unit is not None else None
     found = []
     for index, path in enumerate(outputs.images):
         saved = to_tensor(load_image(path))
         file = os.path.relpath(path, outputs.record.parent)
         unit = None if of_unit is None else of_unit(index, saved)
-        found.append(measure(synthesis, recipe, index, saved, file=file, unit=unit))
+        found.append(measure(synthesis, index, saved, file=file, unit=unit))
     return tuple(found)

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from generator.recipes.recipe import Recipe
 from generator.records.pictures import RanAway
 from generator.synthesis.apart import PriorsApart
 from generator.synthesis.synthesis import Synthesis
@@ -79,21 +78,22 @@ def why_ran_away(image: Tensor) -> str:
     return f"saturated ({limited:.0%} of its values are black or white)" if limited > SATURATED else ""
 
 
-def draw_anew(drawn: Drawn, recipe: Recipe, draw: Callable[[Recipe], Drawn | None]) -> tuple[Drawn, list[Runaway]]:
-    """Draw the pictures anew that ran away, each at most `recipe.redraw` times, and return what there is then.
+def draw_anew(drawn: Drawn, draw: Callable[[int], Drawn | None]) -> tuple[Drawn, list[Runaway]]:
+    """Draw the pictures anew that ran away, each at most as often as the recipe says (`redraw`).
 
-    The seeds are those that follow the batch's own, in order. `draw` makes the single picture of a recipe, or returns
+    The seeds are those that follow the batch's own, in order. `draw` makes the single picture of a seed, or returns
     None if it was stopped or diverged: then everything stays as it was before (of a single picture, the last one that
     was finished). The recipe of what is returned makes the same again: that of a single picture has the seed that it
     was drawn with in the end, and as many tries as were left.
     """
     if not drawn.synthesis.seeds:
         return drawn, _kept(drawn)
+    recipe = drawn.synthesis.recipe
     following, runaways, anew = recipe.seed + recipe.images, list[Runaway](), dict[int, Drawn]()
     for index, seed in enumerate(drawn.synthesis.seeds):
         image, left = drawn.images[index], recipe.redraw
         while why := why_ran_away(image):
-            new = draw(recipe.with_changes(seed=following, images=1, redraw=0)) if left else None
+            new = draw(following) if left else None
             if new is None and left:
                 return _ended_early(drawn, anew, runaways)
             runaways.append(Runaway(index + 1, seed, why, None if new is None else following))
@@ -125,8 +125,8 @@ def _ended_early(drawn: Drawn, anew: Mapping[int, Drawn], before: Sequence[Runaw
 
 def _with_tries(drawn: Drawn, left: int) -> Drawn:
     """The same, whose recipe draws anew so often."""
-    recipe = drawn.synthesis.recipe.with_changes(redraw=max(0, left))
-    return drawn._replace(synthesis=replace(drawn.synthesis, recipe=recipe))
+    plan = drawn.synthesis.plan.completed(redraw=max(0, left))
+    return drawn._replace(synthesis=replace(drawn.synthesis, plan=plan))
 
 
 def _together(drawn: Drawn, anew: Mapping[int, Drawn]) -> Drawn:

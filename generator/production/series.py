@@ -22,7 +22,7 @@ from generator.recipes.completion import fill_in
 from generator.recipes.pictures import Pictures
 from generator.recipes.recipe import Recipe, RecipeError
 from generator.records.pictures import PictureRecord
-from generator.synthesis.synthesis import Model
+from generator.synthesis.models import Model
 
 MOST_TILE = 128
 """The width of a picture on a sheet, at most, in pixels."""
@@ -56,7 +56,7 @@ class Piece:
             found = Recipe.from_png(self.path) if self.with_recipe else self.record().recipe
         except (RecipeError, ImageError, FileError, RecordError) as error:
             raise StudioError(f"'{shown(self.path)}' is in the way: {error} Choose another folder.") from error
-        wanted = fill_in(self.recipe, others=self.pictures)
+        wanted = fill_in(self.recipe, self.pictures)
         left_out = {"seed", "redraw"} if wanted.redraw else set()  # those that it was drawn anew with
         differing = _differing(found, wanted) - left_out
         if differing == {"steps"} and found.steps < wanted.steps:

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from generator.recipes.recipe import Recipe
 from generator.records.pictures import UnitFound
 from generator.synthesis.answers import started
 from generator.synthesis.synthesis import Synthesis
@@ -62,12 +61,14 @@ def baseline(activation: Activation, *, device: torch.device | str = "cpu") -> B
 
 
 class UnitMeasure:
-    """Compares pictures with what they started from, by the unit of a recipe in each of its models."""
+    """Compares pictures with what they started from, by the unit of a plan in each of its models."""
 
-    def __init__(self, recipe: Recipe, synthesis: Synthesis) -> None:
-        """Take a synthesis of the recipe, for which the noise is looked at once."""
-        models = {name: started(model) for name, model in synthesis.classifiers.items()} | dict(synthesis.encoders)
-        self._activations = {name: Activation.of(model, recipe.unit, name) for name, model in models.items()}
+    def __init__(self, synthesis: Synthesis) -> None:
+        """Take a synthesis for a unit, for which the noise is looked at once."""
+        plan = synthesis.plan
+        assert plan.unit is not None
+        models = {name: started(model) for name, model in synthesis.classifiers.items()} | dict(plan.encoders)
+        self._activations = {name: Activation.of(model, plan.unit, name) for name, model in models.items()}
         device = synthesis.start.device
         self._baselines = {name: baseline(found, device=device) for name, found in self._activations.items()}
         self._start = synthesis.start

@@ -21,7 +21,7 @@ from generator.inputs.photos import find_photos
 from generator.recipes.presets import from_preset
 from generator.recipes.recipe import Recipe
 from generator.synthesis.apart import rendered
-from generator.synthesis.objective import Model
+from generator.synthesis.models import Model
 from generator.synthesis.synthesis import synthesise
 from generator.units.layers import DEFAULT_SIDE, Layer, watching
 

@@ -8,14 +8,12 @@ from generator.objectives.similarity import has_rivals, scores_that
 from generator.optimisers.registry import OPTIMISERS, rules_that
 from generator.priors.prior import PRIORS, LinearPrior, Prior
 from generator.recipes.common import MOST_SEED, marks_of
-from generator.recipes.prompts import Prompt, PromptError, parse_prompts
-from generator.recipes.schema import AIMS, NEGATIVE_WEIGHT, RECIPE_VERSION, RecipeSchema, perturbations
-from generator.units.unit import UnitError, parse_unit
+from generator.recipes.guides import Guides, read_guides
+from generator.recipes.schema import AIMS, RECIPE_VERSION, RecipeSchema, perturbations
+from generator.units.unit import Unit, UnitError, parse_unit
 
 PICTURES = {"target": ("text", "attack"), "style": ("text",), "mask": ("text",)}
 """The tasks that the digests of pictures beside the source belong to."""
-RATIOS_ARE_TEXT = 4
-"""The version of recipes from which on 16:9 is a text, and no weight."""
 TASK_WORDS = {
     ("class",): "pictures of a class",
     ("class", "text"): "pictures of a class or a text",
@@ -49,7 +47,6 @@ def check_targets(recipe: RecipeSchema) -> None:
         raise ValueError(
             f"objective {recipe.objective!r} needs a photo to start from: choose another, or make an attack."
         )
-    check_unit(recipe)
     guided = recipe.task == "text" or is_guided(recipe) or recipe.unit != ""
     if not recipe.classes and not recipe.leads_away and not guided:
         raise ValueError("classes is empty: name at least one class.")
@@ -68,12 +65,12 @@ def check_targets(recipe: RecipeSchema) -> None:
         raise ValueError(f"weights must add up to more than 0, not {total:g}.")
 
 
-def check_unit(recipe: RecipeSchema) -> None:
-    """Check that a unit is written as one, and is all that the picture is about."""
+def check_unit(recipe: RecipeSchema) -> Unit | None:
+    """Check that a unit is written as one, and is all that the picture is about; return it, if there is one."""
     if not recipe.unit or recipe.task != "class":
-        return
+        return None
     try:
-        parse_unit(recipe.unit)
+        unit = parse_unit(recipe.unit)
     except UnitError as error:
         raise ValueError(f"unit: {error}") from error
     if recipe.classes:
@@ -82,6 +79,7 @@ def check_unit(recipe: RecipeSchema) -> None:
         default = type(recipe).model_fields[name].default
         if getattr(recipe, name) != default:
             raise ValueError(f"{name} {getattr(recipe, name)!r} is about classes: leave it {default!r} for a unit.")
+    return unit
 
 
 def _check_model_weights(recipe: RecipeSchema) -> None:
@@ -166,11 +164,12 @@ def check_tasks(recipe: RecipeSchema) -> None:
             )
 
 
-def check_text(recipe: RecipeSchema) -> None:
-    """Check what CLIP models are asked for, in pictures of a text and in attacks."""
+def check_text(recipe: RecipeSchema) -> Guides:
+    """Check what CLIP models are asked for, in pictures of a text and in attacks; return its prompts, read."""
     if recipe.task == "class":
-        return
-    _check_prompts(recipe)
+        return Guides()
+    guides = read_guides(recipe)
+    _check_prompts(recipe, guides)
     _check_pictures(recipe)
     if recipe.task == "text" and bool(recipe.classes) != (recipe.class_weight > 0):
         raise ValueError(
@@ -180,6 +179,7 @@ def check_text(recipe: RecipeSchema) -> None:
         )
     if recipe.class_weight > 0 and not recipe.classes and not recipe.leads_away:
         raise ValueError("class_weight needs classes: name at least one, or set class_weight to 0.")
+    return guides
 
 
 def check_rule(recipe: RecipeSchema) -> None:
@@ -215,23 +215,16 @@ def check_rule(recipe: RecipeSchema) -> None:
         )
 
 
-def _check_prompts(recipe: RecipeSchema) -> None:
-    prompt = _read(recipe, "prompt")
-    rivals = [
-        *(part for part in prompt if part.weight < 0 and not recipe.prompt_to),
-        *_positive("negative", _read(recipe, "negative")),
-        *_positive("against", _read(recipe, "against")),
-    ]
-    _read(recipe, "prompt_to")
-    for caption in _read(recipe, "captions"):
+def _check_prompts(recipe: RecipeSchema, guides: Guides) -> None:
+    for caption in guides.captions:
         if caption.weight != 1:
             raise ValueError(f"captions have no weights of their own ({caption.text[:40]!r}): use caption_weight.")
-    if recipe.task == "text" and not prompt and not (recipe.target or recipe.style):
+    if recipe.task == "text" and not recipe.prompt and not (recipe.target or recipe.style):
         raise ValueError(
             "prompt is empty: say what the picture should show, for example 'a frog', or give a target or style "
             "picture."
         )
-    if recipe.prompt_to and not prompt:
+    if recipe.prompt_to and not recipe.prompt:
         raise ValueError("prompt_to is where the pictures lead to: give a prompt that they come from.")
     if recipe.prompt_to and recipe.images < 2:
         raise ValueError("prompt_to needs pictures on the way to it: ask for at least 2 images.")
@@ -240,34 +233,12 @@ def _check_prompts(recipe: RecipeSchema) -> None:
             those = scores_that(lambda one: one.has_rivals)
             raise ValueError(f"against is for the score {those}: choose that, or leave it out.")
         return
-    if not any(part.weight > 0 for part in prompt):
+    if not any(part.weight > 0 for part in guides.wanted):
         raise ValueError(f"score {recipe.score!r} needs a prompt with a weight above 0: give one, or use 'cosine'.")
-    if not rivals:
+    if not (guides.unwanted or guides.against):
         raise ValueError(
             f"score {recipe.score!r} needs other prompts to compare with: give some in against, or use 'cosine'."
         )
-
-
-def prompts_of(recipe: RecipeSchema, name: str) -> tuple[Prompt, ...]:
-    """Return the prompts in a field of a recipe, read as its version means them. Raises PromptError."""
-    line: str = getattr(recipe, name)
-    default = NEGATIVE_WEIGHT if name == "negative" else 1.0
-    return parse_prompts(line, default, ratios=recipe.version >= RATIOS_ARE_TEXT) if line else ()
-
-
-def _read(recipe: RecipeSchema, name: str) -> tuple[Prompt, ...]:
-    try:
-        return prompts_of(recipe, name)
-    except PromptError as error:
-        message = str(error)
-        raise ValueError(f"{name}: {message[:1].lower()}{message[1:]}") from error
-
-
-def _positive(name: str, prompts: tuple[Prompt, ...]) -> tuple[Prompt, ...]:
-    for prompt in prompts:
-        if prompt.weight < 0:
-            raise ValueError(f"{name} has a weight below 0 ({prompt.text[:40]!r}): weights are above 0 here.")
-    return prompts
 
 
 def _check_pictures(recipe: RecipeSchema) -> None:

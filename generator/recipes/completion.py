@@ -10,7 +10,7 @@ from generator.optimisers.registry import OPTIMISERS
 from generator.priors.operators import Size
 from generator.recipes.checks import PICTURES, TASK_WORDS
 from generator.recipes.common import MAX_CANVAS, MIN_CANVAS
-from generator.recipes.pictures import Pictures
+from generator.recipes.pictures import NO_PICTURES, Pictures
 from generator.recipes.recipe import Recipe
 
 AUTO_RESOLUTIONS = "auto"
@@ -50,14 +50,12 @@ def auto_resolutions(kind: str, size: Size) -> tuple[int, ...]:
     return tuple(sorted({*dense, *range(_EVERY, finest + 1, _EVERY)})) if kind == "text" else tuple(dense)
 
 
-def fill_in(recipe: Recipe, source: Tensor | None = None, others: Pictures | None = None) -> Recipe:
+def fill_in(recipe: Recipe, pictures: Pictures = NO_PICTURES) -> Recipe:
     """Return the recipe with all that depends on its pictures filled in: size, resolutions, colour, digests.
 
-    The source is [1, 3, H, W] for all images or [B, 3, H, W] with one for each; an attack needs one, a class
-    picture takes none, a text may have one. It can also come among the `others`. StudioError says what does not
-    fit.
+    Their source is [1, 3, H, W] for all images or [B, 3, H, W] with one for each; an attack needs one, a class
+    picture takes none, a text may have one. StudioError says what does not fit.
     """
-    pictures = with_source(others or Pictures(), source)
     size = recipe.size if pictures.source is None else _size_of(pictures.source, recipe)
     for name in ("target", "style", "mask"):
         _check_picture(name, getattr(pictures, name), recipe)
@@ -77,15 +75,6 @@ def fill_in(recipe: Recipe, source: Tensor | None = None, others: Pictures | Non
         kind = auto_kind(recipe, from_photo=pictures.source is not None)
         changes["resolutions"] = _written(auto_resolutions(kind, size))
     return recipe.with_changes(size=size, **changes)
-
-
-def with_source(pictures: Pictures, source: Tensor | None) -> Pictures:
-    """Return the pictures with a source that was given beside them; ValueError if there are two."""
-    if source is None:
-        return pictures
-    if pictures.source is not None:
-        raise ValueError("the source is given twice, by itself and among the pictures")
-    return Pictures(source, pictures.target, pictures.style, pictures.mask)
 
 
 def _checked_digests(recipe: Recipe, pictures: Pictures) -> dict[str, object]:

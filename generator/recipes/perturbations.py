@@ -9,10 +9,10 @@ from torch import Tensor
 from foundation.seeds import stream
 from generator.priors.bounds import NATURAL_COLOURS, STANDARD_MARGIN, Bound, Free, FromImage, L2Ball, LinfBall, Masked
 from generator.priors.operators import Size, balanced_weights, parse_resolutions, resolution_operator
+from generator.priors.parting import LAYERS, OCTAVES, Parting
 from generator.priors.pixel import PixelBall, PixelPrior, pixel_noise
 from generator.priors.prior import PRIORS, Prior, choose_form, random_start
 from generator.priors.small_copy import SmallCopy, resolutions_on
-from generator.recipes.parting import LAYERS, OCTAVES, Parting
 from generator.recipes.pictures import Pictures
 from generator.recipes.recipe import Recipe
 
@@ -59,13 +59,16 @@ def bound_on(recipe: Recipe, pictures: Pictures, copy: SmallCopy | None) -> Boun
     return bound_of(recipe, copy.image, eps=recipe.eps / copy.factor if recipe.norm == "l2" else recipe.eps)
 
 
-def prior_of(recipe: Recipe, pictures: Pictures, copy: SmallCopy | None, device: torch.device | str) -> Prior:
-    """Return what holds the pictures, and in an attack what their perturbation is made of."""
-    size = recipe.size if copy is None else copy.size
-    return PERTURBATIONS[recipe.perturbation].make(recipe, bound_on(recipe, pictures, copy), size, device)
+def resolutions_of(recipe: Recipe) -> tuple[int, ...]:
+    """Read the resolutions of a recipe whose size is known; () where what it changes has none."""
+    return (
+        parse_resolutions(recipe.resolutions, recipe.size) if PERTURBATIONS[recipe.perturbation].of_resolutions else ()
+    )
 
 
-def _pixels(recipe: Recipe, bound: Bound, _size: Size, device: torch.device | str) -> Prior:
+def _pixels(
+    recipe: Recipe, _resolutions: Sequence[int], bound: Bound, _size: Size, device: torch.device | str
+) -> Prior:
     """Single pixels of the photo, within the budget."""
     assert isinstance(bound, PixelBall)
     placed = bound.to(torch.device(device), torch.float32)
@@ -76,9 +79,8 @@ def _pixels(recipe: Recipe, bound: Bound, _size: Size, device: torch.device | st
     return PixelPrior(placed, batch=recipe.images, start=start)
 
 
-def _layers(recipe: Recipe, bound: Bound, size: Size, device: torch.device | str) -> Prior:
+def _layers(recipe: Recipe, resolutions: Sequence[int], bound: Bound, size: Size, device: torch.device | str) -> Prior:
     """A sum of layers of many resolutions (Direct Ascent Synthesis, arXiv 2502.07753), within a bound."""
-    resolutions = parse_resolutions(recipe.resolutions, recipe.size)
     if size != recipe.size:
         resolutions = resolutions_on(resolutions, size)
     weights = balanced_weights(resolutions, size, recipe.balance)
@@ -121,7 +123,7 @@ class Perturbation:
     """What a picture is changed in, as recipes name it.
 
     Attributes:
-        make: makes the prior of a recipe.
+        make: makes the prior of a recipe and its resolutions, which are () where it is not made of them.
         title: in menus.
         says: what it is, as the help of the field goes on after its name.
         parts: how a change is taken apart to be looked at.
@@ -132,7 +134,7 @@ class Perturbation:
             update), beside products of matrices: for what it costs; until it is timed, that of layers.
     """
 
-    make: Callable[[Recipe, Bound, Size, torch.device | str], Prior]
+    make: Callable[[Recipe, Sequence[int], Bound, Size, torch.device | str], Prior]
     title: str
     says: str = ""
     parts: Parting = OCTAVES

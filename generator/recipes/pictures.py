@@ -27,3 +27,7 @@ class Pictures:
         """Return the recipe's fields for these pictures; a batch of several has no digest."""
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: pixel_digest(image) for name, image in given.items() if image is not None and len(image) == 1}
+
+
+NO_PICTURES = Pictures()
+"""What a recipe refers to that starts from nothing."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import ValidationError, field_validator, model_validator
+from pydantic import PrivateAttr, ValidationError, field_validator, model_validator
 
 from foundation.errors import StudioError
 from foundation.files.text_files import shown
@@ -23,10 +23,13 @@ from generator.recipes.checks import (
     check_targets,
     check_tasks,
     check_text,
+    check_unit,
     check_version,
 )
 from generator.recipes.errors import sentences
+from generator.recipes.guides import Guides
 from generator.recipes.schema import AIMS, RECIPE_VERSION, TASK_DEFAULTS, RecipeSchema
+from generator.units.unit import Unit
 
 __all__ = ["MAX_JSON_LENGTH", "RECIPE_VERSION", "Recipe", "RecipeError"]
 
@@ -42,6 +45,9 @@ class Recipe(RecipeSchema):
 
     Equal recipes have equal JSON. Raises RecipeError wherever it is made from something that does not fit.
     """
+
+    _guides: Guides | None = PrivateAttr(default=None)
+    _named_unit: Unit | None = PrivateAttr(default=None)
 
     if not TYPE_CHECKING:  # type checkers see the constructor that the fields define
 
@@ -93,15 +99,29 @@ class Recipe(RecipeSchema):
 
     @model_validator(mode="after")
     def _fields_fit_together(self) -> Self:
+        if self._guides is not None:  # a recipe is checked once, and not where it becomes a part of a record
+            return self
         check_version(self.version)
         check_targets(self)
+        self._named_unit = check_unit(self)
         check_seeds(self)
         check_redraw(self)
         check_budget(self)
         check_tasks(self)
-        check_text(self)
+        self._guides = check_text(self)
         check_rule(self)
         return self
+
+    @property
+    def guides(self) -> Guides:
+        """The prompts, as they were read when the recipe was checked."""
+        assert self._guides is not None
+        return self._guides
+
+    @property
+    def named_unit(self) -> Unit | None:
+        """The unit, as it was read when the recipe was checked; None if there is none."""
+        return self._named_unit
 
     def with_changes(self, **fields: Any) -> Self:
         """A recipe with some fields changed, validated anew.
@@ -115,6 +135,14 @@ class Recipe(RecipeSchema):
         if "planned_steps" not in fields and isinstance(steps, int) and steps > self.planned_steps:
             fields["planned_steps"] = 0
         return type(self)(**(self.model_dump() | fields))
+
+    def completed(self, **found: object) -> Self:
+        """The recipe with what a program found for it filled in: values that fit, of fields in no grammar.
+
+        Nothing is checked, and no text is read anew.
+        """
+        assert not found.keys() & {*AIMS, "prompt_to", "against", "unit", "task"}
+        return self.model_copy(update=found)
 
     def to_json(self) -> str:
         """Canonical JSON: all fields in their order, on one line; equal recipes have equal text."""

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from foundation.protocols import Classifier, LayeredClassifier, ReadOutClassifier
-from generator.synthesis.synthesis import SeededClassifier, stream
+from foundation.seeds import stream
+from generator.synthesis.synthesis import SeededClassifier
 
 DRAWS = 8
 """Passes over which the answer of a classifier that draws random numbers is averaged."""

@@ -9,8 +9,8 @@ two prompts, where the recipe says `together`, and on a GPU, where many small pa
 """
 
 import math
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from foundation.images.pixels import quantise, quantise_rows, quantise_within
-from foundation.protocols import AcceleratedClassifier, Classifier, Encoder
+from foundation.protocols import Classifier
 from foundation.seeds import stream
 from generator.optimisers.best_step import BestStep, judged, odds_against
 from generator.optimisers.loop import Step, optimise
@@ -26,41 +26,13 @@ from generator.optimisers.registry import make_optimiser
 from generator.priors.prior import Prior
 from generator.priors.small_copy import SmallCopy, canvas_of
 from generator.recipes.checks import may_end_early
-from generator.recipes.common import MAX_CANVAS
-from generator.recipes.completion import AUTO_RESOLUTIONS, auto_resolutions, fill_in, with_source
-from generator.recipes.perturbations import ACCELERATED, START_RESOLUTION, bound_of, bound_on, prior_of
-from generator.recipes.pictures import Pictures
+from generator.recipes.perturbations import PERTURBATIONS, bound_on
+from generator.recipes.pictures import NO_PICTURES, Pictures
 from generator.recipes.recipe import Recipe
 from generator.synthesis.apart import PriorsApart, in_turn, rendered
-from generator.synthesis.guidance import reading_warnings, unknown_words
-from generator.synthesis.objective import (
-    Model,
-    class_index,
-    objective_of,
-    sorted_models,
-    wanted_classes,
-    with_own_names,
-)
-from generator.views.registry import Compose, parse_views
-from generator.views.windows import RandomWindow, Roll
-
-__all__ = [
-    "AUTO_RESOLUTIONS",
-    "MAX_CANVAS",
-    "START_RESOLUTION",
-    "Model",
-    "Pictures",
-    "SeededClassifier",
-    "Synthesis",
-    "as_saved",
-    "auto_resolutions",
-    "bound_of",
-    "class_index",
-    "fill_in",
-    "stream",
-    "synthesise",
-    "views_of",
-]
+from generator.synthesis.models import Model
+from generator.synthesis.objective import objective_of, wanted_classes
+from generator.synthesis.plan import Plan, plan_of
 
 OWN_SEEDS = 4
 """The version of recipes from which on the images of a batch are those of their own seeds."""
@@ -80,13 +52,8 @@ class Synthesis:
     """A synthesis under way.
 
     Attributes:
-        recipe: with everything filled in that depends on its pictures (size, resolutions, their digests), and the
-            models' own names for classes that were given by synonyms.
+        plan: that it follows.
         classifiers: by name, as they are used here: with their own random streams.
-        encoders: by name.
-        pictures: that the recipe refers to, on the device.
-        unknown: for each encoder, the words of the prompts that it never saw in training; those without are left out.
-        warnings: for each encoder, sentences on prompts that it does not read to their end.
         seeds: by which each image can be had alone; () if they are made together.
         start: the images [B, 3, H, W] before the first step.
         copy: the small copy of a large photo that the steps change in its place, if there is one: then `start`, the
@@ -96,12 +63,8 @@ class Synthesis:
         steps: takes the steps; exhausted after `recipe.steps` of them.
     """
 
-    recipe: Recipe
+    plan: Plan
     classifiers: Mapping[str, Classifier]
-    encoders: Mapping[str, Encoder]
-    pictures: Pictures
-    unknown: Mapping[str, tuple[str, ...]]
-    warnings: Mapping[str, tuple[str, ...]]
     start: Tensor
     prior: Prior
     steps: Generator[Step, None, None]
@@ -119,66 +82,51 @@ class Synthesis:
         return quantise_rows(self.copy.parts(images), self.copy.photo, eps)
 
     @property
+    def recipe(self) -> Recipe:
+        """The recipe of the plan, completed."""
+        return self.plan.recipe
+
+    @property
     def source(self) -> Tensor | None:
         """The photo [1 or B, 3, H, W] that the images start from, if there is one."""
-        return self.pictures.source
+        return self.plan.pictures.source
 
 
 def synthesise(
     recipe: Recipe,
     models: Mapping[str, Model],
     *,
-    source: Tensor | None = None,
-    pictures: Pictures | None = None,
+    pictures: Pictures = NO_PICTURES,
     device: torch.device | str = "cpu",
 ) -> Synthesis:
     """Set up what a recipe describes; nothing is optimised before the first step is asked for.
 
-    `models` holds at least the recipe's models by name, on `device`. The source of an attack is
-    [1, 3, H, W] or [B, 3, H, W] in [0, 1]; the canvas is its size, whatever that is, and gradients flow
-    through each model's own resizing. It may come among the `pictures` as well, with all others that a picture
-    of a text refers to. StudioError for anything in the recipe that does not fit.
+    `models` holds at least the recipe's models by name, on `device`. The source of an attack, among the `pictures`, is
+    [1, 3, H, W] or [B, 3, H, W] in [0, 1]; the canvas is its size, whatever that is, and gradients flow through each
+    model's own resizing. StudioError for anything in the recipe that does not fit.
     """
-    pictures = with_source(pictures or Pictures(), source)
-    recipe = fill_in(recipe, others=pictures)
-    classifiers, encoders = sorted_models(recipe, models)
-    recipe = with_own_names(recipe, classifiers)
-    seeded = {name: _seeded(classifier, name, recipe.seed) for name, classifier in classifiers.items()}
-    unknown, warnings = unknown_words(recipe, encoders), reading_warnings(recipe, encoders)
-    pictures = _placed(pictures, device)
-    if recipe.target_views:
-        parse_views(recipe.target_views)  # before anything is computed
-    if recipe.task == "attack" and recipe.version >= ACCELERATED:
-        classifiers = {name: _accelerated(classifier) for name, classifier in classifiers.items()}
-    copy = _small_copy(recipe, [*classifiers.values(), *encoders.values()], pictures.source)
-    if recipe.images > 1 and are_apart(recipe, device):
-        singles = [recipe.with_changes(seed=recipe.seed + i, images=1) for i in range(recipe.images)]
-        runs = [
-            _run(
-                own,
-                classifiers,
-                encoders,
-                _of_one(pictures, index),
-                None if copy is None else copy.of_one(index),
-                device,
-            )
-            for index, own in enumerate(singles)
-        ]
-        together = PriorsApart([run.prior for run in runs], bound_on(recipe, pictures, copy))
+    return follow(plan_of(recipe, models, pictures, device))
+
+
+def follow(plan: Plan) -> Synthesis:
+    """Set up what a plan describes, as `synthesise`."""
+    recipe = plan.recipe
+    seeded = {name: _seeded(classifier, name, recipe.seed) for name, classifier in plan.classifiers.items()}
+    copy = _small_copy(plan)
+    if recipe.images > 1 and are_apart(plan):
+        singles = [plan.of_image(index) for index in range(recipe.images)]
+        runs = [_run(own, None if copy is None else copy.of_one(index)) for index, own in enumerate(singles)]
+        together = PriorsApart([run.prior for run in runs], bound_on(recipe, plan.pictures, copy))
         prior: Prior = together
         steps = in_turn([run.steps for run in runs], together, recipe.steps, copy)
         looks = tuple(best for run in runs for best in run.looks)
-        seeds = tuple(own.seed for own in singles)
+        seeds = tuple(own.recipe.seed for own in singles)
     else:
-        prior, steps, looks = _run(recipe, classifiers, encoders, pictures, copy, device)
+        prior, steps, looks = _run(plan, copy)
         seeds = (recipe.seed,) if recipe.images == 1 else ()
     return Synthesis(
-        recipe,
+        plan,
         seeded,
-        encoders,
-        pictures,
-        unknown,
-        warnings,
         start=rendered(prior),
         prior=prior,
         steps=steps,
@@ -188,21 +136,19 @@ def synthesise(
     )
 
 
-def _small_copy(recipe: Recipe, models: Sequence[Model], source: Tensor | None) -> SmallCopy | None:
+def _small_copy(plan: Plan) -> SmallCopy | None:
     """The copy of the source [1 or B, 3, H, W] that is worked on in its place, if there is to be one."""
-    canvas = canvas_of(recipe.detail, recipe.size, models)
+    source = plan.pictures.source
+    canvas = canvas_of(plan.recipe.detail, plan.recipe.size, [*plan.stepped.values(), *plan.encoders.values()])
     return None if canvas is None or source is None else SmallCopy.of(source, canvas)
 
 
-def _accelerated(classifier: Classifier) -> Classifier:
-    return classifier.accelerated() if isinstance(classifier, AcceleratedClassifier) else classifier
-
-
-def are_apart(recipe: Recipe, device: torch.device | str) -> bool:
+def are_apart(plan: Plan) -> bool:
     """Whether each image of a batch is made by itself, and so is the single image of its own seed."""
+    recipe = plan.recipe
     if recipe.version < OWN_SEEDS or recipe.prompt_to or recipe.together:
         return False
-    return torch.device(device).type == "cpu" or recipe.redraw > 0  # a single one of them may be drawn anew
+    return torch.device(plan.device).type == "cpu" or recipe.redraw > 0  # a single one of them may be drawn anew
 
 
 class _Run(NamedTuple):
@@ -211,19 +157,13 @@ class _Run(NamedTuple):
     looks: tuple[BestStep, ...] = ()
 
 
-def _run(
-    recipe: Recipe,
-    classifiers: Mapping[str, Classifier],
-    encoders: Mapping[str, Encoder],
-    pictures: Pictures,
-    copy: SmallCopy | None,
-    device: torch.device | str,
-) -> _Run:
-    """Set up the images of a completed recipe, which are made together, with the random numbers of its seed."""
-    seeded = {name: _seeded(classifier, name, recipe.seed) for name, classifier in classifiers.items()}
-    prior = prior_of(recipe, pictures, copy, device)
-    rngs = {name: stream(recipe.seed, f"target {name}", device) for name in encoders}
-    objective = objective_of(recipe, seeded, encoders, pictures, rngs)
+def _run(plan: Plan, copy: SmallCopy | None) -> _Run:
+    """Set up the images of a plan, which are made together, with the random numbers of its recipe's seed."""
+    recipe, device = plan.recipe, plan.device
+    seeded = {name: _seeded(classifier, name, recipe.seed) for name, classifier in plan.stepped.items()}
+    prior = _prior(plan, copy)
+    rngs = {name: stream(recipe.seed, f"target {name}", device) for name in plan.encoders}
+    objective = objective_of(plan, seeded, rngs)
     optimiser = make_optimiser(
         recipe.optimiser,
         prior,
@@ -236,44 +176,43 @@ def _run(
     steps = optimise(
         prior,
         objective,
-        views_of(recipe),
+        plan.views,
         optimiser,
         steps=recipe.steps,
         views_per_step=recipe.views_per_step,
         rng=stream(recipe.seed, "views", device),
         canvas=copy,
     )
-    best = _best_step(recipe, prior, classifiers, encoders, pictures, copy, device)
+    best = _best_step(plan, prior, copy)
     return _Run(prior, steps, () if best is None else (best,))
 
 
-def _best_step(
-    recipe: Recipe,
-    prior: Prior,
-    classifiers: Mapping[str, Classifier],
-    encoders: Mapping[str, Encoder],
-    pictures: Pictures,
-    copy: SmallCopy | None,
-    device: torch.device | str,
-) -> BestStep | None:
+def _prior(plan: Plan, copy: SmallCopy | None) -> Prior:
+    """What holds the pictures, and in an attack what their perturbation is made of."""
+    recipe = plan.recipe
+    bound, size = bound_on(recipe, plan.pictures, copy), recipe.size if copy is None else copy.size
+    return PERTURBATIONS[recipe.perturbation].make(recipe, plan.resolutions, bound, size, plan.device)
+
+
+def _best_step(plan: Plan, prior: Prior, copy: SmallCopy | None) -> BestStep | None:
     """What remembers the best step, if the recipe keeps it: by the models' answers, whatever read-out leads the way.
 
     The judge draws random numbers of its own, so that the way is the same whichever step is kept.
     """
+    recipe, source = plan.recipe, plan.pictures.source
     if recipe.keep != "best":
         return None
-    seeded = {name: _seeded(model, f"judge {name}", recipe.seed) for name, model in classifiers.items()}
+    seeded = {name: _seeded(model, f"judge {name}", recipe.seed) for name, model in plan.stepped.items()}
     if may_end_early(recipe):
-        source = pictures.source
-        asked = list(zip(seeded.values(), wanted_classes(recipe, seeded, source), strict=True))
+        asked = list(zip(seeded.values(), wanted_classes(plan, seeded), strict=True))
         enough = math.log1p(-recipe.enough) - math.log(recipe.enough)
         if copy is None:
             saved: Callable[[Tensor], Tensor] = partial(as_saved, recipe=recipe, source=source)
         else:  # what rounding the values of a large photo changes is evened out when a model scales it down
             saved = copy.seen
         return BestStep(prior, partial(odds_against, asked=asked), enough, saved=saved)
-    rngs = {name: stream(recipe.seed, f"judge target {name}", device) for name in encoders}
-    objective = objective_of(recipe.with_changes(readout="answer"), seeded, encoders, pictures, rngs)
+    rngs = {name: stream(recipe.seed, f"judge target {name}", plan.device) for name in plan.encoders}
+    objective = objective_of(plan.completed(readout="answer"), seeded, rngs)
     return BestStep(prior, partial(judged, objective=objective), saved=None if copy is None else copy.seen)
 
 
@@ -284,27 +223,7 @@ def as_saved(images: Tensor, recipe: Recipe, source: Tensor | None) -> Tensor:
     return quantise_within(images, source, recipe.eps, norm=recipe.norm)
 
 
-def _of_one(pictures: Pictures, index: int) -> Pictures:
-    """The pictures for image `index` of a batch, which may have a photo of its own."""
-    source = pictures.source
-    return pictures if source is None or len(source) == 1 else replace(pictures, source=source[index : index + 1])
-
-
 def _seeded(classifier: Classifier, name: str, seed: int) -> Classifier:
     if isinstance(classifier, SeededClassifier):
         return classifier.with_seed(stream(seed, f"model {name}").initial_seed())
     return classifier
-
-
-def _placed(pictures: Pictures, device: torch.device | str) -> Pictures:
-    given = {field.name: getattr(pictures, field.name) for field in fields(pictures)}
-    return Pictures(
-        **{name: image.detach().to(device, torch.float32) for name, image in given.items() if image is not None}
-    )
-
-
-def views_of(recipe: Recipe) -> Compose:
-    """Return the views that a recipe means. Those of a picture that tiles look across its edges, too."""
-    views = parse_views(recipe.views)
-    across = any(isinstance(view, Roll) or (isinstance(view, RandomWindow) and view.wrap) for view in views.views)
-    return Compose((Roll(), *views.views)) if recipe.tile and not across else views

@@ -10,7 +10,6 @@ from generator.inputs.photos import Photo
 from generator.objectives.classes import AWAY, objectives_that
 from generator.recipes.recipe import Recipe
 from generator.recipes.schema import AIMS
-from generator.synthesis.guidance import read_guides
 from generator.transfer.outcome import Question
 
 _TEXTS = ("prompt", "negative", "captions")
@@ -110,7 +109,7 @@ def question_of(recipe: Recipe, photo: Photo, classes: Sequence[str], template: 
     named = [_by_number(name, classes) for name in recipe.classes]
     shares = recipe.weights or (1.0,) * len(named)
     wanted = [] if recipe.leads_away else [name for name, share in zip(named, shares, strict=True) if share > 0]
-    texts = [prompt.text for prompt in read_guides(recipe).wanted]
+    texts = [prompt.text for prompt in recipe.guides.wanted]
     if template is None:
         led = any(_names_target(text, photo.target) for text in texts)
     else:

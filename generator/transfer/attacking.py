@@ -20,7 +20,7 @@ from generator.recipes.completion import fill_in
 from generator.recipes.pictures import Pictures
 from generator.recipes.recipe import Recipe
 from generator.records.pictures import PictureRecord
-from generator.synthesis.synthesis import Model
+from generator.synthesis.models import Model
 from generator.transfer.aims import question_of, recipe_for
 from generator.transfer.table import Case
 
@@ -127,7 +127,7 @@ def _attack(context: JobContext, plan: AttackPlan, attack: str, photo: Photo, mo
     pictures = Pictures(to_tensor(load_image(photo.path)), target=plan.target if own.target else None)
     out = plan.outputs(attack, photo)
     case = Case(photo.name, attack, photo.path, out.images[0], question_of(own, photo, classes, template))
-    if is_done(out, fill_in(own, others=pictures)):
+    if is_done(out, fill_in(own, pictures)):
         return _Ended(case, made=False)
     stopped = produce_job(context, own, models, outputs=out, pictures=pictures).stopped
     return _Ended(None if stopped else case, made=not stopped)

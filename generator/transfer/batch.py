@@ -16,7 +16,7 @@ from foundation.files.text_files import read_object, shown, write_json, write_te
 from foundation.protocols import JobContext
 from generator.classes.names import Names
 from generator.recipes.recipe import Recipe
-from generator.synthesis.synthesis import Model
+from generator.synthesis.models import Model
 from generator.transfer.attacking import Attacked, AttackPlan, attack_photos
 from generator.transfer.report import Report, to_csv
 from generator.transfer.report_html import NOTHING_MORE, Addition, to_html

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from foundation.part_of_job import PartOfJob
 from foundation.progress import Progress
 from foundation.protocols import JobContext
-from generator.synthesis.synthesis import Model
+from generator.synthesis.models import Model
 from generator.transfer.attacking import Attacked, AttackPlan, attack_photos
 from generator.transfer.batch import ANSWERS, Measuring, check_plan, refuse_nothing
 from generator.transfer.perceptual import Distances

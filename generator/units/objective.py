@@ -13,7 +13,7 @@ from foundation.errors import StudioError
 from foundation.protocols import Observable
 from generator.objectives.base import Objective, Term
 from generator.units.layers import Layer, find_layer, observable, watching
-from generator.units.unit import CENTRE, Unit, parse_unit
+from generator.units.unit import CENTRE, Unit
 
 
 class Activation:
@@ -23,9 +23,9 @@ class Activation:
         self.model, self.unit, self.layer = model, unit, layer
 
     @classmethod
-    def of(cls, model: object, text: str, name: str) -> "Activation":
-        """The unit that `text` names of the model called `name`. StudioError if it has no such unit."""
-        unit, seen = parse_unit(text), observable(model, name)
+    def of(cls, model: object, unit: Unit, name: str) -> "Activation":
+        """A unit of the model called `name`. StudioError if it has no such unit."""
+        seen = observable(model, name)
         layer = find_layer(seen, unit.layer, name)
         demand_unit(unit, layer, name)
         return cls(seen, unit, layer)

@@ -15,8 +15,8 @@ from generator.classes.labels import LabelList
 from generator.objectives.readout import ANSWER, MEAN, read_out
 from generator.objectives.similarity import mean_direction
 from generator.synthesis.answers import DRAWS, ask, is_layered, started
-from generator.synthesis.guidance import knows_some
-from generator.synthesis.synthesis import Model
+from generator.synthesis.models import Model
+from generator.synthesis.words import knows_some
 from generator.victims.verdicts import Verdicts, verdict_from
 
 _PROBE = (32, 40)

@@ -1,7 +1,6 @@
 import torch
 
-from foundation.seeds import seed_of
-from generator.synthesis.synthesis import stream
+from foundation.seeds import seed_of, stream
 from robust_model.evaluation.plan import generator_of
 
 

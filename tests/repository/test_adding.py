@@ -35,9 +35,10 @@ from generator.objectives.classes import OBJECTIVES, ClassLogit, LeaveClass, Obj
 from generator.objectives.similarity import SCORES, Contrastive, ScoreKind, cosine
 from generator.optimisers.registry import OPTIMISERS, Rule
 from generator.priors.operators import Size, layer_shape
+from generator.priors.parting import Part, Parting
 from generator.priors.prior import PRIORS, DirectPrior, ImageSpacePrior, LayeredPrior, Prior
-from generator.recipes.parting import Part, Parting
 from generator.recipes.perturbations import PERTURBATIONS, Perturbation
+from generator.recipes.pictures import Pictures
 from generator.recipes.recipe import Recipe
 from generator.recipes.spelling import arguments_of
 from generator.synthesis.synthesis import synthesise
@@ -286,7 +287,7 @@ def test_a_perturbation_with_a_bound_parts_and_cost_of_its_own(photo: Path) -> N
 
         recipe = Recipe(**{**ATTACK, "perturbation": "toy"})
         source = to_tensor(Image.open(photo, formats=("PNG",)))
-        synthesis = synthesise(recipe, {"colours": MODELS["colours"]}, source=source)
+        synthesis = synthesise(recipe, {"colours": MODELS["colours"]}, pictures=Pictures(source))
         *_, last = synthesis.steps
         save_png(last.image(), Path("made.png"))
         (change,) = save_changes(photo.parent, [Path("made.png")], source, synthesis)
@@ -333,7 +334,7 @@ def test_a_prior_form(kind: type[DirectPrior], photo: Path) -> None:
         for rule in ("sgd", "adam", "pgd", "mi-fgsm"):
             asked = {**ATTACK, "form": "toy", "optimiser": rule}
             source = to_tensor(Image.open(photo, formats=("PNG",)))
-            synthesis = synthesise(Recipe(**asked), {"colours": MODELS["colours"]}, source=source)
+            synthesis = synthesise(Recipe(**asked), {"colours": MODELS["colours"]}, pictures=Pictures(source))
             *_, last = synthesis.steps
             assert isinstance(synthesis.prior, Toy)
             assert 0 < (last.image() - source).abs().max() <= 0.1 + 1e-6

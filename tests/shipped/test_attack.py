@@ -9,6 +9,7 @@ from torch import Tensor
 from foundation.files.shipped import ASSETS
 from foundation.images.files import load_image, to_tensor
 from generator.production.production import output_paths, produce
+from generator.recipes.pictures import Pictures
 from generator.recipes.presets import from_preset
 from generator.recipes.recipe import Recipe
 from robust_model.zoo.catalogue import open_catalogue
@@ -33,7 +34,7 @@ def test_the_first_click_fools_what_it_attacks(tmp_path: Path) -> None:
     before = int(model(photo).argmax())
     assert "cat" in model.class_names[before] or "tabby" in model.class_names[before]
     recipe = from_preset("attack", models=("lite0",), classes=(), objective="leave")
-    made = produce(recipe, {"lite0": model}, outputs=output_paths(tmp_path / "a.png", 1), source=photo)
+    made = produce(recipe, {"lite0": model}, outputs=output_paths(tmp_path / "a.png", 1), pictures=Pictures(photo))
     saved = to_tensor(load_image(made.outputs.images[0]))
     answers = model(saved).softmax(1)[0]
     assert int(answers.argmax()) != before
@@ -73,5 +74,7 @@ def test_a_chosen_class_is_reached_wherever_single_pixels_reach_it() -> None:
 def _attacked(recipe: Recipe, name: str, photo: Tensor) -> Tensor:
     """The attacked picture as it is saved."""
     with tempfile.TemporaryDirectory() as folder:
-        made = produce(recipe, {name: MODELS.load(name)}, outputs=output_paths(Path(folder) / "a.png", 1), source=photo)
+        made = produce(
+            recipe, {name: MODELS.load(name)}, outputs=output_paths(Path(folder) / "a.png", 1), pictures=Pictures(photo)
+        )
         return to_tensor(load_image(made.outputs.images[0]))

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from foundation.images.files import load_image, to_tensor
+from generator.recipes.pictures import Pictures
 from generator.recipes.presets import from_preset
 from generator.synthesis.synthesis import synthesise
 from tests.loading import load_model
@@ -43,7 +44,7 @@ def test_a_subtle_attack_fools_the_undefended_network_and_not_the_robust_one(rob
     seen = {}
     for name, model in {"crossmax-cifar10": robust, "undefended-cifar10": load_model("undefended-cifar10")}.items():
         recipe = from_preset("attack", "subtle", objective="leave", classes=(), models=(name,), steps=30)
-        synthesis = synthesise(recipe, {name: model}, source=photo)
+        synthesis = synthesise(recipe, {name: model}, pictures=Pictures(photo))
         for _ in synthesis.steps:
             pass
         attacked = synthesis.saved(synthesis.prior.render().detach())

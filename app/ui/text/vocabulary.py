@@ -10,7 +10,7 @@ from generator.encoders.vocabulary import unknown_words
 from generator.recipes.prompts import PromptError, parse_prompts
 from generator.recipes.recipe import Recipe
 from generator.recipes.schema import MAX_PROMPT_LENGTH
-from generator.synthesis.guidance import unknown_words as words_nobody_knows
+from generator.synthesis.words import unknown_words as words_nobody_knows
 
 EXAMPLES = (
     *("a goldfish", "a school bus", "a red sports car", "jellyfish in blue water", "pizza", "a frog"),
@@ -115,7 +115,7 @@ def refuse_unknown_prompts(recipe: Recipe, infos: Iterable[ModelInfo]) -> None:
         StudioError: the same that the work itself would end with, before it is queued.
     """
     readers = {info.title: KnownWords(frozenset(word.casefold() for word in info.vocabulary)) for info in infos}
-    words_nobody_knows(recipe, readers)
+    words_nobody_knows(recipe.guides, readers)
 
 
 def unknown_sentence(model: str, words: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """Which class a name means: names per model, numbers, loose spelling, synonyms; and what refuses the others."""
 
 import math
+from collections.abc import Mapping
 
 import pytest
 import torch
@@ -9,18 +10,19 @@ from torch import Tensor
 from foundation.errors import StudioError
 from generator.classes.class_names import (
     UnknownClassError,
-    called_otherwise,
     class_place,
     folded,
     join_names,
+    meaning,
     nearest,
     several_names,
 )
 from generator.classes.labels import imagenet
 from generator.classes.synonyms import imagenet_wordnet_ids, synonyms_of
-from generator.recipes.pictures import Pictures
 from generator.recipes.recipe import Recipe
-from generator.synthesis.objective import class_indices, objective_of, taken_for, with_own_names
+from generator.synthesis.named import named_classes, with_own_names
+from generator.synthesis.objective import objective_of
+from generator.synthesis.plan import plan_of
 from generator.synthesis.synthesis import synthesise
 
 IMAGENET = imagenet().labels
@@ -45,6 +47,10 @@ MODELS = {"sharp": SHARP, "robust": ROBUST}
 
 def recipe(*classes: str, **fields: object) -> Recipe:
     return Recipe(models=("sharp", "robust"), classes=classes, size=16, resolutions="1..4", steps=1, **fields)  # type: ignore[arg-type]
+
+
+def places(made: Recipe) -> Mapping[str, tuple[int, ...]]:
+    return named_classes(made, MODELS).places
 
 
 def test_synonyms_are_those_of_wordnet_and_of_everyday_speech() -> None:
@@ -78,9 +84,12 @@ def test_what_a_name_means(written: str, meant: str) -> None:
 
 
 def test_what_is_taken_for_another_name_is_told() -> None:
-    assert called_otherwise(IMAGENET, "puma") == called_otherwise(IMAGENET, " cat | puma ") == ("puma", "cougar")
-    assert [called_otherwise(IMAGENET, name) for name in ("cougar", " Cougar ", "286", "cat | cougar")] == [None] * 4
-    assert called_otherwise(CIFAR10, "car") == ("car", "automobile")
+    def otherwise(names: tuple[str, ...], name: str) -> tuple[str, str] | None:
+        return meaning(names, name).otherwise(names)
+
+    assert otherwise(IMAGENET, "puma") == otherwise(IMAGENET, " cat | puma ") == ("puma", "cougar")
+    assert [otherwise(IMAGENET, name) for name in ("cougar", " Cougar ", "286", "cat | cougar")] == [None] * 4
+    assert otherwise(CIFAR10, "car") == ("car", "automobile")
 
 
 def test_a_name_of_several_classes_is_refused() -> None:
@@ -106,12 +115,12 @@ def test_lists_of_names() -> None:
 
 
 def test_each_model_has_the_class_under_its_own_name() -> None:
-    assert class_indices(recipe("tabby | cat"), MODELS) == {"sharp": [0], "robust": [0]}
-    assert class_indices(recipe("cat | tabby", "dog"), MODELS) == {"sharp": [0, 2], "robust": [0, 1]}
+    assert places(recipe("tabby | cat")) == {"sharp": (0,), "robust": (0,)}
+    assert places(recipe("cat | tabby", "dog")) == {"sharp": (0, 2), "robust": (0, 1)}
     with pytest.raises(StudioError, match=r"'robust' knows no class 'tabby'.*list their names.*'tabby | cat'"):
-        class_indices(recipe("tabby"), MODELS)
+        places(recipe("tabby"))
     with pytest.raises(StudioError, match=r"'cat \| tabby' is named already"):
-        class_indices(recipe("tabby | cat", "cat | tabby"), MODELS)
+        places(recipe("tabby | cat", "cat | tabby"))
 
 
 def test_the_weighted_mean_of_the_models_counts() -> None:
@@ -121,7 +130,7 @@ def test_the_weighted_mean_of_the_models_counts() -> None:
     images = torch.full((2, 3, 4, 6), 0.5)
 
     def total(**fields: object) -> float:
-        terms = objective_of(recipe("tabby | cat", **fields), MODELS, {}, Pictures()).evaluate(images)
+        terms = objective_of(plan_of(recipe("tabby | cat", **fields), MODELS), MODELS).evaluate(images)
         return sum((term.weight * term.value for term in terms), torch.zeros(2))[1].item()
 
     assert total() == pytest.approx((first + second) / 2)
@@ -140,9 +149,9 @@ def test_equal_weights_make_the_picture_that_none_make() -> None:
 
 def test_the_recipe_of_a_picture_has_the_models_own_names() -> None:
     asked = recipe("puma | dog", objective="cross_entropy")
-    assert taken_for(asked, MODELS) == {"sharp": {"puma": "cougar"}}
+    assert named_classes(asked, MODELS).taken_for == {"sharp": {"puma": "cougar"}}
     made = synthesise(asked, MODELS).recipe
     assert made.classes == ("cougar | dog",)
-    assert class_indices(made, MODELS) == class_indices(asked, MODELS)
+    assert places(made) == places(asked)
     for name in ("tabby | cat", "DOG", "cat|0"):  # nothing to translate: as it was written
-        assert with_own_names(recipe(name), MODELS).classes == (name,)
+        assert with_own_names(recipe(name), MODELS, named_classes(recipe(name), MODELS)).classes == (name,)

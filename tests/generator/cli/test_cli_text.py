@@ -16,7 +16,7 @@ from foundation.jobs import Terminal
 from foundation.protocols import JobContext
 from generator.cli.main import main
 from generator.recipes.recipe import Recipe
-from generator.synthesis.synthesis import Model
+from generator.synthesis.models import Model
 from tests.generator.standins import Colours, Words, rng
 
 Run = Callable[..., int]

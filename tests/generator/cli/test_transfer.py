@@ -14,7 +14,7 @@ from foundation.jobs import Terminal
 from foundation.protocols import JobContext
 from generator.cli.main import main
 from generator.recipes.recipe import Recipe
-from generator.synthesis.synthesis import Model
+from generator.synthesis.models import Model
 from tests.generator.cli.test_cli import Info
 from tests.generator.standins import Colours, LayeredColours, Words
 from tests.generator.transfer.standins import save_photos

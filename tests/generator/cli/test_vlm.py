@@ -12,7 +12,7 @@ from foundation.errors import StudioError
 from foundation.jobs import Terminal
 from foundation.protocols import JobContext
 from generator.cli.main import main
-from generator.synthesis.synthesis import Model
+from generator.synthesis.models import Model
 from generator.vlm.settings import read_settings
 from tests.generator.cli.test_cli import Info
 from tests.generator.standins import Colours, Words

@@ -17,6 +17,7 @@ from generator.encoders.loading import load_encoder, local_folder
 from generator.encoders.preprocess import Preprocess
 from generator.units.layers import layers_of
 from generator.units.objective import Activation
+from generator.units.unit import parse_unit
 from tests.generator.encoders.tiny import RECTANGLE, TIMM, VIT, save_model
 
 TOWERS = {"vit": VIT, "rectangle": RECTANGLE, "timm": TIMM}
@@ -196,7 +197,7 @@ def test_units_of_its_layers_can_be_watched(folder: Path) -> None:
     encoder = load(folder)
     found = layers_of(encoder)
     one = next(layer for layer in found.values() if layer.size)
-    unit = Activation.of(encoder, f"{one.name}:1@centre", "tiny")
+    unit = Activation.of(encoder, parse_unit(f"{one.name}:1@centre"), "tiny")
     with torch.no_grad():  # past the cache of embeddings, which would run no layer
         once, again = unit(images()), unit(images())
     assert torch.equal(once, again) and once.shape == (2,) and once[0] != once[1]

@@ -22,7 +22,7 @@ from generator.grids.running import GridPiece, make_grid
 from generator.production.production import Outputs, produce
 from generator.recipes.pictures import Pictures
 from generator.recipes.recipe import Recipe
-from generator.synthesis.synthesis import Model
+from generator.synthesis.models import Model
 from tests.generator.cli.test_gallery import Context
 from tests.generator.standins import BreaksAfter, Colours, Words
 

@@ -1,6 +1,7 @@
 """When an attack has come far enough: how sure its models are, of the picture as it would be saved."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from foundation.errors import StudioError
 from foundation.images.files import load_image, quantise, save_png, to_tensor
+from foundation.protocols import Classifier
 from generator.inputs.photos import Photo
 from generator.optimisers.best_step import AGREED, BestStep, odds_against
 from generator.priors.bounds import Free
@@ -17,8 +19,10 @@ from generator.priors.operators import resolution_operator
 from generator.priors.prior import ImageSpacePrior
 from generator.production.production import Result, output_paths, produce
 from generator.recipes.checks import may_end_early
+from generator.recipes.pictures import Pictures
 from generator.recipes.recipe import Recipe
 from generator.synthesis.objective import wanted_classes
+from generator.synthesis.plan import plan_of
 from generator.transfer.attacking import AttackPlan, attack_photos
 from tests.generator.standins import Colours, Words, rng
 from tests.generator.transfer.standins import Context
@@ -77,7 +81,9 @@ def photo(seed: int = 0) -> Tensor:
 
 
 def make(recipe: Recipe, path: Path, source: Tensor) -> Result:
-    return produce(recipe, {"colours": Colours(30.0)}, outputs=output_paths(path, recipe.images), source=source)
+    return produce(
+        recipe, {"colours": Colours(30.0)}, outputs=output_paths(path, recipe.images), pictures=Pictures(source)
+    )
 
 
 def share(path: Path, name: str) -> float:
@@ -108,7 +114,7 @@ def test_one_that_leads_to_texts_too_takes_all_steps(tmp_path: Path) -> None:
     models = {"colours": Colours(30.0), "words": Words()}
     recipe = attack(enough=0.5, steps=12, models=tuple(models), prompt="a frog")
     assert not may_end_early(recipe) and may_end_early(attack(enough=0.5))
-    made = produce(recipe, models, outputs=output_paths(tmp_path / "a.png", 1), source=photo())
+    made = produce(recipe, models, outputs=output_paths(tmp_path / "a.png", 1), pictures=Pictures(photo()))
     assert (made.record.to_json()["enough"], made.recipe.steps) == (False, 12)
     assert share(made.outputs.images[0], "green") > 0.5
 
@@ -131,13 +137,17 @@ def test_a_batch_that_goes_on_makes_no_picture_twice_that_needed_fewer_steps(tmp
 
 def test_what_is_wanted_of_each_model() -> None:
     models = {"colours": Colours(), "fixed": Fixed()}
+
+    def wanted(recipe: Recipe, models: Mapping[str, Classifier]) -> list[list[list[bool]]]:
+        plan = plan_of(recipe.with_changes(models=tuple(models)), models, Pictures(photo()))
+        return [one.tolist() for one in wanted_classes(plan, models)]
+
     mixture = attack(classes=("1", "2"), weights=(1.0, 0.0))
-    found = [one.tolist() for one in wanted_classes(mixture, models, None)]
-    assert found == [[[False, True, False, False]], [[False, True, False]]]
+    assert wanted(mixture, models) == [[[False, True, False, False]], [[False, True, False]]]
     left = attack(objective="leave", classes=("blue",))
-    assert wanted_classes(left, {"colours": Colours()}, None)[0].tolist() == [[True, True, False, True]]
-    own = wanted_classes(attack(objective="leave", classes=()), {"colours": Colours()}, photo())
-    assert own[0].tolist() == [[False, True, True, True]]
+    assert wanted(left, {"colours": Colours()}) == [[[True, True, False, True]]]
+    own = attack(objective="leave", classes=())
+    assert wanted(own, {"colours": Colours()}) == [[[False, True, True, True]]]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from generator.priors.operators import Size, resolution_operator
 from generator.priors.small_copy import SHOWN_SIDE, SmallCopy, canvas_of, resolutions_on
 from generator.production.making import make
 from generator.production.production import Outputs, produce
+from generator.recipes.pictures import Pictures
 from generator.recipes.presets import from_preset
 from generator.recipes.recipe import Recipe, RecipeError
 from generator.synthesis.synthesis import synthesise
@@ -137,7 +138,7 @@ def test_the_saved_file_keeps_the_budget(perturbation: str, norm: str, eps: floa
     source = photo()
     recipe = attack(detail=1.5, perturbation=perturbation, norm=norm, eps=eps, images=1)
     outputs = Outputs((tmp_path / "x.png",), tmp_path / "x.json")
-    result = produce(recipe, {"m": Quarters()}, outputs=outputs, source=source)
+    result = produce(recipe, {"m": Quarters()}, outputs=outputs, pictures=Pictures(source))
     saved = to_tensor(load_image(outputs.images[0]))
     facts = result.record.to_json()["images"][0]
     assert saved.shape == source.shape and saved.ne(source).any()
@@ -156,7 +157,7 @@ def test_it_reaches_as_much_as_the_slow_way(objective: str) -> None:
     source, model = photo(), Quarters()
     shares = {}
     for detail in (0.0, 2.0):
-        made = make(attack(detail=detail, objective=objective, steps=20), {"m": model}, source=source)
+        made = make(attack(detail=detail, objective=objective, steps=20), {"m": model}, pictures=Pictures(source))
         shares[detail] = model(made.images).softmax(dim=1)[0, NAMES.index("blue")].item()
         assert made.synthesis.copy is None if detail == 0 else made.synthesis.copy is not None
     before = model(source).softmax(dim=1)[0, NAMES.index("blue")].item()
@@ -166,7 +167,7 @@ def test_it_reaches_as_much_as_the_slow_way(objective: str) -> None:
 
 def test_a_step_touches_no_more_than_the_canvas() -> None:
     model = Quarters()
-    synthesis = synthesise(attack(detail=1.0, keep="last"), {"m": model}, source=photo((300, 400)))
+    synthesis = synthesise(attack(detail=1.0, keep="last"), {"m": model}, pictures=Pictures(photo((300, 400))))
     for step in synthesis.steps:
         assert step.image().shape == (1, 3, 12, 16) and step.shown().shape == (1, 3, 300, 400)
     assert synthesis.prior.size == (12, 16)
@@ -175,9 +176,11 @@ def test_a_step_touches_no_more_than_the_canvas() -> None:
 def test_the_same_recipe_makes_the_same_picture_and_each_of_a_batch_by_itself() -> None:
     sources, model = photo(batch=2), Quarters()
     recipe = attack(detail=1.5, images=2)
-    both = make(recipe, {"m": model}, source=sources).images
-    assert torch.equal(both, make(recipe, {"m": model}, source=sources).images)
-    second = make(recipe.with_changes(images=1, seed=recipe.seed + 1), {"m": model}, source=sources[1:]).images
+    both = make(recipe, {"m": model}, pictures=Pictures(sources)).images
+    assert torch.equal(both, make(recipe, {"m": model}, pictures=Pictures(sources)).images)
+    second = make(
+        recipe.with_changes(images=1, seed=recipe.seed + 1), {"m": model}, pictures=Pictures(sources[1:])
+    ).images
     assert torch.equal(both[1:], second)
 
 
@@ -188,7 +191,7 @@ def test_recipes_of_before_know_nothing_of_it_and_use_models_as_they_are() -> No
     assert old.detail == 0 and old.version == 4
     for recipe, times in ((old, 0), (old.with_changes(version=5), 1)):
         model = Quarters()
-        make(recipe.with_changes(models=("m",), steps=2), {"m": model}, source=photo())
+        make(recipe.with_changes(models=("m",), steps=2), {"m": model}, pictures=Pictures(photo()))
         assert model.accelerations == times
 
 

@@ -13,7 +13,7 @@ from foundation.jobs import Terminal
 from foundation.protocols import JobContext
 from generator.cli.main import main
 from generator.recipes.recipe import Recipe, RecipeError
-from generator.synthesis.objective import Model
+from generator.synthesis.models import Model
 from generator.synthesis.synthesis import synthesise
 from tests.generator.cli.test_cli import Info
 from tests.generator.standins import Colours, Words

@@ -88,7 +88,7 @@ class TestFiles:
 
     def test_measures_the_saved_file(self, tmp_path: Path) -> None:
         model = LayeredColours()
-        result = make(attack(images=2), tmp_path, model, source=photo())
+        result = make(attack(images=2), tmp_path, model, pictures=Pictures(photo()))
         for path, facts in zip(result.outputs.images, result.record.to_json()["images"], strict=True):
             saved = to_tensor(load_image(path))
             assert facts["linf"] == linf(saved, photo()).item() <= 8 / 255 + 1e-6
@@ -98,7 +98,7 @@ class TestFiles:
 
     @pytest.mark.parametrize(("norm", "eps"), [("linf", 2.5 / 255), ("l2", 0.3)])
     def test_rounding_to_8_bits_keeps_the_budget(self, norm: str, eps: float, tmp_path: Path) -> None:
-        facts = make(attack(norm=norm, eps=eps), tmp_path, source=photo()).record.to_json()["images"][0]
+        facts = make(attack(norm=norm, eps=eps), tmp_path, pictures=Pictures(photo())).record.to_json()["images"][0]
         assert 0 < facts[norm] <= eps + 1e-6
 
     def test_before_of_a_class_picture_is_its_start(self, tmp_path: Path) -> None:
@@ -110,11 +110,13 @@ class TestFiles:
 
     def test_success_of_leaving(self, tmp_path: Path) -> None:
         free = {"norm": "none", "eps": 0.0, "objective": "leave", "classes": (), "learning_rate": 0.3}
-        facts = make(attack(**free, steps=20), tmp_path, source=photo()).record.to_json()["images"][0]
+        facts = make(attack(**free, steps=20), tmp_path, pictures=Pictures(photo())).record.to_json()["images"][0]
         assert facts["success"] == {"colours": True}
         held = attack(objective="leave", classes=("red",), eps=1 / 255, steps=1)
         red = quantise(torch.tensor([0.9, 0.1, 0.1]).view(1, 3, 1, 1).expand(1, 3, 18, 30))
-        assert make(held, tmp_path, source=red).record.to_json()["images"][0]["success"] == {"colours": False}
+        assert make(held, tmp_path, pictures=Pictures(red)).record.to_json()["images"][0]["success"] == {
+            "colours": False
+        }
 
 
 class TestTexts:

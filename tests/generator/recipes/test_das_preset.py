@@ -4,9 +4,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from foundation.seeds import stream
 from generator.recipes.presets import from_preset
 from generator.recipes.prompts import parse_prompts
-from generator.synthesis.synthesis import stream, synthesise
+from generator.synthesis.synthesis import synthesise
 from generator.views.registry import Clip, parse_views
 from tests.generator.standins import Words, rng
 

@@ -9,7 +9,7 @@ from foundation.errors import StudioError
 from foundation.images.files import load_image, to_tensor
 from generator.priors.operators import parse_resolutions
 from generator.production.production import output_paths, produce
-from generator.recipes.completion import auto_kind
+from generator.recipes.completion import AUTO_RESOLUTIONS, auto_kind, auto_resolutions
 from generator.recipes.pictures import Pictures
 from generator.recipes.presets import (
     DEFAULT_PRESET,
@@ -21,7 +21,7 @@ from generator.recipes.presets import (
     presets_of,
 )
 from generator.recipes.recipe import Recipe
-from generator.synthesis.synthesis import AUTO_RESOLUTIONS, Model, auto_resolutions
+from generator.synthesis.models import Model
 from generator.views.registry import OneOf, parse_views
 from generator.views.transfer import DiverseInput, ScaleCopies, TranslationInvariance
 from tests.generator.standins import Colours, Words

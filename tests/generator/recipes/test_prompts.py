@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from generator.recipes.prompts import MOST_PARTS, Prompt, PromptError, is_drawable, parse_prompts, write_prompts
 from generator.recipes.recipe import Recipe
-from generator.synthesis.guidance import read_guides
 from tests.examples import examples
 
 
@@ -82,7 +81,7 @@ def test_recipes_of_before_keep_their_weights() -> None:
     """F29: a recipe before version 4 means by its prompts what it meant."""
     assert parse_prompts("a photo in 16:9", ratios=False) == (("a photo in 16", 9.0),)
     fields = {"task": "text", "models": ("tiny-clip",), "prompt": "a photo in 16:9", "negative": "at 10:05"}
-    old, new = (read_guides(Recipe(**fields, version=version)) for version in (3, 4))
+    old, new = (Recipe(**fields, version=version).guides for version in (3, 4))
     assert (old.wanted, old.unwanted) == ((("a photo in 16", 9.0),), (("at 10", 5.0),))
     assert (new.wanted, new.unwanted) == ((("a photo in 16:9", 1.0),), (("at 10:05", 0.3),))
 

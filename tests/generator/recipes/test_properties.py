@@ -11,8 +11,9 @@ from foundation.errors import StudioError
 from generator.classes.labels import captions, read_captions
 from generator.classes.names import Names, parse_also
 from generator.priors.operators import parse_resolutions
-from generator.recipes.checks import prompts_of
+from generator.recipes.guides import Guides, read_guides
 from generator.recipes.recipe import Recipe
+from generator.units.unit import parse_unit
 from generator.views.registry import VIEWS, format_views, parse_views
 from generator.views.text import number_text
 
@@ -36,8 +37,8 @@ def test_any_fields_make_a_recipe_that_survives_its_text_or_a_sentence(fields: d
         return
     again = Recipe.parse_json(recipe.to_json())
     assert again == recipe and again.to_json() == recipe.to_json() and again.digest() == recipe.digest()
-    for name in ("prompt", "negative", "prompt_to", "against", "captions"):
-        assert isinstance(prompts_of(recipe, name), tuple)
+    assert again.guides == recipe.guides == (read_guides(recipe) if recipe.task != "class" else Guides())
+    assert again.named_unit == recipe.named_unit == (parse_unit(recipe.unit) if recipe.unit else None)
 
 
 @QUICK

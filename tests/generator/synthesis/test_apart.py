@@ -11,8 +11,10 @@ from torch import Tensor
 from foundation.images.files import pixel_digest, quantise
 from generator.optimisers.loop import DivergedError
 from generator.production.production import output_paths, produce
+from generator.recipes.pictures import NO_PICTURES, Pictures
 from generator.recipes.recipe import Recipe, RecipeError
-from generator.synthesis.synthesis import Model, Pictures, Synthesis, synthesise
+from generator.synthesis.models import Model
+from generator.synthesis.synthesis import Synthesis, synthesise
 from tests.generator.standins import Colours, NoisyColours, Words, rng
 
 FIELDS: dict[str, Any] = {
@@ -49,7 +51,7 @@ SEEN = ATTACK | {"models": ("one",), "classes": (), "objective": "logit", "targe
 SEEN |= {"target": pixel_digest(photo(1, 9))}
 
 
-def run(fields: dict[str, Any], pictures: Pictures | None = None, **changes: Any) -> tuple[Synthesis, list[Tensor]]:
+def run(fields: dict[str, Any], pictures: Pictures = NO_PICTURES, **changes: Any) -> tuple[Synthesis, list[Tensor]]:
     synthesis = synthesise(Recipe(**(fields | changes)), models(), pictures=pictures)
     return synthesis, [step.image() for step in synthesis.steps]
 
@@ -57,22 +59,22 @@ def run(fields: dict[str, Any], pictures: Pictures | None = None, **changes: Any
 @pytest.mark.parametrize(
     ("fields", "pictures"),
     [
-        (TEXT, None),
-        (TEXT | {"optimiser": "adam", "form": "layered", "colour": "decorrelated"}, None),
-        (CLASS, None),
+        (TEXT, NO_PICTURES),
+        (TEXT | {"optimiser": "adam", "form": "layered", "colour": "decorrelated"}, NO_PICTURES),
+        (CLASS, NO_PICTURES),
         (ATTACK, Pictures(photo(1))),
         (ATTACK, Pictures(photo(3))),
         (PIXELS, Pictures(photo(1))),
         (SEEN, Pictures(photo(1), target=photo(1, 9))),
     ],
 )
-def test_a_picture_of_a_batch_is_that_of_its_seed(fields: dict[str, Any], pictures: Pictures | None) -> None:
+def test_a_picture_of_a_batch_is_that_of_its_seed(fields: dict[str, Any], pictures: Pictures) -> None:
     """F18: bit for bit, at every step, with its losses and its layers."""
     batch, images = run(fields, pictures, images=3)
     assert batch.seeds == (5, 6, 7) and images[-1].shape == (3, 3, 20, 26)
     for index, seed in enumerate(batch.seeds):
         own = pictures
-        if pictures is not None and pictures.source is not None and len(pictures.source) > 1:
+        if pictures.source is not None and len(pictures.source) > 1:
             own = Pictures(pictures.source[index : index + 1])
         single, alone = run(fields, own, seed=seed)
         assert single.seeds == (seed,)

@@ -10,10 +10,12 @@ from foundation.errors import StudioError
 from foundation.images.files import quantise
 from generator.objectives.similarity import OwnCaption, ViewedPicture
 from generator.optimisers.loop import score
+from generator.recipes.completion import fill_in
 from generator.recipes.pictures import Pictures
 from generator.recipes.recipe import Recipe, RecipeError
 from generator.synthesis.guidance import cosines, guide
-from generator.synthesis.synthesis import fill_in, synthesise
+from generator.synthesis.plan import plan_of
+from generator.synthesis.synthesis import synthesise
 from generator.views.registry import Compose, parse_views
 from tests.generator.standins import Colours, Words, rng
 
@@ -42,7 +44,7 @@ def attack(**fields: Any) -> Recipe:
 
 
 def finish(made: Recipe, models: Any = MODELS, **options: Any) -> Tensor:
-    *_, last = synthesise(made, models, **({"source": photo()} | options)).steps
+    *_, last = synthesise(made, models, **({"pictures": Pictures(photo())} | options)).steps
     return last.image()
 
 
@@ -62,7 +64,7 @@ def test_a_photo_is_led_to_a_text_and_away_from_another(perturbation: str, optim
 
 def test_apgd_leads_there_too_and_leaves_the_best_point() -> None:
     made = attack(prompt="a ship", perturbation="pixel", optimiser="apgd", views="identity")
-    synthesis = synthesise(made, MODELS, source=photo())
+    synthesis = synthesise(made, MODELS, pictures=Pictures(photo()))
     steps = list(synthesis.steps)
     best = min(step.losses["total"][0] for step in steps)
     assert 1 - cosine(steps[-1].image(), "a ship").item() == pytest.approx(best, abs=1e-5)
@@ -96,7 +98,8 @@ def test_each_photo_of_a_batch_has_a_caption_of_its_own() -> None:
     texts = CAPTIONS.split(" | ")
     with torch.no_grad():
         similar = encoder.encode_images(sources) @ encoder.encode_text(texts).T
-    value = guide(attack(captions=CAPTIONS, images=3), encoder, Pictures(source=sources)).terms(sources)["own caption"]
+    plan = plan_of(attack(captions=CAPTIONS, images=3), {"words": encoder}, Pictures(source=sources))
+    value = guide(plan, encoder).terms(sources)["own caption"]
     ordered = similar.sort(dim=1, descending=True).values
     torch.testing.assert_close(value, ordered[:, 0] - ordered[:, 1])
 
@@ -104,13 +107,13 @@ def test_each_photo_of_a_batch_has_a_caption_of_its_own() -> None:
 def test_a_photo_is_led_to_another_picture() -> None:
     pictures = Pictures(source=photo(), target=photo(5, (14, 30)))
     made = attack(**pictures.digests())
-    image = finish(made, source=None, pictures=pictures)
+    image = finish(made, pictures=pictures)
     with torch.no_grad():
         wanted = MODELS["words"].encode_images(pictures.target)[0]
         before, after = (MODELS["words"].encode_images(images) @ wanted for images in (photo(), image))
     assert 1 - after < 0.5 * (1 - before)
     with pytest.raises(StudioError, match="made with a target picture"):
-        synthesise(made, MODELS, source=photo())
+        synthesise(made, MODELS, pictures=Pictures(photo()))
 
 
 class TestTargetViews:
@@ -136,16 +139,16 @@ class TestTargetViews:
 
     def test_the_same_recipe_gives_the_same_bits(self) -> None:
         made, pictures = self.views(models=("words", "more"), perturbation="pixel", optimiser="mi-fgsm", momentum=1.0)
-        first, again = (finish(made, source=None, pictures=pictures) for _ in range(2))
+        first, again = (finish(made, pictures=pictures) for _ in range(2))
         assert torch.equal(first, again)
-        other = finish(made.with_changes(target_views="crop:0.2"), source=None, pictures=pictures)
+        other = finish(made.with_changes(target_views="crop:0.2"), pictures=pictures)
         assert not torch.equal(first, other)
 
     def test_settings_that_make_no_sense(self) -> None:
         made, pictures = self.views()
         for views, words in (("soup", "no view 'soup'"), ("si:2", "leave 'si' out")):
             with pytest.raises(StudioError, match=words):
-                finish(made.with_changes(target_views=views), source=None, pictures=pictures)
+                finish(made.with_changes(target_views=views), pictures=pictures)
         with pytest.raises(RecipeError, match="target_views are of the target picture"):
             attack(prompt="a frog", target_views="crop:0.5")
 
@@ -163,7 +166,7 @@ class TestMixtures:
             objective="cross_entropy",
             views="identity",
         )
-        losses = next(synthesise(made, MODELS, source=photo()).steps).losses
+        losses = next(synthesise(made, MODELS, pictures=Pictures(photo())).steps).losses
         with torch.no_grad():
             entropy = -Colours()(photo()).log_softmax(dim=1)[0, 1].item()
         asked = {name: 2 * (1 - cosine(photo(), "a ship", MODELS[name])) for name in ("words", "more")}
@@ -181,7 +184,7 @@ class TestMixtures:
 
     def test_what_came_out_is_measured_for_all_that_was_asked(self) -> None:
         made = attack(prompt="a ship", negative="text", captions="a frog | a leaf")
-        entries = cosines(made, MODELS["words"], Pictures(source=photo()), photo())
+        entries = cosines(plan_of(made, MODELS, Pictures(source=photo())), MODELS["words"], photo())
         assert [(entry["role"], entry["text"]) for entry in entries] == [
             ("prompt", "a ship"),
             ("negative", "text"),
@@ -242,13 +245,15 @@ def test_what_is_for_attacks_is_for_no_other_task(fields: dict[str, Any]) -> Non
 )
 def test_models_that_cannot_answer_are_refused(fields: dict[str, Any], sentence: str) -> None:
     with pytest.raises(StudioError, match=sentence):
-        synthesise(attack(**fields), MODELS, source=photo())
+        synthesise(attack(**fields), MODELS, pictures=Pictures(photo()))
 
 
 class TestPlans:
     def test_a_stopped_attack_is_repeated_by_its_recipe(self) -> None:
         for fields in ({"optimiser": "apgd"}, {"optimiser": "pgd", "step_schedule": "cosine"}):
-            synthesis = synthesise(attack(prompt="a ship", perturbation="pixel", **fields), MODELS, source=photo())
+            synthesis = synthesise(
+                attack(prompt="a ship", perturbation="pixel", **fields), MODELS, pictures=Pictures(photo())
+            )
             for step in synthesis.steps:
                 if step.index == 5:
                     stopped = step.image()
@@ -258,15 +263,15 @@ class TestPlans:
             assert torch.equal(finish(made), stopped)
 
     def test_more_steps_than_planned_are_planned_anew(self) -> None:
-        filled = fill_in(attack(prompt="a ship", optimiser="pgd"), photo())
+        filled = fill_in(attack(prompt="a ship", optimiser="pgd"), Pictures(photo()))
         assert filled.planned_steps == 12
         assert filled.with_changes(steps=20).planned_steps == 0
-        assert fill_in(attack(prompt="a ship"), photo()).planned_steps == 0
+        assert fill_in(attack(prompt="a ship"), Pictures(photo())).planned_steps == 0
 
 
 def test_a_random_start_lies_in_the_budget_and_differs_between_images() -> None:
     made = attack(prompt="a ship", perturbation="pixel", start_std=1.0, images=2, norm="l2", eps=0.5)
-    start = synthesise(made, MODELS, source=photo()).start
+    start = synthesise(made, MODELS, pictures=Pictures(photo())).start
     lengths = (start - photo()).flatten(1).norm(dim=1)
     assert (lengths <= 0.5 + 1e-5).all() and (lengths > 0.3).all()
     assert not torch.equal(start[0], start[1])
@@ -276,13 +281,13 @@ def test_images_of_a_batch_do_not_influence_each_other() -> None:
     fields: dict[str, Any] = {"captions": CAPTIONS, "models": ("words", "more"), "weighting": "dynamic"}
     fields |= {"views": "si:2", "perturbation": "pixel", "optimiser": "apgd"}
     sources = photo(batch=2)
-    both = finish(attack(images=2, **fields), source=sources)
+    both = finish(attack(images=2, **fields), pictures=Pictures(sources))
     for index in range(2):
-        one = finish(attack(**fields), source=sources[index : index + 1])
+        one = finish(attack(**fields), pictures=Pictures(sources[index : index + 1]))
         torch.testing.assert_close(both[index : index + 1], one, rtol=0, atol=1e-5)
 
 
 def test_views_of_the_loop_see_copies() -> None:
-    objective = guide(attack(prompt="a ship"), MODELS["words"], Pictures(source=photo()))
+    objective = guide(plan_of(attack(prompt="a ship"), MODELS, Pictures(source=photo())), MODELS["words"])
     losses, _ = score(photo(batch=2), objective, Compose(parse_views("si:3").views), 2, rng())
     assert losses["total"].shape == (2,)

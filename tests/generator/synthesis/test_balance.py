@@ -15,6 +15,7 @@ from generator.priors.bounds import Free
 from generator.priors.operators import balanced_weights, resolution_operator
 from generator.priors.prior import ImageSpacePrior, LayeredPrior
 from generator.production.production import output_paths, produce
+from generator.recipes.pictures import Pictures
 from generator.recipes.presets import from_preset
 from generator.recipes.recipe import Recipe
 from generator.synthesis.synthesis import synthesise
@@ -148,9 +149,13 @@ def test_an_attack_that_overshoots_keeps_its_best_step(tmp_path: Path) -> None:
     losses = {}
     for keep in ("last", "best"):
         recipe = from_preset("attack", "standard", keep=keep, **fields)
-        made = produce(recipe, {"m": Far()}, outputs=output_paths(tmp_path / f"{keep}.png", 1), source=photo)
+        made = produce(
+            recipe, {"m": Far()}, outputs=output_paths(tmp_path / f"{keep}.png", 1), pictures=Pictures(photo)
+        )
         losses[keep] = made.record.to_json()["losses"]["total"]
-        again = produce(made.recipe, {"m": Far()}, outputs=output_paths(tmp_path / f"{keep}2.png", 1), source=photo)
+        again = produce(
+            made.recipe, {"m": Far()}, outputs=output_paths(tmp_path / f"{keep}2.png", 1), pictures=Pictures(photo)
+        )
         assert again.outputs.images[0].read_bytes() == made.outputs.images[0].read_bytes()
     assert losses["last"] == losses["best"]  # the way is the same, what is kept is not
     off = {k: float((to_tensor(load_image(tmp_path / f"{k}.png"))[:, 0].mean() - 0.52).abs()) for k in losses}

@@ -18,6 +18,7 @@ from generator.optimisers.registry import OPTIMISERS
 from generator.production.production import output_paths, produce
 from generator.recipes.fields import cli_fields
 from generator.recipes.perturbations import PERTURBATIONS
+from generator.recipes.pictures import Pictures
 from generator.recipes.recipe import Recipe
 from tests.examples import examples
 from tests.generator.standins import Colours, Words, rng
@@ -93,7 +94,7 @@ def test_the_saved_file_keeps_the_budget(
     )
     with tempfile.TemporaryDirectory() as folder:
         outputs = output_paths(Path(folder) / "out.png", recipe.images)
-        produce(recipe, {"colours": Colours(), "words": Words()}, outputs=outputs, source=photo)
+        produce(recipe, {"colours": Colours(), "words": Words()}, outputs=outputs, pictures=Pictures(photo))
         saved = [np.asarray(Image.open(path).convert("RGB")).astype(float) for path in outputs.images]
     levels = (255 * photo[0].double()).round().permute(1, 2, 0).numpy()
     for pixels in saved:

@@ -7,9 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from foundation.seeds import stream
 from generator.optimisers.loop import Step
 from generator.recipes.recipe import Recipe
-from generator.synthesis.synthesis import stream, synthesise
+from generator.synthesis.synthesis import synthesise
 from tests.generator.standins import Words
 
 SIZE = (30, 36)

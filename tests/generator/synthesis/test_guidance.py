@@ -13,7 +13,9 @@ from foundation.images.files import pixel_digest, quantise
 from generator.objectives.similarity import slerp
 from generator.recipes.pictures import Pictures
 from generator.recipes.recipe import Recipe
-from generator.synthesis.guidance import cosines, guide, read_guides, reading_warnings, unknown_words
+from generator.synthesis.guidance import cosines, guide
+from generator.synthesis.plan import Plan, plan_of
+from generator.synthesis.words import reading_warnings, unknown_words
 from tests.generator.standins import Words, rng
 
 IMAGES = torch.rand(2, 3, 14, 17, generator=rng())
@@ -27,8 +29,12 @@ def recipe(**fields: Any) -> Recipe:
     return Recipe(**({"task": "text", "prompt": "a frog"} | fields))
 
 
+def plan(made: Recipe, encoder: Words, pictures: Pictures) -> Plan:
+    return plan_of(made, dict.fromkeys(made.models, encoder), pictures)
+
+
 def losses(encoder: Words, made: Recipe, pictures: Pictures | None = None, images: Tensor = IMAGES) -> dict[str, Any]:
-    objective = guide(made, encoder, pictures or Pictures())
+    objective = guide(plan(made, encoder, pictures or Pictures()), encoder)
     return {term.name: (term.weight, term.value) for term in objective.evaluate(images)}
 
 
@@ -78,7 +84,7 @@ def test_pictures_join_in_and_embeddings_are_made_once() -> None:
     encoder = Words()
     pictures = Pictures(target=picture(1), style=picture(2))
     made = recipe(target_weight=0.5, style_weight=-0.25, score="contrastive", against="b")
-    objective = guide(made, encoder, pictures)
+    objective = guide(plan(made, encoder, pictures), encoder)
     asked = len(encoder.batches), len(encoder.texts)
     terms = {term.name: term for term in objective.evaluate(IMAGES)}
     objective.evaluate(IMAGES)
@@ -113,7 +119,7 @@ def test_digests_of_pictures() -> None:
 
 
 def test_guides_by_their_role() -> None:
-    guides = read_guides(recipe(prompt="a | b:-1", negative="c", against="d", score="contrastive"))
+    guides = recipe(prompt="a | b:-1", negative="c", against="d", score="contrastive").guides
     assert {role: [text for text, _ in prompts] for role, prompts in guides.by_role().items()} == {
         "prompt": ["a"],
         "negative": ["b", "c"],
@@ -125,22 +131,25 @@ class TestUnknownWords:
     def test_are_gathered_from_all_prompts(self) -> None:
         made = recipe(prompt="a frog | a xyzzy leaf", negative="blur", against="a toad", score="contrastive")
         models = {"all": Words(), "few": Words(vocabulary="a frog leaf"), "less": Words(vocabulary="a frog blur")}
-        assert unknown_words(made, models) == {"few": ("xyzzy", "blur", "toad"), "less": ("xyzzy", "leaf", "toad")}
+        assert unknown_words(made.guides, models) == {
+            "few": ("xyzzy", "blur", "toad"),
+            "less": ("xyzzy", "leaf", "toad"),
+        }
 
     @pytest.mark.parametrize("prompt", ["xyzzy plugh", "frog | xyzzy", "🐸", "лягушка"])
     def test_a_prompt_that_nobody_knows_a_word_of_is_refused(self, prompt: str) -> None:
         with pytest.raises(StudioError, match=r"The model 'few' never saw any of the words in '.*', so nothing"):
-            unknown_words(recipe(prompt=prompt), {"few": Words(vocabulary="frog leaf")})
+            unknown_words(recipe(prompt=prompt).guides, {"few": Words(vocabulary="frog leaf")})
 
     def test_one_model_that_knows_is_enough(self) -> None:
         models = {"few": Words(vocabulary="frog"), "all": Words()}
-        assert unknown_words(recipe(prompt="xyzzy"), models) == {"few": ("xyzzy",)}
+        assert unknown_words(recipe(prompt="xyzzy").guides, models) == {"few": ("xyzzy",)}
         with pytest.raises(StudioError, match="The models 'few', 'less' never saw"):
-            unknown_words(recipe(prompt="xyzzy"), {"few": models["few"], "less": Words(vocabulary="leaf")})
+            unknown_words(recipe(prompt="xyzzy").guides, {"few": models["few"], "less": Words(vocabulary="leaf")})
 
     def test_what_is_unwanted_may_be_unknown(self) -> None:
         made = recipe(prompt="frog", negative="xyzzy")
-        assert unknown_words(made, {"few": Words(vocabulary="frog")}) == {"few": ("xyzzy",)}
+        assert unknown_words(made.guides, {"few": Words(vocabulary="frog")}) == {"few": ("xyzzy",)}
 
 
 def test_prompts_that_are_not_read_to_their_end_have_a_warning() -> None:
@@ -156,14 +165,14 @@ def test_prompts_that_are_not_read_to_their_end_have_a_warning() -> None:
 
     made = recipe(prompt="a frog | a frog on a leaf", negative="blur in the corners")
     expected = ("'a frog on a leaf' is too long.", "'blur in the corners' is too long.")
-    assert reading_warnings(made, {"all": Words(), "short": Short()}) == {"short": expected}
-    assert reading_warnings(recipe(), {"short": Short()}) == {}
+    assert reading_warnings(made.guides, {"all": Words(), "short": Short()}) == {"short": expected}
+    assert reading_warnings(recipe().guides, {"short": Short()}) == {}
 
 
 def test_cosines_to_everything_that_a_recipe_names() -> None:
     encoder, pictures = Words(), Pictures(style=picture(2))
     made = recipe(prompt="a frog:2 | fog:-0.1", negative="text", style_weight=0.5)
-    entries = cosines(made, encoder, pictures, IMAGES)
+    entries = cosines(plan(made, encoder, pictures), encoder, IMAGES)
     assert [(entry["role"], entry["text"], entry["weight"]) for entry in entries] == [
         ("prompt", "a frog", 2.0),
         ("negative", "fog", -0.1),

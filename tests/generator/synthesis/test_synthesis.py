@@ -7,10 +7,13 @@ from torch import Tensor
 from foundation.errors import StudioError
 from foundation.images.distance import l2, linf
 from foundation.images.files import pixel_digest, quantise
+from foundation.seeds import stream
 from generator.classes.class_names import class_place
 from generator.priors.operators import parse_resolutions
+from generator.recipes.completion import fill_in
+from generator.recipes.pictures import Pictures
 from generator.recipes.recipe import Recipe
-from generator.synthesis.synthesis import class_index, fill_in, stream, synthesise
+from generator.synthesis.synthesis import synthesise
 from tests.generator.standins import NAMES, Colours, LayeredColours, NoisyColours, rng
 
 MODEL = {"colours": Colours()}
@@ -128,7 +131,7 @@ class TestAttack:
     @pytest.mark.parametrize("size_of", [1, 2])
     def test_keeps_the_budget_and_the_size_of_the_photo(self, norm: str, eps: float, size_of: int) -> None:
         source = photo(batch=size_of)
-        images = finish(attack(norm=norm, eps=eps, images=2, learning_rate=3.0), MODEL, source=source)
+        images = finish(attack(norm=norm, eps=eps, images=2, learning_rate=3.0), MODEL, pictures=Pictures(source))
         assert images.shape == (2, 3, 18, 30)
         measure = linf if norm == "linf" else l2
         distance = measure(images, source)
@@ -137,13 +140,13 @@ class TestAttack:
 
     def test_raises_the_class(self) -> None:
         source = photo()
-        images = finish(attack(eps=0.1, learning_rate=1.0), MODEL, source=source)
+        images = finish(attack(eps=0.1, learning_rate=1.0), MODEL, pictures=Pictures(source))
         model = Colours()
         assert model(images)[0, 1] > model(source)[0, 1] + 0.5
 
     def test_without_a_norm_starts_from_the_photo(self) -> None:
         made = attack(norm="none", eps=0.0, start_std=0.0)
-        synthesis = synthesise(made, MODEL, source=photo())
+        synthesis = synthesise(made, MODEL, pictures=Pictures(photo()))
         assert torch.equal(quantise(synthesis.start), photo())
 
     def test_leave_takes_the_prediction_of_each_source(self) -> None:
@@ -152,34 +155,34 @@ class TestAttack:
         made = attack(objective="leave", classes=(), norm="none", eps=0.0, images=2, steps=25)
         model = Colours()
         assert model(sources).argmax(dim=1).tolist() == [0, 2]
-        after = model(finish(made, MODEL, source=sources)).argmax(dim=1).tolist()
+        after = model(finish(made, MODEL, pictures=Pictures(sources))).argmax(dim=1).tolist()
         assert after[0] != 0 and after[1] != 2
 
     def test_leave_takes_a_named_class(self) -> None:
-        synthesis = synthesise(attack(objective="leave", classes=("blue",)), MODEL, source=photo())
+        synthesis = synthesise(attack(objective="leave", classes=("blue",)), MODEL, pictures=Pictures(photo()))
         first = next(synthesis.steps).losses["margin"][0]
         logits = Colours()(photo())[0]
         assert first == pytest.approx((logits[2] - logits[[0, 1, 3]].max()).item(), abs=0.5)
 
     def test_the_recipe_is_filled_in(self) -> None:
-        filled = synthesise(attack(resolutions="auto", size=(99, 99)), MODEL, source=photo()).recipe
+        filled = synthesise(attack(resolutions="auto", size=(99, 99)), MODEL, pictures=Pictures(photo())).recipe
         assert filled.size == (18, 30)
         assert filled.source == pixel_digest(photo())
         assert filled.resolutions == "1..30"
-        assert fill_in(filled, photo()) == filled
+        assert fill_in(filled, Pictures(photo())) == filled
 
     def test_another_photo_than_the_recipes_is_refused(self) -> None:
-        filled = fill_in(attack(), photo())
+        filled = fill_in(attack(), Pictures(photo()))
         with pytest.raises(StudioError, match="not the photo"):
-            fill_in(filled, photo(seed=1))
+            fill_in(filled, Pictures(photo(seed=1)))
 
 
 def test_auto_resolutions_are_written_out() -> None:
-    assert fill_in(recipe(resolutions="auto"), None).resolutions == "1..24"
-    wide = fill_in(attack(resolutions="auto"), torch.full((1, 3, 20, 90), 0.5))
+    assert fill_in(recipe(resolutions="auto")).resolutions == "1..24"
+    wide = fill_in(attack(resolutions="auto"), Pictures(torch.full((1, 3, 20, 90), 0.5)))
     assert wide.resolutions == "1..32,64,90"
     assert parse_resolutions(wide.resolutions, (20, 90)) == (*range(1, 33), 64, 90)
-    octaves = fill_in(attack(resolutions="auto", balance=1.0), torch.full((1, 3, 20, 90), 0.5))
+    octaves = fill_in(attack(resolutions="auto", balance=1.0), Pictures(torch.full((1, 3, 20, 90), 0.5)))
     assert octaves.resolutions == "1,2,4,8,16,32,64,90"
 
 
@@ -201,7 +204,7 @@ def test_auto_resolutions_are_written_out() -> None:
 )
 def test_refusals_are_sentences(changes: dict[str, Any], source: Tensor | None, says: str) -> None:
     with pytest.raises(StudioError, match=says):
-        synthesise(recipe(**changes), MODEL, source=source)
+        synthesise(recipe(**changes), MODEL, pictures=Pictures(source))
 
 
 def test_a_class_is_found_by_its_exact_name_first() -> None:
@@ -221,8 +224,8 @@ def test_a_class_is_named_once() -> None:
     synthesise(twice.with_changes(version=3), MODEL)
 
 
-def test_class_index() -> None:
-    assert [class_index(Colours(), name) for name in (*NAMES, "RED", " blue ", "3")] == [0, 1, 2, 3, 0, 2, 3]
+def test_a_class_by_name_or_number() -> None:
+    assert [class_place(NAMES, name) for name in (*NAMES, "RED", " blue ", "3")] == [0, 1, 2, 3, 0, 2, 3]
 
 
 def test_streams_differ_by_seed_and_purpose_beyond_32_bits() -> None:

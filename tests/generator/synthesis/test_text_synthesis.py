@@ -9,8 +9,11 @@ from torch import Tensor
 from foundation.errors import StudioError
 from foundation.images.distance import l2, linf
 from foundation.images.files import pixel_digest, quantise
+from generator.recipes.completion import fill_in
+from generator.recipes.pictures import Pictures
 from generator.recipes.recipe import Recipe
-from generator.synthesis.synthesis import Pictures, fill_in, synthesise, views_of
+from generator.synthesis.plan import views_of
+from generator.synthesis.synthesis import synthesise
 from tests.generator.standins import Colours, Words, rng
 
 MODELS = {"tiny-clip": Words()}
@@ -93,21 +96,23 @@ def test_a_target_picture_is_matched() -> None:
 class TestFromAPhoto:
     def test_starts_from_it_in_its_size(self) -> None:
         source = photo()
-        synthesis = synthesise(recipe(size=(99, 99), start_std=0.0, colour="decorrelated"), MODELS, source=source)
+        synthesis = synthesise(
+            recipe(size=(99, 99), start_std=0.0, colour="decorrelated"), MODELS, pictures=Pictures(source)
+        )
         assert torch.equal(quantise(synthesis.start), source)
         filled = synthesis.recipe
         assert (filled.size, filled.source, filled.colour) == (SIZE, pixel_digest(source), "rgb")
-        assert fill_in(filled, source) == filled
+        assert fill_in(filled, Pictures(source)) == filled
 
     def test_a_margin_squeezes_it(self) -> None:
         dark = torch.zeros(1, 3, *SIZE)
-        start = synthesise(recipe(start_std=0.0, margin=0.1), MODELS, source=dark).start
+        start = synthesise(recipe(start_std=0.0, margin=0.1), MODELS, pictures=Pictures(dark)).start
         assert torch.allclose(start, torch.full_like(start, 0.1), atol=1e-5)
 
     @pytest.mark.parametrize(("norm", "eps"), [("linf", 8 / 255), ("l2", 0.5)])
     def test_a_bounded_edit_keeps_its_budget(self, norm: str, eps: float) -> None:
         source = photo()
-        image = finish(recipe(norm=norm, eps=eps, steps=15, learning_rate=2.0), source=source)
+        image = finish(recipe(norm=norm, eps=eps, steps=15, learning_rate=2.0), pictures=Pictures(source))
         distance = (linf if norm == "linf" else l2)(image, source)
         assert eps / 4 < distance <= eps + 1e-6
 
@@ -122,7 +127,7 @@ class TestFromAPhoto:
         assert changed[mask == 1].float().mean() > 0.9
 
     def test_each_image_may_have_its_own(self) -> None:
-        start = synthesise(recipe(images=2, start_std=0.0), MODELS, source=photo(batch=2)).start
+        start = synthesise(recipe(images=2, start_std=0.0), MODELS, pictures=Pictures(photo(batch=2))).start
         assert torch.equal(quantise(start), photo(batch=2))
 
 
@@ -208,13 +213,13 @@ class TestSeveralModels:
 
 def test_unknown_words_are_reported() -> None:
     models = {"tiny-clip": Words(vocabulary="a frog")}
-    assert synthesise(recipe(prompt="a xyzzy frog"), models).unknown == {"tiny-clip": ("xyzzy",)}
-    assert synthesise(recipe(), models).unknown == {}
+    assert synthesise(recipe(prompt="a xyzzy frog"), models).plan.unknown == {"tiny-clip": ("xyzzy",)}
+    assert synthesise(recipe(), models).plan.unknown == {}
 
 
 def test_auto_resolutions() -> None:
     assert fill_in(recipe(resolutions="auto", size=(96, 80))).resolutions == "1..64,72,80,88,96"
-    large = fill_in(recipe(resolutions="auto"), torch.full((1, 3, 90, 300), 0.5))
+    large = fill_in(recipe(resolutions="auto"), Pictures(torch.full((1, 3, 90, 300), 0.5)))
     assert large.resolutions == "1..32,64,128"
 
 
@@ -258,5 +263,3 @@ def test_other_tasks_refuse_encoders_and_pictures() -> None:
     for name in ("target", "style", "mask"):
         with pytest.raises(StudioError, match=f"A {name} picture is for|A mask is for"):
             synthesise(of_class, {"colours": Colours()}, pictures=Pictures(**{name: photo()}))
-    with pytest.raises(ValueError, match="given twice"):
-        synthesise(recipe(), MODELS, source=photo(), pictures=Pictures(source=photo()))

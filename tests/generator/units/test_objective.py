@@ -9,6 +9,7 @@ from torch import Tensor
 from foundation.errors import StudioError
 from generator.production.unit_answers import Baseline, baseline, in_words, noise_images
 from generator.units.objective import Activation, UnitObjective
+from generator.units.unit import parse_unit
 from tests.generator.units.networks import Painter, Sequence
 
 
@@ -25,7 +26,7 @@ def seen(found: Tensor) -> Tensor:
 
 
 def value(unit: str, found: Tensor, model: object | None = None) -> Tensor:
-    return Activation.of(model or Painter(), unit, "hand")(found)
+    return Activation.of(model or Painter(), parse_unit(unit), "hand")(found)
 
 
 def test_a_channel_is_its_mean() -> None:
@@ -64,14 +65,14 @@ def test_tokens_are_positions() -> None:
     assert torch.allclose(value("tokens:1@18", found, Sequence()), patches[:, 1, 17], atol=1e-6)
     assert torch.allclose(value("pair:0@256", found, Sequence()), 2 * patches[:, 0, 255], atol=1e-6)
     assert torch.allclose(value("first:2@centre", found, Sequence()), 2 * patches[:, 2, 127], atol=1e-6)
-    by_channel = Activation.of(Sequence(), "last:2@4,9", "hand")(found)
+    by_channel = Activation.of(Sequence(), parse_unit("last:2@4,9"), "hand")(found)
     assert torch.allclose(by_channel, torch.nn.functional.silu(patches[:, 2, 4 * 16 + 9]), atol=1e-6)
 
 
 def test_the_loss_is_the_recount_with_a_plain_hook_and_so_is_its_gradient() -> None:
     network = Painter()
     one, other = images().requires_grad_(), images().requires_grad_()
-    (term,) = UnitObjective(Activation.of(network, "twice:0*0.5+1", "hand")).evaluate(one)
+    (term,) = UnitObjective(Activation.of(network, parse_unit("twice:0*0.5+1"), "hand")).evaluate(one)
     kept: list[Tensor] = []
     handle = network.twice.register_forward_hook(lambda _module, _inputs, output: kept.append(output))
     network(other)
@@ -94,7 +95,7 @@ def test_the_loss_is_the_recount_with_a_plain_hook_and_so_is_its_gradient() -> N
 )
 def test_units_that_are_not_there_have_a_sentence(unit: str, model: type, words: str) -> None:
     with pytest.raises(StudioError) as refused:
-        Activation.of(model(), unit, "hand")
+        Activation.of(model(), parse_unit(unit), "hand")
     assert words in str(refused.value)
 
 
@@ -108,8 +109,8 @@ def test_a_vector_has_no_positions() -> None:
 def test_noise_is_the_scale() -> None:
     found = noise_images(8, 24, rng=torch.Generator().manual_seed(0))
     assert found.shape == (8, 3, 24, 24) and 0 <= found.min() < 0.2 and 0.8 < found.max() <= 1
-    scale = baseline(Activation.of(Painter(), "see:0", "hand"))
-    assert scale == baseline(Activation.of(Painter(), "see:0", "hand"))
+    scale = baseline(Activation.of(Painter(), parse_unit("see:0"), "hand"))
+    assert scale == baseline(Activation.of(Painter(), parse_unit("see:0"), "hand"))
     assert abs(scale.mean) < 0.1 and 0 < scale.std < 0.5
     compared = Baseline(mean=1.0, std=0.5, images=64).compare(1.0, 3.0)
     assert (compared.before_deviations, compared.after_deviations) == (0.0, 4.0)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from foundation.errors import StudioError
-from generator.synthesis.objective import demand_gradients
+from generator.synthesis.models import demand_gradients
 from robust_model.attacks import PgdConfig
 from robust_model.data.datasets import LabelledImages
 from robust_model.evaluation.record.config import EvalConfig, evaluation_data, shape_of_images

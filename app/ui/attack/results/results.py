@@ -11,7 +11,7 @@ from app.ui.attack.results import seeing, tables
 from app.ui.markup import charts, markup, nearness, results
 from app.ui.markup.media import Media
 from foundation.jobs.store.model import JobSnapshot
-from generator.recipes.parting import LAYERS, OCTAVES
+from generator.priors.parting import LAYERS, OCTAVES
 
 
 def attack_view(job: JobSnapshot, media: Media) -> str:
