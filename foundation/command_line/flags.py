@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
@@ -104,21 +105,21 @@ def add_flags(
         facts, mark = described(name, fields[name]), _mark(fields[name])
         default = (defaults or {}).get(name, facts.default)
         places = mark.names or (facts.flag,)
-        options: dict[str, Any] = {
-            "default": argparse.SUPPRESS,
-            "help": help_of(_words(facts, mark), _shown(default, mark) if mark.shown is None else mark.shown),
-        }
-        if places[0].startswith("-"):
-            options["dest"] = name
+        by_place = not places[0].startswith("-")
+        add = partial(
+            parser.add_argument,
+            *places,
+            default=argparse.SUPPRESS,
+            help=help_of(_words(facts, mark), _shown(default, mark) if mark.shown is None else mark.shown),
+        )
+        add = add if by_place else partial(add, dest=name)
         if facts.type is bool:
-            yes_or_no = argparse.BooleanOptionalAction if facts.default else "store_true"
-            parser.add_argument(*places, action=yes_or_no, **options)
+            add(action=argparse.BooleanOptionalAction if facts.default else "store_true")
             continue
         choices = tuple(mark.choices()) if mark.choices else tuple(filter(None, facts.choices))
-        options |= {"choices": choices} if choices else {"type": _type(facts, mark)}
-        options |= {"metavar": mark.metavar} if mark.metavar else {}
-        options |= {"nargs": "+" if "dest" in options else "*"} if facts.several else {}
-        parser.add_argument(*places, **options)
+        add = partial(add, choices=choices) if choices else partial(add, type=_type(facts, mark))
+        add = partial(add, metavar=mark.metavar) if mark.metavar else add
+        add(nargs="*" if by_place else "+") if facts.several else add()
 
 
 def given(arguments: argparse.Namespace, kind: type[BaseModel]) -> dict[str, object]:
