@@ -25,7 +25,7 @@ from generator.grids.output import SHEET, TABLE
 from generator.grids.running import GridPiece, make_grid
 from generator.recipes.recipe import Recipe
 from generator.records.pictures import PictureRecord
-from generator.synthesis.synthesis import Model
+from generator.synthesis.models import Model
 
 KIND = "grid"
 """The kind of job."""
