@@ -58,6 +58,8 @@ class Limits:
     Jobs (``foundation.jobs``):
         job_bytes: memory that one job may need, at least; never more than this machine has.
         job_hours: that one job may take, about.
+        short_seconds: a job that is expected to take no longer goes before longer ones, between two of their steps.
+        pause_seconds: for which short jobs may keep longer ones waiting; then these have as long a turn.
         queued_per_owner, queued_per_address, queued: jobs waiting at once, for one visitor, for one address, for all.
         queued_hours_per_owner, queued_hours_per_address, queued_hours: what these may take together, about.
         listed: jobs in one listing, newest first.
@@ -109,6 +111,8 @@ class Limits:
 
     job_bytes: int = 16_000 * MB
     job_hours: float = math.inf
+    short_seconds: float = 60.0
+    pause_seconds: float = 120.0
     queued_per_owner: int = 20
     queued_per_address: int = 100
     queued: int = 500

@@ -25,6 +25,9 @@ from app.api.values import (
     Jobs,
     Model,
     Models,
+    MoveOrder,
+    Queue,
+    QueuedJob,
     Suite,
     TextOrder,
 )
@@ -120,6 +123,17 @@ def _add_jobs(router: APIRouter, studio: Studio) -> None:
         found = OwnJobs(studio, owner).list()[:limit]
         return Jobs(jobs=tuple(JobLine.model_validate(JobLine.facts(job)) for job in found))
 
+    @router.get("/queue", tags=["jobs"])
+    def queue(owner: Owner) -> Queue:
+        """Show your jobs that have not ended, in the order of their turns, and how many others there are."""
+        view = studio.jobs.queue(owner)
+        own = (JobLine.facts(one.job) | {"can_rise": one.can_rise, "can_fall": one.can_fall} for one in view.own)
+        return Queue(
+            own=tuple(QueuedJob.model_validate(facts) for facts in own),
+            others_started=view.others_started,
+            others_waiting=view.others_waiting,
+        )
+
     @router.get("/jobs/{job_id}", tags=["jobs"], responses=OF_ONE_JOB)
     def job(job_id: str, owner: Owner) -> Job:
         """Show one of your jobs."""
@@ -142,6 +156,13 @@ def _add_jobs(router: APIRouter, studio: Studio) -> None:
         """Ask a job to end soon and keep what it has; one that waits never runs, one that has ended stays as it is."""
         OwnJobs(studio, owner).find(job_id)
         studio.jobs.stop(job_id, owner)
+        return job_value(studio, job_id, owner)
+
+    @router.post("/jobs/{job_id}/move", tags=["jobs"], responses={**refusals(OF_BODIES), **OF_ONE_JOB})
+    def move(job_id: str, order: MoveOrder, owner: Owner) -> Job:
+        """Move a waiting job up or down among yours; nobody else's turn changes."""
+        OwnJobs(studio, owner).find(job_id)
+        studio.jobs.move(job_id, owner, up=order.up)
         return job_value(studio, job_id, owner)
 
     @router.post("/jobs/{job_id}/continue", status_code=202, tags=["jobs"], responses={**OF_ORDERS, **OF_ONE_JOB})

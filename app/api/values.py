@@ -122,6 +122,12 @@ class ContinueOrder(Order):
     picture: int = Field(1, ge=1, le=1000, description="Of a text: which of its pictures is gone on with.")
 
 
+class MoveOrder(Value):
+    """Where a waiting job is moved to."""
+
+    up: bool = Field(description="Before the one of yours that is before it (true), or after the one after it (false).")
+
+
 class LabelledPicture(Value):
     """An uploaded picture, and the class that it shows."""
 
@@ -177,7 +183,9 @@ class JobLine(Value):
     kind: str = Field(description="text, class, attack, grid, evaluate.")
     title: str
     status: JobStatus
-    position: int | None = Field(description="In its queue, from 1; null once it has left that.")
+    position: int | None = Field(
+        description="In its queue, from 1, short jobs before long ones; null once it has left that."
+    )
     done: int
     total: int = Field(description="0 while unknown.")
     unit: Unit
@@ -188,6 +196,11 @@ class JobLine(Value):
     created: float
     started: float | None
     finished: float | None
+    paused: bool = Field(description="It has been started, and a short job has its turn between two of its steps.")
+    expected_start: float | None = Field(
+        description="When it is expected to start if no more jobs come; null while nobody can tell, and once it has."
+    )
+    expected_finish: float | None = Field(description="When it is expected to end, likewise.")
 
     @staticmethod
     def facts(job: JobSnapshot) -> dict[str, object]:
@@ -208,6 +221,23 @@ class Jobs(Value):
     """Jobs, the newest first."""
 
     jobs: tuple[JobLine, ...]
+
+
+class QueuedJob(JobLine):
+    """One of your jobs that has not ended, and whether it can be moved among yours."""
+
+    can_rise: bool
+    can_fall: bool
+
+
+class Queue(Value):
+    """The queue as you see it."""
+
+    own: tuple[QueuedJob, ...] = Field(
+        description="Your jobs: those that have been started, then the waiting in the order of their places."
+    )
+    others_started: int = Field(description="How many jobs of others have been started.")
+    others_waiting: int = Field(description="How many jobs of others wait.")
 
 
 class Uploaded(Value):

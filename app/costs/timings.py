@@ -23,6 +23,7 @@ from app.costs.estimates import DRAWS, NOTHING_MORE, Cost, Extras, Network, Rate
 from foundation.files.text_files import FileError, read_bytes, replace_whole
 from foundation.images.files import to_pil
 from foundation.protocols import Encoder
+from foundation.work_time import worked
 from generator.objectives.classes import AWAY
 from generator.priors.operators import Size
 from generator.recipes.recipe import Recipe
@@ -100,7 +101,7 @@ class Took:
 class Stopwatch:
     """Times the steps of a job: the first is left out, in which everything is met for the first time."""
 
-    clock: _Clock = time.monotonic
+    clock: _Clock = worked
     count: int = 0
     _marks: list[float] = field(default_factory=list)
 

@@ -36,7 +36,7 @@ def cost_of(request: JobRequest, uploads: Uploads, timings: Timings) -> Cost:
         StudioError: its recipe, its photo or what it is to find out cannot be used.
     """
     if not isinstance(request.params.get("recipe"), Mapping):
-        return Cost(hours=UNKNOWN_HOURS)
+        return Cost(hours=UNKNOWN_HOURS, known=False)
     asked = _Costly.asked(request.params)
     extras = Extras.of(asked.explore)
     if asked.folder is not None:

@@ -1,4 +1,4 @@
-"""The whole page: head, the three tabs, the visitor's results, the models, the foot, and the sidebar."""
+"""The whole page: head, the visitor's jobs, the tabs, the visitor's results, the models, the foot, and the sidebar."""
 
 import contextlib
 import secrets
@@ -21,6 +21,7 @@ from app.ui.history.cards import fingerprint
 from app.ui.history.own_presets import OwnPresets
 from app.ui.history.your_results import YourResults
 from app.ui.markup import gallery, markup
+from app.ui.queue.your_jobs import YourJobs
 from app.ui.text.actions import picture_of
 from app.ui.text.remembering import TextForm
 from app.ui.text.tab import TextTab
@@ -146,6 +147,8 @@ def build_page(studio: Studio) -> gr.Blocks:
             "image": ("Class to image", images),
             "attack": ("Attack an image", attacks),
         }
+        queue = YourJobs(studio, owner)
+        queue.build()
         with gr.Tabs(selected="text", elem_classes="cx-tabs") as tabs:
             for kind, (title, tab) in every.items():
                 with gr.Tab(title, id=kind):
@@ -165,6 +168,7 @@ def build_page(studio: Studio) -> gr.Blocks:
         sidebar = EvaluationSidebar(studio, owner)
         sidebar.build()
         sidebar.wire()
+        queue.wire()
 
         panels = {kind: tab.panel for kind, (_, tab) in every.items()}
         for _, tab in every.values():
@@ -188,6 +192,7 @@ def build_page(studio: Studio) -> gr.Blocks:
             updates: Updates = {
                 owner: {"owner": token},
                 **results.arrive(token),
+                **queue.show(token, jobs),
                 **presets.arrive(token),
                 models: _models(studio),
                 tabs: gr.Tabs(selected=busy) if busy else gr.skip(),
@@ -199,7 +204,17 @@ def build_page(studio: Studio) -> gr.Blocks:
                 updates = merged(updates, form.restore(remembered, token))
             return updates
 
-        arrivals = [notice, owner, *results.arrivals, *presets.outputs, models, tabs, *followed, *sidebar.arrivals]
+        arrivals = [
+            notice,
+            owner,
+            *results.arrivals,
+            *queue.outputs,
+            *presets.outputs,
+            models,
+            tabs,
+            *followed,
+            *sidebar.arrivals,
+        ]
         arrivals += [component for _, tab in every.values() for component in tab.arrivals]
         arrivals += [component for form in forms for component in form.outputs]
         opened = page.load(guarded(notice)(arrive), [owner, kept], list(dict.fromkeys(arrivals)), js=READ_JS, **QUICK)
@@ -208,21 +223,27 @@ def build_page(studio: Studio) -> gr.Blocks:
         opened.then(fn=None, js=LISTEN_JS)
 
         def refresh(state: Any, *filters: Any) -> Updates:
+            token = owner_token(state)
             # A model may have been downloaded.
-            return {**results.show(owner_token(state), *filters), models: _models(studio)}
+            shown = {**results.show(token, *filters), models: _models(studio)}
+            return {**shown, **queue.show(token, studio.jobs.list(token))}
 
-        def look(state: Any, seen: str, *filters: Any) -> Updates:
-            jobs = studio.jobs.list(owner_token(state)) if state else []
-            now = fingerprint(jobs)
-            if not state or now == seen:
+        def look(state: Any, seen: str, seen_jobs: str, *filters: Any) -> Updates:
+            if not state:
                 return {}
-            return {shelved: now, **results.show(owner_token(state), *filters), **sidebar.list_runs(jobs)}
+            token = owner_token(state)
+            jobs = studio.jobs.list(token)
+            updates, now = queue.show(token, jobs, seen_jobs), fingerprint(jobs)
+            if now != seen:
+                updates |= {shelved: now, **results.show(token, *filters), **sidebar.list_runs(jobs)}
+            return updates
 
-        watched = [notice, shelved, *results.outputs, *sidebar.listed]
-        watch.tick(guarded(notice, keep=True)(look), [owner, shelved, *results.inputs], watched, **QUICK)
+        watched = [notice, shelved, *results.outputs, *sidebar.listed, *queue.outputs]
+        asked = [owner, shelved, queue.seen, *results.inputs]
+        watch.tick(guarded(notice, keep=True)(look), asked, watched, **QUICK)
 
         for panel in panels.values():
-            shown = [notice, *results.outputs, models]
+            shown = [notice, *results.outputs, models, *queue.outputs]
             panel.changed.connect(guarded(notice, keep=True)(refresh), [owner, *results.inputs], shown)
 
         def pick(job_id: str, state: Any) -> Updates:

@@ -14,9 +14,11 @@ from pydantic import JsonValue
 
 from foundation.files.text_files import replace_whole
 from foundation.jobs.progress import MAX_CURVES, Curve, Rate
-from foundation.jobs.store.model import Discarded, JobRecord, JobSnapshot, JobStatus, as_json
+from foundation.jobs.queue.forecast import Expected
+from foundation.jobs.store.model import Cost, Discarded, JobRecord, JobSnapshot, JobStatus, as_json
 from foundation.jobs.store.store import PREVIEW_NAME
 from foundation.progress import Progress
+from foundation.work_time import Pauses
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -36,14 +38,21 @@ class Job:
         stop_requested: end soon and keep what there is (by the owner, or because the program ends).
         stopped_by_owner: the owner asked for it.
         discard_requested: end soon and keep nothing.
+        cost: what it was thought to take before it ran.
+        began: when it was started, by the clock of rates; ``paused_at``: since when it pauses, None while it does not;
+            ``pauses``: how long it has paused before that.
         unsaved: the job has ended, but writing its record failed: what a person is told; "" otherwise.
         disk: held while the job's folder is written by the service, so that writers take turns; taken
             before the lock, never under it.
     """
 
-    def __init__(self, record: JobRecord, folder: Path) -> None:
+    def __init__(self, record: JobRecord, folder: Path, cost: Cost | None = None) -> None:
         self.record = record
         self.folder = folder
+        self.cost = cost or Cost()
+        self.began = 0.0
+        self.paused_at: float | None = None
+        self.pauses = Pauses()
         self.curves: dict[str, Curve] = {}
         self.rate = Rate()
         self.stop_requested = False
@@ -55,13 +64,45 @@ class Job:
     def update(self, **changes: Any) -> None:
         self.record = dataclasses.replace(self.record, **changes)
 
+    @property
+    def ending(self) -> bool:
+        """Whether it is to end at its next step."""
+        return self.stop_requested or self.discard_requested
+
+    def left(self, now: float) -> float | None:
+        """How many seconds it still has to compute; None where nobody can tell.
+
+        What was expected of it, less what it took, has what follows the last step; its rate knows how fast it is.
+        """
+        if self.record.status is JobStatus.QUEUED:
+            return self.cost.seconds
+        at = now if self.paused_at is None else self.paused_at
+        known = [self.rate.eta(self.record.total, at)]
+        if self.cost.seconds is not None:
+            rest = self.cost.seconds - (at - self.began - self.pauses.seconds)
+            known.append(rest if rest > 0 else None)
+        return max((seconds for seconds in known if seconds is not None), default=None)
+
     def points(self) -> dict[str, list[tuple[int, float]]]:
         return {name: curve.points() for name, curve in self.curves.items()}
 
-    def snapshot(self, *, now: float, position: int | None = None, with_curves: bool = True) -> JobSnapshot:
+    def snapshot(
+        self,
+        *,
+        now: float,
+        position: int | None = None,
+        with_curves: bool = True,
+        expected: Expected | None = None,
+        today: float = 0.0,
+    ) -> JobSnapshot:
+        """The job at this moment: ``now`` by the clock of rates, ``today`` in Unix seconds for what is ``expected``."""
         record = self.record
         running = not record.status.finished
-        stopping = running and (self.stop_requested or self.discard_requested)
+        stopping = running and self.ending
+        at = now if self.paused_at is None else self.paused_at
+        told = expected if running and not stopping else None
+        start = told.start if told is not None and record.status is JobStatus.QUEUED else None
+        end = told.end if told is not None else None
         preview = str(self.folder / PREVIEW_NAME) if record.preview_version else None
         return JobSnapshot(
             id=record.id,
@@ -74,7 +115,7 @@ class Job:
             done=record.done,
             total=record.total,
             unit=record.unit,
-            eta_s=self.rate.eta(record.total, now) if running and not stopping else None,
+            eta_s=self.rate.eta(record.total, at) if running and not stopping else None,
             message=self.unsaved or record.message,
             stopping=stopping,
             curves=self.points() if with_curves else {},
@@ -89,6 +130,9 @@ class Job:
             folder=str(self.folder),
             favourite=record.favourite,
             note=record.note,
+            paused=running and self.paused_at is not None,
+            expected_start=None if start is None else today + start,
+            expected_finish=None if end is None else today + end,
         )
 
 
@@ -108,9 +152,14 @@ class JobContext:
         lock: threading.Condition,
         clock: Clock,
         on_progress: Callable[[], None],
+        give_way: Callable[[Job], bool] = lambda _job: False,
         preview_interval_s: float | None = PREVIEW_INTERVAL_S,
     ) -> None:
-        """``preview_interval_s`` of ``None`` asks for no previews at all."""
+        """``preview_interval_s`` of ``None`` asks for no previews at all.
+
+        ``on_progress`` is called after each report; ``give_way`` then returns once it is this job's turn to go on, and
+        says whether another one's was before.
+        """
         self.id = job.record.id
         self.device = job.record.device
         self.owner = job.record.owner
@@ -120,6 +169,7 @@ class JobContext:
         self._lock = lock
         self._clock = clock
         self._on_progress = on_progress
+        self._give_way = give_way
         self._preview_interval_s = preview_interval_s
         self._previewed_at: float | None = None
         self._preview_failed = False
@@ -135,6 +185,9 @@ class JobContext:
 
         An empty message leaves the last one, and losses are added to the curves. The preview is rendered only
         when a new one is due: at most every ``PREVIEW_INTERVAL_S``, and for the last step.
+
+        Another job may have its turn before this returns, but not while bytes are counted: whoever receives a file
+        holds it, and the other may wait for the same.
 
         Raises:
             Discarded: the job has been thrown away; let it pass.
@@ -158,6 +211,10 @@ class JobContext:
             self._previewed_at = time
             self._write_preview(now.preview())
         self._on_progress()
+        if now.unit != "bytes" and self._give_way(self._job):
+            with self._lock:
+                if self._job.discard_requested or self._job.record.status is not JobStatus.RUNNING:
+                    raise Discarded
 
     def _preview_due(self, now: float, last_step: bool) -> bool:
         if self._preview_interval_s is None:

@@ -50,7 +50,7 @@ class History:
         jobs: all jobs; guarded, like the jobs themselves, by ``changed``, which is notified of every change.
         files: where a job is written.
         owners: budgets and presets.
-        clock: seconds that only grow; ``now``: Unix seconds.
+        now: Unix seconds.
         throw_away: removes a job at once, with its files.
     """
 
@@ -61,17 +61,16 @@ class History:
         owners: Owners,
         changed: threading.Condition,
         *,
-        clock: Clock,
         now: Clock,
         throw_away: Callable[[Job], None],
     ) -> None:
         self._jobs, self._files, self.owners, self._changed = jobs, files, owners, changed
-        self._clock, self._now, self._throw_away = clock, now, throw_away
+        self._now, self._throw_away = now, throw_away
 
     def all(self, owner: str) -> list[JobSnapshot]:
         """Every job of an owner, newest first, without curves, and without those that they deleted."""
         with self._changed:
-            return self._jobs.newest(owner, len(self._jobs.all()), self._clock())
+            return self._jobs.newest(owner, len(self._jobs.all()))
 
     def change(
         self,

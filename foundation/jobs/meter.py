@@ -54,8 +54,8 @@ class Meter:
         with self._changed:
             record = job.record
             self._run[record.kind, record.status.value] += 1
-            took = max(0.0, (record.finished or 0.0) - (record.started or record.finished or 0.0))
-            self._seconds[record.kind] = self._seconds.get(record.kind, 0.0) + took
+            took = (record.finished or 0.0) - (record.started or record.finished or 0.0) - job.pauses.seconds
+            self._seconds[record.kind] = self._seconds.get(record.kind, 0.0) + max(0.0, took)
 
     def read(self) -> Figures:
         """The figures now."""

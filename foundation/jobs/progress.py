@@ -37,6 +37,11 @@ class Rate:
         self._steps = self._steps * keep + steps
         self._last = (done, now)
 
+    def skip(self, seconds: float) -> None:
+        """Let so many seconds, in which no work was done, count for nothing."""
+        if self._last is not None:
+            self._last = (self._last[0], self._last[1] + seconds)
+
     def eta(self, total: int, now: float) -> float | None:
         """Seconds left until ``total``, or ``None`` while no step has been timed.
 

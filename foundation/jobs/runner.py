@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from foundation.jobs.context import Clock, Handler, Job, JobContext
 from foundation.jobs.files import JobFiles
@@ -12,6 +12,7 @@ from foundation.jobs.outcome import INTERRUPTED, Outcome, final_record, run_hand
 from foundation.jobs.store.model import JobStatus
 from foundation.jobs.store.store import JobStore
 from foundation.jobs.table import JobTable
+from foundation.work_time import without
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ class JobRunner:
         clock: seconds that only grow; ``now``: Unix seconds.
         preview_interval_s: between two previews of a job.
         checkpoint_s: between two records of a job that runs.
+        give_way: lets another job go first between two steps of one; see `foundation.jobs.workers`.
     """
 
     def __init__(
@@ -43,12 +45,14 @@ class JobRunner:
         now: Clock,
         preview_interval_s: float,
         checkpoint_s: float,
+        give_way: Callable[[Job], bool],
     ) -> None:
         self._handlers = dict(handlers)
         self._store, self._files, self._jobs, self._changed = store, files, jobs, changed
         self._clock, self._now = clock, now
         self._preview_interval_s = preview_interval_s
         self._checkpoint_s = checkpoint_s
+        self._give_way = give_way
 
     @property
     def kinds(self) -> Collection[str]:
@@ -96,9 +100,11 @@ class JobRunner:
             lock=self._changed,
             clock=self._clock,
             on_progress=checkpoint,
+            give_way=self._give_way,
             preview_interval_s=self._preview_interval_s,
         )
-        return run_handler(handler, context, lambda text: self._store.append_log(job.record.id, text))
+        with without(job.pauses):
+            return run_handler(handler, context, lambda text: self._store.append_log(job.record.id, text))
 
     def _finish(self, job: Job, outcome: Outcome) -> None:
         """Write how the job ended, then announce it."""

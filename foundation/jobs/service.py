@@ -1,4 +1,4 @@
-"""The job service: a queue in which owners take turns and a worker thread per device, state in memory and on disk.
+"""The job service: queues in which owners take turns, threads that work them off, state in memory and on disk.
 
 All state is guarded by one condition, held for moments only: files are written outside it. A change of
 state is written before it is announced, except the start of a job, whose loss in a crash merely runs the
@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from foundation.errors import StudioError
 from foundation.files.room import check_free
 from foundation.jobs.admission import check_cost, check_params, check_room
 from foundation.jobs.context import PREVIEW_INTERVAL_S, Clock, Handler, Job
@@ -25,6 +26,7 @@ from foundation.jobs.files import JobFiles
 from foundation.jobs.history import History
 from foundation.jobs.meter import Meter
 from foundation.jobs.outcome import INTERRUPTED, is_disk_full, sentence
+from foundation.jobs.queue.view import QueueView
 from foundation.jobs.retention import Pictures, expired, needed, released
 from foundation.jobs.runner import CHECKPOINT_S, JobRunner
 from foundation.jobs.store.model import (
@@ -44,6 +46,7 @@ from foundation.jobs.store.model import (
 from foundation.jobs.store.owners import Owners
 from foundation.jobs.store.store import JobStore
 from foundation.jobs.table import JobTable
+from foundation.jobs.workers import Workers
 from foundation.limits import Limits
 
 logger = logging.getLogger(__name__)
@@ -91,14 +94,13 @@ class JobService:
         self._clock, self._now = clock, now
         self._changed = threading.Condition()
         self._submitting = threading.Lock()  # makes the order on disk the order in the queues
-        self._jobs = JobTable()
-        self._workers: dict[str, threading.Thread] = {}
+        self._jobs = JobTable(self._limits, clock=clock, now=now)
         self._sequence = 0
         self._closing = False
         self._store = JobStore(data_dir, database)
         self._files = JobFiles(self._store, self._changed, self._release)
         owners, times = Owners(self._store.database), {"clock": clock, "now": now}
-        self.history = History(self._jobs, self._files, owners, self._changed, throw_away=self._throw_away, **times)
+        self.history = History(self._jobs, self._files, owners, self._changed, throw_away=self._throw_away, now=now)
         self.meter = Meter(self._jobs, self._changed, now=now, accepting=lambda: not self._closing)
         self._runner = JobRunner(
             handlers,
@@ -110,7 +112,9 @@ class JobService:
             now=now,
             preview_interval_s=preview_interval_s,
             checkpoint_s=checkpoint_s,
+            give_way=lambda job: self._workers.give_way(job),
         )
+        self._workers = Workers(self._jobs, self._changed, self._run, **times)
         try:
             self.problems = self._recover()
         except OSError as error:
@@ -124,13 +128,23 @@ class JobService:
         found = self._store.recover()
         with self._changed:
             for record in found.records:
-                job = Job(record, self._store.folder(record.id))
+                job = Job(record, self._store.folder(record.id), self._cost_of(record))
                 self._sequence = max(self._sequence, record.sequence)
                 if record.status is JobStatus.RUNNING:
                     job.update(status=JobStatus.INTERRUPTED, finished=self._now(), error=INTERRUPTED)
                     self._files.save(job)
                 self._add(job)
         return tuple(found.problems)
+
+    def _cost_of(self, record: JobRecord) -> Cost | None:
+        """What a job that waits is thought to take, told anew: of that only the hours are kept."""
+        if record.status is not JobStatus.QUEUED:
+            return None
+        request = JobRequest(record.kind, record.params, record.device, record.owner, record.title, record.address)
+        try:
+            return self._cost(request)
+        except StudioError:  # the job will say why it cannot be done
+            return None
 
     # ------------------------------------------------------------------ what people do
 
@@ -172,7 +186,7 @@ class JobService:
             except OSError as error:
                 logger.exception("job %s cannot be saved", record.id)
                 raise (FullDiskError if is_disk_full(error) else UnavailableError)(sentence(error)) from error
-            job = Job(record, self._store.folder(record.id))
+            job = Job(record, self._store.folder(record.id), cost)
             with self._changed:
                 self._add(job)
         return record.id
@@ -191,6 +205,7 @@ class JobService:
             job = self._jobs.owned(job_id, owner)
             if job.record.status is JobStatus.RUNNING:
                 job.stop_requested = job.stopped_by_owner = True
+                self._changed.notify_all()  # it may be pausing
             if job.record.status is not JobStatus.QUEUED:
                 return
             self._jobs.queue(job.record.device).remove(job)
@@ -206,11 +221,37 @@ class JobService:
                 return
             if job.record.status is JobStatus.RUNNING:
                 job.discard_requested = True
+                self._changed.notify_all()  # it may be pausing
                 return
             if job.record.status is JobStatus.QUEUED:
                 self._jobs.queue(job.record.device).remove(job)
             self._forget(job)
         self._files.delete(job)
+
+    def move(self, job_id: str, owner: str, *, up: bool) -> None:
+        """Let a waiting job change places with its owner's next one before it, or after it, in the same lane.
+
+        Nobody else's turn changes.
+
+        Raises:
+            JobError: it does not wait, or there is no such other one.
+        """
+        with self._submitting:  # their places on the disk are those in the queue
+            with self._changed:
+                job = self._jobs.owned(job_id, owner)
+                if job.record.status is not JobStatus.QUEUED:
+                    raise JobError("This job no longer waits: only waiting jobs can be moved.")
+                queue = self._jobs.queue(job.record.device)
+                other = queue.neighbours(job)[0 if up else 1]
+                if other is None:
+                    raise JobError(f"This is the {'first' if up else 'last'} of your jobs there already.")
+                queue.swap(job, other)
+                places = job.record.sequence, other.record.sequence
+                for one, place in zip((other, job), places, strict=True):
+                    one.update(sequence=place)
+                self._changed.notify_all()
+            for one in (job, other):
+                self._files.save(one)
 
     def remove(self, job_id: str, owner: str) -> None:
         """Delete a finished job and its files.
@@ -264,7 +305,7 @@ class JobService:
         """
         with self._changed:
             job = self._jobs.find(job_id)
-            snapshot = self._jobs.snapshot(job, self._clock())
+            snapshot = self._jobs.snapshot(job)
             curves = self._jobs.cached_curves(job_id)
             if not snapshot.status.finished or snapshot.status is JobStatus.DISCARDED or snapshot.curves:
                 return snapshot
@@ -278,7 +319,12 @@ class JobService:
         """Jobs of ``owner`` (of everybody if ``None``), newest first, without curves and discarded ones."""
         limit = self._limits.listed if limit is None else min(limit, self._limits.listed)
         with self._changed:
-            return self._jobs.newest(owner, limit, self._clock())
+            return self._jobs.newest(owner, limit)
+
+    def queue(self, owner: str) -> QueueView:
+        """What an owner sees of the queue."""
+        with self._changed:
+            return self._jobs.view(owner)
 
     def wait(self, job_id: str, timeout: float | None = None) -> JobSnapshot:
         """Block until the job has ended, the service closes or ``timeout`` seconds pass; the job then."""
@@ -302,8 +348,7 @@ class JobService:
             self._closing = True
             for job in self._jobs.all():
                 job.stop_requested |= job.record.status is JobStatus.RUNNING
-            workers = list(self._workers.values())
-            self._changed.notify_all()
+            workers = self._workers.close()
         deadline = time.monotonic() + timeout
         for worker in workers:
             worker.join(max(0.0, deadline - time.monotonic()))
@@ -312,7 +357,6 @@ class JobService:
         self._files.save_again(self._jobs.all())
         with self._changed:
             self._workers.clear()
-            self._changed.notify_all()
         self._store.close()
 
     def __enter__(self) -> Self:
@@ -326,13 +370,10 @@ class JobService:
     # ------------------------------------------------------------------ with the lock held
 
     def _add(self, job: Job) -> None:
-        """Take a job in; if it waits, see to it that its device has a worker."""
+        """Take a job in; if it waits, see to it that somebody works on its device."""
         self._jobs.add(job)
-        device = job.record.device
-        if job.record.status is JobStatus.QUEUED and device not in self._workers:
-            worker = threading.Thread(target=self._work, args=(device,), name=f"jobs on {device}", daemon=True)
-            self._workers[device] = worker
-            worker.start()
+        if job.record.status is JobStatus.QUEUED:
+            self._workers.serve(job.record.device)
         self._changed.notify_all()
 
     def _throw_away(self, job: Job) -> None:
@@ -353,21 +394,9 @@ class JobService:
                 alone = released(gone, self._jobs.all())
             self._uploads.remove(gone.record.owner, alone)
 
-    # ------------------------------------------------------------------ the worker threads
-
-    def _work(self, device: str) -> None:
+    def _run(self, job: Job) -> None:
+        self._runner.run(job)
+        self.meter.count(job)
         with self._changed:
-            queue = self._jobs.queue(device)
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._closing or len(queue) > 0)
-                if self._closing:
-                    return
-                job = queue.popleft()
-                job.update(status=JobStatus.RUNNING, started=self._now())
-                self._changed.notify_all()
-            self._runner.run(job)
-            self.meter.count(job)
-            with self._changed:
-                jobs = self._jobs.all()
-            self._files.save_again(jobs)
+            jobs = self._jobs.all()
+        self._files.save_again(jobs)

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from foundation.jobs.context import Job
+from foundation.jobs.context import Clock, Job
+from foundation.jobs.queue.forecast import Ahead, Expected, forecast
+from foundation.jobs.queue.lanes import LANES, Lane, Lanes
+from foundation.jobs.queue.view import OwnJob, QueueView
 from foundation.jobs.store.model import JobRecord, JobSnapshot, JobStatus, NotYourJobError, UnknownJobError
 from foundation.jobs.store.store import Curves
-from foundation.jobs.turns import Turns
+from foundation.limits import Limits
 
 DISCARDED_KEPT = 256  # discarded jobs still known by id, so that a page can show what became of one
 CURVES_CACHED = 16  # finished jobs whose curves stay in memory; the others' are on disk only
 
 
 class JobTable:
-    """Jobs by id in the order of submission, and the waiting ones by device, whose owners take turns."""
+    """Jobs by id in the order of submission, and by device those that wait or have been started.
 
-    def __init__(self) -> None:
+    Args:
+        limits: of the lanes.
+        clock: seconds that only grow; ``now``: Unix seconds.
+    """
+
+    def __init__(self, limits: Limits, *, clock: Clock, now: Clock) -> None:
+        self._limits, self._clock, self._now = limits, clock, now
         self._jobs: dict[str, Job] = {}
-        self._queues: dict[str, Turns] = {}
+        self._queues: dict[str, Lanes[Job]] = {}
         self._discarded: deque[str] = deque()
         self._curves: OrderedDict[str, Curves] = OrderedDict()
 
@@ -32,8 +41,10 @@ class JobTable:
         if job.record.status is JobStatus.QUEUED:
             self.queue(job.record.device).append(job)
 
-    def queue(self, device: str) -> Turns:
-        return self._queues.setdefault(device, Turns())
+    def queue(self, device: str) -> Lanes[Job]:
+        if device not in self._queues:
+            self._queues[device] = Lanes(self._limits)
+        return self._queues[device]
 
     def waiting(self) -> Sequence[JobRecord]:
         """Every waiting job."""
@@ -52,18 +63,20 @@ class JobTable:
             raise NotYourJobError("This job belongs to somebody else; only who submitted it can change it.")
         return job
 
-    def snapshot(self, job: Job, now: float) -> JobSnapshot:
+    def snapshot(self, job: Job) -> JobSnapshot:
         """The job with the curves that are in memory."""
-        position = None
-        if job.record.status is JobStatus.QUEUED:
-            position = list(self.queue(job.record.device)).index(job) + 1
-        return job.snapshot(now=now, position=position)
+        if job.record.status.finished:
+            return job.snapshot(now=self._clock())
+        queue = self.queue(job.record.device)
+        return self._shown(job, self._places(queue), self._expected(queue))
 
-    def newest(self, owner: str | None, limit: int, now: float) -> list[JobSnapshot]:
+    def newest(self, owner: str | None, limit: int) -> list[JobSnapshot]:
         """Snapshots without curves, newest first, of ``owner``'s jobs (everybody's if ``None``)."""
-        positions = {
-            job.record.id: place for queue in self._queues.values() for place, job in enumerate(queue, start=1)
-        }
+        places: dict[str, int] = {}
+        expected: dict[str, Expected] = {}
+        for queue in self._queues.values():
+            places |= self._places(queue)
+            expected |= self._expected(queue)
         snapshots: list[JobSnapshot] = []
         for job in reversed(self._jobs.values()):
             if len(snapshots) >= limit:
@@ -72,9 +85,55 @@ class JobTable:
             if record.status is JobStatus.DISCARDED or record.deleted is not None:
                 continue
             if owner in (None, record.owner):
-                position = positions.get(record.id)
-                snapshots.append(job.snapshot(now=now, position=position, with_curves=False))
+                snapshots.append(self._shown(job, places, expected, with_curves=False))
         return snapshots
+
+    def view(self, owner: str) -> QueueView:
+        """The queues of all devices as an owner sees them."""
+        own: list[OwnJob] = []
+        started = waiting = 0
+        for queue in self._queues.values():
+            places, expected = self._places(queue), self._expected(queue)
+            for job in (*queue.started.values(), *queue):
+                waits = job.record.status is JobStatus.QUEUED
+                if job.record.owner != owner:
+                    started, waiting = started + (not waits), waiting + waits
+                elif not job.record.status.finished:
+                    before, after = queue.neighbours(job) if waits else (None, None)
+                    shown = self._shown(job, places, expected, with_curves=False)
+                    own.append(OwnJob(shown, before is not None, after is not None))
+        return QueueView(tuple(own), started, waiting)
+
+    def _shown(
+        self, job: Job, places: Mapping[str, int], expected: Mapping[str, Expected], *, with_curves: bool = True
+    ) -> JobSnapshot:
+        return job.snapshot(
+            now=self._clock(),
+            position=places.get(job.record.id),
+            with_curves=with_curves,
+            expected=expected.get(job.record.id),
+            today=self._now(),
+        )
+
+    def _places(self, queue: Lanes[Job]) -> dict[str, int]:
+        """The places of the waiting jobs of a device, from 1."""
+        return {job.record.id: place for place, job in enumerate(queue, start=1)}
+
+    def _expected(self, queue: Lanes[Job]) -> dict[str, Expected]:
+        """What is expected of the jobs of a device that have not ended."""
+        now = self._clock()
+        lanes: dict[Lane, list[Ahead]] = {lane: [] for lane in LANES}
+        for job in (*queue.started.values(), *queue):
+            if not job.record.status.finished:
+                lanes[queue.lane(job)].append(Ahead(job.record.id, job.left(now)))
+        return forecast(
+            lanes,
+            started={lane: job.record.id for lane, job in queue.started.items()},
+            computing=queue.computing,
+            debt=queue.debt,
+            owed=queue.owed,
+            pause_seconds=self._limits.pause_seconds,
+        )
 
     def forget(self, job: Job, finished: float) -> None:
         """Mark a job as discarded, and drop the oldest of those from memory."""

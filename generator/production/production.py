@@ -6,7 +6,6 @@ the saved 8-bit file, read back from the disk, because that is what anybody else
 
 import os
 import platform
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from foundation.images.animation import contact_sheet, strip
 from foundation.images.files import load_image, save_png, to_pil, to_tensor
 from foundation.progress import Progress
 from foundation.protocols import JobContext
+from foundation.work_time import worked
 from generator.optimisers.loop import Step
 from generator.production.making import Made, between_looks, make
 from generator.production.measuring import measure, predict
@@ -130,7 +130,7 @@ def produce(
     """
     if len(outputs.images) != recipe.images:
         raise StudioError(f"Name one file for each of {recipe.images} images, not {len(outputs.images)}.")
-    started = time.monotonic()
+    started = worked()
     made = make(
         recipe,
         models,
@@ -160,7 +160,7 @@ def produce(
         losses=made.losses,
         device=str(device),
         versions={"python": platform.python_version(), "torch": torch.__version__},
-        seconds=round(time.monotonic() - started, 3),
+        seconds=round(worked() - started, 3),
     )
     write_json(outputs.record, record.to_json(), "record")
     if made.diverged is not None:

@@ -4,7 +4,6 @@ Carlini et al. 2019 (arXiv 1902.06705), sections 4.6 and 4.8. An image that is b
 all larger ones and is attacked no further: it carries over. That makes every curve fall, and cheap.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor
 
 from foundation.progress import Progress, silent
+from foundation.work_time import worked
 from robust_model.attacks import Defence, Judge, PassCount, PgdConfig, run_attack
 from robust_model.evaluation.accounting import proportion
 from robust_model.evaluation.masking.diagnostics import STEP, diagnose
@@ -73,7 +73,7 @@ class Ladder:
     stopped: bool = False
     done: int = 0
     total: int = 0
-    _started: float = field(default_factory=time.monotonic)
+    _started: float = field(default_factory=worked)
 
     def climb(self, axis: Axis, attacks: Sequence[PgdConfig], values: Sequence[float]) -> Curve:
         """One curve: each of `attacks`, of rising `values` along `axis`, meets what those before it left standing."""
@@ -137,7 +137,7 @@ class Ladder:
             clean_correct=int(self.clean.sum()),
             curves=tuple(curve for curve in curves if curve.points),
             passes=Passes.of(self.passes),
-            seconds=round(time.monotonic() - self._started, 1),
+            seconds=round(worked() - self._started, 1),
         )
 
 

@@ -1,12 +1,12 @@
 """Units of work: one batch answered when clean, or met by one attack. Each is kept whole, and repeats exactly."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from foundation.work_time import worked
 from robust_model.attacks import ATTACKS, AnyAttack, AttackOutcome, Defence, PassCount, run_attack
 from robust_model.attacks.answers import NO_ANSWER
 from robust_model.attacks.base import NO_PASSES
@@ -170,9 +170,9 @@ def clean_unit(bench: Bench, number: int, rows: Tensor) -> Entry:
     kept = bench.journal.get(name)
     if kept is not None:
         return kept
-    started, referee = time.monotonic(), bench.referee(number, "clean")
+    started, referee = worked(), bench.referee(number, "clean")
     found = referee.answers(bench.images(rows)[0])
-    facts = UnitFacts(passes=referee.passes, seconds=time.monotonic() - started)
+    facts = UnitFacts(passes=referee.passes, seconds=worked() - started)
     return bench.journal.put(name, {"answers": found.to(torch.int16)}, facts)
 
 
@@ -181,7 +181,7 @@ def attack_unit(bench: Bench, task: Task, on_step: Callable[[int, AttackOutcome]
 
     `on_step` hears how often the attack has yielded, and its outcome; it may raise to end it: nothing is kept then.
     """
-    started, config = time.monotonic(), task.planned.config
+    started, config = worked(), task.planned.config
     place = (task.batch, config.model_dump_json())  # the streams of random numbers hang on it
     images, labels = bench.images(task.rows)
     rng = generator_of(bench.seed, *place)
@@ -221,7 +221,7 @@ def attack_unit(bench: Bench, task: Task, on_step: Callable[[int, AttackOutcome]
     pictures = _pictures(bench, task, images[shown], outcome.images[shown], task.rows[shown.cpu()].tolist())
     facts = AttackFacts(
         passes=outcome.passes + referee.passes + again.passes + (ends.passes if ends else NO_PASSES),
-        seconds=time.monotonic() - started,
+        seconds=worked() - started,
         distance_max=distance,
         tied=ties,
         speechless=speechless,

@@ -98,6 +98,7 @@ def held(server: Server) -> Iterator[Hold]:
     hold.start()
     yield hold
     hold.release()
+    hold.release("short")
     hold.release("measuring")
 
 

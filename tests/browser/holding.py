@@ -6,8 +6,9 @@ from typing import Literal
 
 from foundation.jobs.context import JobContext
 
-Part = Literal["steps", "measuring"]
-"""Where work can be held back: among its steps, or between them and the last of what is measured afterwards."""
+Part = Literal["steps", "short", "measuring"]
+"""Where work can be held back: among its steps (of a job that is known to be short, or of any other), or between them
+and the last of what is measured afterwards."""
 
 
 def is_held(context: JobContext, part: Part = "steps") -> bool:

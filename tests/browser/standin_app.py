@@ -23,7 +23,7 @@ from generator.vlm.asking import ReadSettings
 from tests.browser.evaluation_standins import evaluate
 from tests.browser.folder_standins import MoreAttacks
 from tests.browser.grid_standins import Grids
-from tests.browser.standins import Attack, StandInMeasurements, Texts, fade, make_images, make_studio
+from tests.browser.standins import Attack, StandInMeasurements, Texts, fade, make_images, make_studio, tell_cost
 from tests.generator.vlm.server import serving
 from tests.generator.vlm.test_describing import look
 
@@ -47,7 +47,7 @@ def run(data_dir: Path, port: int, uploads: Uploads, read_vlm: ReadSettings) -> 
         "evaluate": evaluate,
         "grid": Grids(DataDir(data_dir)),
     }
-    with JobService(data_dir, handlers) as jobs:
+    with JobService(data_dir, handlers, cost=tell_cost) as jobs:
         studio = make_studio(jobs, data_dir, measurements)
         studio = dataclasses.replace(studio, vlm=lambda: read_offer(read_vlm))
         page = build_app(studio)

@@ -1,11 +1,12 @@
 """Evaluations as markup: what they cost, how they stand, what came out. Pure functions of what they are given."""
 
+import time
 from collections.abc import Callable, Sequence
 
 from app.evaluation.order import Cost, DataChoice, KnownReport, LabelledUpload, SuiteChoice
 from app.ui.markup import markup
 from app.ui.markup.media import Media
-from app.ui.markup.stage import STATE_WORDS
+from app.ui.markup.stage import PAUSED, STATE_WORDS, waiting_words
 from app.visitors.uploads import Uploads
 from foundation.jobs.store.model import JobSnapshot, JobStatus
 from foundation.progress import with_amount
@@ -161,14 +162,15 @@ def run_view(job: JobSnapshot, known: KnownReport | None, problem: str = "") -> 
 
 def _progress(job: JobSnapshot) -> str:
     if job.status is JobStatus.QUEUED:
-        place = job.position or 1
-        return markup.progress_bar(0, 0, "next in line" if place == 1 else f"number {place} in line")
+        return markup.progress_bar(0, 0, waiting_words(job, time.time()))
     if job.status is not JobStatus.RUNNING:
         return ""
     said = with_amount(job.message or "starting", job.done, job.total, job.unit)
     words = markup.with_time_left(said, job.eta_s if job.total and job.done < job.total else None)
     if job.stopping:
         words = f"{words} · stopping, what is finished is kept"
+    elif job.paused:
+        words = f"{words} · {PAUSED}"
     return markup.progress_bar(job.done, job.total, words)
 
 

@@ -1,6 +1,7 @@
 """The stage: one job in whatever state it is, as markup. Pure functions of a snapshot and the media addresses."""
 
 import datetime
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -84,14 +85,30 @@ def preview(snapshot: JobSnapshot, media: Media) -> str:
     return f'<div class="cx-canvas">{markup.picture(url, alt)}</div>'
 
 
+PAUSED = "paused for a short job"
+
+
+def waiting_words(snapshot: JobSnapshot, now: float) -> str:
+    """The place of a waiting job, and when it is expected to start and to be done; ``now`` is Unix seconds."""
+    place = snapshot.position or 1
+    words = "next in line" if place == 1 else f"number {place} in line"
+    start, end = snapshot.expected_start, snapshot.expected_finish
+    if start is not None:
+        words += f" \u00b7 starts {'now' if start - now < 1 else f'in {markup.duration(start - now)}'}"
+    if end is not None:
+        words += f", done in {markup.duration(end - now)}"
+    return words
+
+
 def _working(snapshot: JobSnapshot, media: Media) -> str:
     if snapshot.status is JobStatus.QUEUED:
-        place = snapshot.position or 1
-        words = "next in line" if place == 1 else f"number {place} in line"
+        words = waiting_words(snapshot, time.time())
         return f'<div class="cx-canvas cx-waiting"></div>{markup.progress_bar(0, 0, words)}'
     words = _work_words(snapshot)
     if snapshot.stopping:
         words = f"{words} · stopping after this step, the picture is kept"
+    elif snapshot.paused:
+        words = f"{words} · {PAUSED}"
     frame = preview(snapshot, media) or '<div class="cx-canvas cx-waiting"></div>'
     return frame + markup.progress_bar(snapshot.done, snapshot.total, words)
 
@@ -131,7 +148,8 @@ def fingerprint(snapshot: JobSnapshot) -> str:
         snapshot.stopping,
         snapshot.unit,
         snapshot.message,
-        eta,
+        snapshot.paused,
+        waiting_words(snapshot, time.time()) if snapshot.status is JobStatus.QUEUED else eta,
     )
     return "|".join(map(str, parts))
 

@@ -19,6 +19,7 @@ from foundation.catalogue.entry import Kind, ModelInfo, NoModelError
 from foundation.errors import StudioError
 from foundation.jobs.history import History
 from foundation.jobs.meter import Meter
+from foundation.jobs.queue.view import QueueView
 from foundation.jobs.store.model import JobRequest, JobSnapshot
 from foundation.limits import Limits
 from generator.priors.spectrum import FourierSpectrum
@@ -36,6 +37,8 @@ class Jobs(Protocol):
     def list(self, owner: str | None = None) -> Sequence[JobSnapshot]: ...
     def stop(self, job_id: str, owner: str) -> Any: ...
     def discard(self, job_id: str, owner: str) -> Any: ...
+    def move(self, job_id: str, owner: str, *, up: bool) -> Any: ...
+    def queue(self, owner: str) -> QueueView: ...
 
     @property
     def history(self) -> History:

@@ -116,18 +116,27 @@ def without_controls(text: str) -> str:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Cost:
-    """What a job costs, as far as it can be told before it runs: memory in bytes, at least, and hours, about."""
+    """What a job costs, as far as it can be told before it runs: memory in bytes, at least, and hours, about.
+
+    Hours that are not ``known`` are counted where jobs have to be few, and tell nobody when one ends.
+    """
 
     bytes: int = 0
     hours: float = 0.0
+    known: bool = True
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the job is expected to compute; None where nobody can tell."""
+        return 3600 * self.hours if self.known and self.hours > 0 else None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class JobRequest:
     """What somebody wants done: ``kind`` names a handler, ``params`` is its JSON input.
 
-    Jobs of one ``device`` run one after another, in the order they were submitted. ``owner`` is who
-    may stop, discard or remove the job, and ``address`` is where the request came from, "" if nobody knows.
+    Of the jobs of one ``device`` one computes at a time, and short ones go first. ``owner`` is who may stop, move,
+    discard or remove the job, and ``address`` is where the request came from, "" if nobody knows.
     """
 
     kind: str
@@ -148,7 +157,8 @@ class JobRequest:
 class JobRecord:
     """What the database holds of a job, and ``job.json``, its copy.
 
-    ``sequence`` orders jobs by submission, whatever the clock did.
+    ``sequence`` orders jobs by submission, whatever the clock did; two of one owner's that change places while they
+    wait exchange it.
 
     ``hours`` is what the job was thought to take when it was submitted. Records that were kept before units were
     have no ``unit``: steps. ``favourite``, ``note`` and ``title`` are its owner's to change; ``deleted`` is when they
@@ -186,7 +196,8 @@ class JobSnapshot:
     """A job at one moment, for pages and the command line. Read-only: nested values are shared.
 
     Attributes:
-        position: 1 for the next job to run on its device; ``None`` once it has left the queue.
+        position: 1 for the next job to run on its device, short ones before long ones; ``None`` once it has left the
+            queue.
         done, total: how much of the work is done, in ``unit``; ``total`` is 0 while unknown.
         eta_s: seconds still needed; ``None`` while unknown, and once its end has been asked for.
         stopping: its end has been asked for, and the handler has not come to it yet.
@@ -197,6 +208,9 @@ class JobSnapshot:
         error: one sentence for people; never a traceback.
         created, started, finished: Unix seconds.
         favourite, note: its owner's; as the title.
+        paused: it has been started, and another job has its turn between two of its steps.
+        expected_start, expected_finish: Unix seconds, if no more jobs come; ``None`` while nobody can tell, and once
+            that is past.
     """
 
     id: str
@@ -224,6 +238,9 @@ class JobSnapshot:
     folder: str
     favourite: bool = False
     note: str = ""
+    paused: bool = False
+    expected_start: float | None = None
+    expected_finish: float | None = None
 
     def to_json(self) -> dict[str, JsonValue]:
         """A deep copy made of JSON types, safe to change."""

@@ -17,7 +17,7 @@ from foundation.jobs.store.tables import JobRow, OwnerRow
 
 logger = logging.getLogger(__name__)
 
-FIXED = ("id", "version", "sequence", "kind", "owner", "device", "params", "created", "address", "hours")
+FIXED = ("id", "version", "kind", "owner", "device", "params", "created", "address", "hours")
 """What never changes once a job was submitted."""
 _FIELDS = tuple(field.name for field in dataclasses.fields(JobRecord))
 _MOST = 2**63

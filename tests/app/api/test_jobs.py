@@ -108,6 +108,31 @@ def test_waiting_ends_with_the_time_and_with_the_job(program: Program, site: Sit
     assert [one["id"] for one in program.get("/jobs").json()["jobs"]] == [job["id"]]
 
 
+def test_the_queue_and_ones_place_in_it(program: Program, other: Program, site: Site) -> None:
+    """What others have there is a number, and moving passes none of theirs."""
+    hold = Hold(site.data)
+    hold.start()
+    theirs = other.post("/class", {"recipe": {**FROG, "steps": 40}}).json()
+    mine = [program.post("/class", {"recipe": FROG, "title": name}).json() for name in ("one", "two", "three")]
+    moved = program.post(f"/jobs/{mine[2]['id']}/move", {"up": True})
+    assert moved.status == 200 and moved.json()["position"] == 2
+    queue = program.get("/queue").json()
+    assert [entry["title"] for entry in queue["own"]] == ["one", "three", "two"]
+    assert [(entry["can_rise"], entry["can_fall"]) for entry in queue["own"]] == [
+        (False, True), (True, True), (True, False)
+    ]  # fmt: skip
+    assert queue["others_started"] + queue["others_waiting"] == 1
+    assert all("expected_start" in entry and entry["paused"] is False for entry in queue["own"])
+    assert program.post(f"/jobs/{mine[0]['id']}/move", {"up": True}).status == 422
+    assert program.post(f"/jobs/{mine[0]['id']}/move", {"up": "yes please"}).status == 422
+    assert other.post(f"/jobs/{mine[0]['id']}/move", {"up": False}).status == 404
+    for job in (*mine, theirs):
+        (program if job in mine else other).post(f"/jobs/{job['id']}/stop")
+    hold.release()
+    assert all(program.get(f"/jobs/{job['id']}/wait").json()["status"] == "stopped" for job in mine)
+    assert program.get("/queue").json()["own"] == []
+
+
 def test_a_deleted_job_is_gone_with_its_files(site: Site, program: Program) -> None:
     job = program.ended(program.post("/class", {"recipe": FROG}))
     assert program.ask("DELETE", f"/jobs/{job['id']}").status == 204

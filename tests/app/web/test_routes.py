@@ -48,6 +48,8 @@ ONE_OF_EACH = (
     ("DELETE", f"/api/v1/jobs/{'0' * 32}"),
     ("GET", f"/api/v1/jobs/{'0' * 32}/wait"),
     ("POST", f"/api/v1/jobs/{'0' * 32}/stop"),
+    ("POST", f"/api/v1/jobs/{'0' * 32}/move"),
+    ("GET", "/api/v1/queue"),
     ("GET", f"/api/v1/jobs/{'0' * 32}/files/image-1.png"),
     ("GET", "/metrics"),
 )

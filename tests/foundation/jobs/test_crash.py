@@ -158,6 +158,39 @@ def test_killed_during_a_submission(killed, tmp_path, step):
         assert list((tmp_path / "jobs").iterdir()) == []
 
 
+def test_killed_while_a_long_job_pauses_for_a_short_one(tmp_path):
+    """Both were running: both keep their files, and both can be run again."""
+    moment = killed(
+        tmp_path,
+        """
+        from foundation.jobs import Cost
+
+        def handler(context):
+            (context.dir / "partial.txt").write_text(context.params["name"])
+            if context.params["name"] == "short":
+                here("pausing")
+            begun.set()
+            while not context.stop_requested:
+                context.progress(Progress(1, 9))
+            return {}
+
+        begun = threading.Event()
+        service = run(handler, cost=lambda asked: Cost(hours=1e-3 if asked.params["name"] == "short" else 5))
+        submit(service, "long")
+        begun.wait()
+        submit(service, "short")
+        threading.Event().wait()
+        """,
+    )
+    assert moment == "pausing" and integrity(tmp_path) == "ok"
+    with Restart(tmp_path) as again:
+        assert again.statuses() == {"long": JobStatus.INTERRUPTED, "short": JobStatus.INTERRUPTED}
+        for cut in again.service.list():
+            assert (Path(cut.folder) / "partial.txt").read_text() == cut.params["name"] and not cut.paused
+            new = again.service.resubmit(cut.id, "anna")
+            assert again.service.wait(new, PATIENCE).status is JobStatus.DONE
+
+
 @pytest.mark.parametrize("row", ["before it", "in its middle", "after it"])
 def test_killed_while_a_submission_reaches_the_database(killed, tmp_path, row):
     """The folder is there already: the job is taken over from it, once, and runs."""

@@ -1,0 +1,68 @@
+"""The list of the visitor's jobs above the tabs: what runs and what waits, to be stopped and put in another order."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app.ui.queue.markup import recently_ended, your_jobs
+from app.ui.widgets.forms import FormError
+from app.ui.widgets.job_panel import owner_token
+from app.ui.wiring.guard import QUICK, Updates, guarded
+from app.ui.wiring.services import Studio
+from foundation.files.text_files import read_text
+from foundation.jobs.queue.view import QueueView
+from foundation.jobs.store.model import JobSnapshot
+
+SCRIPT_PATH = Path(__file__).with_name("your_jobs.js")
+
+
+class YourJobs:
+    """The widget and its events.
+
+    Args:
+        studio: what the page works with.
+        owner: the browser's state that holds the owner's token.
+    """
+
+    def __init__(self, studio: Studio, owner: gr.BrowserState) -> None:
+        self._studio, self._owner = studio, owner
+
+    def build(self) -> None:
+        """Create the widgets."""
+        self.list = gr.HTML(
+            your_jobs(QueueView((), 0, 0), (), 0.0),
+            elem_id="your-jobs",
+            apply_default_css=False,
+            js_on_load=read_text(SCRIPT_PATH),
+        )
+        self.notice = gr.HTML("", elem_classes="cx-notice-area", apply_default_css=False)
+        self.seen = gr.State("")
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What ``show`` changes."""
+        return [self.list, self.seen]
+
+    def show(self, owner: str, jobs: Sequence[JobSnapshot], seen: str = "") -> Updates:
+        """Updates that show the list as it now is, if that is not what was ``seen``; ``jobs`` are the owner's."""
+        now = time.time()
+        shown = your_jobs(self._studio.jobs.queue(owner), recently_ended(jobs, now), now)
+        return {} if shown == seen else {self.list: shown, self.seen: shown}
+
+    def wire(self) -> None:
+        """Connect the events."""
+
+        def act(state: Any, event: gr.EventData) -> Updates:
+            owner, job_id, jobs = owner_token(state), str(event.id), self._studio.jobs
+            if event.act == "stop":
+                jobs.stop(job_id, owner)
+            elif event.act in ("up", "down"):
+                jobs.move(job_id, owner, up=event.act == "up")
+            else:
+                raise FormError("This page is older than the server: reload it.")
+            return self.show(owner, jobs.list(owner))
+
+        self.list.select(guarded(self.notice)(act), [self._owner], [self.notice, *self.outputs], **QUICK)
