@@ -9,8 +9,8 @@ import pytest
 
 from tests.browser.actions import job, open_classes, wait_for_state
 from tests.browser.conftest import Server
-from tests.browser.holding import Hold
 from tests.browser.evaluation.test_evaluation_app import KIND, choose, open_sidebar, start
+from tests.browser.holding import Hold
 
 sync_api = pytest.importorskip("playwright.sync_api")
 

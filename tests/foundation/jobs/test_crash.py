@@ -158,10 +158,9 @@ def test_killed_during_a_submission(killed, tmp_path, step):
         assert list((tmp_path / "jobs").iterdir()) == []
 
 
-def test_killed_while_a_long_job_pauses_for_a_short_one(tmp_path):
+def test_killed_while_a_long_job_pauses_for_a_short_one(killed, tmp_path):
     """Both were running: both keep their files, and both can be run again."""
     moment = killed(
-        tmp_path,
         """
         from foundation.jobs import Cost
 
