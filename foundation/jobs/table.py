@@ -39,7 +39,7 @@ class JobTable:
         """Take a job in; a waiting one joins its device's queue."""
         self._jobs[job.record.id] = job
         if job.record.status is JobStatus.QUEUED:
-            self.queue(job.record.device).append(job)
+            self.queue(job.record.device).append(job, self._clock())
 
     def queue(self, device: str) -> Lanes[Job]:
         if device not in self._queues:

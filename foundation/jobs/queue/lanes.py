@@ -67,8 +67,9 @@ class Lanes(Generic[J]):
                 return lane
         return lane_of(job.cost, self._limits)
 
-    def append(self, job: J) -> None:
+    def append(self, job: J, now: float) -> None:
         """Let a job wait in its lane."""
+        self._count(now)  # nobody was kept waiting by what computed before
         self._waiting[self.lane(job)].append(job)
 
     def remove(self, job: J) -> None:

@@ -35,10 +35,10 @@ def item(seconds: float | None, owner: str = "anna", *, size: int = 0, address: 
     return Item(record, Cost(size) if seconds is None else Cost(size, seconds / 3600))
 
 
-def queue(*items: Item) -> Lanes[Item]:
-    lanes: Lanes[Item] = Lanes(LIMITS)
+def queue(*items: Item, limits: Limits = LIMITS) -> Lanes[Item]:
+    lanes: Lanes[Item] = Lanes(limits)
     for one in items:
-        lanes.append(one)
+        lanes.append(one, 0.0)
     return lanes
 
 
@@ -59,7 +59,7 @@ def test_a_long_job_gives_way_as_soon_as_a_short_one_waits() -> None:
     long, short = item(1000), item(5)
     lanes = queue(long)
     assert lanes.start("long", 0.0) is long and not lanes.gives_way("long", 1.0)
-    lanes.append(short)
+    lanes.append(short, 1.5)
     assert not lanes.may_start("short")  # not in the middle of a step
     assert lanes.gives_way("long", 2.0)
     lanes.pause(2.0)
@@ -76,7 +76,7 @@ def test_memory_of_both_has_to_fit() -> None:
     lanes = queue(long, large)
     lanes.start("long", 0.0)
     assert not lanes.gives_way("long", 1.0)
-    lanes.append(small)
+    lanes.append(small, 1.5)
     assert lanes.gives_way("long", 2.0)
     lanes.pause(2.0)
     assert lanes.start("short", 2.0) is small
@@ -121,14 +121,14 @@ class Played:
     ended: list[Item]
 
 
-def play(arrivals: list[tuple[float, Item]], until: float) -> Played:
+def play(arrivals: list[tuple[float, Item]], until: float, limits: Limits = LIMITS) -> Played:
     """Steps of one second, each by the job whose turn it is; a job computes as long as it was expected to."""
-    lanes, now, done = queue(), 0.0, {}
+    lanes, now, done = queue(limits=limits), 0.0, {}
     coming = sorted(arrivals, key=lambda one: one[0])
     played = Played([], [])
-    while now < until:
+    while now < until and len(played.ended) < len(arrivals):
         while coming and coming[0][0] <= now:
-            lanes.append(coming.pop(0)[1])
+            lanes.append(coming.pop(0)[1], now)
         if lanes.computing is not None and lanes.gives_way(lanes.computing, now):
             lanes.pause(now)
         for lane in ("short", "long"):
@@ -193,13 +193,14 @@ def test_a_stream_of_short_jobs_leaves_a_long_one_half_the_device() -> None:
 @settings(max_examples=100, deadline=None)
 def test_what_is_expected_is_what_happens_if_no_more_come(drawn) -> None:
     items = [item(length, owner) for _, length, owner in drawn]
-    lanes = queue(*items)
+    limits = dataclasses.replace(LIMITS, pause_seconds=119.5)  # which no sum of lengths is, rounded or not
+    lanes = queue(*items, limits=limits)
     ahead = {
         lane: [Ahead(one.record.id, one.cost.seconds) for one in lanes if lanes.lane(one) == lane]
         for lane in ("short", "long")
     }
-    told = forecast(ahead, started={}, computing=None, debt=0.0, owed=False, pause_seconds=LIMITS.pause_seconds)
-    played = play([(0.0, one) for one in items], until=10_000)
+    told = forecast(ahead, started={}, computing=None, debt=0.0, owed=False, pause_seconds=limits.pause_seconds)
+    played = play([(0.0, one) for one in items], 10_000, limits)
     for one in items:
         mine = [at for at, job in played.seconds if job is one]
         expected = told[one.record.id]
