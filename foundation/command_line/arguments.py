@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 _MOST_DIGITS = 40
@@ -51,10 +50,3 @@ def limits_of(field: FieldInfo) -> tuple[Any, Any]:
         return next((getattr(mark, name) for mark in field.metadata for name in names if hasattr(mark, name)), None)
 
     return limit("ge", "gt"), limit("le", "lt")
-
-
-def whole_of(kind: type[BaseModel], field: str) -> Callable[[str], int]:
-    """The type of an argument that sets a field of a configuration: a whole number with the field's limits."""
-    low, high = limits_of(kind.model_fields[field])
-    assert low is not None and high is not None, f"{kind.__name__}.{field} has no limits"
-    return whole(low, high)

@@ -96,11 +96,6 @@ def given_fields(namespace: argparse.Namespace, task: str = "class") -> dict[str
     return {field.name: numbers(value) if field.type is float else value for field, value in given.items()}
 
 
-def from_arguments(namespace: argparse.Namespace, base: Recipe) -> Recipe:
-    """The base recipe with those fields changed that were given as flags. Raises RecipeError, or StudioError."""
-    return base.with_changes(**given_fields(namespace, base.task))
-
-
 def numbers(value: Any) -> Any:
     """Texts such as 8/255 as numbers, also in lists, and anything else as it is, for the recipe to judge.
 

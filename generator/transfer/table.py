@@ -223,14 +223,6 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def find_cell(cells: Collection[Cell], attack: str, victim: str, survival: str = SAVED) -> Cell:
-    """Return the cell of an attack, a victim and a survival; KeyError if there is none."""
-    for cell in cells:
-        if (cell.attack, cell.victim, cell.survival) == (attack, victim, survival):
-            return cell
-    raise KeyError((attack, victim, survival))
-
-
 def matrix_of(cells: Collection[Cell], survival: str = SAVED) -> dict[str, dict[str, Cell]]:
     """Return the cells of one survival by attack and victim: the table of surrogates by victims."""
     table: dict[str, dict[str, Cell]] = {}

@@ -16,9 +16,7 @@ from foundation.progress import Progress, silent
 from foundation.work_time import worked
 from robust_model.attacks import Defence, Judge, PassCount, PgdConfig, run_attack
 from robust_model.evaluation.accounting import proportion
-from robust_model.evaluation.masking.diagnostics import STEP, diagnose
-from robust_model.evaluation.masking.findings import findings
-from robust_model.evaluation.record.schema import Axis, Curve, CurvePoint, Curves, EvaluationReport
+from robust_model.evaluation.record.schema import Axis, Curve, CurvePoint, Curves
 from robust_model.evaluation.record.values import Passes
 from robust_model.networks.noise import Noise
 
@@ -188,32 +186,3 @@ def epsilon_sweep(ladder: Ladder, config: SweepConfig) -> Curves:
 def convergence(ladder: Ladder, config: SweepConfig) -> Curves:
     """The report's `convergence`: accuracy against steps, and against EOT where the defence is random."""
     return _curves(ladder, config, "convergence")
-
-
-def examine(
-    report: EvaluationReport, make_ladder: Callable[[], Ladder], config: SweepConfig, *, step: float = STEP
-) -> EvaluationReport:
-    """`report` with `sweep`, `convergence` and `diagnostics` added, and its `findings` renewed.
-
-    Each part has a ladder of its own, so that its passes and seconds are its own; the parts after a stop are left out.
-    """
-    ladder = make_ladder()
-    found = report.model_copy(update={"sweep": epsilon_sweep(ladder, config)})
-    if not ladder.stopped:
-        ladder = make_ladder()
-        found = found.model_copy(update={"convergence": convergence(ladder, config)})
-    if not ladder.stopped:
-        ladder = make_ladder()
-        right = ladder.clean
-        seen = diagnose(
-            ladder.defence,
-            ladder.images[right],
-            ladder.labels[right],
-            eps=config.attack.eps,
-            step=step,
-            batch=ladder.batch,
-            noise=ladder.noise,
-            rng=ladder.rng,
-        )
-        found = found.model_copy(update={"diagnostics": seen})
-    return found.model_copy(update={"findings": findings(found)})

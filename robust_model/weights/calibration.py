@@ -7,7 +7,6 @@ makes the probabilities honest (temperature scaling, Guo et al. 2017, arXiv 1706
 
 import math
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -42,13 +41,3 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
             right = low + GOLDEN * (high - low)
             at_right = loss(right)
     return math.exp((low + high) / 2)
-
-
-@torch.no_grad()
-def expected_calibration_error(logits: Tensor, labels: Tensor, bins: int = 15) -> float:
-    """The mean distance between confidence and accuracy, over equal bins of confidence (Guo et al. 2017, eq. 5)."""
-    confidence, predicted = logits.double().softmax(dim=1).max(dim=1)
-    right = (predicted == labels).double()
-    place = (confidence * bins).long().clamp(max=bins - 1)
-    gaps = [(right[place == b] - confidence[place == b]).sum().abs() for b in range(bins)]
-    return float(torch.stack(gaps).sum() / len(labels))

@@ -27,7 +27,7 @@ from app.ui.wiring.services import Studio
 from foundation.catalogue.entry import ModelInfo
 from foundation.choices import menu
 from generator.objectives.similarity import SCORES, has_rivals
-from generator.recipes.presets import DEFAULT_PRESET, from_preset, presets_of
+from generator.recipes.presets import DEFAULT_PRESET, from_preset
 from generator.recipes.recipe import Recipe
 
 TASK = "text"
@@ -330,8 +330,3 @@ class TextInputs:
 
     def _vocabulary_markup(self, model: str) -> str:
         return vocabulary_markup(vocabulary_of(self.models.find(model), self.studio.models.vocabulary(model)))
-
-
-def preset_titles() -> dict[str, str]:
-    """Preset -> what people call it."""
-    return {name: preset.title for name, preset in presets_of(TASK).items()}

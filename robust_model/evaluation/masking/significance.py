@@ -43,12 +43,6 @@ def _hypergeometric(both: int, first_total: int, second_total: int) -> dict[int,
     }
 
 
-def fisher_greater(first: int, first_total: int, second: int, second_total: int) -> float:
-    """Fisher's one-sided exact test: p for "the first share is no larger than the second", on different images."""
-    splits = _hypergeometric(first + second, first_total, second_total)
-    return min(1.0, sum(p for k, p in splits.items() if k >= first))
-
-
 def fisher(first: int, first_total: int, second: int, second_total: int) -> float:
     """Fisher's two-sided exact test: p for "the two shares are equal", on different images."""
     splits = _hypergeometric(first + second, first_total, second_total)

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from generator.recipes.fields import add_arguments, cli_fields, from_arguments
+from generator.recipes.fields import add_arguments, cli_fields, given_fields
 from generator.recipes.recipe import Recipe, RecipeError
 from tests.generator.recipes.drawn import EXAMPLE
 
@@ -21,7 +21,8 @@ ATTACK_FIELDS = {
 def parse(*flags: str, base: Recipe | None = None, skip: tuple[str, ...] = ()) -> Recipe:
     parser = argparse.ArgumentParser()
     add_arguments(parser, skip)
-    return from_arguments(parser.parse_args(flags), base or Recipe())
+    base = base or Recipe()
+    return base.with_changes(**given_fields(parser.parse_args(flags), base.task))
 
 
 def test_only_given_flags_change_the_base() -> None:

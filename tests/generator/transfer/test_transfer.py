@@ -11,7 +11,7 @@ from torch import Tensor
 from foundation.images.files import save_png
 from foundation.intervals import wilson
 from generator.transfer.outcome import Outcome, Question
-from generator.transfer.table import Case, cells_of, compare, find_cell, matrix_of
+from generator.transfer.table import Case, Cell, cells_of, compare, matrix_of
 from generator.victims.store import VerdictStore
 from generator.victims.survival import SURVIVALS
 from generator.victims.victims import classifier_victim
@@ -59,6 +59,11 @@ def make_cases(folder: Path) -> list[Case]:
     return cases
 
 
+def cell_of(cells: tuple[Cell, ...], attack: str, victim: str, survival: str) -> Cell:
+    (cell,) = [cell for cell in cells if (cell.attack, cell.victim, cell.survival) == (attack, victim, survival)]
+    return cell
+
+
 def slow(model: Colours, picture: Image.Image) -> str:
     pixels = torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1)[None].float() / 255
     return model.class_names[int(model(pixels)[0].argmax())]
@@ -89,7 +94,7 @@ def test_the_table_is_what_the_saved_files_say(tmp_path: Path) -> None:
                     counted += 1
                     goals = [said in targets if targets else said != (label or before) for said in (after, alone)]
                     won, control = won + goals[0], control + goals[1]
-                cell = find_cell(cells, attack, name, survival)
+                cell = cell_of(cells, attack, name, survival)
                 assert (cell.rate.successes, cell.rate.total, cell.control.successes) == (won, counted, control)
                 assert cell.rate.interval == wilson(won, counted) and cell.total == COUNT // 2
                 assert cell.total == counted + sum(cell.left_out.values())
@@ -120,8 +125,6 @@ def test_without_question_the_answer_before_is_what_is_left(tmp_path: Path) -> N
 
 def test_matrix() -> None:
     assert matrix_of([]) == {}
-    with pytest.raises(KeyError):
-        find_cell([], "a", "b")
 
 
 def test_bad_files_are_named_and_the_others_measured(tmp_path: Path) -> None:

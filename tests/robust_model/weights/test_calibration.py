@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from foundation.errors import StudioError
-from robust_model.weights.calibration import expected_calibration_error, fit_temperature
+from robust_model.weights.calibration import fit_temperature
 
 
 def sampled(scale: float, count: int = 4000) -> tuple[torch.Tensor, torch.Tensor]:
@@ -13,6 +13,15 @@ def sampled(scale: float, count: int = 4000) -> tuple[torch.Tensor, torch.Tensor
     true = 2 * torch.randn(count, 5, generator=rng)
     labels = torch.multinomial(true.softmax(1), 1, generator=rng).squeeze(1)
     return scale * true, labels
+
+
+def expected_calibration_error(logits: torch.Tensor, labels: torch.Tensor, bins: int = 15) -> float:
+    """The mean distance between confidence and accuracy, over equal bins of confidence (Guo et al. 2017, eq. 5)."""
+    confidence, predicted = logits.double().softmax(dim=1).max(dim=1)
+    right = (predicted == labels).double()
+    place = (confidence * bins).long().clamp(max=bins - 1)
+    gaps = [(right[place == b] - confidence[place == b]).sum().abs() for b in range(bins)]
+    return float(torch.stack(gaps).sum() / len(labels))
 
 
 @pytest.mark.parametrize("scale", [0.05, 1.0, 30.0])
