@@ -191,14 +191,6 @@ class JobService:
                 self._add(job)
         return record.id
 
-    def resubmit(self, job_id: str, owner: str) -> str:
-        """Submit a finished job's request once more, as a new job at the end of the queue."""
-        with self._changed:
-            record = self._jobs.owned(job_id, owner).record
-            if not record.status.finished:
-                raise JobError("This job has not ended yet: wait for it, or stop it, before running it again.")
-        return self.submit(JobRequest(record.kind, record.params, record.device, record.owner, record.title))
-
     def stop(self, job_id: str, owner: str) -> None:
         """Ask a running job to end soon and keep what it has; a waiting one never runs. Finished: no-op."""
         with self._changed:

@@ -26,8 +26,6 @@ line is refused. Two colons always end a part.
 
 import re
 import unicodedata
-from collections.abc import Sequence
-from decimal import Decimal
 from typing import NamedTuple, NoReturn
 
 from foundation.errors import StudioError
@@ -89,26 +87,9 @@ def parse_prompts(line: str, default: float = 1.0, *, ratios: bool = True) -> tu
     return tuple(_Reader(line, default, ratios).parts())
 
 
-def write_prompts(prompts: Sequence[Prompt], default: float = 1.0) -> str:
-    """Write prompts as a line from which `parse_prompts` (with the same `default`) reads equal ones."""
-    return " | ".join(_escaped(text) + _weight_text(text, weight, default) for text, weight in prompts)
-
-
 def is_drawable(text: str) -> bool:
     """Whether the text has a letter, a digit or a picture character (emoji): something that can be depicted."""
     return any(not unicodedata.category(character).startswith(_EMPTY_KINDS) for character in text)
-
-
-def _escaped(text: str) -> str:
-    text = re.sub(r"[\\|:]", r"\\\g<0>", text)
-    text = re.sub(r"(?<!\S)AND(?!\S)", r"\\AND", text)
-    return "\\" + text if text.startswith('"') else text
-
-
-def _weight_text(text: str, weight: float, default: float) -> str:
-    if weight == default:
-        return ""
-    return f"{' ' if _NUMBERS.fullmatch(text) else ''}:{Decimal(repr(weight)):f}"
 
 
 def _is_blank(character: str) -> bool:

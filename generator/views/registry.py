@@ -25,7 +25,7 @@ from torch.nn import functional
 from foundation.errors import StudioError
 from generator.views.jpeg import jpeg
 from generator.views.shown import Counted, Shown
-from generator.views.text import NoArgument, OneNumber, OneRange, check_between, parse_whole_range, range_text
+from generator.views.text import NoArgument, OneNumber, OneRange, check_between, parse_whole_range
 from generator.views.transfer import DiverseInput, ScaleCopies, TranslationInvariance, gaussian
 from generator.views.windows import RandomCrop, RandomWindow, Roll, Shift, integers, uniform_between
 
@@ -47,10 +47,6 @@ class TextView(View, Protocol):
     @classmethod
     def from_text(cls, argument: str) -> Self:
         """Build the view from what follows its name ("": nothing does); StudioError if it makes no sense."""
-        ...
-
-    def to_text(self) -> str:
-        """Return the argument from which `from_text` builds an equal view."""
         ...
 
     def shown(self, seen: Shown, /) -> Shown:
@@ -193,10 +189,6 @@ class Jpeg(Counted):
             raise StudioError(f"'{chroma.strip()}' is no JPEG setting; write 420, or nothing for full colour.")
         return cls(*parse_whole_range(qualities), subsample=bool(chroma))
 
-    def to_text(self) -> str:
-        """Write ``60-95``."""
-        return range_text(self.quality_min, self.quality_max) + (":420" if self.subsample else "")
-
 
 @dataclass(frozen=True)
 class Blur(OneRange):
@@ -312,17 +304,3 @@ def _parse_view(text: str, where: str) -> TextView:
         after = VIEWS[name].syntax
         hint = f" After '{name}:' write {after}." if after else ""
         raise StudioError(f"{where}: {error}{hint}") from error
-
-
-def format_views(views: Compose) -> str:
-    """Write views so that `parse_views` gives equal ones."""
-    return " | ".join(
-        " or ".join(map(_format_view, view.views)) if isinstance(view, OneOf) else _format_view(view)
-        for view in views.views
-    )
-
-
-def _format_view(view: TextView) -> str:
-    name = next(name for name, view_type in VIEWS.items() if view_type is type(view))
-    argument = view.to_text()
-    return f"{name}:{argument}" if argument else name

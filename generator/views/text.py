@@ -1,8 +1,7 @@
 """Numbers and ranges in the text form of views, and what views with one of either have in common."""
 
 import re
-from dataclasses import astuple
-from typing import Any, ClassVar, Protocol, Self
+from typing import ClassVar, Self
 
 from foundation.errors import StudioError
 from generator.views.shown import Counted
@@ -44,11 +43,6 @@ def number_text(value: float) -> str:
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
 
 
-def range_text(low: float, high: float) -> str:
-    """Write ``0.8-1``, or ``0.8`` where both ends are that."""
-    return number_text(low) if low == high else f"{number_text(low)}-{number_text(high)}"
-
-
 def check_between(what: str, least: float, most: float, *values: float) -> None:
     """Raise StudioError unless least <= each value <= most and the values do not fall."""
     if list(values) != sorted(values) or not all(least <= value <= most for value in values):
@@ -57,12 +51,6 @@ def check_between(what: str, least: float, most: float, *values: float) -> None:
             f"the {what} must lie between {number_text(least)} and {number_text(most)}{order}; "
             f"it is {' to '.join(map(number_text, values))}."
         )
-
-
-class Dataclass(Protocol):
-    """What the mixins below are mixed into."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
 class NoArgument(Counted):
@@ -77,10 +65,6 @@ class NoArgument(Counted):
             raise StudioError(f"it takes nothing after its name, and '{argument}' stands there.")
         return cls()
 
-    def to_text(self) -> str:
-        """Return the empty argument."""
-        return ""
-
 
 class OneNumber(Counted):
     """Text form of a view whose only field is a number; without an argument, its default."""
@@ -90,10 +74,6 @@ class OneNumber(Counted):
         """Read ``0.05``."""
         return cls(*([parse_number(argument)] if argument else []))
 
-    def to_text(self: Dataclass) -> str:
-        """Write ``0.05``."""
-        return number_text(*astuple(self))
-
 
 class OneRange(Counted):
     """Text form of a view whose only fields are the ends of a range; without an argument, its defaults."""
@@ -102,7 +82,3 @@ class OneRange(Counted):
     def from_text(cls, argument: str) -> Self:
         """Read ``0.8-1``, or ``0.9`` for both ends."""
         return cls(*(parse_range(argument) if argument else ()))
-
-    def to_text(self: Dataclass) -> str:
-        """Write ``0.8-1``."""
-        return range_text(*astuple(self))

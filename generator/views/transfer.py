@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from foundation.errors import StudioError
 from generator.views.shown import Shown
-from generator.views.text import check_between, number_text, parse_number, parse_whole
+from generator.views.text import check_between, parse_number, parse_whole
 from generator.views.windows import integers
 
 
@@ -74,10 +74,6 @@ class DiverseInput:
     def from_text(cls, argument: str) -> Self:
         """Read ``0.7`` or ``0.7:1.1``; nothing means the defaults."""
         return cls(*(parse_number(part) for part in argument.split(":"))) if _parts(argument, 2) else cls()
-
-    def to_text(self) -> str:
-        """Write ``0.7:1.1``."""
-        return f"{number_text(self.p)}:{number_text(self.rate)}"
 
     def shown(self, seen: Shown, /) -> Shown:
         """Return the padded canvas, for 10 passes."""
@@ -134,10 +130,6 @@ class TranslationInvariance:
         """Read ``7``; nothing means the default."""
         return cls(parse_whole(argument)) if argument else cls()
 
-    def to_text(self) -> str:
-        """Write ``7``."""
-        return str(self.radius)
-
     def shown(self, seen: Shown, /) -> Shown:
         """Return a convolution, of the gradient alone."""
         return seen.convolved(self.radius / 2)
@@ -165,10 +157,6 @@ class ScaleCopies:
     def from_text(cls, argument: str) -> Self:
         """Read ``5``; nothing means the default."""
         return cls(parse_whole(argument)) if argument else cls()
-
-    def to_text(self) -> str:
-        """Write ``5``."""
-        return str(self.copies)
 
     def shown(self, seen: Shown, /) -> Shown:
         """Return all copies."""

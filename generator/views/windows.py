@@ -114,10 +114,6 @@ class RandomWindow(Counted):
             raise StudioError(f"'{mode.strip()}' is no kind of window; write wrap, or nothing to stay inside.")
         return cls(parse_whole(pixels), bool(mode))
 
-    def to_text(self) -> str:
-        """Write ``224`` or ``224:wrap``."""
-        return f"{self.pixels}:wrap" if self.wrap else str(self.pixels)
-
     def shown(self, seen: Shown, /) -> Shown:
         """Return windows."""
         return seen.cut((min(self.pixels, seen.size[0]), min(self.pixels, seen.size[1])))
@@ -168,7 +164,3 @@ class Shift(Counted):
         if mode.strip() not in ("", "pad"):
             raise StudioError(f"'{mode.strip()}' is no way to shift; write pad, or nothing to go round the edge.")
         return cls(parse_whole(pixels), bool(mode))
-
-    def to_text(self) -> str:
-        """Write ``8`` or ``8:pad``."""
-        return f"{self.max_pixels}:pad" if self.pad else str(self.max_pixels)

@@ -72,14 +72,6 @@ class Published:
         return defence.probed()
 
 
-def find_published(name: str) -> Published:
-    """The classifier called `name`. StudioError: there is none, or its library is missing."""
-    kind, _, rest = name.partition(":")
-    if kind not in LIBRARIES:
-        raise StudioError(f"'{name[:80]}' is no published classifier: it is one of {', '.join(LIBRARIES)}, and a name.")
-    return LIBRARIES[kind](rest)
-
-
 def _refuse_download(name: str, error: Exception) -> StudioError:
     return StudioError(
         f"The weights of '{name}' are not here and could not be downloaded ({error}). With a network, run this again; "

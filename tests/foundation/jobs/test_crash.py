@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import foundation.jobs
-from foundation.jobs import JobRequest, JobService, JobStatus
+from foundation.jobs import JobRequest, JobService, JobSnapshot, JobStatus
 from tests.forking import Forking
 
 pytestmark = pytest.mark.slow
@@ -71,6 +71,11 @@ def integrity(tmp_path: Path) -> str:
         return str(connection.execute("PRAGMA integrity_check").fetchone()[0])
 
 
+def same(job: JobSnapshot) -> JobRequest:
+    """What asks once more for what a job was to do."""
+    return JobRequest(job.kind, job.params, job.device, job.owner, job.title)
+
+
 class Restart:
     """The next service, and the order in which its jobs ran."""
 
@@ -123,7 +128,7 @@ def test_killed_in_the_middle_of_a_job(killed, tmp_path):
         assert cut.done == 3 and cut.curves["loss"][-1] == (3, 1.0 / 3)
         assert "run it again" in cut.error and cut.eta_s is None
         assert (Path(cut.folder) / "partial.txt").read_text() == "3"
-        new = again.service.resubmit(job, "anna")
+        new = again.service.submit(same(cut))
         assert again.service.wait(new, PATIENCE).result == {"name": "first"}
         assert again.service.snapshot(job).status is JobStatus.INTERRUPTED
 
@@ -186,7 +191,7 @@ def test_killed_while_a_long_job_pauses_for_a_short_one(killed, tmp_path):
         assert again.statuses() == {"long": JobStatus.INTERRUPTED, "short": JobStatus.INTERRUPTED}
         for cut in again.service.list():
             assert (Path(cut.folder) / "partial.txt").read_text() == cut.params["name"] and not cut.paused
-            new = again.service.resubmit(cut.id, "anna")
+            new = again.service.submit(same(cut))
             assert again.service.wait(new, PATIENCE).status is JobStatus.DONE
 
 

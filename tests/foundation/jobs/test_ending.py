@@ -119,7 +119,7 @@ def test_only_the_owner_may_touch_a_job(start):
     service = start(puppet)
     annas, berts = service.submit(request("a", "anna")), service.submit(request("b", "bert"))
     puppet.wait_step()
-    for action in (service.stop, service.discard, service.remove, service.resubmit):
+    for action in (service.stop, service.discard, service.remove):
         with pytest.raises(NotYourJobError, match="somebody else"):
             action(annas, "bert")
     service.stop(berts, "bert")
@@ -135,8 +135,6 @@ def test_removing_is_for_finished_jobs(start, tmp_path):
     puppet.wait_step()
     with pytest.raises(JobError, match="not ended"):
         service.remove(job, "anna")
-    with pytest.raises(JobError, match="not ended"):
-        service.resubmit(job, "anna")
     puppet.step()
     finish(service, job)
     service.remove(job, "anna")
@@ -144,15 +142,6 @@ def test_removing_is_for_finished_jobs(start, tmp_path):
     service.close()
     with pytest.raises(UnknownJobError):
         start(puppet).snapshot(job)
-
-
-def test_a_finished_job_can_be_run_again(start):
-    service = start(lambda context: {"name": context.params["name"]})
-    first = service.submit(request("again"))
-    finish(service, first)
-    second = service.resubmit(first, "anna")
-    done = finish(service, second)
-    assert second != first and done.result == {"name": "again"} and done.title == "job again"
 
 
 # ---------------------------------------------------------------------- ending and starting again

@@ -4,8 +4,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from generator.recipes.prompts import Prompt, write_prompts
+from generator.recipes.prompts import Prompt
 from generator.recipes.recipe import Recipe
+from tests.generator.recipes.written import write_prompts
 
 names = st.text(min_size=1, max_size=8).map(str.strip).filter(bool)
 

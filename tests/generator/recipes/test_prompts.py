@@ -4,9 +4,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from generator.recipes.prompts import MOST_PARTS, Prompt, PromptError, is_drawable, parse_prompts, write_prompts
+from generator.recipes.prompts import MOST_PARTS, Prompt, PromptError, is_drawable, parse_prompts
 from generator.recipes.recipe import Recipe
 from tests.examples import examples
+from tests.generator.recipes.written import write_prompts
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ from generator.priors.operators import parse_resolutions
 from generator.recipes.guides import Guides, read_guides
 from generator.recipes.recipe import Recipe
 from generator.units.unit import parse_unit
-from generator.views.registry import VIEWS, format_views, parse_views
+from generator.views.registry import VIEWS, parse_views
 from generator.views.text import number_text
+from tests.generator.views.written import written
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 FIELDS = st.sampled_from(sorted(Recipe.model_fields))
@@ -67,7 +68,7 @@ def test_any_views_are_read_and_written_or_refused_in_words(text: str) -> None:
     except StudioError as error:
         assert str(error)
     else:
-        assert parse_views(format_views(views)) == views
+        assert parse_views(written(views)) == views
 
 
 @QUICK

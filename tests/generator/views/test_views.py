@@ -25,10 +25,10 @@ from generator.views.registry import (
     Roll,
     Shift,
     UniformNoise,
-    format_views,
     parse_views,
 )
 from generator.views.transfer import DiverseInput, ScaleCopies, TranslationInvariance
+from tests.generator.views.written import written
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -68,7 +68,7 @@ class TestEveryView:
 
     def test_text_form_is_read_back(self, name: str) -> None:
         view = Compose((VIEWS[name](),))
-        assert parse_views(format_views(view)) == view
+        assert parse_views(written(view)) == view
         assert parse_views(name) == view  # the bare name means the defaults
 
     def test_refuses_nonsense_and_says_where(self, name: str) -> None:
@@ -280,7 +280,7 @@ class TestJpeg:
 class TestText:
     def test_reads_a_chain_in_order(self) -> None:
         assert parse_views("window:224 | uniform:0.2").views == (RandomWindow(224), UniformNoise(0.2))
-        assert format_views(Compose((RandomWindow(96, wrap=True), Roll()))) == "window:96:wrap | roll"
+        assert written(Compose((RandomWindow(96, wrap=True), Roll()))) == "window:96:wrap | roll"
         text = " crop:0.8-1.0|noise:0.05 | flip:0.5 | jpeg:60-95 | shift:4:pad| jpeg:75:420 "
         views = parse_views(text)
         assert views.views == (
@@ -291,11 +291,11 @@ class TestText:
             Shift(4, pad=True),
             Jpeg(75, 75, subsample=True),
         )
-        assert format_views(views) == "crop:0.8-1 | noise:0.05 | flip:0.5 | jpeg:60-95 | shift:4:pad | jpeg:75:420"
+        assert written(views) == "crop:0.8-1 | noise:0.05 | flip:0.5 | jpeg:60-95 | shift:4:pad | jpeg:75:420"
 
     def test_nothing_means_no_change(self) -> None:
         assert parse_views("  ") == Compose()
-        assert format_views(Compose()) == ""
+        assert written(Compose()) == ""
         assert torch.equal(Compose()(pictures(), rng()), pictures())
         assert parse_views("identity").views == (Identity(),)
 
@@ -350,7 +350,7 @@ class TestText:
     )
     def test_any_chain_survives_being_written_and_read(self, views: list[GaussianNoise]) -> None:
         chain = Compose(tuple(views))
-        assert parse_views(format_views(chain)) == chain
+        assert parse_views(written(chain)) == chain
 
 
 def test_a_crop_of_a_large_batch_is_fast() -> None:

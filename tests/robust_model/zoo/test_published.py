@@ -24,7 +24,7 @@ from generator.classes.labels import imagenet
 from generator.encoders import hub
 from robust_model.weights.checkpoint import file_digest
 from robust_model.zoo.catalogue import open_catalogue
-from robust_model.zoo.published import find_published
+from robust_model.zoo.published import LIBRARIES, Published
 from robust_model.zoo.subjects import load_subject
 from tests.generator.encoders.server import Site, serving
 from tests.generator.encoders.tiny import Recorder
@@ -53,6 +53,11 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         yield served
 
 
+def published(name: str) -> Published:
+    library, _, rest = name.partition(":")
+    return LIBRARIES[library](rest)
+
+
 def describe(name: str) -> ModelInfo:
     return open_catalogue(strangers=True).find(name)
 
@@ -68,14 +73,14 @@ def test_what_is_known_without_weights(checkpoints: Path) -> None:
     assert "1,000 classes, sees 224 x 224" in known.description and known.revision == ""
     known = describe(TIMM)
     assert not known.ready and known.class_names == imagenet().labels and known.revision == ""
-    larger = find_published("timm:convnext_tiny.fb_in22k").config.class_names
+    larger = published("timm:convnext_tiny.fb_in22k").config.class_names
     assert len(larger) == 21841 and not set(larger) <= {f"class {number}" for number in range(len(larger))}
 
 
 @pytest.mark.parametrize("name", ["timm:clip_vitb32", "timm:vit_base_patch16_dinov3", "timm:hf-hub:some/body", "timm:"])
 def test_networks_that_are_no_classifiers(name: str) -> None:
     with pytest.raises(StudioError, match="timm has no pretrained classifier"):
-        find_published(name)
+        published(name)
 
 
 def test_timm_loads_what_lies_here(checkpoints: Path) -> None:
@@ -130,13 +135,13 @@ def test_torchvisions_weights_are_checked_and_a_stop_keeps_them(
     weights = models.get_model_weights("squeezenet1_1").DEFAULT
     monkeypatch.setattr(type(weights.value), "__getattribute__", _with_url(site.address + place))
     with pytest.raises(DownloadStopped):
-        find_published(SQUEEZENET).fetch(Recorder(stop_after=0))
-    find_published(SQUEEZENET).fetch(None)
+        published(SQUEEZENET).fetch(Recorder(stop_after=0))
+    published(SQUEEZENET).fetch(None)
     assert (checkpoints / place[1:]).read_bytes() == content
     site.files[place] = b"other"
     (checkpoints / place[1:]).unlink()
     with pytest.raises(StudioError, match=r"torchvision:squeezenet1_1.*damaged"):
-        find_published(SQUEEZENET).fetch(None)
+        published(SQUEEZENET).fetch(None)
     assert not (checkpoints / place[1:]).exists()
 
 
