@@ -238,3 +238,8 @@ class Sparing(logging.Filter):
         if self._count == self._most:
             record.msg, record.args = f"{record.getMessage()} (more like this in the next seconds is left out)", None
         return self._count <= self._most
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether a record says more than that a request was cut off with the server: uvicorn adds a trace to that."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))

@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from app.web.connections import Connections, Sparing, protocol_for
+from app.web.connections import Connections, Sparing, is_news, protocol_for
 from foundation.errors import StudioError
 from foundation.limits import Limits
 
@@ -125,6 +125,7 @@ class Listener:
         self._server = _Server(config, self.connections, self._started.set)
         self._thread = threading.Thread(target=self._run, name="web server", daemon=True)
         for name in ("uvicorn.error", "asyncio"):
+            logging.getLogger(name).addFilter(is_news)
             logging.getLogger(name).addFilter(Sparing(limits.log_lines))
 
     @property

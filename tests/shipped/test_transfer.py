@@ -68,6 +68,11 @@ def clip(labels: tuple[str, ...]) -> Ask:
     return ask
 
 
+def size(path: Path) -> tuple[int, int]:
+    with Image.open(path) as picture:
+        return picture.size
+
+
 def recompressed(picture: Image.Image) -> Image.Image:
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=75)
@@ -113,7 +118,7 @@ def test_the_table_is_what_the_files_say(report: tuple[Path, dict[str, Any]]) ->
     seen = set()
     for row in found["rows"]:
         photo, attacked = files[row["attack"]]
-        assert Image.open(photo).size == Image.open(attacked).size == (150, 100)
+        assert size(photo) == size(attacked) == (150, 100)
         answers = [answer(row["victim"], photo, "saved"), answer(row["victim"], attacked, row["survival"])]
         near = 0.2 if row["victim"] == RANDOM else 0.02
         for said, ours in zip((row["before"], row["after"]), answers, strict=True):

@@ -1,9 +1,13 @@
 """Connections, sessions and tokens: nobody is kept out by somebody else's many, and nobody gets in without a token."""
 
+import asyncio
 import dataclasses
 import resource
+import socket
+import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -123,6 +127,26 @@ def test_nonsense_does_not_fill_the_log() -> None:
     assert len(kept) == 3
     assert "left out" in kept[-1].getMessage()
     assert sparing.filter(logging.makeLogRecord({"msg": "later", "created": 200.0}))
+
+
+@pytest.mark.slow
+def test_an_answer_that_is_cut_off_at_the_end_leaves_no_trace(caplog: pytest.LogCaptureFixture) -> None:
+    """S15: however busy the machine is, the server's end is no fault that a log tells of."""
+    asked = threading.Event()
+
+    async def never_answers(scope: Any, _receive: Any, _send: Any) -> None:
+        if scope["type"] == "http":
+            asked.set()
+            await asyncio.sleep(3600)
+
+    listener = listening.Listener(never_answers, listening.open_socket("127.0.0.1", 0), Limits())
+    listener.start()
+    with socket.create_connection(("127.0.0.1", listener.port)) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert asked.wait(30)
+        listener.close()
+    assert "graceful shutdown exceeded" in caplog.text  # it was cut off
+    assert "Exception in ASGI application" not in caplog.text and "Traceback" not in caplog.text
 
 
 @pytest.mark.slow
