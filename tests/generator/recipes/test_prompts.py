@@ -168,6 +168,7 @@ def _plain(character: str) -> bool:
 @settings(max_examples=examples(400), deadline=None)
 @given(st.lists(st.builds(Prompt, texts | tricky, weights | st.just(1.0)), min_size=1, max_size=5))
 @example([Prompt('"'.join("ab"), 1.0), Prompt('"x"', 2.0), Prompt("AND", 1.0), Prompt("x AND AND", -1.0)])
+@example([Prompt("|AND", 1.0), Prompt("x|AND y", 1.0), Prompt("AND|x", 1.0)])
 @example([Prompt("a\\", 0.5), Prompt("x:1.5", 1.0), Prompt("::x", 1.0), Prompt(":1", 0.001)])
 def test_writing_and_reading_gives_the_same_prompts(prompts: list[Prompt]) -> None:
     line = write_prompts(prompts)

@@ -16,7 +16,7 @@ def write_prompts(prompts: Sequence[Prompt], default: float = 1.0) -> str:
 
 def _escaped(text: str) -> str:
     text = re.sub(r"[\\|:]", r"\\\g<0>", text)
-    text = re.sub(r"(?<!\S)AND(?!\S)", r"\\AND", text)
+    text = re.sub(r"(?<![^\s|])AND(?!\S)", r"\\AND", text)  # also behind a bar, whatever stands before that
     return "\\" + text if text.startswith('"') else text
 
 

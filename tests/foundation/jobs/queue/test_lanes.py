@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from foundation.jobs import Cost, Limits
@@ -12,6 +12,7 @@ from foundation.jobs.queue.forecast import Ahead, Expected, forecast
 from foundation.jobs.queue.lanes import OVERDUE, Lanes, lane_of
 from foundation.jobs.queue.turns import Turns
 from foundation.jobs.store.model import RECORD_VERSION, JobRecord
+from tests.examples import examples
 
 LIMITS = Limits(short_seconds=60.0, pause_seconds=120.0, job_bytes=1000)
 
@@ -153,7 +154,7 @@ ARRIVALS = st.lists(st.tuples(st.integers(0, 300), LENGTHS, st.sampled_from(["an
 
 
 @given(ARRIVALS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_short_jobs_wait_for_a_long_one_at_most_a_step_until_it_has_waited_its_share(drawn) -> None:
     """Of every second in which a long job computes while a short one waits, the short ones had one before."""
     arrivals = [(float(at), item(length, owner)) for at, length, owner in drawn]
@@ -190,22 +191,26 @@ def test_a_stream_of_short_jobs_leaves_a_long_one_half_the_device() -> None:
 
 
 @given(ARRIVALS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_what_is_expected_is_what_happens_if_no_more_come(drawn) -> None:
     items = [item(length, owner) for _, length, owner in drawn]
-    limits = dataclasses.replace(LIMITS, pause_seconds=119.5)  # which no sum of lengths is, rounded or not
-    lanes = queue(*items, limits=limits)
+    slip = 2.0 * len(items)  # a game in whole seconds
+    lanes = queue(*items)
     ahead = {
         lane: [Ahead(one.record.id, one.cost.seconds) for one in lanes if lanes.lane(one) == lane]
         for lane in ("short", "long")
     }
-    told = forecast(ahead, started={}, computing=None, debt=0.0, owed=False, pause_seconds=limits.pause_seconds)
-    played = play([(0.0, one) for one in items], 10_000, limits)
+    told, *others = (
+        forecast(ahead, started={}, computing=None, debt=0.0, owed=False, pause_seconds=LIMITS.pause_seconds + off)
+        for off in (0.0, -slip, slip)
+    )
+    assume(others == [told, told])  # else a second more or less decides whose turn it is
+    played = play([(0.0, one) for one in items], 10_000, LIMITS)
     for one in items:
         mine = [at for at, job in played.seconds if job is one]
         expected = told[one.record.id]
-        assert expected.start == pytest.approx(mine[0], abs=2.0 * len(items))
-        assert expected.end == pytest.approx(mine[-1] + 1, abs=2.0 * len(items))
+        assert expected.start == pytest.approx(mine[0], abs=slip)
+        assert expected.end == pytest.approx(mine[-1] + 1, abs=slip)
 
 
 def test_of_what_comes_after_a_job_of_unknown_length_nothing_is_expected() -> None:
