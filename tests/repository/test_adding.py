@@ -323,6 +323,7 @@ class Doubled(DirectPrior):
         return torch.zeros(self.batch, 3, *layer_shape(self.resolutions[index], self.size))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [LayeredPrior, Doubled])
 def test_a_prior_form(kind: type[DirectPrior], photo: Path) -> None:
     """Layers, or leaves that are none: any update rule moves them."""

@@ -296,6 +296,7 @@ def test_a_robust_attack_by_the_command_line(tmp_path: Path, monkeypatch: pytest
         read_report(Path("report.json"))
 
 
+@pytest.mark.slow
 def test_a_crossmax(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In an analysis by the command line, by its title, and as the model's own answer."""
     monkeypatch.chdir(tmp_path)

@@ -94,6 +94,7 @@ def test_an_evaluation(program: Program) -> None:
     assert program.post("/evaluate", {**order, "model": "tiny-clip"}).status == 422
 
 
+@pytest.mark.slow
 def test_waiting_ends_with_the_time_and_with_the_job(program: Program, site: Site) -> None:
     hold = Hold(site.data)
     hold.start()

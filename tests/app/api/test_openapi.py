@@ -134,6 +134,7 @@ def test_whatever_is_ordered_is_answered_in_words(site: Site, description: Any, 
     as_described(ordered(program, address, body or b"-"), description, "POST", path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ORDERS)
 @MANY
 @given(data=st.data())

@@ -100,6 +100,7 @@ def test_answers_are_there_one_by_one(data, endpoint, digest, tmp_path, monkeypa
     assert read_descriptions(tmp_path / "out").complete
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("behaviour", "words"),
     [
@@ -179,6 +180,7 @@ def test_a_job_that_was_stopped_while_it_attacked_asks_nobody(data, endpoint, di
     assert endpoint.seen == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "behaviour", [echo, echo_error, answer(KEY), status(500, KEY.encode())], ids=["echo", "error", "answer", "500"]
 )

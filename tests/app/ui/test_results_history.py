@@ -262,6 +262,7 @@ def test_what_is_too_large_is_refused(tmp_path: Path, limits: Limits, said: str)
     assert list(tmp_path.glob("exports/*")) == []
 
 
+@pytest.mark.slow
 def test_all_results_are_there_page_by_page_and_nobody_elses(tmp_path: Path) -> None:
     """Beyond what was once the end of the list: by 24, newest first, down to the oldest; a search looks at all."""
     handlers = {"image": lambda context: {"images": []}}

@@ -73,6 +73,7 @@ def test_half_a_request_is_not_waited_for(start: Callable[..., Site]) -> None:
     assert [path for path in (site.data.parent / "cache").rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.slow
 def test_dripping_headers_get_no_more_time(start: Callable[..., Site]) -> None:
     """S12: a byte now and then does not prolong the time for a request."""
     site = start(dataclasses.replace(Limits(), header_seconds=0.6))

@@ -79,6 +79,7 @@ def fill(path: str) -> str:
     return parts
 
 
+@pytest.mark.slow
 def test_every_route_of_the_framework_is_on_the_list_or_not_there(site: Site) -> None:
     """S2: what the page does not use answers 404, /pwa_icon/999999 first of all."""
     from app.server import FastAPI, gr

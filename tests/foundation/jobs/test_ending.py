@@ -193,6 +193,7 @@ def test_a_job_that_completes_while_the_service_closes_is_done(start):
 
 @pytest.mark.parametrize("discard", [False, True])
 def test_a_handler_that_does_not_listen_is_given_up_and_changes_nothing_later(start, discard):
+    others = {*threading.enumerate()}  # of whatever else this process serves
     puppet = Puppet()
     service = start(puppet)
     job = service.submit(request())
@@ -204,9 +205,10 @@ def test_a_handler_that_does_not_listen_is_given_up_and_changes_nothing_later(st
     settled = JobStatus.DISCARDED if discard else JobStatus.INTERRUPTED
     assert service.snapshot(job).status is settled and folder.exists() is not discard
     puppet.release()
-    for worker in threading.enumerate():
+    for worker in {*threading.enumerate()} - others:
         if worker.name.startswith("jobs on"):
             worker.join(PATIENCE)
+            assert not worker.is_alive()
     assert service.snapshot(job).status is settled and folder.exists() is not discard
     if not discard:
         assert on_disk(service, job)["status"] == "interrupted"

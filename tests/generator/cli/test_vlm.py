@@ -117,6 +117,7 @@ def echo_error(handler: Any, seen: Any) -> None:
     handler.send(400, json.dumps({"error": {"message": f"bad {seen.headers['authorization']}"}}).encode())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "behaviour",
     [

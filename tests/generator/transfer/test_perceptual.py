@@ -8,6 +8,7 @@ from generator.transfer.perceptual import distances, lpips, lpips_note, ssim
 from tests.generator.standins import rng
 
 
+@pytest.mark.slow
 def test_ssim_is_torchmetrics() -> None:
     from torchmetrics.functional.image import structural_similarity_index_measure as trusted
 

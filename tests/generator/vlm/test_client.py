@@ -176,6 +176,7 @@ def date_in(seconds: float) -> str:
     return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("header", "least"), [(lambda: "1", 1.0), (lambda: date_in(2), 0.9), (lambda: "soon", 0.0), (lambda: "-3", 0.0)]
 )

@@ -68,6 +68,7 @@ def imports_entry_points(source: str, path: Path) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_imports_lead_down() -> None:
     found = violations({"up": (leads_up, LIBRARY), "of entry points": (imports_entry_points, LIBRARY)})
     assert found == {"up": [], "of entry points": []}

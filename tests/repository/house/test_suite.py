@@ -85,6 +85,7 @@ def private_imports(source: str) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_no_private_name_is_imported() -> None:
     assert {path.name: found for path in TESTS if (found := private_imports(path.read_text("utf-8")))} == {}
 

@@ -186,6 +186,7 @@ def test_a_file_that_is_no_report_is_named(tmp_path: Path) -> None:
         assert str(path) in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", OLD, ids=lambda path: path.stem)
 def test_older_reports_are_read_and_shown(path: Path) -> None:
     report, plain = read_report(path), read_json(path)

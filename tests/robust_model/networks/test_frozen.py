@@ -40,6 +40,7 @@ def lived(chain: Chain) -> Chain:
     return chain.eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", CHAINS)
 def test_same_activations_and_gradients_at_every_depth(kind: str) -> None:
     chain = lived(CHAINS[kind]())

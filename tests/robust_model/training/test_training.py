@@ -136,6 +136,7 @@ def test_global_generator_is_untouched(tmp_path: Path) -> None:
     assert torch.equal(before, torch.get_rng_state())
 
 
+@pytest.mark.slow
 def test_it_learns(tmp_path: Path) -> None:
     run = Run(config(data="synthetic:264", epochs=3, learning_rate=0.1, ema=0.9, shift=0, flip=False), tmp_path)
     run.run()
@@ -229,6 +230,7 @@ def test_readouts_learn_on_the_head_of_a_backbone_run(tmp_path: Path) -> None:
     assert torch.equal(state["heads.2.linear.bias"], donor["average.heads.0.linear.bias"])
 
 
+@pytest.mark.slow
 def test_compiling_changes_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the compiler's first half, which needs no compiler of C++."""
     plain = nn.Module.compile
