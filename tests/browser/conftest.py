@@ -19,6 +19,7 @@ from tests.browser.actions import open_classes
 from tests.browser.holding import Hold
 
 sync_api = pytest.importorskip("playwright.sync_api")
+sync_api.expect.set_options(timeout=60_000)  # as for all else, however busy the machine is
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120

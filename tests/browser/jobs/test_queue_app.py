@@ -80,13 +80,12 @@ def test_the_title_of_the_tab_says_how_far_it_is(visit: "sync_api.Page", held: H
     icon = "document.querySelector('link[rel~=icon]')?.href ?? ''"
     assert visit.title() == PLAIN
     visit.click("#image-start")
-    visit.wait_for_function("/^\\d+ % · CrossMax Studio$/.test(document.title)")
-    assert visit.title() == f"15 % · {PLAIN}"  # the sixth of forty steps
-    assert visit.evaluate(icon).startswith("data:image/png")
+    visit.wait_for_function(f"document.title === '15 % · {PLAIN}'")  # the sixth of forty steps, where it is held
+    visit.wait_for_function(f"({icon}).startsWith('data:image/png')")
     held.release()
     wait_for_state(visit, "done")
     visit.wait_for_function(f"document.title === '{PLAIN}'")
-    assert visit.evaluate(icon).endswith("/favicon.ico")
+    visit.wait_for_function(f"({icon}).endsWith('/favicon.ico')")
 
 
 def test_jobs_of_all_tabs_are_listed_moved_and_cancelled(visit: "sync_api.Page", held: Hold, tmp_path: Path) -> None:
