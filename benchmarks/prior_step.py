@@ -122,7 +122,9 @@ def main() -> None:
     reference = resolution_operator(resolutions, size, device=options.device).kernel(noise)
     for tolerance in (0.0, *options.tolerances):
         name = f"image space, tolerance {tolerance:g}" if tolerance else "image space, exact"
-        kernel = resolution_operator(resolutions, size, tolerance=tolerance, device=options.device).kernel
+        kernel = resolution_operator(
+            resolutions, size, tolerance=tolerance, device=options.device, mirrored=True
+        ).kernel
         facts[name] = {
             "form": type(kernel).__name__,
             "terms": kernel.terms,

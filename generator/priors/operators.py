@@ -25,6 +25,7 @@ from torch import Tensor
 
 from foundation.errors import StudioError
 from generator.priors.kernels import GramStack, Kernel, KroneckerKernel, exact_matrices, truncated_matrices
+from generator.priors.mirrored import MirrorKernel
 
 Size = tuple[int, int]
 
@@ -164,6 +165,8 @@ class ResolutionOperator:
         wrap: whether layers go on periodically beyond the edges of the canvas, so that it tiles.
         own_pixels: whether the layer of the canvas's own pixels, if there is one, is added as it is, and not
             multiplied by the identity: the same up to rounding, for a fraction of the work.
+        mirrored: whether Kronecker products are computed by even and odd halves (see `generator.priors.mirrored`):
+            the same up to rounding, for half the work.
 
     Raises StudioError if these do not fit together.
     """
@@ -178,6 +181,7 @@ class ResolutionOperator:
         device: torch.device,
         wrap: bool = False,
         own_pixels: bool = False,
+        mirrored: bool = False,
     ) -> None:
         if not resolutions or list(resolutions) != sorted(set(resolutions)):
             raise StudioError("Give the resolutions in ascending order, each once, and at least one.")
@@ -190,7 +194,7 @@ class ResolutionOperator:
         if not 0 <= tolerance < 1:
             raise StudioError(f"The tolerance is a relative error from 0 (exact) to below 1, not {tolerance}.")
         self.resolutions, self.size, self.weights, self.tolerance = resolutions, size, weights, tolerance
-        self.dtype, self.device, self.wrap = dtype, device, wrap
+        self.dtype, self.device, self.wrap, self.mirrored = dtype, device, wrap, mirrored
         self.shapes: tuple[Size, ...] = tuple(layer_shape(r, size) for r in resolutions)
         self._own = weights[-1] if own_pixels and self.shapes[-1] == size else None
 
@@ -222,21 +226,27 @@ class ResolutionOperator:
     def kernel(self) -> Kernel:
         """K within the tolerance, in the form that takes fewest multiplications.
 
-        Per channel, the way through the layers takes 2 sum_r rh W (H + rw), a Kronecker product H W (H + W).
+        Per channel, the way through the layers takes 2 sum_r rh W (H + rw), a Kronecker product H W (H + W), or half
+        of that by halves.
         Where one costs more than all layers (a large photo, few cells), no H x H or W x W matrix is made.
         """
         height, width = self.size
         by_layers = 2 * sum(rows * width * (height + columns) for rows, columns in self._multiplied)
-        affordable = by_layers // (height * width * (height + width))  # Kronecker products for the same price
+        one = height * width * (height + width) // (2 if self.mirrored else 1)
+        affordable = by_layers // one  # Kronecker products for the same price
         if self.tolerance and affordable > 3:  # fewer never come near a useful tolerance: spare the analysis
             truncated = truncated_matrices(*self._gram_stacks(), self.tolerance, affordable)
             if truncated is not None:
-                left, right, error = truncated
-                return KroneckerKernel.from_matrices(self._placed(left), self._placed(right), error)
+                return self._kronecker(*truncated)
         if affordable >= len({min(shape) for shape in self.shapes}):
-            left, right = exact_matrices(*self._gram_stacks())
-            return KroneckerKernel.from_matrices(self._placed(left), self._placed(right))
+            return self._kronecker(*exact_matrices(*self._gram_stacks()))
         return FactorKernel(self._groups, len(self.resolutions), own=self._own)
+
+    def _kronecker(self, left: Tensor, right: Tensor, error: float = 0.0) -> Kernel:
+        """sum_q L_q G R_q for float64 matrices L [Q, H, H] and R [Q, W, W] on the CPU."""
+        if self.mirrored and (halves := MirrorKernel.from_matrices(left, right, error)) is not None:
+            return halves.to(self.device, self.dtype)
+        return KroneckerKernel.from_matrices(self._placed(left), self._placed(right), error)
 
     @property
     def _multiplied(self) -> tuple[Size, ...]:
@@ -310,8 +320,9 @@ def _cached_operator(
     device: torch.device,
     wrap: bool,
     own_pixels: bool,
+    mirrored: bool,
 ) -> ResolutionOperator:
-    return ResolutionOperator(resolutions, size, weights, tolerance, dtype, device, wrap, own_pixels)
+    return ResolutionOperator(resolutions, size, weights, tolerance, dtype, device, wrap, own_pixels, mirrored)
 
 
 def resolution_operator(
@@ -324,9 +335,10 @@ def resolution_operator(
     device: torch.device | str = "cpu",
     wrap: bool = False,
     own_pixels: bool = False,
+    mirrored: bool = False,
 ) -> ResolutionOperator:
     """A `ResolutionOperator`, the last few of which are kept; every weight is 1 unless given."""
     chosen = tuple(resolutions)
     scales = (1.0,) * len(chosen) if weights is None else tuple(map(float, weights))
     place = torch.device(device)
-    return _cached_operator(chosen, tuple(size), scales, float(tolerance), dtype, place, wrap, own_pixels)
+    return _cached_operator(chosen, tuple(size), scales, float(tolerance), dtype, place, wrap, own_pixels, mirrored)

@@ -266,7 +266,7 @@ class ImageSpacePrior(LinearPrior):
     @classmethod
     def products(cls, layers: float, size: Size, tolerance: float, /) -> float:
         """Those of some Kronecker products, the more the less the tolerance is; at most half of the layers'."""
-        one = 3.0 * math.prod(size) * sum(size)
+        one = 1.5 * math.prod(size) * sum(size)  # by halves
         terms = math.ceil(1 - math.log10(tolerance)) * 2 if tolerance else math.inf
         return min(layers, terms * one)
 
@@ -380,6 +380,7 @@ def make_prior(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
     wrap: bool = False,
+    mirrored: bool = True,
 ) -> Prior:
     """A prior on a canvas of `size` (H, W).
 
@@ -394,6 +395,7 @@ def make_prior(
         start_resolution: the finest resolution that takes part in it.
         rng: the generator of the random start, needed if there is one.
         wrap: whether the canvas tiles (see `generator.priors.operators`).
+        mirrored: whether the image-space kernel is computed by even and odd halves, in half the time.
 
     Raises StudioError where these do not fit together.
     """
@@ -407,6 +409,13 @@ def make_prior(
             raise StudioError("A random start needs a random generator: pass a seeded torch.Generator as rng.")
         start = random_start(resolutions, size, batch=batch, std=start_std, up_to=start_resolution, rng=rng)
     operator = resolution_operator(
-        resolutions, size, weights=weights, tolerance=tolerance, dtype=dtype, device=device, wrap=wrap
+        resolutions,
+        size,
+        weights=weights,
+        tolerance=tolerance,
+        dtype=dtype,
+        device=device,
+        wrap=wrap,
+        mirrored=mirrored,
     )
     return PRIORS[form](operator, bound, batch=batch, start=start)

@@ -14,7 +14,7 @@ from generator.optimisers.registry import OPTIMISERS, rules_that
 from generator.priors.prior import PRIORS
 from generator.units.unit import SYNTAX
 
-RECIPE_VERSION = 5
+RECIPE_VERSION = 6
 """2 knows pictures of a text, 3 attacks by texts and pictures and on pixels; in 4 the pictures of a batch are those of
 their own seeds; in 5 attacks compute with faster forms of models, which round otherwise. What older recipes say
 means what it meant: see `Recipe.version`."""
@@ -89,7 +89,8 @@ class CommonFields(BaseModel):
             "Version of the recipe's format. In version 1 all models of a picture see the same views; before version 4 "
             "the pictures of a batch share the draws of their views, the first of several classes that differ in "
             "capitals alone is meant, and 16:9 is 16 with the weight 9; before version 5 attacks compute with models "
-            "as they were loaded, and not with their faster forms, which round otherwise."
+            "as they were loaded, and not with their faster forms, which round otherwise, and before version 6 the sum "
+            "of layers is moved by whole matrices, and not by even and odd halves, which round otherwise."
         ),
         json_schema_extra=FILLED_IN,
     )

@@ -18,6 +18,8 @@ from generator.recipes.recipe import Recipe
 
 ACCELERATED = 5
 """The version of recipes from which on attacks compute in faster ways, which round otherwise."""
+MIRRORED = 6
+"""The version from which on what descent does to a picture is computed by halves, which rounds otherwise."""
 START_RESOLUTION = 5
 """The finest resolution that takes part in the random start."""
 
@@ -92,6 +94,7 @@ def _layers(recipe: Recipe, resolutions: Sequence[int], bound: Bound, size: Size
         device=device,
         wrap=recipe.tile,
         own_pixels=recipe.task == "attack" and recipe.version >= ACCELERATED,
+        mirrored=recipe.version >= MIRRORED,
     )
     # The start is what the picture starts with, however much its layers count in a step.
     scales = dict(zip(resolutions, weights, strict=True))

@@ -86,7 +86,7 @@ def test_a_recipe_cannot_be_changed_in_place() -> None:
         ({"task": "attack", "norm": "l2"}, "eps must be above 0 with norm 'l2', not 0."),
         ({"step": 5}, "'step' is not a field of a recipe: did you mean 'steps'?"),
         ({"sampler": "x"}, "'sampler' is not a field of a recipe: it may come from another program."),
-        ({"version": 0}, "version of the recipe must be from 1 to 5, not '0'."),
+        ({"version": 0}, f"version of the recipe must be from 1 to {RECIPE_VERSION}, not '0'."),
         ({"steps": 0, "images": 0}, "steps must be at least 1 and at most 100000, not 0. images must be at"),
     ],
 )

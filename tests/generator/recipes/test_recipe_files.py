@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from foundation.images.files import METADATA_KEY, ImageError, save_png
-from generator.recipes.recipe import Recipe, RecipeError
+from generator.recipes.recipe import RECIPE_VERSION, Recipe, RecipeError
 from tests import corpus
 from tests.examples import examples
 from tests.generator.recipes.drawn import recipes
@@ -64,10 +64,13 @@ def test_digest_is_short_and_tells_recipes_apart() -> None:
         ('{"3": {"class_type": "KSampler"}}', "another kind"),
         ('{"sampler": "DDIM", "seed": 1}', "'sampler' is not a field"),
         ('{"self": 1, "steps": 1}', "'self' is not a field"),
-        ('{"version": 6, "task": "video", "fps": 3}', "version 6 of the recipe is newer than this program"),
-        ('{"version": 0, "steps": 3}', "version of the recipe must be from 1 to 5"),
-        ('{"version": "new"}', "version of the recipe must be from 1 to 5"),
-        ('{"version": true}', "version of the recipe must be from 1 to 5"),
+        (
+            f'{{"version": {RECIPE_VERSION + 1}, "task": "video", "fps": 3}}',
+            f"version {RECIPE_VERSION + 1} of the recipe is newer than this program",
+        ),
+        ('{"version": 0, "steps": 3}', f"version of the recipe must be from 1 to {RECIPE_VERSION}"),
+        ('{"version": "new"}', f"version of the recipe must be from 1 to {RECIPE_VERSION}"),
+        ('{"version": true}', f"version of the recipe must be from 1 to {RECIPE_VERSION}"),
         ('{"version": 1, "steps": 0}', "steps must be"),
         ('{"version": 1, "learning_rate": NaN}', "learning_rate must be a finite number"),
         ('{"version": 1, "learning_rate": 1e999}', "learning_rate must be a finite number"),

@@ -102,14 +102,14 @@ def test_batches_of_before_are_made_as_they_were() -> None:
     _, old = run(TEXT, images=2, version=3)
     _, new = run(TEXT, images=2)
     _, one = run(TEXT, version=3)
-    assert torch.equal(one[-1], run(TEXT)[1][-1])
+    assert torch.equal(one[-1], run(TEXT, version=5)[1][-1])  # version 6 rounds otherwise
     assert not torch.allclose(old[-1][1], new[-1][1], atol=1e-3)
 
 
 def test_together_is_what_it_was_before_pictures_were_made_apart() -> None:
     """Bit for bit; a single one is the same either way."""
     _, old = run(TEXT, images=3, version=3)
-    _, new = run(TEXT, images=3, together=True)
+    _, new = run(TEXT, images=3, together=True, version=5)  # version 6 rounds otherwise
     assert all(torch.equal(one, other) for one, other in zip(old, new, strict=True))
     assert torch.equal(run(TEXT, together=True)[1][-1], run(TEXT)[1][-1])
     with pytest.raises(RecipeError, match="redraw needs pictures of seeds of their own"):
