@@ -1,12 +1,13 @@
 """What is checked before a release and takes too long for every day; prints one summary, and ends well if all holds.
 
-    python scripts/prerelease.py [--times 20] [--minutes 10] [--skip audit]
+    python scripts/prerelease.py [--times 20] [--minutes 10] [--users 30] [--skip audit]
 
 - audit: known vulnerabilities of all pinned packages, by pip-audit (installed for this run alone). What could not be
   looked up, for want of a network, counts as not done, never as clean.
 - properties: the property tests (hypothesis) with so many times the usual examples, and every command as a program of
   its own among the tests of odd paths.
 - hostile: the hostile client against a running server, for so many minutes.
+- load: so many people at one server for five minutes, each of whom must be served in turn.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from foundation.errors import StudioError  # noqa: E402
 from foundation.files.text_files import read_text  # noqa: E402
 
 PIP_AUDIT = "pip-audit==2.10.1"
-HOSTILE = "benchmarks.hostile"
+HOSTILE, LOAD = "benchmarks.hostile", "benchmarks.load"
 GOOD, BAD, NOT_DONE = "good", "BAD", "NOT DONE"
 
 
@@ -85,10 +86,19 @@ def properties(times: int) -> Verdict:
 
 def hostile(minutes: float) -> Verdict:
     """Let the hostile client loose on a server of its own."""
-    if importlib.util.find_spec(HOSTILE) is None:
-        return Verdict(NOT_DONE, f"there is no {HOSTILE}")
-    code = _run([sys.executable, "-m", HOSTILE, "--minutes", str(minutes)])
-    return Verdict(BAD if code else GOOD, f"{minutes:g} minutes")
+    return _measure(HOSTILE, f"{minutes:g} minutes", "--minutes", str(minutes))
+
+
+def load(users: int) -> Verdict:
+    """Let so many people use a server of its own."""
+    return _measure(LOAD, f"{users} users", "--users", str(users))
+
+
+def _measure(program: str, what: str, *options: str) -> Verdict:
+    if importlib.util.find_spec(program) is None:
+        return Verdict(NOT_DONE, f"there is no {program}")
+    code = _run([sys.executable, "-m", program, *options])
+    return Verdict(BAD if code else GOOD, what)
 
 
 def _run(command: list[str], environment: dict[str, str] | None = None) -> int:
@@ -105,7 +115,8 @@ def main() -> int:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=20, help="more examples than usual (default: %(default)s)")
     parser.add_argument("--minutes", type=float, default=10, help="of the hostile client (default: %(default)s)")
-    names = ("audit", "properties", "hostile")
+    parser.add_argument("--users", type=int, default=30, help="of the load (default: %(default)s)")
+    names = ("audit", "properties", "hostile", "load")
     parser.add_argument("--skip", action="append", default=[], choices=names, help="leave a check out; may be repeated")
     options = parser.parse_args()
     if options.times < 1 or not 0 < options.minutes < 24 * 60:
@@ -114,6 +125,7 @@ def main() -> int:
         "audit": audit,
         "properties": lambda: properties(options.times),
         "hostile": lambda: hostile(options.minutes),
+        "load": lambda: load(options.users),
     }
     verdicts = {
         name: Verdict(NOT_DONE, "left out by --skip") if name in options.skip else check()
