@@ -12,7 +12,7 @@ refuses is a StudioError with its sentence.
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -35,7 +35,7 @@ class Job:
 
     Attributes:
         id: what it is asked for by.
-        kind: text, class, attack or evaluate.
+        kind: text, class, attack, grid or evaluate.
         status: queued, running, done, stopped, failed or interrupted.
         error: why it failed, and what to do.
         result: what came of it; None before it has ended.
@@ -55,6 +55,32 @@ class Job:
     def ended(self) -> bool:
         """Whether there will be no more of it."""
         return self.status in ENDED
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What an order would take, as far as it can be told before.
+
+    Attributes:
+        pictures, steps: how many pictures, and the steps of all together.
+        seconds: how long it computes, about; ``at_most``: it may well take less.
+        memory_bytes: what it needs at least.
+        disk_bytes: what its pictures take, at most about.
+        jobs_before: how many jobs have their turns before it.
+        starts_in, ends_in: seconds until it would start, and end, if no more jobs came.
+
+    What nobody can tell is None.
+    """
+
+    pictures: int
+    steps: int
+    seconds: float | None
+    at_most: bool
+    memory_bytes: int
+    disk_bytes: int | None
+    jobs_before: int
+    starts_in: float | None
+    ends_in: float | None
 
 
 class Studio:
@@ -208,9 +234,44 @@ class Studio:
         order = {"model": model, "data": data, "suites": list(suites), "count": count, "eps": eps}
         return self._submit("/evaluate", {**order, "images": labelled, "title": title})
 
+    def grid(
+        self,
+        x: tuple[str, str | Sequence[object]],
+        y: tuple[str, str | Sequence[object]],
+        *,
+        task: str = "class",
+        preset: str = "balanced",
+        title: str = "",
+        **fields: Any,
+    ) -> Job:
+        """Submit a picture for every pair of values of two fields of the recipe, as one job.
+
+        Args:
+            x, y: a field and its values, from left to right and from top to bottom: ("seed", "1..3").
+            task: "class" or "text".
+            fields: others of the recipe: models=["tiny-clip"], prompt="a frog"...
+
+        Its "sheet.png" has all pictures with their titles, its "grid.csv" the figures. What it would cost says
+        ``estimate("grids", grid_order(...))``.
+        """
+        return self._submit("/grids", grid_order(x, y, task=task, preset=preset, title=title, **fields))
+
+    def estimate(self, kind: str, order: Mapping[str, object]) -> Estimate:
+        """What an order would cost, and how long it would wait behind what is queued now; nothing is submitted.
+
+        Args:
+            kind: text, class, attack, grids or evaluate: it ends the address.
+            order: as its JSON is described.
+        """
+        told = self._json("POST", f"/estimate/{kind}", json=dict(order))
+        try:
+            return Estimate(**{one.name: told[one.name] for one in fields(Estimate)})
+        except (KeyError, TypeError) as error:
+            raise StudioError("The studio's answer is no estimate: it may be of another version.") from error
+
     def go_on(self, job: Job | str, *, suites: Sequence[str] = (), picture: int = 1, title: str = "") -> Job:
         """Submit what goes on from where a job ended: an evaluation, perhaps with more ``suites``; a text, from one
-        ``picture`` of it; an attack on a folder that was cut short.
+        ``picture`` of it; a grid, or an attack on a folder, that was cut short.
         """
         order = {"suites": list(suites), "picture": picture, "title": title}
         return self._submit(f"/jobs/{_id(job)}/continue", order)
@@ -311,6 +372,21 @@ class Studio:
         if answer.is_success:
             return answer
         raise StudioError(_refusal(answer))
+
+
+def grid_order(
+    x: tuple[str, str | Sequence[object]],
+    y: tuple[str, str | Sequence[object]],
+    *,
+    task: str = "class",
+    preset: str = "balanced",
+    title: str = "",
+    **fields: Any,
+) -> dict[str, object]:
+    """The order of a grid, as `Studio.grid` submits it."""
+    recipe = {"task": task, **fields}
+    axes = {name: {"field": field, "values": values} for name, (field, values) in (("x", x), ("y", y))}
+    return {"recipe": recipe, "preset": preset, "title": title, **axes}
 
 
 def _given(**fields: Mapping[str, object] | None) -> dict[str, object]:

@@ -6,6 +6,7 @@
 - `values` has what is asked and answered: pydantic checks it, and /api/v1/openapi.json describes it.
 - `routes` are the addresses, which `site` puts together; `owners` reads the header X-Owner, a secret that means the
   same as what a browser keeps for its page.
+- `grid_order` is a grid as it is asked for; `estimates` says what orders would cost, before they are submitted.
 - `orders` makes of what is asked the parameters of a job, as the page's tabs do; `files` finds those of a job by name;
   `uploads` takes pictures.
 - `health` is for whoever runs the server: /healthz, /readyz and /metrics.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from app.api.grid_order import GridOrder
 from app.api.values import (
     PICTURES,
     AttackOrder,
@@ -17,6 +18,8 @@ from app.api.values import (
 )
 from app.evaluation.order import EvaluationOrder, LabelledUpload
 from app.handlers.folders import goes_on
+from app.handlers.grids import KIND as GRID
+from app.handlers.grids import goes_on as grid_goes_on
 from app.records.params import (
     AttackedParams,
     AttackParams,
@@ -24,6 +27,7 @@ from app.records.params import (
     EvaluateParams,
     FolderOrder,
     FolderParams,
+    GridParams,
     ImageParams,
     TextParams,
 )
@@ -39,42 +43,60 @@ from app.visitors.visitor import visitor_address
 from foundation.catalogue.entry import ModelInfo
 from foundation.errors import StudioError
 from foundation.jobs.store.model import JobRequest, JobSnapshot
+from generator.grids.grid import cell_error
 from generator.recipes.recipe import Recipe
 
 
 @dataclass(frozen=True)
 class Orders:
-    """Submits jobs to the service of the page, for one owner.
+    """Makes of what one owner asks for what the service of the page is told, and submits it.
 
-    Every method returns the job's id, and raises StudioError for what cannot be done.
+    Every method raises StudioError for what cannot be done.
     """
 
     studio: Studio
     owner: str
 
-    def draw_class(self, order: ClassOrder) -> str:
-        """Submit a picture of a class, or of a unit."""
+    def draw_class(self, order: ClassOrder) -> JobRequest:
+        """A picture of a class, or of a unit."""
         recipe = order.recipe
-        infos = self._models(recipe.models)
-        _refuse_kind(infos, "encoder", "A model that reads texts knows no classes: choose a classifier.")
-        refuse_unknown(self.studio, recipe.models, recipe.classes)
+        self._judge(recipe)
         params = ImageParams.model_validate(_told(order))
-        return self._submit("image", params.to_json(), order.title or title_of_class(recipe))
+        return self._request("image", params.to_json(), order.title or title_of_class(recipe))
 
-    def draw_text(self, order: TextOrder) -> str:
-        """Submit a picture of a text."""
-        recipe = order.recipe
+    def draw_grid(self, order: GridOrder) -> JobRequest:
+        """A grid of pictures of a class or of a text: each of its cells is judged."""
+        told = {**_told(order), **self._pictures(order, order.recipe, PICTURES), "grid": order.axes()}
+        params = GridParams.asked(told)
+        grid = params.whole()
+        for cell in grid.cells:
+            try:
+                self._judge(cell.recipe)
+            except StudioError as error:
+                raise cell_error(cell.title, error) from error
+        return self._request(GRID, params.to_json(), order.title or grid.title)
+
+    def _judge(self, recipe: Recipe) -> None:
+        """Refuse a recipe of a class or of a text of which no picture can be made here. StudioError says why."""
         infos = self._models(recipe.models)
-        readers = [info for info in infos if info.kind == "encoder"]
-        if not readers:
-            raise StudioError("None of these models reads texts: choose a CLIP model.")
-        refuse_unknown_prompts(recipe, readers)
+        if recipe.task == "text":
+            readers = [info for info in infos if info.kind == "encoder"]
+            if not readers:
+                raise StudioError("None of these models reads texts: choose a CLIP model.")
+            refuse_unknown_prompts(recipe, readers)
+        else:
+            _refuse_kind(infos, "encoder", "A model that reads texts knows no classes: choose a classifier.")
         refuse_unknown(self.studio, recipe.models, recipe.classes)
-        params = TextParams.model_validate({**_told(order), **self._pictures(order, recipe, PICTURES)})
-        return self._submit("text", params.to_json(), order.title or title_of_text(recipe))
 
-    def attack(self, order: AttackOrder) -> str:
-        """Submit an attack on a photo, or on a folder of them."""
+    def draw_text(self, order: TextOrder) -> JobRequest:
+        """A picture of a text."""
+        recipe = order.recipe
+        self._judge(recipe)
+        params = TextParams.model_validate({**_told(order), **self._pictures(order, recipe, PICTURES)})
+        return self._request("text", params.to_json(), order.title or title_of_text(recipe))
+
+    def attack(self, order: AttackOrder) -> JobRequest:
+        """An attack on a photo, or on a folder of them."""
         recipe, wish = order.recipe, order.explore
         infos = self._models((*recipe.models, *(wish.victims if wish else ())))[: len(recipe.models)]
         if not recipe.leads_away:
@@ -99,7 +121,7 @@ class Orders:
             params = AttackParams.model_validate(told)
         else:
             params = FolderParams.model_validate({**told, "folder": folder})
-        return self._submit("attack", params.to_json(), title)
+        return self._request("attack", params.to_json(), title)
 
     def _folder(self, folder: FolderOrder, recipe: Recipe, pictures: Mapping[str, str]) -> FolderOrder:
         """The photos of an attack. StudioError for one that is not there."""
@@ -119,8 +141,8 @@ class Orders:
             _refuse_kind([info], "classifier", "Texts are compared by a model that reads texts: choose a CLIP model.")
         return wish
 
-    def evaluate(self, order: EvaluateOrder) -> str:
-        """Submit an evaluation of a model."""
+    def evaluate(self, order: EvaluateOrder) -> JobRequest:
+        """An evaluation of a model."""
         info = self._models((order.model,))[0]
         _refuse_kind([info], "encoder", "A model that reads texts is no classifier: evaluate one that knows classes.")
         wanted = EvaluationOrder(
@@ -133,10 +155,10 @@ class Orders:
             owner=self.owner,
         )
         params = self.studio.evaluations.params(wanted)
-        return self._submit("evaluate", params.to_json(), order.title or f"{info.title} on {order.data}")
+        return self._request("evaluate", params.to_json(), order.title or f"{info.title} on {order.data}")
 
-    def go_on(self, job: JobSnapshot, order: ContinueOrder) -> str:
-        """Submit what goes on from where a job of this owner ended, as the page's buttons do."""
+    def go_on(self, job: JobSnapshot, order: ContinueOrder) -> JobRequest:
+        """What goes on from where a job of this owner ended, as the page's buttons do."""
         if not job.status.finished:
             raise StudioError("This job has not ended yet: wait for it, or stop it, before going on from it.")
         if job.kind == "evaluate":
@@ -147,14 +169,14 @@ class Orders:
             params = self.studio.evaluations.continued(job.id, asked, order.suites).to_json()
         elif job.kind == "text" and has_pictures(job):
             params = continued(job, order.picture - 1, self.studio.uploads).params.to_json()
-        elif goes_on(job.params, job.result, Path(job.folder)):
+        elif goes_on(job.params, job.result, Path(job.folder)) or grid_goes_on(job.params, job.result):
             params = {**job.params, "continues": job.id}
         else:
             raise StudioError(
-                "There is nothing to go on from here: evaluations go on, texts that have a picture, and attacks on "
-                "folders that were cut short."
+                "There is nothing to go on from here: evaluations go on, texts that have a picture, and grids and "
+                "attacks on folders that were cut short."
             )
-        return self._submit(job.kind, params, order.title or job.title)
+        return self._request(job.kind, params, order.title or job.title)
 
     def _models(self, names: Sequence[str]) -> list[ModelInfo]:
         """What is known of models. StudioError for one that is in no list, or cannot be used."""
@@ -172,8 +194,12 @@ class Orders:
             self.studio.uploads.find(digest, self.owner)
         return found
 
-    def _submit(self, kind: str, params: Mapping[str, JsonValue], title: str) -> str:
-        request = JobRequest(
+    def submit(self, request: JobRequest) -> str:
+        """Submit what one of the methods above made; the job's id."""
+        return self.studio.jobs.submit(request)
+
+    def _request(self, kind: str, params: Mapping[str, JsonValue], title: str) -> JobRequest:
+        return JobRequest(
             kind=kind,
             params=params,
             device=self.studio.device,
@@ -181,7 +207,6 @@ class Orders:
             title=title,
             address=visitor_address(),
         )
-        return self.studio.jobs.submit(request)
 
 
 def _told(order: RecipeOrder) -> dict[str, object]:

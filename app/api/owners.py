@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Header
+from fastapi import Depends, Header
 
 from app.ui.wiring.services import Studio
 from app.web.answers import RefusedError
@@ -27,6 +27,9 @@ def owner_of(
     if not _KEY.fullmatch(x_owner) or len(set(x_owner)) < _FEWEST_SIGNS:
         raise RefusedError(401, ASK)
     return x_owner
+
+
+Owner = Annotated[str, Depends(owner_of)]
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,15 @@ import asyncio
 import time
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from app.api.estimates import add_estimates
 from app.api.files import files_of, send_file
+from app.api.grid_order import GridOrder
 from app.api.orders import Orders
-from app.api.owners import OwnJobs, owner_of
+from app.api.owners import Owner, OwnJobs
 from app.api.refusals import EVERYWHERE, OF_BODIES, refusals
 from app.api.values import (
     AttackOrder,
@@ -35,7 +37,7 @@ from app.ui.attack.describing import NOT_SET_UP
 from app.ui.wiring.services import Studio
 from foundation.catalogue.entry import KINDS, Kind
 from foundation.errors import StudioError
-from foundation.jobs.store.model import as_json
+from foundation.jobs.store.model import JobRequest, as_json
 
 PREFIX = "/api/v1"
 LONGEST_WAIT = 60.0
@@ -48,8 +50,6 @@ OF_FILES: dict[int | str, dict[str, Any]] = {
 }
 OF_ORDERS = refusals((*OF_BODIES, 503))
 
-Owner = Annotated[str, Depends(owner_of)]
-
 
 def make_routes(studio: Studio) -> APIRouter:
     """The addresses of models and jobs."""
@@ -58,6 +58,7 @@ def make_routes(studio: Studio) -> APIRouter:
     _add_pictures(router, studio)
     _add_evaluations(router, studio)
     _add_jobs(router, studio)
+    add_estimates(router, studio)
     return router
 
 
@@ -67,6 +68,11 @@ def job_value(studio: Studio, job_id: str, owner: str) -> Job:
     files = tuple(files_of(job, studio))
     more = {"params": as_json(job.params), "result": as_json(job.result), "files": files}
     return Job.model_validate(JobLine.facts(job) | more)
+
+
+def submitted(orders: Orders, request: JobRequest) -> Job:
+    """Submit a request; the job. StudioError: it is refused."""
+    return job_value(orders.studio, orders.submit(request), orders.owner)
 
 
 def _add_models(router: APIRouter, studio: Studio) -> None:
@@ -81,17 +87,26 @@ def _add_pictures(router: APIRouter, studio: Studio) -> None:
     @router.post("/text", status_code=202, tags=["jobs"], responses=OF_ORDERS)
     def text(order: TextOrder, owner: Owner) -> Job:
         """Submit a picture of a text."""
-        return job_value(studio, Orders(studio, owner).draw_text(order), owner)
+        orders = Orders(studio, owner)
+        return submitted(orders, orders.draw_text(order))
 
     @router.post("/class", status_code=202, tags=["jobs"], responses=OF_ORDERS)
     def class_image(order: ClassOrder, owner: Owner) -> Job:
         """Submit a picture of a class, or of a unit of a network."""
-        return job_value(studio, Orders(studio, owner).draw_class(order), owner)
+        orders = Orders(studio, owner)
+        return submitted(orders, orders.draw_class(order))
 
     @router.post("/attack", status_code=202, tags=["jobs"], responses=OF_ORDERS)
     def attack(order: AttackOrder, owner: Owner) -> Job:
         """Submit an attack on a photo that was uploaded, or on a folder of them."""
-        return job_value(studio, Orders(studio, owner).attack(order), owner)
+        orders = Orders(studio, owner)
+        return submitted(orders, orders.attack(order))
+
+    @router.post("/grids", status_code=202, tags=["jobs"], responses=OF_ORDERS)
+    def grid(order: GridOrder, owner: Owner) -> Job:
+        """Submit a grid: a picture of a class or of a text for every pair of values of two fields of the recipe."""
+        orders = Orders(studio, owner)
+        return submitted(orders, orders.draw_grid(order))
 
     @router.get("/describe", tags=["models"])
     def describing() -> Describing:
@@ -113,7 +128,8 @@ def _add_evaluations(router: APIRouter, studio: Studio) -> None:
     @router.post("/evaluate", status_code=202, tags=["jobs"], responses=OF_ORDERS)
     def evaluate(order: EvaluateOrder, owner: Owner) -> Job:
         """Submit an evaluation of a model."""
-        return job_value(studio, Orders(studio, owner).evaluate(order), owner)
+        orders = Orders(studio, owner)
+        return submitted(orders, orders.evaluate(order))
 
 
 def _add_jobs(router: APIRouter, studio: Studio) -> None:
@@ -167,9 +183,9 @@ def _add_jobs(router: APIRouter, studio: Studio) -> None:
 
     @router.post("/jobs/{job_id}/continue", status_code=202, tags=["jobs"], responses={**OF_ORDERS, **OF_ONE_JOB})
     def go_on(job_id: str, order: ContinueOrder, owner: Owner) -> Job:
-        """Submit what goes on from where an evaluation, a picture of a text or an attack on a folder ended."""
-        job = OwnJobs(studio, owner).find(job_id)
-        return job_value(studio, Orders(studio, owner).go_on(job, order), owner)
+        """Submit what goes on from where an evaluation, a picture of a text, a grid or an attack on a folder ended."""
+        job, orders = OwnJobs(studio, owner).find(job_id), Orders(studio, owner)
+        return submitted(orders, orders.go_on(job, order))
 
     @router.delete("/jobs/{job_id}", status_code=204, tags=["jobs"], responses=OF_ONE_JOB)
     def delete(job_id: str, owner: Owner) -> None:

@@ -3,7 +3,13 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    model_validator,
+)
 
 from app.evaluation.order import DataChoice, SuiteChoice
 from app.handlers.describing import Offer
@@ -67,17 +73,29 @@ class RecipeOrder(Order):
         fields = order.get("recipe") if isinstance(order, dict) else None
         if not isinstance(fields, dict):
             return order
-        if fields.get("task", cls.task) != cls.task:
-            raise ValueError(f"This recipe is for another task: here it is '{cls.task}'.")
+        task = cls._task(fields)
+        fields = {**cls._first_values(order, task), **fields}
         preset = order.get("preset", "")
-        usual: Mapping[str, object] = {"task": cls.task}
+        usual: Mapping[str, object] = {"task": task}
         if preset and isinstance(preset, str):
             photo = bool(order.get("source") or fields.get("source"))
-            usual = preset_fields(cls.task, preset, from_photo=photo) | rule_fields(str(fields.get("optimiser", "sgd")))
+            usual = preset_fields(task, preset, from_photo=photo) | rule_fields(str(fields.get("optimiser", "sgd")))
             if fields.get("unit"):
                 usual = {**usual, "classes": ()}
         named = {name: order[name] for name in PICTURES if order.get(name) and not fields.get(name)}
         return {**order, "recipe": {**usual, **fields, **named}}
+
+    @classmethod
+    def _task(cls, fields: Mapping[str, object]) -> str:
+        """The task of a recipe with these fields. ValueError: it is for another address."""
+        if fields.get("task", cls.task) != cls.task:
+            raise ValueError(f"This recipe is for another task: here it is '{cls.task}'.")
+        return cls.task
+
+    @classmethod
+    def _first_values(cls, _order: Mapping[str, object], _task: str) -> Mapping[str, object]:
+        """Fields that an order says beside its recipe, where that leaves them out."""
+        return {}
 
 
 class ClassOrder(RecipeOrder):
@@ -215,6 +233,20 @@ class Job(JobLine):
     params: dict[str, JsonValue] = Field(description="What was asked, with the whole recipe.")
     result: dict[str, JsonValue] | None = Field(description="What came of it; null before it ends.")
     files: tuple[str, ...] = Field(description="Names of its files so far.")
+
+
+class Estimate(Value):
+    """What an order would take, and how long it would wait behind what is queued now, if no more came."""
+
+    pictures: int = Field(description="How many pictures it makes; 0 for an evaluation.")
+    steps: int = Field(description="The steps of all of them together.")
+    seconds: float | None = Field(description="How long it computes, about; null while nobody can tell.")
+    at_most: bool = Field(description="Whether it may well take less: images that break early are attacked no further.")
+    memory_bytes: int = Field(description="What it needs at least, beside the program and its models.")
+    disk_bytes: int | None = Field(description="Of its pictures with their records, at most about; null where unknown.")
+    jobs_before: int = Field(description="How many jobs have their turns before it.")
+    starts_in: float | None = Field(description="Seconds until it would start; null while nobody can tell.")
+    ends_in: float | None = Field(description="Seconds until it would end, likewise.")
 
 
 class Jobs(Value):

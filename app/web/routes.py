@@ -59,7 +59,7 @@ ALLOWED = (
     _allow("POST", r"/gradio_api/run/predict", Body.CALL),
     _allow("GET", r"/api/v1/(openapi\.json|models|jobs|queue)", turn=True),
     _allow("GET", r"/api/v1/(evaluate|describe)", turn=True),
-    _allow("POST", r"/api/v1/(text|class|attack|evaluate)", Body.JSON, turn=True),
+    _allow("POST", r"/api/v1/(estimate/)?(text|class|attack|grids|evaluate)", Body.JSON, turn=True),
     _allow("POST", r"/api/v1/uploads", Body.UPLOAD),
     _allow("GET DELETE", _JOB, turn=True),
     _allow("GET", rf"{_JOB}/wait", stream=True),

@@ -24,7 +24,7 @@ TOLD = (
 )
 OF_MODELS = ("name", "kind", "title", "description", "origin", "ready", "why_not")
 _OF_JOB = re.compile(r"([0-9a-f]{32})/([^/\\]+)")
-_SHOWN = re.compile(r"image(-\d+)?\.png")
+_SHOWN = re.compile(r"(image(-\d+)?|sheet)\.png")
 Fields = Mapping[str, Any]
 
 
@@ -86,6 +86,11 @@ class Desk:
         """A picture of a class."""
         until = _until(wait)
         return self._followed(self.studio.class_image(name, model=model, preset=preset, **_given(fields)), until)
+
+    def grid(self, task: str, axes: Mapping[str, tuple[str, str]], preset: str, fields: Fields, wait: float) -> Answer:
+        """A picture for every pair of values of two fields of the recipe; ``axes`` has both, by "x" and "y"."""
+        until = _until(wait)
+        return self._followed(self.studio.grid(axes["x"], axes["y"], task=task, preset=preset, **_given(fields)), until)
 
     def attack(
         self, photo: str, models: list[str], towards: str, eps: float, preset: str, fields: Fields, wait: float

@@ -75,6 +75,29 @@ class Tools:
         fields = {"seed": seed, "steps": steps, "size": size}
         return _content(lambda: self._desk.class_image(name, model, preset, fields, wait))
 
+    def grid(
+        self,
+        x_field: Annotated[str, Field(description="The field that changes from left to right: seed, steps, prompt...")],
+        x_values: Annotated[str, Field(description="Its values: '1..3', '5, 10', 'a frog; a ship'.")],
+        y_field: Annotated[str, Field(description="The field that changes from top to bottom.")],
+        y_values: Annotated[str, Field(description="Its values, likewise.")],
+        prompt: Annotated[str | None, Field(description="For pictures of a text.")] = None,
+        name: Annotated[str | None, Field(description="For pictures of a class; leave out `prompt` then.")] = None,
+        model: Annotated[str | None, Field(description="tiny-clip or crossmax-cifar10 where it is left out.")] = None,
+        preset: Preset = "balanced",
+        seed: Seed = None,
+        steps: Steps = None,
+        size: Size = None,
+        wait: Wait = 30.0,
+    ) -> Content:
+        """Draw a picture for every pair of values of two settings, as one job, and show all on a labelled sheet."""
+        of_text = prompt is not None or "prompt" in (x_field, y_field)
+        fields: dict[str, object] = {"prompt": prompt, "seed": seed, "steps": steps, "size": size}
+        fields |= {"classes": None if name is None else [name]}
+        fields |= {"models": [model or ("tiny-clip" if of_text else "crossmax-cifar10")]}
+        axes = {"x": (x_field, x_values), "y": (y_field, y_values)}
+        return _content(lambda: self._desk.grid("text" if of_text else "class", axes, preset, fields, wait))
+
     def attack(
         self,
         photo: Annotated[str, Field(description="A picture in the folder of --folder, or ID/image-1.png of a job.")],
@@ -129,7 +152,7 @@ def build_server(desk: Desk, version: str) -> "MCPServer":
     server = MCPServer("crossmax-studio", instructions=INSTRUCTIONS, version=version, log_level="WARNING")
     tools = Tools(desk)
     for tool in (
-        *(tools.models, tools.text_image, tools.class_image, tools.attack, tools.evaluate),
+        *(tools.models, tools.text_image, tools.class_image, tools.grid, tools.attack, tools.evaluate),
         *(tools.jobs, tools.results, tools.stop),
     ):
         server.add_tool(tool, structured_output=False)

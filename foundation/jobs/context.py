@@ -72,13 +72,14 @@ class Job:
     def left(self, now: float) -> float | None:
         """How many seconds it still has to compute; None where nobody can tell.
 
-        What was expected of it, less what it took, has what follows the last step; its rate knows how fast it is.
+        What was expected of it, less what it took, has what follows the last step; its rate knows how fast it is. What
+        was expected at most is passed over once there is a rate.
         """
         if self.record.status is JobStatus.QUEUED:
             return self.cost.seconds
         at = now if self.paused_at is None else self.paused_at
         known = [self.rate.eta(self.record.total, at)]
-        if self.cost.seconds is not None:
+        if self.cost.seconds is not None and (self.cost.at_most is None or known == [None]):
             rest = self.cost.seconds - (at - self.began - self.pauses.seconds)
             known.append(rest if rest > 0 else None)
         return max((seconds for seconds in known if seconds is not None), default=None)

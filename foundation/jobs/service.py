@@ -26,7 +26,7 @@ from foundation.jobs.files import JobFiles
 from foundation.jobs.history import History
 from foundation.jobs.meter import Meter
 from foundation.jobs.outcome import INTERRUPTED, is_disk_full, sentence
-from foundation.jobs.queue.view import QueueView
+from foundation.jobs.queue.view import Outlook, QueueView
 from foundation.jobs.retention import Pictures, expired, needed, released
 from foundation.jobs.runner import CHECKPOINT_S, JobRunner
 from foundation.jobs.store.model import (
@@ -317,6 +317,22 @@ class JobService:
         """What an owner sees of the queue."""
         with self._changed:
             return self._jobs.view(owner)
+
+    def estimate(self, request: JobRequest) -> tuple[Cost, Outlook]:
+        """What a request would cost, and how long it would wait behind what is queued now; nothing is submitted.
+
+        Raises:
+            JobError: it would be refused, whatever waits.
+        """
+        check_params(request, self._runner.kinds, self._limits)
+        cost = self._cost(request)
+        check_cost(cost, self._limits)
+        return cost, self.outlook(request, cost)
+
+    def outlook(self, request: JobRequest, cost: Cost) -> Outlook:
+        """How long a request of a known cost would wait behind what is queued now."""
+        with self._changed:
+            return self._jobs.outlook(request, cost)
 
     def wait(self, job_id: str, timeout: float | None = None) -> JobSnapshot:
         """Block until the job has ended, the service closes or ``timeout`` seconds pass; the job then."""

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from foundation.jobs.context import Clock, Job
 from foundation.jobs.queue.forecast import Ahead, Expected, forecast
 from foundation.jobs.queue.lanes import LANES, Lane, Lanes
-from foundation.jobs.queue.view import OwnJob, QueueView
-from foundation.jobs.store.model import JobRecord, JobSnapshot, JobStatus, NotYourJobError, UnknownJobError
+from foundation.jobs.queue.view import Outlook, OwnJob, QueueView
+from foundation.jobs.store.model import (
+    RECORD_VERSION,
+    Cost,
+    JobRecord,
+    JobRequest,
+    JobSnapshot,
+    JobStatus,
+    NotYourJobError,
+    UnknownJobError,
+)
 from foundation.jobs.store.store import Curves
 from foundation.limits import Limits
 
@@ -135,6 +145,19 @@ class JobTable:
             pause_seconds=self._limits.pause_seconds,
         )
 
+    def outlook(self, request: JobRequest, cost: Cost) -> Outlook:
+        """What would be expected of a job that joined its queue now; nobody's turn is changed."""
+        queue, record = self.queue(request.device), _unwritten(request, self._now())
+        job = Job(record, Path(), cost)
+        queue.append(job, self._clock())
+        try:
+            found, place, lane = self._expected(queue)[record.id], self._places(queue)[record.id], queue.lane(job)
+        finally:
+            queue.remove(job)
+        # a long job that was started gives way to a short one between two of its steps
+        started = sum(lane == "long" or other == "short" for other in queue.started)
+        return Outlook(found.start, found.end, place - 1 + started)
+
     def forget(self, job: Job, finished: float) -> None:
         """Mark a job as discarded, and drop the oldest of those from memory."""
         job.update(
@@ -161,3 +184,19 @@ class JobTable:
         self._curves[job_id] = curves
         while len(self._curves) > CURVES_CACHED:
             self._curves.popitem(last=False)
+
+
+def _unwritten(request: JobRequest, now: float) -> JobRecord:
+    """The record of a job that nobody has submitted, for as long as something is asked of its queue."""
+    return JobRecord(
+        version=RECORD_VERSION,
+        id="",
+        sequence=0,
+        kind=request.kind,
+        title=request.title,
+        owner=request.owner,
+        device=request.device,
+        params={},
+        created=now,
+        address=request.address,
+    )

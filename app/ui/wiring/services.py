@@ -19,7 +19,8 @@ from foundation.catalogue.entry import Kind, ModelInfo, NoModelError
 from foundation.errors import StudioError
 from foundation.jobs.history import History
 from foundation.jobs.meter import Meter
-from foundation.jobs.queue.view import QueueView
+from foundation.jobs.queue.view import Outlook, QueueView
+from foundation.jobs.store.model import Cost as JobCost
 from foundation.jobs.store.model import JobRequest, JobSnapshot
 from foundation.limits import Limits
 from generator.priors.spectrum import FourierSpectrum
@@ -39,6 +40,8 @@ class Jobs(Protocol):
     def discard(self, job_id: str, owner: str) -> Any: ...
     def move(self, job_id: str, owner: str, *, up: bool) -> Any: ...
     def queue(self, owner: str) -> QueueView: ...
+    def estimate(self, request: JobRequest) -> tuple[JobCost, Outlook]: ...
+    def outlook(self, request: JobRequest, cost: JobCost) -> Outlook: ...
 
     @property
     def history(self) -> History:

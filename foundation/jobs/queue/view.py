@@ -1,4 +1,4 @@
-"""What an owner sees of the queue: their own jobs in it, and that others have some, nothing more."""
+"""What an owner sees of the queue: their own jobs in it, that others have some, and how long one more would wait."""
 
 from __future__ import annotations
 
@@ -28,3 +28,17 @@ class QueueView:
     own: tuple[OwnJob, ...]
     others_started: int
     others_waiting: int
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a job that joined the queue now could expect, if no more come.
+
+    Attributes:
+        start: seconds until it starts, and ``end`` until it ends; None where nobody can tell.
+        before: how many jobs have their turns before it.
+    """
+
+    start: float | None
+    end: float | None
+    before: int

@@ -118,16 +118,21 @@ def without_controls(text: str) -> str:
 class Cost:
     """What a job costs, as far as it can be told before it runs: memory in bytes, at least, and hours, about.
 
-    Hours that are not ``known`` are counted where jobs have to be few, and tell nobody when one ends.
+    Hours that are not ``known`` are counted where jobs have to be few, and tell nobody when one ends. ``at_most`` are
+    the seconds that a job takes if nothing ends early, where that is all that can be told: they are what is expected of
+    it, until its own pace says better, and its hours are those that it counts.
     """
 
     bytes: int = 0
     hours: float = 0.0
     known: bool = True
+    at_most: float | None = None
 
     @property
     def seconds(self) -> float | None:
         """How long the job is expected to compute; None where nobody can tell."""
+        if self.at_most is not None:
+            return self.at_most
         return 3600 * self.hours if self.known and self.hours > 0 else None
 
 

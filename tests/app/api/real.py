@@ -27,6 +27,7 @@ from generator.vlm.settings import VlmSettings
 from robust_model.zoo.catalogue import open_catalogue
 from tests.browser.evaluation_standins import evaluate
 from tests.browser.folder_standins import MoreAttacks
+from tests.browser.grid_standins import Grids
 from tests.browser.standins import Attack, StandInMeasurements, Texts, make_images, make_studio
 
 DESCRIBES = offer_of(VlmSettings(url="http://127.0.0.1:9/v1", model="one-that-sees"))
@@ -53,6 +54,7 @@ def serving_standins(root: Path, limits: Limits | None = None) -> Iterator[int]:
     uploads = Uploads(root / "uploads", limits)
     attack = MoreAttacks(Attack(uploads), uploads, lambda: None)
     handlers = {"text": Texts(uploads), "image": make_images, "attack": attack, "evaluate": evaluate}
+    handlers |= {"grid": Grids(DataDir(root))}
     with JobService(root, handlers, limits=limits) as jobs:
         studio = make_studio(jobs, root, StandInMeasurements())
         studio = replace(studio, uploads=uploads, vlm=lambda: DESCRIBES)

@@ -66,6 +66,7 @@ def test_the_examples_run_as_printed(address: str, tmp_path: Path, monkeypatch: 
         exec(compile(block.replace(PRINTED, address), "docs/api.md", "exec"), named)
     assert Recipe.from_png(tmp_path / "pictures" / "image-1.png").prompt == "a frog"
     assert (tmp_path / "attacked" / "image-1.png").is_file()
+    assert (tmp_path / "grid" / "grid.csv").read_text(encoding="utf-8").count("\n") == 7
 
 
 def test_what_the_studio_refuses_is_said(address: str) -> None:

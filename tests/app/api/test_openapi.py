@@ -23,6 +23,11 @@ ORDERS: dict[str, dict[str, Any]] = {
     "/api/v1/class": {"recipe": FROG, "preset": "quick", "title": "x"},
     "/api/v1/text": {"recipe": SAID, "source": "0" * 64},
     "/api/v1/attack": {"recipe": {**FROG, "eps": 0.03}, "source": "0" * 64, "explore": {"victims": [], "labels": "x"}},
+    "/api/v1/grids": {
+        "recipe": FROG,
+        "x": {"field": "seed", "values": "1..2"},
+        "y": {"field": "steps", "values": [1, 2]},
+    },
     "/api/v1/evaluate": {
         "model": "a",
         "data": "b",
@@ -130,8 +135,9 @@ def mutated(draw: Any, order: dict[str, Any]) -> Any:
 @given(data=st.data())
 def test_whatever_is_ordered_is_answered_in_words(site: Site, description: Any, path: str, data: Any) -> None:
     program, address = Program(site.client()), path.removeprefix("/api/v1")
+    address = f"{data.draw(st.sampled_from(['', '/estimate']))}{address}"
     body = data.draw(st.binary(max_size=200) | VALUES.map(_json) | mutated(ORDERS[path]).map(_json))
-    as_described(ordered(program, address, body or b"-"), description, "POST", path)
+    as_described(ordered(program, address, body or b"-"), description, "POST", f"/api/v1{address}")
 
 
 @pytest.mark.slow

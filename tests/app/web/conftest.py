@@ -9,12 +9,14 @@ import gradio as gr
 import pytest
 
 from app.server import Served, build_app, serve
+from app.visitors.data_dir import DataDir
 from app.visitors.uploads import Uploads
 from app.web.hosts import Hosts
 from foundation.images.files import save_png
 from foundation.jobs.service import JobService
 from foundation.limits import Limits
 from tests.browser.evaluation_standins import evaluate
+from tests.browser.grid_standins import Grids
 from tests.browser.standins import Attack, StandInMeasurements, Texts, fade, make_images, make_studio
 from tests.hostile import Hostile
 
@@ -54,6 +56,7 @@ def serving(data: Path, limits: Limits | None = None, host: str = "127.0.0.1", t
     measurements = StandInMeasurements()
     uploads = Uploads(data / "uploads")
     handlers = {"text": Texts(uploads), "image": make_images, "attack": Attack(uploads), "evaluate": evaluate}
+    handlers |= {"grid": Grids(DataDir(data))}
     with JobService(data, handlers) as jobs:
         studio = make_studio(jobs, data, measurements)
         page = build_app(studio)

@@ -18,7 +18,7 @@ from crossmax_studio.assistants.server import PACKAGE
 from foundation.errors import StudioError
 
 ROOT = Path(__file__).resolve().parents[3]
-TOOLS = {"models", "text_image", "class_image", "attack", "evaluate", "jobs", "results", "stop"}
+TOOLS = {"models", "text_image", "class_image", "grid", "attack", "evaluate", "jobs", "results", "stop"}
 
 
 @pytest.mark.slow

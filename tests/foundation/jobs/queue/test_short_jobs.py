@@ -1,12 +1,18 @@
 """The service with its lanes: short jobs go between two steps of long ones, which come out as if nothing had been."""
 
+import dataclasses
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
-from foundation.jobs import Cost, JobError, JobStatus, Limits
+from foundation.jobs import Cost, JobError, JobRecord, JobStatus, Limits
+from foundation.jobs.context import Job
+from foundation.jobs.queue.lanes import lane_of
+from foundation.jobs.queue.view import Outlook
+from foundation.jobs.store.model import RECORD_VERSION
 from foundation.progress import Progress
 from foundation.work_time import worked
 from tests.foundation.jobs.puppet import PATIENCE, Puppet, finish, on_disk, request
@@ -378,3 +384,41 @@ def test_what_has_ended_is_expected_no_more(start):
     done = finish(service, service.submit(request("done", seconds=5)))
     assert done.expected_start is None and done.expected_finish is None and not done.paused
     assert service.queue("anna").own == ()
+
+
+def test_what_a_job_would_wait_for_is_told_without_changing_a_turn(scripted):
+    """Behind what was started and what waits in its lane; nothing is written, and nobody's place changes."""
+    handler, service = scripted
+    asked = request("short", owner="carl", seconds=20)
+    assert service.estimate(asked) == (Cost(0, 20 / HOUR), Outlook(0.0, pytest.approx(20.0), 0))
+    running = service.submit(request("first", seconds=30))
+    handler.short.wait_step()
+    waiting = [service.submit(request(name, owner=owner, seconds=10)) for name, owner in (("a", "bert"), ("b", "bert"))]
+    long = service.submit(request("long"))
+    places = [service.snapshot(job).position for job in (*waiting, long)]
+    _, outlook = service.estimate(asked)
+    assert (outlook.before, outlook.start, outlook.end) == (2, pytest.approx(40.0), pytest.approx(60.0))  # "b" is later
+    assert service.estimate(request("long", owner="carl"))[1] == Outlook(None, None, 4)  # behind what nobody can tell
+    assert [service.snapshot(job).position for job in (*waiting, long)] == places
+    assert len(service.list()) == 4
+    with pytest.raises(JobError, match="no job of the kind"):
+        service.estimate(dataclasses.replace(asked, kind="other"))
+    for job in (*waiting, long):
+        service.stop(job, service.snapshot(job).owner)
+    handler.short.step()
+    finish(service, running)
+
+
+def test_what_is_expected_at_most_is_passed_over_once_there_is_a_pace(clock):
+    """An evaluation whose images break early is done sooner than was said."""
+    record = JobRecord(RECORD_VERSION, "", 1, "work", "", "anna", "cpu", {}, created=0.0)
+    for cost, expected in ((Cost(0, 1.0, at_most=5000.0), 90.0), (Cost(0, 5000 / HOUR), 4990.0)):
+        job = Job(record, Path(), cost)
+        assert job.left(clock()) == pytest.approx(5000.0) and lane_of(cost, Limits()) == "long"
+        job.update(status=JobStatus.RUNNING, total=100)
+        job.began = clock()
+        for done in range(11):
+            job.rate.update(done, clock())
+            job.update(done=done)
+            clock.time += 1.0 if done < 10 else 0.0
+        assert job.left(clock()) == pytest.approx(expected, rel=0.05)
