@@ -58,6 +58,16 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Preset:
+    """Settings that this owner keeps under a name; ``task`` is "class", "text" or "attack"."""
+
+    id: str
+    name: str
+    task: str
+    settings: Mapping[str, object]
+
+
+@dataclass(frozen=True)
 class Estimate:
     """What an order would take, as far as it can be told before.
 
@@ -289,6 +299,39 @@ class Studio:
         headers = {"Content-Type": "application/octet-stream"}
         return str(self._json("POST", "/uploads", content=data, headers=headers)["digest"])
 
+    # ------------------------------------------------------------------ presets of one's own
+
+    def presets(self) -> list[Preset]:
+        """This owner's presets, by their names; the ``settings`` of one are a recipe, as orders take it."""
+        return [_preset(told) for told in self._json("GET", "/presets")["presets"]]
+
+    def keep_preset(self, name: str, settings: Mapping[str, object]) -> Preset:
+        """Keep a recipe under a name, in place of the one of that name and task."""
+        return _preset(self._json("POST", "/presets", json={"name": name, "settings": dict(settings)}))
+
+    def delete_preset(self, preset: Preset | str) -> None:
+        """Delete a preset; one that is not there is no error."""
+        self._ask("DELETE", f"/presets/{preset.id if isinstance(preset, Preset) else preset}")
+
+    def export_presets(self, file: str | Path) -> Path:
+        """Save all presets as one file, which ``import_presets`` and the page take."""
+        path = Path(file)
+        try:
+            replace_whole(path, self._ask("GET", "/presets/export").content, durable=False)
+        except OSError as error:
+            raise StudioError(f"The presets cannot be saved as '{path}': {reason(error)}.") from error
+        return path
+
+    def import_presets(self, file: str | Path, *, replace: bool = False) -> list[Preset]:
+        """Keep the presets of such a file, all or none; of names that are taken both, or (``replace``) the file's."""
+        try:
+            data = Path(file).read_bytes()
+        except OSError as error:
+            raise StudioError(f"The presets '{file!s}' cannot be read: {reason(error)}.") from error
+        query, headers = {"replace": str(replace).lower()}, {"Content-Type": "application/json"}
+        told = self._json("POST", "/presets/import", params=query, content=data, headers=headers)
+        return [_preset(one) for one in told["presets"]]
+
     # ------------------------------------------------------------------ jobs
 
     def jobs(self) -> list[dict[str, Any]]:
@@ -404,6 +447,14 @@ def _refusal(answer: httpx.Response) -> str:
 
 def _id(job: Job | str) -> str:
     return job.id if isinstance(job, Job) else job
+
+
+def _preset(told: Any) -> Preset:
+    """A preset of what the studio tells. StudioError where that is none."""
+    try:
+        return Preset(**{one.name: told[one.name] for one in fields(Preset)})
+    except (KeyError, TypeError) as error:
+        raise StudioError("The studio's answer is no preset: it may be of another version.") from error
 
 
 def _job(told: Any) -> Job:

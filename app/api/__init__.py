@@ -9,6 +9,7 @@
 - `grid_order` is a grid as it is asked for; `estimates` says what orders would cost, before they are submitted.
 - `orders` makes of what is asked the parameters of a job, as the page's tabs do; `files` finds those of a job by name;
   `uploads` takes pictures.
+- `presets` are those of an owner, also as a file.
 - `health` is for whoever runs the server: /healthz, /readyz and /metrics.
 
 Nothing here does what the page cannot: the same models, limits, costs and owners. To add an address: a function in

@@ -13,6 +13,7 @@ from app.api.files import files_of, send_file
 from app.api.grid_order import GridOrder
 from app.api.orders import Orders
 from app.api.owners import Owner, OwnJobs
+from app.api.presets import add_presets
 from app.api.refusals import EVERYWHERE, OF_BODIES, refusals
 from app.api.values import (
     AttackOrder,
@@ -59,6 +60,7 @@ def make_routes(studio: Studio) -> APIRouter:
     _add_evaluations(router, studio)
     _add_jobs(router, studio)
     add_estimates(router, studio)
+    add_presets(router, studio)
     return router
 
 

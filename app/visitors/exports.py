@@ -21,7 +21,7 @@ from typing import Any
 
 from foundation.errors import StudioError
 from foundation.files.tables import inert
-from foundation.files.text_files import drafted, json_text, reason
+from foundation.files.text_files import drafted, json_text, reason, replace_whole
 from foundation.jobs.store.model import JobSnapshot
 from foundation.limits import Limits
 
@@ -79,19 +79,35 @@ def export(entries: Sequence[Entry], folder: Path, owner: str, limits: Limits) -
             f"These results have {size / 1e9:,.1f} GB, and {limits.export_bytes / 1e9:,.1f} GB can be exported at "
             "once: choose fewer, for example by a search."
         )
-    mine = hashlib.sha256(owner.encode()).hexdigest()[:16]
-    path = folder / f"{mine}-{secrets.token_hex(16)}.zip"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         if shutil.disk_usage(folder).free - size < limits.free_bytes:
             raise StudioError("There is too little room on the server's disk to put these into one file.")
-        for old in folder.glob(f"{mine}-*"):
-            old.unlink(missing_ok=True)
+        path = _place(folder, owner, ".zip")
         with drafted(path, durable=False) as draft:
             _write(entries, draft)
     except OSError as error:
         raise StudioError(f"The results cannot be put into one file: {reason(error)}.") from error
     return path
+
+
+def export_file(data: bytes, ending: str, folder: Path, owner: str) -> Path:
+    """Put a file of another kind there, in place of the owner's last one of it. StudioError: it cannot be written."""
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        path = _place(folder, owner, ending)
+        replace_whole(path, data, durable=False)
+    except OSError as error:
+        raise StudioError(f"The file cannot be written: {reason(error)}.") from error
+    return path
+
+
+def _place(folder: Path, owner: str, ending: str) -> Path:
+    """Where an owner's next export goes, which nobody can guess; their last one of this kind is taken away."""
+    mine = hashlib.sha256(owner.encode()).hexdigest()[:16]
+    for old in folder.glob(f"{mine}-*{ending}"):
+        old.unlink(missing_ok=True)
+    return folder / f"{mine}-{secrets.token_hex(16)}{ending}"
 
 
 def _write(entries: Sequence[Entry], path: Path) -> None:

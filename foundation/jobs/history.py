@@ -19,7 +19,7 @@ from foundation.jobs.outcome import sentence
 from foundation.jobs.retention import UNDO_SECONDS
 from foundation.jobs.store.database import DatabaseError
 from foundation.jobs.store.model import NOTE_LENGTH, TITLE_LENGTH, JobError, JobSnapshot, JobStatus, without_controls
-from foundation.jobs.store.owners import Owners, Preset
+from foundation.jobs.store.owners import NamedSettings, Owners, Preset
 from foundation.jobs.table import JobTable
 
 logger = logging.getLogger(__name__)
@@ -155,10 +155,15 @@ class History:
         with worded():
             return self.owners.presets(owner)
 
-    def keep_preset(self, owner: str, kind: str, name: str, settings: Mapping[str, object]) -> None:
-        """Keep settings under a name, in place of those of that name and kind. Raises ``JobError``."""
+    def keep_preset(self, owner: str, kind: str, name: str, settings: Mapping[str, object]) -> str:
+        """Keep settings under a name, in place of those of that name and kind; the id. Raises ``JobError``."""
         with worded():
-            self.owners.keep_preset(owner, kind, name, settings, self._now())
+            return self.owners.keep_preset(owner, kind, name, settings, self._now())
+
+    def keep_presets(self, owner: str, wanted: Sequence[NamedSettings], *, replace: bool) -> list[tuple[str, str]]:
+        """See `Owners.keep_presets`. Raises ``JobError``."""
+        with worded():
+            return self.owners.keep_presets(owner, wanted, self._now(), replace=replace)
 
     def delete_preset(self, owner: str, preset_id: str) -> None:
         """Delete one of an owner's presets. Raises ``JobError``."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -26,6 +27,15 @@ class Preset:
     kind: str
     name: str
     settings: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True)
+class NamedSettings:
+    """Settings that are to be kept under a name, for one kind of job."""
+
+    kind: str
+    name: str
+    settings: Mapping[str, object]
 
 
 class Owners:
@@ -64,22 +74,45 @@ class Owners:
         Raises:
             JobError: the name will not do, or there are too many already.
         """
-        name = without_controls(" ".join(name.split()))
-        if not 1 <= len(name) <= NAME_LENGTH:
-            raise JobError(f"Give the preset a name of 1 to {NAME_LENGTH} characters.")
+        ((preset_id, _),) = self.keep_presets(owner, [NamedSettings(kind, name, settings)], now, replace=True)
+        return preset_id
+
+    def keep_presets(
+        self, owner: str, wanted: Sequence[NamedSettings], now: float, *, replace: bool
+    ) -> list[tuple[str, str]]:
+        """Keep several at once, all or none; the id of each, and the name under which it is kept.
+
+        Where a name is taken, the new one takes its place (``replace``), or gets a number behind its name; settings
+        that are kept under their name already stay as they are.
+
+        Raises:
+            JobError: a name will not do, or there are too many already; nothing is changed then.
+        """
+        named = [(one, _named(one.name)) for one in wanted]
         with self._database.write() as session:
-            own = PresetRow.owner == owner
-            row = session.scalar(select(PresetRow).where(own, PresetRow.kind == kind, PresetRow.name == name))
-            if row is None:
-                if (session.scalar(select(func.count()).select_from(PresetRow).where(own)) or 0) >= PRESETS:
-                    raise JobError(f"You keep {PRESETS} presets already: delete one first.")
-                if session.get(OwnerRow, owner) is None:
-                    session.add(OwnerRow(token=owner, first_seen=now, disk_budget=None))
-                    session.flush()
-                row = PresetRow(id=secrets.token_hex(16), owner=owner, kind=kind, name=name, created=now, settings={})
-                session.add(row)
-            row.settings = as_json(settings)
-            return row.id
+            if session.get(OwnerRow, owner) is None:
+                session.add(OwnerRow(token=owner, first_seen=now, disk_budget=None))
+                session.flush()
+            rows = list(session.scalars(select(PresetRow).where(PresetRow.owner == owner)))
+            there = {(row.kind, row.name): row for row in rows}
+            found = []
+            for one, name in named:
+                settings = as_json(one.settings)
+                row = there.get((one.kind, name))
+                if row is not None and not replace and row.settings != settings:
+                    name = _free(name, {taken for kind, taken in there if kind == one.kind})
+                    row = None
+                if row is None:
+                    row = PresetRow(
+                        id=secrets.token_hex(16), owner=owner, kind=one.kind, name=name, created=now, settings={}
+                    )
+                    session.add(row)
+                    there[one.kind, name] = row
+                row.settings = settings
+                found.append((row.id, row.name))
+            if len(there) > max(PRESETS, len(rows)):
+                raise JobError(f"You may keep {PRESETS} presets, not {len(there)}: delete one first, or more.")
+        return found
 
     def delete_preset(self, owner: str, preset_id: str) -> None:
         """Delete one of a visitor's presets; one that is not theirs, or not there, is no error."""
@@ -96,3 +129,17 @@ class Owners:
             row.disk_budget = None
             if not session.scalar(select(func.count()).select_from(JobRow).where(JobRow.owner == owner)):
                 session.delete(row)
+
+
+def _named(name: str) -> str:
+    """A name as it is kept. JobError: it will not do."""
+    name = without_controls(" ".join(name.split()))
+    if not 1 <= len(name) <= NAME_LENGTH:
+        raise JobError(f"Give the preset a name of 1 to {NAME_LENGTH} characters.")
+    return name
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """The name with the first number behind it that nobody has: ``mine (2)``."""
+    endings = (f" ({number})" for number in itertools.count(2))
+    return next(one for ending in endings if (one := name[: NAME_LENGTH - len(ending)] + ending) not in taken)

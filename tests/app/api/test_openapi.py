@@ -36,6 +36,15 @@ ORDERS: dict[str, dict[str, Any]] = {
         "images": [{"digest": "", "label": ""}],
     },
 }
+ESTIMATED = tuple(ORDERS)
+ORDERS |= {
+    "/api/v1/presets": {"name": "mine", "settings": {"task": "class", **FROG}},
+    "/api/v1/presets/import": {
+        "format": "crossmax-studio presets",
+        "version": 1,
+        "presets": [{"name": "mine", "settings": {"task": "class", **FROG}}],
+    },
+}
 SCALARS = (
     st.none()
     | st.booleans()
@@ -65,7 +74,7 @@ def operations(description: Any) -> Iterator[tuple[str, str, Any]]:
 
 
 def filled(path: str) -> str:
-    return path.replace("{job_id}", "0" * 32).replace("{name}", "image-1.png")
+    return path.replace("{job_id}", "0" * 32).replace("{preset_id}", "0" * 32).replace("{name}", "image-1.png")
 
 
 def test_it_describes_every_address_and_each_of_its_parts(description: Any) -> None:
@@ -135,7 +144,8 @@ def mutated(draw: Any, order: dict[str, Any]) -> Any:
 @given(data=st.data())
 def test_whatever_is_ordered_is_answered_in_words(site: Site, description: Any, path: str, data: Any) -> None:
     program, address = Program(site.client()), path.removeprefix("/api/v1")
-    address = f"{data.draw(st.sampled_from(['', '/estimate']))}{address}"
+    if path in ESTIMATED and data.draw(st.booleans()):
+        address = f"/estimate{address}"
     body = data.draw(st.binary(max_size=200) | VALUES.map(_json) | mutated(ORDERS[path]).map(_json))
     as_described(ordered(program, address, body or b"-"), description, "POST", f"/api/v1{address}")
 
@@ -177,7 +187,7 @@ def test_whatever_is_asked_is_answered_in_words(site: Site, description: Any, da
     method, described_path, _ = data.draw(st.sampled_from(list(operations(description))))
     path = described_path
     signs = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="#? "), max_size=40)
-    for part in ("{job_id}", "{name}"):
+    for part in ("{job_id}", "{preset_id}", "{name}"):
         path = path.replace(part, data.draw(signs | st.just("0" * 32)))
     query = data.draw(st.sampled_from(["", "?seconds=0&limit=", "?kind=", "?seconds=", "?model=", "?x="]))
     headers = {"Content-Type": data.draw(st.sampled_from(["application/json", "text/plain", "image/png", "x"]))}

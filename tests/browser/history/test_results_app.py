@@ -5,6 +5,7 @@ import io
 import json
 import re
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -182,6 +183,48 @@ def test_settings_of_a_result_are_kept_and_used_again(visit: "sync_api.Page") ->
     sync_api.expect(visit.locator("#presets-choice input")).to_have_value("", timeout=SOON)
     visit.click("#presets-delete")
     sync_api.expect(visit.locator("#results-notice")).to_contain_text("Choose one of your presets", timeout=SOON)
+
+
+def test_presets_go_to_another_browser_as_a_file(
+    visit: "sync_api.Page", browser: "sync_api.Browser", server: Server, tmp_path: Path
+) -> None:
+    """Exported, and imported by somebody else; a name that is taken there gets a number; a broken file changes none."""
+    visit.locator("#class-seed input").fill("77")
+    draw(visit, "frog")
+    card(visit, "frog").locator("[data-act=edit]").click()
+    visit.locator("#results-title input, #results-title textarea").first.fill("green things")
+    visit.click("#results-preset")
+    sync_api.expect(visit.locator("#results-notice")).to_contain_text("Kept among the presets", timeout=SOON)
+    visit.locator("#presets").get_by_text("Presets of your own").click()
+    visit.click("#presets-export")
+    link = visit.locator("#presets-said a[download]")
+    link.wait_for()
+    file = tmp_path / "presets.json"
+    file.write_bytes(visit.request.get(visit.url + (link.get_attribute("href") or "")).body())
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    assert (settings["version"], [one["name"] for one in settings["presets"]]) == (1, ["green things"])
+    settings["presets"][0]["settings"]["seed"] = 78
+    (tmp_path / "changed.json").write_text(json.dumps(settings), encoding="utf-8")
+    (tmp_path / "broken.json").write_bytes(file.read_bytes()[:200])
+    with new_context(browser) as another, first_visit(another, server.address) as other:
+        open_classes(other)
+        other.locator("#presets").get_by_text("Presets of your own").click()
+        said = other.locator("#presets-said")
+        for name, words in (
+            ("presets.json", "One preset imported."),
+            ("changed.json", "'green things' as 'green things (2)'"),
+            ("broken.json", "no JSON"),
+        ):
+            with other.expect_file_chooser() as chooser:
+                other.click("#presets-import")
+            chooser.value.set_files(tmp_path / name)
+            sync_api.expect(said).to_contain_text(words, timeout=SOON)
+        other.locator("#presets-choice input").click()
+        assert other.get_by_role("option").all_inner_texts() == ["green things (class)", "green things (2) (class)"]
+        other.get_by_role("option", name="green things (2) (class)").click()
+        other.click("#presets-use")
+        other.wait_for_function("document.querySelector('#class-seed input').value === '78'")
+        other.locator("#presets").screenshot(path=tmp_path / "presets.png")
 
 
 def test_two_owners_never_see_each_others(visit: "sync_api.Page", browser: "sync_api.Browser", server: Server) -> None:
