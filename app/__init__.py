@@ -6,7 +6,8 @@ A click on its way to a result::
                result in the job's folder  <-  findings, files  <-----------------'
                ui polls the job's snapshot, and shows its files by signed addresses
 
-1. **Starting.** `settings` says how: flags, variables and `settings_file` in one. `__main__` puts the parts together:
+1. **Starting.** `settings` says how: flags, variables and `settings_file` in one; `logs` what is said of it. `__main__`
+   puts the parts together:
    data directory, models, the job service, the page; `server` serves them, behind `web`. `foundation.limits` has every
    limit of a visitor, a job and the server in one place.
 2. **Asking.** `ui` makes a recipe, or another order, of widgets. `costs` says what it would cost on this machine;

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from app import __version__
+from app.logs import set_up_logs
 from app.settings import Settings, add_flags, describe, effective
 from app.web.hosts import Hosts, check_port
 from foundation.command_line.program import Parser, answered, called, run_program
@@ -47,9 +48,7 @@ def _started(argv: Sequence[str] | None) -> int:
     arguments = build_parser().parse_args(words[1:] if asked else words)
     found = effective(arguments)
     settings = found.settings
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for name in ("app", "crossmax"):  # others say much, some through the root
-        logging.getLogger(name).setLevel(logging.INFO)
+    set_up_logs(settings.log_format, settings.log_details, settings.log_level)
     hosts = Hosts(settings.host, settings.allow_host)  # what can be refused is, before anything is loaded
     check_port(settings.port)
     if asked:

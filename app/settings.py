@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.logs import Details, Format, Level
 from app.settings_file import FILE_NAME, NOTHING, TABLE, Written, place, read_file
 from foundation.errors import StudioError
 from foundation.files.places import is_file, optional_path, user_path
@@ -64,6 +65,14 @@ class Settings(BaseModel):
         description="token that is demanded of everybody, also on this machine, and stays from start to start; it "
         "belongs into CROSSMAX_STUDIO_TOKEN or the file of settings, which say the same, since commands can be seen "
         "(default: a new one at each start where others can reach the studio, and none where not)",
+    )
+    log_format: Format = Field(
+        "text", description="how the log is written: lines for people, or JSON, one object a line"
+    )
+    log_level: Level = Field("info", description="from which level on the log is written")
+    log_details: Details = Field(
+        "hidden",
+        description="whether the log repeats what errors say, which may have prompts, names of files and keys in it",
     )
     browser: bool = Field(True, description="open a browser")
 

@@ -113,6 +113,7 @@ class JobRunner:
                 if job.record.status is not JobStatus.RUNNING:  # given up by close
                     return
                 final = final_record(job, outcome, self._now())
+            _log_end(job, "discarded" if final is None else final.status.value, self._now())
             if final is not None:
                 refused = ""
                 try:
@@ -136,3 +137,11 @@ class JobRunner:
     def _forget(self, job: Job) -> None:
         self._jobs.forget(job, self._now())
         self._changed.notify_all()
+
+
+def _log_end(job: Job, status: str, now: float) -> None:
+    """Say how a job ended: its id, kind and seconds, and nothing of what was asked or found."""
+    record = job.record
+    seconds = round(now - (record.started or now), 3)
+    facts = {"job": record.id, "kind": record.kind, "status": status, "seconds": seconds}
+    logger.info("job %s (%s): %s after %.1f s", record.id, record.kind, status, seconds, extra={"facts": facts})
