@@ -31,8 +31,8 @@ from foundation.catalogue.catalogue import Catalogue
 from foundation.errors import StudioError
 from foundation.images.files import load_image
 from generator.classes.labels import imagenet
-from tests.generator.cli.test_gallery import Context
 from tests.generator.standins import NAMES, Colours, Words
+from tests.generator.watched import Context
 from tests.toy_models import Toys
 
 

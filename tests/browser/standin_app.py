@@ -24,8 +24,7 @@ from tests.browser.evaluation_standins import evaluate
 from tests.browser.folder_standins import MoreAttacks
 from tests.browser.grid_standins import Grids
 from tests.browser.standins import Attack, StandInMeasurements, Texts, fade, make_images, make_studio, tell_cost
-from tests.generator.vlm.server import serving
-from tests.generator.vlm.test_describing import look
+from tests.generator.vlm.server import look, serving
 
 
 def main() -> None:

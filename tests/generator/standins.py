@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -107,3 +108,12 @@ def random_images(seed: int = 0, shape: tuple[int, ...] = (2, 3, 9, 14), spread:
     """Images whose values leave [0, 1] on either side by half of what `spread` is above 1."""
     rng = torch.Generator().manual_seed(seed)
     return torch.rand(shape, generator=rng) * spread - (spread - 1) / 2
+
+
+@dataclass(frozen=True)
+class Info:
+    name: str
+    title: str = "A model of colours"
+    ready: bool = True
+    why_not: str = ""
+    revision: str = "abc123"

@@ -8,8 +8,8 @@ import pytest
 
 from generator.recipes.recipe import Recipe
 from tests.app.api.conftest import Program
+from tests.app.api.orders import FROG, SAID, png
 from tests.app.api.real import DESCRIBES, serving_standins
-from tests.app.api.test_jobs import FROG, SAID, png
 from tests.app.web.conftest import Site
 from tests.browser.holding import Hold
 from tests.hostile import Hostile

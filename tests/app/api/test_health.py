@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from tests.app.api.conftest import Program
-from tests.app.api.test_jobs import FROG
+from tests.app.api.orders import FROG
 from tests.app.web.conftest import Site
 
 

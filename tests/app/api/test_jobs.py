@@ -11,18 +11,10 @@ from foundation.limits import Limits
 from generator.recipes.presets import from_preset
 from generator.recipes.recipe import Recipe
 from tests.app.api.conftest import Program
+from tests.app.api.orders import FROG, SAID, png
 from tests.app.web.conftest import Site
 from tests.browser.holding import Hold
-from tests.browser.standins import MODELS, fade
-
-FROG: dict[str, Any] = {"models": ["crossmax-cifar10"], "classes": ["frog"], "size": [24, 32], "steps": 2, "seed": 3}
-SAID: dict[str, Any] = {"models": ["tiny-clip"], "prompt": "a frog", "size": [24, 32], "steps": 2}
-
-
-def png(width: int = 40, height: int = 24) -> bytes:
-    data = io.BytesIO()
-    fade(3, 8, (height, width), 1).save(data, "PNG")
-    return data.getvalue()
+from tests.browser.standins import MODELS
 
 
 def test_models_are_those_of_the_page(program: Program) -> None:

@@ -18,8 +18,8 @@ from foundation.jobs.store.model import (
 )
 from foundation.limits import Limits
 from tests.app.api.conftest import Program
+from tests.app.api.orders import FROG, png
 from tests.app.api.real import serving_standins
-from tests.app.api.test_jobs import FROG, png
 from tests.browser.holding import Hold
 from tests.hostile import Hostile
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from app.web.routes import ALLOWED
 from tests.app.api.conftest import Program
 from tests.app.api.from_schema import fitting
-from tests.app.api.test_jobs import FROG, SAID
+from tests.app.api.orders import FROG, SAID
 from tests.app.web.conftest import Site
 
 MANY = settings(

@@ -22,9 +22,7 @@ from generator.vlm import asking
 from generator.vlm.asking import SpareTime
 from generator.vlm.settings import NOT_CONFIGURED
 from tests.app.standins import workshop
-from tests.generator.cli.test_vlm import echo, echo_error
-from tests.generator.vlm.server import KEY, answer, hang_up, serving, silence, status
-from tests.generator.vlm.test_describing import look
+from tests.generator.vlm.server import KEY, answer, echo, echo_error, hang_up, look, serving, silence, status
 
 
 @pytest.fixture

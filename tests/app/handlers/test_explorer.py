@@ -23,16 +23,10 @@ from generator.victims.survival import SURVIVALS
 from generator.victims.victims import classifier_victim
 from robust_model.networks.ensemble import SelfEnsemble
 from robust_model.weights.checkpoint import file_digest
+from tests.app.handlers.explored import NamedWords, said
 from tests.app.standins import Colours, toys, workshop
-from tests.generator.standins import Words
 from tests.robust_model.published import TIMM, empty_hub, put_timm
 from tests.toy_models import Toys
-
-
-class NamedWords(Words):
-    """The stand-in encoder with what a loaded one tells of itself."""
-
-    revision = "0" * 15 + "2"
 
 
 @pytest.fixture
@@ -72,13 +66,6 @@ def written(folder):
     found = json.loads((folder / FINDINGS_NAME).read_text())
     assert read_findings(folder).to_json() == found
     return found
-
-
-def said(handlers_model, path):
-    """The answer of the model of colours on a file, computed by hand."""
-    mean = to_tensor(load_image(path)).mean(dim=(2, 3))[0]
-    shares = (20 * mean).double().softmax(0)
-    return handlers_model[int(shares.argmax())], shares.max().item()
 
 
 def test_the_tables_are_those_of_the_saved_files(handlers, upload, tmp_path):

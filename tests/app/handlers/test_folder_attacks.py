@@ -21,10 +21,9 @@ from foundation.intervals import wilson
 from foundation.jobs import JobRequest, run_foreground
 from generator.recipes.recipe import Recipe
 from generator.transfer.outcome import Outcome
-from tests.app.handlers.test_explorer import NamedWords, said
+from tests.app.handlers.explored import NamedWords, said
 from tests.app.standins import workshop
-from tests.generator.vlm.server import serving
-from tests.generator.vlm.test_describing import look
+from tests.generator.vlm.server import look, serving
 from tests.toy_models import Toys
 
 NAMES = ("red", "green", "blue")

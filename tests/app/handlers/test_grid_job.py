@@ -21,8 +21,8 @@ from foundation.jobs.store.model import JobRequest, JobStatus
 from foundation.progress import Progress
 from generator.production.production import Outputs, produce
 from generator.recipes.recipe import Recipe
+from tests.app.snapshots import snapshot
 from tests.app.standins import Colours, workshop
-from tests.app.ui.test_ui_markup import snapshot
 
 BASE = Recipe(models=("colours",), classes=("red",), size=(16, 24), resolutions="1..4", steps=3, images=2)
 AXES = {"x": {"field": "classes", "values": ["red", "blue"]}, "y": {"field": "seed", "values": ["1", "2"]}}

@@ -17,7 +17,7 @@ from app.records.params import (
 )
 from foundation.errors import StudioError
 from generator.recipes.recipe import Recipe
-from tests.foundation.jobs.test_takeover import old_records
+from tests.foundation.jobs.old_data import old_records
 
 KINDS: dict[str, type[MadeParams]] = {"text": TextParams, "image": ImageParams}
 DIGEST = "d" * 64

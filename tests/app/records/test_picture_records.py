@@ -14,8 +14,8 @@ from foundation.jobs.store.model import JobStatus
 from foundation.record import RecordError
 from generator.recipes.recipe import Recipe
 from generator.records.pictures import PictureRecord
-from tests.app.ui.test_ui_markup import snapshot
-from tests.foundation.jobs.test_takeover import old_records
+from tests.app.snapshots import snapshot
+from tests.foundation.jobs.old_data import old_records
 from tests.picture_results import answer, picture, result
 
 FROG = Recipe(models=("net",), classes=("frog",))

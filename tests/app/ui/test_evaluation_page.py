@@ -1,12 +1,9 @@
 """The sidebar without a browser: from the form to an order, labels, figures and reports, and whose they are."""
 
-import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 import pytest
 from PIL import Image
 from starlette.applications import Starlette
@@ -26,7 +23,8 @@ from foundation.jobs.store.model import JobStatus, UnknownJobError
 from generator.recipes.recipe import Recipe
 from robust_model.evaluation.record.reading import as_report
 from robust_model.evaluation.record.schema import EvaluationReport
-from tests.app.ui.test_ui_markup import EVIL, snapshot
+from tests.app.snapshots import EVIL, snapshot
+from tests.app.ui.building import built
 from tests.browser.evaluation_standins import attack_entry, compare, interval, proportion
 from tests.browser.standins import MODELS, StandInMeasurements, make_studio
 from tests.picture_results import picture
@@ -60,16 +58,6 @@ class Jobs:
 @pytest.fixture
 def studio(tmp_path: Path) -> Any:
     return make_studio(Jobs(), tmp_path, StandInMeasurements())
-
-
-def built(make: Callable[[gr.BrowserState], Any]) -> Any:
-    async def build() -> Any:
-        with gr.Blocks(analytics_enabled=False):
-            part = make(gr.BrowserState({}))
-            part.build()
-        return part
-
-    return asyncio.run(build())  # where no event loop runs, Gradio makes some that it never closes
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from app.ui.widgets.reuse import AGAIN, copies_of, offers, params_again, words_o
 from foundation.errors import StudioError
 from foundation.jobs.store.model import JobSnapshot, JobStatus
 from generator.recipes.presets import from_preset
-from tests.app.ui.test_ui_markup import EVIL, snapshot
+from tests.app.snapshots import EVIL, snapshot
 from tests.browser.standins import StandInMeasurements, make_studio
 
 RECIPE = from_preset("text", "fast", prompt="a frog")

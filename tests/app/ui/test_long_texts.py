@@ -3,11 +3,13 @@
 import contextlib
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
 import pytest
 
+from app.ui.text.inputs import TextInputs
 from app.ui.widgets.forms import FormError, advanced_fields, from_widget, parse_mixture
 from app.ui.wiring.guard import guarded
 from foundation.errors import StudioError
@@ -15,7 +17,8 @@ from foundation.limits import Limits
 from generator.priors.operators import parse_resolutions
 from generator.recipes.prompts import parse_prompts
 from generator.views.registry import parse_views
-from tests.app.ui.test_text_ui import TextInputs, held, inputs, studio  # noqa: F401  (fixtures)
+from tests.app.ui.text_form import held, text_inputs
+from tests.browser.standins import StandInMeasurements, make_studio
 
 LENGTH = 200_000
 PARSED = 40_000
@@ -39,6 +42,16 @@ LONG += [
 ]
 GENEROUS_SECONDS = 8.0
 """On a busy machine; the patterns that are meant took minutes."""
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Any:
+    return make_studio(SimpleNamespace(), tmp_path, StandInMeasurements())
+
+
+@pytest.fixture
+def inputs(studio: Any) -> TextInputs:
+    return text_inputs(studio)
 
 
 def refuse(function: Any, *arguments: Any) -> None:
@@ -86,7 +99,7 @@ def test_sizes_and_mixtures_are_read_as_before() -> None:
             parse_mixture(written, names)
 
 
-def test_every_text_field_is_refused_before_it_is_looked_at(inputs: TextInputs) -> None:  # noqa: F811
+def test_every_text_field_is_refused_before_it_is_looked_at(inputs: TextInputs) -> None:
     """S5: each text widget of a tab with 200,000 blanks answers at once, with a sentence."""
     notice, looked = object(), []
 

@@ -1,13 +1,11 @@
 """Results found again, told apart, and taken along: values worked out by hand."""
 
 import csv
-import datetime
 import io
 import json
 import re
 import stat
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,43 +20,14 @@ from foundation.errors import StudioError
 from foundation.jobs import JobRequest, JobService
 from foundation.jobs.store.model import JobSnapshot, JobStatus
 from foundation.limits import Limits
-from tests.app.ui.test_evaluation_page import built
+from tests.app.snapshots import NOON, job
+from tests.app.ui.building import built
 from tests.browser.standins import StandInMeasurements, make_studio
-from tests.foundation.jobs.test_takeover import old_records
+from tests.foundation.jobs.old_data import old_records
 from tests.picture_results import picture
 
 TITLES = {"crossmax-cifar10": "CrossMax", "lite0": "EfficientNet-Lite0"}
-NOON = datetime.datetime(2026, 5, 20, 12).timestamp()
 DAY = 86_400.0
-
-
-def job(recipe: dict | None = None, **changes) -> JobSnapshot:
-    base = JobSnapshot(
-        id="a" * 32,
-        kind="image",
-        title="frog, seed 3",
-        owner="anna",
-        device="cpu",
-        status=JobStatus.DONE,
-        position=None,
-        done=3,
-        total=3,
-        unit="steps",
-        eta_s=None,
-        message="",
-        stopping=False,
-        curves={},
-        preview=None,
-        preview_version=0,
-        result={"images": [picture(success={"crossmax-cifar10": True, "lite0": False})]},
-        error=None,
-        created=NOON,
-        started=NOON,
-        finished=NOON,
-        params={"recipe": recipe or {"models": ["crossmax-cifar10", "lite0"], "classes": ["frog"], "size": [48, 64]}},
-        folder="/nowhere",
-    )
-    return replace(base, **changes)
 
 
 ATTACK = {"models": ["lite0"], "classes": ["ship"], "norm": "linf", "eps": 8 / 255, "steps": 40, "size": [120, 200]}

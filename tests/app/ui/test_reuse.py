@@ -18,7 +18,7 @@ from app.ui.widgets.reuse import AGAIN, USE, USE_BUT_SEED, copies_of, offers, se
 from foundation.errors import StudioError
 from foundation.jobs.store.model import JobSnapshot, JobStatus
 from generator.recipes.presets import from_preset
-from tests.app.ui.test_results_history import job
+from tests.app.snapshots import job
 from tests.browser.standins import MODELS, StandInMeasurements, make_studio
 
 RECIPE = from_preset("class", classes=("ship",), seed=3)

@@ -1,12 +1,10 @@
 """The tab of texts without a browser: widgets to recipes and back, what follows a picture, and the markup."""
 
-import asyncio
 import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import gradio as gr
 import pytest
 from PIL import Image, ImageDraw
 from starlette.applications import Starlette
@@ -30,7 +28,8 @@ from generator.priors.spectrum import FourierSpectrum, PowerLaw
 from generator.recipes.fields import cli_fields
 from generator.recipes.presets import from_preset, presets_of
 from generator.recipes.recipe import Recipe
-from tests.app.ui.test_ui_markup import EVIL, snapshot
+from tests.app.snapshots import EVIL, snapshot
+from tests.app.ui.text_form import held, text_inputs
 from tests.browser.standins import StandInMeasurements, make_studio
 from tests.picture_results import picture
 from tests.picture_results import result as picture_result
@@ -46,29 +45,7 @@ def studio(tmp_path: Path) -> Any:
 
 @pytest.fixture
 def inputs(studio: Any) -> TextInputs:
-    inputs = TextInputs(studio)
-
-    async def build() -> None:
-        with gr.Blocks(analytics_enabled=False):
-            inputs.build_prompts()
-            inputs.build_models()
-            inputs.build_numbers()
-            inputs.build_advanced()
-
-    asyncio.run(build())  # where no event loop runs, Gradio makes some that it never closes
-    return inputs
-
-
-def held(inputs: TextInputs, changes: dict[Any, Any] | None = None) -> dict[Any, Any]:
-    """What the widgets hold: at first, or after updates."""
-    values = {widget: getattr(widget, "value", None) for widget in inputs.components}
-    for widget, update in (changes or {}).items():
-        if isinstance(update, gr.blocks.Block):  # an update of properties, perhaps of the value
-            if "value" in update.constructor_args:
-                values[widget] = update.value
-        else:
-            values[widget] = update
-    return values
+    return text_inputs(studio)
 
 
 # Widgets and recipes

@@ -28,44 +28,15 @@ from app.ui.widgets.job_panel import owner_token
 from app.ui.widgets.layers import band_name, bands
 from app.ui.wiring.guard import guarded
 from foundation.errors import StudioError
-from foundation.jobs.store.model import JobSnapshot, JobStatus
+from foundation.jobs.store.model import JobStatus
 from generator.recipes.fields import cli_fields
 from generator.recipes.presets import PRESETS, from_preset
 from generator.recipes.recipe import Recipe
 from generator.records.pictures import PictureFacts
 from tests import picture_results
+from tests.app.snapshots import EVIL, snapshot
 
-EVIL = '<img src=x onerror="alert(1)">'
 KEY = b"k" * 32
-
-
-def snapshot(folder: Path, **changes: Any) -> JobSnapshot:
-    values: dict[str, Any] = {
-        "id": "a1",
-        "kind": "image",
-        "title": "frog, seed 0",
-        "owner": "o" * 32,
-        "device": "cpu",
-        "status": JobStatus.RUNNING,
-        "position": None,
-        "done": 40,
-        "total": 80,
-        "unit": "steps",
-        "eta_s": 2.4,
-        "message": "",
-        "stopping": False,
-        "curves": {"total": [(1, 3.0), (40, 1.0)]},
-        "preview": None,
-        "preview_version": 0,
-        "result": None,
-        "error": None,
-        "created": 0.0,
-        "started": 0.0,
-        "finished": None,
-        "params": {},
-        "folder": str(folder),
-    }
-    return JobSnapshot(**(values | changes))
 
 
 @pytest.fixture

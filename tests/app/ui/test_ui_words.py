@@ -30,7 +30,7 @@ from generator.victims.survival import SAVED, SURVIVALS
 from robust_model.attacks import attack_words
 from robust_model.evaluation.record.reading import as_report
 from robust_model.evaluation.suites import SUITES, Budget
-from tests.app.ui.test_ui_markup import snapshot
+from tests.app.snapshots import snapshot
 from tests.browser.standins import StandInMeasurements, make_studio
 from tests.picture_results import answer, picture, result
 from tests.reports import attack_report, plain_report

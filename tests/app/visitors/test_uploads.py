@@ -20,6 +20,7 @@ from foundation.jobs.retention import digests_in
 from foundation.limits import DAY_SECONDS, Limits
 from generator.recipes.presets import from_preset
 from generator.recipes.recipe import Recipe, RecipeError
+from tests.app.ui.text_form import text_inputs
 from tests.browser.standins import StandInMeasurements, make_studio
 
 ANNA, BEN = "a" * 32, "b" * 32
@@ -186,13 +187,8 @@ def test_jobs_take_pictures_of_their_owner(tmp_path) -> None:
 
 def test_a_page_shows_a_visitor_their_own_pictures_only(tmp_path) -> None:
     """S1, S3: opening a PNG fills in what its opener brought, and asks for the rest."""
-    from tests.app.ui.test_text_ui import TextInputs, gr
-
     studio = make_studio(SimpleNamespace(), tmp_path, StandInMeasurements())
-    inputs = TextInputs(studio)
-    with gr.Blocks(analytics_enabled=False):
-        for build in (inputs.build_prompts, inputs.build_models, inputs.build_numbers, inputs.build_advanced):
-            build()
+    inputs = text_inputs(studio)
     digest = studio.uploads.keep(PHOTO, ANNA).digest
     for field, what in [
         ("source", "the photo to start from"),

@@ -17,8 +17,8 @@ from app.web.hosts import Hosts, check_name, is_loopback
 from app.web.sessions import Sessions
 from foundation.errors import StudioError
 from foundation.limits import Limits
+from tests.app.web.asked import ONE_OF_EACH
 from tests.app.web.conftest import Site
-from tests.app.web.test_routes import ONE_OF_EACH
 from tests.hostile import form_of, is_open, read_answer
 
 FEW = Limits(connections_per_address=12, streams_per_address=6, connections=30, streams=15)

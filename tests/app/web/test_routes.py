@@ -13,6 +13,7 @@ from app.server import build_site
 from app.web.answers import RefusedError
 from app.web.routes import ALLOWED, OPEN, find_route
 from foundation.limits import Limits
+from tests.app.web.asked import ONE_OF_EACH
 from tests.app.web.conftest import Site
 from tests.hostile import Hostile, form_of
 
@@ -28,30 +29,6 @@ FOREIGN = (
     {"Host": "evil.example"},
     {"Host": "127.0.0.1.evil.example"},
     {"Host": "user@127.0.0.1"},
-)
-ONE_OF_EACH = (
-    ("GET", "/"),
-    ("GET", "/theme.css"),
-    ("GET", "/favicon.ico"),
-    ("GET", "/assets/index.js"),
-    ("GET", "/static/img/logo.svg"),
-    ("GET", "/media/data/jobs/a/b.png?k=1"),
-    ("GET", "/gradio_api/heartbeat/abc"),
-    ("POST", "/gradio_api/upload"),
-    ("POST", "/gradio_api/run/predict"),
-    ("GET", "/api/v1/models"),
-    ("GET", "/api/v1/evaluate"),
-    ("GET", "/api/v1/describe"),
-    ("POST", f"/api/v1/jobs/{'0' * 32}/continue"),
-    ("POST", "/api/v1/class"),
-    ("POST", "/api/v1/uploads"),
-    ("DELETE", f"/api/v1/jobs/{'0' * 32}"),
-    ("GET", f"/api/v1/jobs/{'0' * 32}/wait"),
-    ("POST", f"/api/v1/jobs/{'0' * 32}/stop"),
-    ("POST", f"/api/v1/jobs/{'0' * 32}/move"),
-    ("GET", "/api/v1/queue"),
-    ("GET", f"/api/v1/jobs/{'0' * 32}/files/image-1.png"),
-    ("GET", "/metrics"),
 )
 OPEN_TO_ALL = (("GET", "/healthz"), ("GET", "/readyz"))
 """What is answered without a token."""

@@ -9,7 +9,7 @@ import pytest
 
 from tests.browser.actions import job, open_classes, wait_for_state
 from tests.browser.conftest import Server
-from tests.browser.evaluation.test_evaluation_app import KIND, choose, open_sidebar, start
+from tests.browser.evaluation.sidebar import KIND, choose, open_sidebar, start
 from tests.browser.holding import Hold
 
 sync_api = pytest.importorskip("playwright.sync_api")

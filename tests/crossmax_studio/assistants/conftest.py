@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.app.api.orders import png
 from tests.app.api.real import serving_standins
-from tests.app.api.test_jobs import png
 
 
 @pytest.fixture(scope="session")

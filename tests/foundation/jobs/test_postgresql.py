@@ -12,8 +12,8 @@ import pytest
 
 from foundation.jobs import JobError, JobService, JobStatus
 from foundation.jobs.store.database import Database
+from tests.foundation.jobs.old_data import OLD
 from tests.foundation.jobs.puppet import PATIENCE, Puppet, finish, request
-from tests.foundation.jobs.test_takeover import OLD
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.slow]
 pytest.importorskip("psycopg")

@@ -1,6 +1,5 @@
 """A data directory of the version that had no database, and databases that were lost: nothing is."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -8,17 +7,10 @@ import pytest
 
 from foundation.jobs import JobService, JobStatus
 from foundation.jobs.store.store import JobStore
+from tests.foundation.jobs.old_data import OLD, old_records
 from tests.foundation.jobs.puppet import PATIENCE, Puppet, change_rows, finish, on_disk, request
 
-OLD = Path(__file__).parent / "old_data_dir"
-"""Made by the last version without a database, killed while "cat" ran and "a boat" waited; but for its layers."""
 COMPUTED = {"message", "preview_version", "done", "total"}
-
-
-def old_records() -> dict[str, dict]:
-    """The records in the committed directory, by id."""
-    found = (json.loads(path.read_text()) for path in OLD.glob("jobs/*/job.json"))
-    return {record["id"]: record for record in found}
 
 
 @pytest.fixture

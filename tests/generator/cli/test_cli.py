@@ -2,7 +2,6 @@ import json
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,7 @@ from foundation.jobs import Terminal
 from foundation.protocols import Classifier, JobContext
 from generator.cli.main import main
 from generator.recipes.recipe import Recipe
-from tests.generator.standins import Colours, LayeredColours, rng
-
-
-@dataclass(frozen=True)
-class Info:
-    name: str
-    title: str = "A model of colours"
-    ready: bool = True
-    why_not: str = ""
-    revision: str = "abc123"
-
+from tests.generator.standins import Colours, Info, LayeredColours, rng
 
 Run = Callable[..., int]
 QUICK = ["--model", "colours", "--size", "16", "24", "--steps", "3", "--resolutions", "1..4,8"]

@@ -13,8 +13,7 @@ from foundation.jobs import Terminal
 from foundation.protocols import JobContext
 from generator.cli.main import main
 from generator.recipes.recipe import RECIPE_VERSION, Recipe
-from tests.generator.cli.test_cli import Info
-from tests.generator.standins import Colours, Words, rng
+from tests.generator.standins import Colours, Info, Words, rng
 
 Run = Callable[..., int]
 MODELS = {"colours": Colours(), "words": Words()}

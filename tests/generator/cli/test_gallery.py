@@ -11,31 +11,14 @@ from PIL import Image
 from foundation.errors import StudioError
 from foundation.images.files import load_image
 from foundation.jobs import Terminal
-from foundation.progress import Progress
 from foundation.protocols import JobContext
 from generator.cli.main import main
 from generator.production.series import Piece, draw_series, file_name
 from generator.recipes.recipe import Recipe
 from tests.generator.standins import NAMES, Colours, Words
+from tests.generator.watched import Context
 
 SMALL = ["--size", "16", "24", "--steps", "3", "--resolutions", "1..4"]
-
-
-class Context:
-    """A job that is stopped at the report number `stop_at`."""
-
-    device = "cpu"
-
-    def __init__(self, stop_at: int = 1000) -> None:
-        self.stop_at = stop_at
-        self.reports: list[tuple[int, int, str]] = []
-
-    @property
-    def stop_requested(self) -> bool:
-        return len(self.reports) >= self.stop_at
-
-    def progress(self, now: Progress, /) -> None:
-        self.reports.append((now.done, now.total, now.message))
 
 
 def pieces(folder: Path, *names: str, **fields: Any) -> list[Piece]:

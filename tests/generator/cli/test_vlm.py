@@ -2,52 +2,30 @@
 
 import json
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from foundation.errors import StudioError
-from foundation.jobs import Terminal
-from foundation.protocols import JobContext
-from generator.cli.main import main
-from generator.synthesis.models import Model
-from generator.vlm.settings import read_settings
-from tests.generator.cli.test_cli import Info
-from tests.generator.standins import Colours, Words
-from tests.generator.transfer.standins import save_photos
-from tests.generator.vlm.server import FAST, KEY, Endpoint, answer, flood, half, hang_up, raw, status
-from tests.generator.vlm.test_describing import look
-
-MODELS: dict[str, Callable[[], Model]] = {"colours": Colours, "words": Words}
-QUICK = ["--steps", "3", "--resolutions", "1..4,8", "--views", "identity", "--eps", "0.2", "--learning-rate", "0.5"]
-BATCH = ["batch", "photos", "--out", "out", "--model", "colours", "--class", "green", *QUICK]
-Run = Callable[..., int]
+from tests.generator.cli.vlm_command import BATCH, QUICK, Run, vlm_command
+from tests.generator.vlm.server import (
+    KEY,
+    Endpoint,
+    answer,
+    echo,
+    echo_error,
+    flood,
+    half,
+    hang_up,
+    look,
+    raw,
+    status,
+)
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, endpoint: Endpoint) -> Run:
-    monkeypatch.chdir(tmp_path)
-    save_photos(tmp_path / "photos", (0, 2))
-    environment = {"url": endpoint.url, "model": "eyes", "key": KEY, **FAST}
-    named = {f"CROSSMAX_VLM_{name.upper()}": str(value) for name, value in environment.items()}
-
-    def load(name: str, _device: str, _context: JobContext) -> Model:
-        if name not in MODELS:
-            raise StudioError(f"There is no model '{name}'.")
-        return MODELS[name]()
-
-    def call(*argv: str, configured: bool = True) -> int:
-        return main(
-            [*argv],
-            load_model=load,
-            list_models=lambda: [Info(name) for name in MODELS],
-            foreground=Terminal(),
-            read_vlm=lambda: read_settings(None, named if configured else {}),
-        )
-
-    return call
+    return vlm_command(monkeypatch, tmp_path, endpoint)
 
 
 def descriptions() -> dict[str, Any]:
@@ -106,15 +84,6 @@ def test_mistakes_are_found_before_any_work(
 def test_without_settings_it_says_what_to_set(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*BATCH, "--victim", "vlm", configured=False) == 2
     assert "CROSSMAX_VLM_URL" in capsys.readouterr().err
-
-
-def echo(handler: Any, seen: Any) -> None:
-    """A server that tells everyone everything that it was sent."""
-    handler.send(200, json.dumps({"choices": [{"message": {"content": str(seen.headers)}}]}).encode(), X_Echo=KEY)
-
-
-def echo_error(handler: Any, seen: Any) -> None:
-    handler.send(400, json.dumps({"error": {"message": f"bad {seen.headers['authorization']}"}}).encode())
 
 
 @pytest.mark.slow

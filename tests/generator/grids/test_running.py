@@ -23,8 +23,8 @@ from generator.production.production import Outputs, produce
 from generator.recipes.pictures import Pictures
 from generator.recipes.recipe import Recipe
 from generator.synthesis.models import Model
-from tests.generator.cli.test_gallery import Context
 from tests.generator.standins import BreaksAfter, Colours, Words
+from tests.generator.watched import Context
 
 CLASS = Recipe(models=("colours",), classes=("red",), size=(16, 24), resolutions="1..4", steps=3)
 TEXT = Recipe(task="text", models=("words",), prompt="red", size=(16, 24), resolutions="1..4", steps=3)

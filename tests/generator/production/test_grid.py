@@ -13,7 +13,7 @@ from generator.production.unit_grid import Grid, most_exciting, parse_channels, 
 from generator.recipes.recipe import Recipe
 from generator.units.layers import WholeModule, find_layer
 from tests.generator.encoders.tiny import Recorder
-from tests.generator.production.test_pictures import run
+from tests.generator.production.commands import run
 from tests.generator.units.networks import Painter
 
 COLOURS = {"red": (250, 5, 5), "green": (5, 250, 5), "blue": (5, 5, 250), "pink": (250, 120, 120), "grey": (9, 9, 9)}

@@ -9,26 +9,12 @@ import torch
 
 from foundation.errors import StudioError
 from foundation.images.files import load_image, to_tensor
-from foundation.jobs import Terminal
-from foundation.protocols import JobContext
-from generator.cli.main import main
 from generator.recipes.recipe import Recipe, RecipeError
-from generator.synthesis.models import Model
 from generator.synthesis.synthesis import synthesise
-from tests.generator.cli.test_cli import Info
-from tests.generator.standins import Colours, Words
-from tests.generator.units.networks import Painter, Sequence
+from tests.generator.production.commands import MODELS, run
+from tests.generator.units.networks import Painter
 
-MODELS: dict[str, Any] = {"hand": Painter, "tokens": Sequence, "colours": Colours, "words": Words}
 QUICK = ["--size", "16", "24", "--steps", "8", "--resolutions", "1..4,8", "--learning-rate", "0.3", "--quiet"]
-
-
-def run(*argv: str) -> int:
-    def load(name: str, _device: str, _context: JobContext) -> Model:
-        found: Model = MODELS[name]()
-        return found
-
-    return main(list(argv), load_model=load, list_models=lambda: [Info(name) for name in MODELS], foreground=Terminal())
 
 
 def recipe(**fields: Any) -> Recipe:

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -19,40 +18,20 @@ from foundation.images.files import load_image, save_png, to_tensor
 from generator.inputs.label_files import read_labels
 from generator.inputs.photos import Photo, file_name, find_photos, fitting_photos, list_photos, passed_over
 from generator.recipes.recipe import Recipe
-from generator.transfer.attacking import AttackPlan, attack_photos
-from generator.transfer.batch import Measuring, measure_cases, run_batch
+from generator.transfer.attacking import attack_photos
+from generator.transfer.batch import measure_cases, run_batch
 from generator.transfer.report import COLUMNS, to_text
 from generator.transfer.saved import cases_of
-from generator.victims.victims import classifier_victim
-from tests.generator.standins import Colours, LayeredColours
+from tests.generator.standins import Colours
+from tests.generator.transfer.batches import measuring, plan_for, run, saved
 from tests.generator.transfer.standins import RECIPE, Context, save_photos
 
 ROOT = Path(__file__).parents[3]
 
 
-def plan_for(folder: Path, photos: tuple[Photo, ...], **attacks: Recipe) -> AttackPlan:
-    return AttackPlan(attacks or {"colours": RECIPE}, photos, folder)
-
-
-def measuring(**options: Any) -> Measuring:
-    victims = [classifier_victim("colours", Colours()), classifier_victim("layered", LayeredColours())]
-    return Measuring(victims, ("saved", "jpeg-50"), **options)
-
-
 @pytest.fixture
 def photos(tmp_path: Path) -> tuple[Photo, ...]:
     return list_photos(save_photos(tmp_path / "photos", (0, 2, 0))).photos
-
-
-def run(folder: Path, photos: tuple[Photo, ...], context: Context | None = None) -> dict[str, Any]:
-    models = {"colours": Colours()}
-    return run_batch(context or Context(), plan_for(folder, photos), models, measuring())[1]
-
-
-def saved(folder: Path) -> dict[str, bytes]:
-    """What a run leaves, without the records, which tell how long it took."""
-    wanted = [p for p in folder.rglob("*") if p.is_file() and not (p.parent != folder and p.suffix == ".json")]
-    return {str(p.relative_to(folder)): p.read_bytes() for p in wanted if p.name != "answers.jsonl"}
 
 
 def test_a_batch_attacks_measures_and_reports(tmp_path: Path, photos: tuple[Photo, ...]) -> None:
@@ -151,7 +130,7 @@ import os, signal, sys
 from pathlib import Path
 from generator.inputs.photos import list_photos, find_photos
 from tests.generator.transfer.standins import Context
-from tests.generator.transfer import test_batch
+from tests.generator.transfer import batches
 from tests.generator.standins import Colours
 
 class Dying(Colours):
@@ -169,8 +148,8 @@ class Dying(Colours):
 
 folder = Path(sys.argv[1])
 photos = list_photos(find_photos([folder / "photos"])).photos
-test_batch.Colours = Dying
-test_batch.run(folder / "out", photos)
+batches.Colours = Dying
+batches.run(folder / "out", photos)
 """
 
 

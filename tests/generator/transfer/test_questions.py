@@ -17,13 +17,18 @@ from generator.transfer.batch import Measuring, run_batch
 from generator.transfer.outcome import Question
 from generator.transfer.saved import cases_of
 from generator.victims.victims import classifier_victim
-from tests.generator.cli.test_transfer import QUICK, Run, report, run  # noqa: F401 -- a fixture
+from tests.generator.cli.transfer_command import QUICK, Run, report, transfer_command
 from tests.generator.standins import NAMES, Colours
 from tests.generator.transfer.standins import RECIPE, Context, save_photos, tinted
 
 LEAVING = RECIPE.with_changes(objective="leave", classes=())
 WORDS = RECIPE.with_changes(classes=(), models=("words",), prompt="a leaf")
 PHOTO = Photo("p", Path("p.png"), "red", "blue")
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    return transfer_command(monkeypatch, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +69,7 @@ def test_what_nobody_uses_is_said() -> None:
     ]
 
 
-def test_an_untargeted_batch_is_judged_as_one(run: Run, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+def test_an_untargeted_batch_is_judged_as_one(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     """F5: both photos count, none is left out for its target, and the report says that targets are unused."""
     Path("l.csv").write_text("filename,label,targeted_label\np0.png,red,red\np1.png,blue,99\n")
     flags = ["--objective", "leave", "--model", "colours", "--labels", "l.csv", *QUICK]

@@ -11,8 +11,8 @@ from generator.transfer.batch import save_report
 from generator.transfer.report import Report
 from generator.transfer.stepwise import attack_by_photo
 from tests.generator.standins import Colours
+from tests.generator.transfer.batches import measuring, plan_for, run, saved
 from tests.generator.transfer.standins import RECIPE, Context, save_photos
-from tests.generator.transfer.test_batch import measuring, plan_for, run, saved
 
 
 @pytest.fixture

@@ -212,3 +212,24 @@ def events(*chunks: Any, done: bool = True, stay: bool = False) -> Behaviour:
 
 def piece(text: str, **more: Any) -> dict[str, Any]:
     return {"choices": [{"delta": {"content": text}, **more}]}
+
+
+def echo(handler: Any, seen: Any) -> None:
+    """A server that tells everyone everything that it was sent."""
+    handler.send(200, json.dumps({"choices": [{"message": {"content": str(seen.headers)}}]}).encode(), X_Echo=KEY)
+
+
+def echo_error(handler: Any, seen: Any) -> None:
+    handler.send(400, json.dumps({"error": {"message": f"bad {seen.headers['authorization']}"}}).encode())
+
+
+SAYS = ("a red bus", "a green frog", "a blue whale")
+
+
+def look(handler: Handler, seen: Seen) -> None:
+    """See what is there by the strongest channel; as a judge find everything 0.4 alike."""
+    if not seen.uri:
+        handler.send(200, completion("0.4", {"prompt_tokens": 50, "completion_tokens": 1}))
+        return
+    means = [sum(band.tobytes()) for band in seen.picture.split()]
+    handler.send(200, completion(SAYS[means.index(max(means))]))

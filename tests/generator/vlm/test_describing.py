@@ -21,18 +21,7 @@ from generator.vlm.journal import Journal
 from generator.vlm.record import DescriptionsRecord
 from generator.vlm.report import cells_of, record_of, to_csv, to_text
 from tests.generator.transfer.standins import Context, save_photos, tinted
-from tests.generator.vlm.server import KEY, Endpoint, Handler, Seen, answer, completion, silence, status
-
-SAYS = ("a red bus", "a green frog", "a blue whale")
-
-
-def look(handler: Handler, seen: Seen) -> None:
-    """See what is there by the strongest channel; as a judge find everything 0.4 alike."""
-    if not seen.uri:
-        handler.send(200, completion("0.4", {"prompt_tokens": 50, "completion_tokens": 1}))
-        return
-    means = [sum(band.tobytes()) for band in seen.picture.split()]
-    handler.send(200, completion(SAYS[means.index(max(means))]))
+from tests.generator.vlm.server import KEY, Endpoint, answer, look, silence, status
 
 
 @pytest.fixture

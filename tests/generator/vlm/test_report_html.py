@@ -16,10 +16,15 @@ from generator.vlm.record import DescriptionsRecord
 from generator.vlm.report import cells_of, to_csv
 from generator.vlm.report_html import LONGEST_SHOWN, addition_of, summary_of
 from generator.vlm.verdicts import Described, VlmVerdict
-from tests.generator.cli.test_vlm import BATCH, Run, run  # noqa: F401 -- a fixture
+from tests.generator.cli.vlm_command import BATCH, Run, vlm_command
 from tests.generator.vlm.server import Endpoint, answer
 
 HOSTILE = '</td></table><script>alert(1)</script><img src=x onerror="alert(2)">&lt;b&gt; \'"'
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, endpoint: Endpoint) -> Run:
+    return vlm_command(monkeypatch, tmp_path, endpoint)
 
 
 def described(text: str, image: str = "p0", survival: str = "saved", error: str = "") -> Described:
@@ -120,7 +125,7 @@ def test_no_text_of_a_csv_file_is_a_formula(text: str) -> None:
 
 
 @pytest.mark.parametrize("alone", [True, False])
-def test_a_batch_puts_them_into_its_report(run: Run, endpoint: Endpoint, alone: bool) -> None:  # noqa: F811
+def test_a_batch_puts_them_into_its_report(run: Run, endpoint: Endpoint, alone: bool) -> None:
     endpoint.default = answer(f"a green frog {HOSTILE}")
     victims = ["--victim", "vlm", "--vlm-samples", "1", *([] if alone else ["--victim", "colours"])]
     assert run(*BATCH, *victims, "--quiet") == 0

@@ -96,3 +96,25 @@ def test_planted_private_names_are_seen() -> None:
         "2: benchmarks._a.b",
     ]
     assert private_imports("from os import _exit\nfrom app.a import f\nfrom app.__main__ import main\n") == []
+
+
+FROM_TESTS = re.compile(
+    r"""^\W*(?:from\s+tests\.[\w.]*\btest_\w+\s+import\b.*|from\s+tests[\w.]*\s+import\b.*\btest_\w+.*|
+    import\s+tests\.[\w.]*\btest_\w+.*)$""",
+    re.MULTILINE | re.VERBOSE,
+)
+
+
+def test_what_tests_share_is_in_no_file_of_tests() -> None:
+    """It stands in `conftest.py` or in a module beside them; programs that tests write as text count, too."""
+    found = {path.name: FROM_TESTS.findall(path.read_text("utf-8")) for path in TESTS}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["from tests.app.{}views import look", "  'from tests.app import toys, {}views'", "import tests.{}views as v"],
+)
+def test_planted_imports_from_tests_are_seen(line: str) -> None:
+    assert FROM_TESTS.findall(f"import os\n{line.format('test_')}\nx = 1\n") == [line.format("test_")]
+    assert FROM_TESTS.findall(line.format("")) == []

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from foundation.errors import StudioError
@@ -13,6 +12,7 @@ from robust_model.data.class_match import by_name, match_classes, numbered, plac
 from robust_model.data.datasets import LabelledImages, class_folder
 from robust_model.evaluation.record.config import EvalConfig
 from robust_model.networks.plain import PlainConfig, PlainDefence
+from tests.robust_model.data.greys import greys
 from tests.robust_model.evaluated import evaluate_model
 
 COLOURS = ("red", "green", "blue")
@@ -22,15 +22,6 @@ def labelled(*names: str) -> LabelledImages:
     """One image of each class."""
     count = len(names)
     return LabelledImages(torch.zeros(count, 3, 2, 2, dtype=torch.uint8), torch.arange(count), names, "here")
-
-
-def greys(root: Path, names: list[str]) -> Path:
-    """A class folder with an image of grey level 10 c + 5 for class number c."""
-    for number, name in enumerate(names):
-        folder = root / "test" / name
-        folder.mkdir(parents=True)
-        Image.new("RGB", (8, 8), (10 * number + 5,) * 3).save(folder / "a.png")
-    return root
 
 
 class ByLevel(nn.Module):

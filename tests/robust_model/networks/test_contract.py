@@ -15,7 +15,7 @@ from robust_model.data.datasets import LabelledImages
 from robust_model.evaluation.record.config import EvalConfig, evaluation_data, shape_of_images
 from robust_model.networks.plain import PlainConfig, PlainDefence
 from robust_model.zoo.subjects import load_subject
-from tests.robust_model.data.test_class_match import greys
+from tests.robust_model.data.greys import greys
 from tests.robust_model.evaluated import evaluate_model
 
 MODULE = '''

@@ -9,7 +9,7 @@ from robust_model.networks.frozen import frozen_chain
 from robust_model.networks.networks import Chain, cifar_resnet, packaged_efficientnet, timm_resnet, torchvision_resnet
 from robust_model.networks.plain import PlainConfig, PlainDefence
 from robust_model.networks.winograd import WinogradConv2d, can_replace
-from tests.robust_model.networks.test_ensemble import pictures, small
+from tests.robust_model.networks.small import pictures, small
 
 CHAINS = {
     "cifar-resnet": lambda: cifar_resnet(12, (8, 16, 32), (1, 2, 1)),

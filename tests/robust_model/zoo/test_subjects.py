@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from foundation.errors import StudioError
 from foundation.files.text_files import write_bytes
@@ -23,21 +23,7 @@ from robust_model.zoo.catalogue import open_catalogue
 from robust_model.zoo.registry import ExportedModel
 from robust_model.zoo.subjects import load_subject
 from tests.robust_model.evaluated import evaluate_model, timeless
-
-
-class Grey(nn.Module):
-    """Two logits from the mean of the image; with `spread`, noise from PyTorch's global generator on top."""
-
-    def __init__(self, spread: float = 0.0) -> None:
-        super().__init__()
-        self.spread = spread
-        self.offset = nn.Parameter(torch.tensor(0.5))
-
-    def forward(self, images: Tensor) -> Tensor:
-        score = images.mean((1, 2, 3)) - self.offset
-        if self.spread:
-            score = score + self.spread * torch.randn(len(images), device=images.device)
-        return torch.stack([-score, score], dim=1)
+from tests.robust_model.zoo.grey import Grey
 
 
 def plain(spread: float = 0.0, **settings: Any) -> PlainDefence:
@@ -140,7 +126,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A module of a user's; returns its name."""
     (tmp_path / "their_models.py").write_text(
         "import torch\n"
-        "from tests.robust_model.zoo.test_subjects import Grey\n"
+        "from tests.robust_model.zoo.grey import Grey\n"
         "def bare():\n    return Grey()\n"
         "def named():\n    return Grey(), ['dark', 'light']\n"
         "def wrong():\n    return 'a network'\n"

@@ -1,0 +1,26 @@
+"""Requests of every kind that the page and programs make."""
+
+ONE_OF_EACH = (
+    ("GET", "/"),
+    ("GET", "/theme.css"),
+    ("GET", "/favicon.ico"),
+    ("GET", "/assets/index.js"),
+    ("GET", "/static/img/logo.svg"),
+    ("GET", "/media/data/jobs/a/b.png?k=1"),
+    ("GET", "/gradio_api/heartbeat/abc"),
+    ("POST", "/gradio_api/upload"),
+    ("POST", "/gradio_api/run/predict"),
+    ("GET", "/api/v1/models"),
+    ("GET", "/api/v1/evaluate"),
+    ("GET", "/api/v1/describe"),
+    ("POST", f"/api/v1/jobs/{'0' * 32}/continue"),
+    ("POST", "/api/v1/class"),
+    ("POST", "/api/v1/uploads"),
+    ("DELETE", f"/api/v1/jobs/{'0' * 32}"),
+    ("GET", f"/api/v1/jobs/{'0' * 32}/wait"),
+    ("POST", f"/api/v1/jobs/{'0' * 32}/stop"),
+    ("POST", f"/api/v1/jobs/{'0' * 32}/move"),
+    ("GET", "/api/v1/queue"),
+    ("GET", f"/api/v1/jobs/{'0' * 32}/files/image-1.png"),
+    ("GET", "/metrics"),
+)
