@@ -11,6 +11,7 @@ import gradio as gr
 import torch
 from torch import nn
 
+from app.costs.estimates import Rates, cost_of
 from app.ui.attack.tab import AttackTab
 from app.ui.classes.tab import ClassTab
 from app.ui.text.tab import TextTab
@@ -18,6 +19,7 @@ from foundation.catalogue.catalogue import Catalogue
 from foundation.jobs import Terminal
 from generator.cli import main as cli
 from generator.recipes.fields import cli_fields
+from generator.recipes.recipe import Recipe
 from tests.browser.standins import StandInMeasurements, make_studio
 from tests.generator.standins import Words
 from tests.toy_models import Toys
@@ -25,6 +27,16 @@ from tests.toy_models import Toys
 SMALL = {"size": (12, 16), "resolutions": "1..4", "steps": 2, "seed": 1}
 QUICK = ["--resolutions", "1..4", "--steps", "2", "--device", "cpu", "--quiet"]
 FLAGS = ["--size", "12", "16", *QUICK]
+ATTACK: dict[str, Any] = {
+    "task": "attack",
+    "norm": "linf",
+    "eps": 0.1,
+    "models": ("colours",),
+    "classes": ("red",),
+    "resolutions": "1..4",
+    "size": (12, 16),
+    "steps": 2,
+}
 
 
 class Colours(nn.Module):
@@ -56,6 +68,11 @@ def choices(task: str, field: str) -> tuple[str, ...]:
 
 def help_of(field: str, task: str = "attack") -> str:
     return next(one.help for one in cli_fields(task) if one.name == field)
+
+
+def seconds(**fields: Any) -> float:
+    """What a step of an attack costs on a photo."""
+    return cost_of(Recipe(**{**ATTACK, **fields}), Rates(), (120, 160)).per_step
 
 
 def run(*argv: str, **more: Any) -> int:

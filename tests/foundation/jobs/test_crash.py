@@ -1,7 +1,6 @@
 """The service killed by the system at several moments, and what the next one finds."""
 
 import contextlib
-import json
 import random
 import sqlite3
 import textwrap
@@ -394,11 +393,3 @@ def test_a_killed_service_leaves_no_lock_and_a_living_one_does(forking, tmp_path
         finally:
             process.kill()
     JobService(tmp_path, {}).close()
-
-
-def test_records_on_disk_are_plain_json_for_other_tools(tmp_path):
-    with Restart(tmp_path) as again:
-        job = again.service.submit(JobRequest("work", {"name": "x"}, owner="anna", title="Frösche"))
-        again.service.wait(job, PATIENCE)
-        saved = json.loads((tmp_path / "jobs" / job / "job.json").read_text())
-    assert (saved["title"], saved["status"], saved["result"]) == ("Frösche", "done", {"name": "x"})

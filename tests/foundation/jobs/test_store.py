@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from foundation.files.text_files import replace_whole
+from foundation.jobs import JobService
 from foundation.jobs.store import store as store_module
 from foundation.jobs.store.copies import write_copy
 from foundation.jobs.store.model import RECORD_VERSION, JobError, JobRecord, JobRequest, JobStatus, as_json
 from foundation.jobs.store.store import JobStore
+from tests.foundation.jobs.puppet import PATIENCE
 
 
 def record(name: str = "a", sequence: int = 1, **changes) -> JobRecord:
@@ -227,3 +229,11 @@ def test_the_package_needs_neither_torch_nor_gradio():
     root = Path(store_module.__file__).parents[3]
     answer = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, check=True, text=True)
     assert answer.stdout.strip() == "[]"
+
+
+def test_records_on_disk_are_plain_json_for_other_tools(tmp_path):
+    with JobService(tmp_path, {"work": lambda context: {"name": context.params["name"]}}) as service:
+        job = service.submit(JobRequest("work", {"name": "x"}, owner="anna", title="Frösche"))
+        service.wait(job, PATIENCE)
+        saved = json.loads((tmp_path / "jobs" / job / "job.json").read_text())
+    assert (saved["title"], saved["status"], saved["result"]) == ("Frösche", "done", {"name": "x"})

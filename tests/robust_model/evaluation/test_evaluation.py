@@ -18,7 +18,6 @@ from robust_model.evaluation.accounting import by_draws, majority
 from robust_model.evaluation.cost import estimate
 from robust_model.evaluation.masking.diagnostics import diagnose
 from robust_model.evaluation.record.config import EvalConfig, choose
-from robust_model.evaluation.suites import SUITES, Budget, suite_attacks
 from robust_model.networks.noise import SilentNoise
 from robust_model.networks.plain import PlainConfig, PlainDefence
 from tests.robust_model.evaluated import EPS, Coin, Known, chances, evaluate_model, images
@@ -325,29 +324,6 @@ def test_votes_by_hand() -> None:
     counted = by_draws(torch.tensor([[True, True], [True, False], [False, True], [False, False]]))
     assert counted.one_draw.correct == 2 and counted.every_draw.correct == 1
     assert counted.mean == 0.5 and counted.draws == 2
-
-
-@pytest.mark.parametrize("name", SUITES)
-@pytest.mark.parametrize("model", [Known(), Coin()])
-def test_every_suite_keeps_to_its_budget_and_names_its_attacks_apart(name: str, model: Known | Coin) -> None:
-    attacks = suite_attacks((name,), Budget(0.02, 7, 2, 3 if model.random else 1), model)
-    assert attacks and all(attack.eps == 0.02 for attack in attacks)
-    assert len({attack.name for attack in attacks}) == len(attacks)
-    assert SUITES[name].title and SUITES[name].description
-    evaluate_config = EvalConfig(model="m", data="d", suites=(name,))
-    assert EvalConfig.model_validate_json(evaluate_config.model_dump_json()) == evaluate_config
-
-
-def test_attacks_that_cannot_be_are_refused() -> None:
-    for changes, words in [
-        ({"attacks": (PgdConfig(eps=0.3),)}, "another eps"),
-        ({"attacks": (ATTACKS[1],)}, "put that one before it"),
-        ({"attacks": (), "suites": ("nonsense",)}, "no suite 'nonsense'"),
-        ({"attacks": (), "suites": ()}, "at least one suite"),
-        ({"attacks": (PgdConfig(eps=EPS, source="predictor 7"),)}, "Unknown source"),
-    ]:
-        with pytest.raises(StudioError, match=words):
-            evaluate_model(changed(**changes), Known(), data=images())
 
 
 class Lying(Known):
