@@ -5,10 +5,12 @@ Exit codes: 0 done, 2 refused in words, 130 stopped. What takes a while is run b
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from clip_model.concepts import CIFAR10
@@ -17,7 +19,8 @@ from clip_model.export import EVALUATION, FACTS, average, export, load_exported,
 from clip_model.train_config import ClipTrainConfig
 from clip_model.training import ClipRun
 from clip_model.zero_shot import zero_shot
-from foundation.command_line.arguments import number, whole
+from foundation.command_line.arguments import number
+from foundation.command_line.flags import AsFlag, Asked, add_flags, read_flags
 from foundation.command_line.program import Parser, answered, called
 from foundation.command_line.settings import change_setting, read_settings, validated
 from foundation.devices import choose_device
@@ -33,93 +36,131 @@ from robust_model.training.provenance import command_line, record_provenance
 from robust_model.zoo.catalogue import OpenModels, open_catalogue
 
 
+class TrainAsked(Asked):
+    """What `train` is told. How it is trained is a `ClipTrainConfig`, of which `changes` are single settings."""
+
+    tiny_imagenet: Annotated[Path | None, AsFlag(read=user_path)] = Field(
+        None, description="its folder: train/, val/, wnids.txt, words.txt"
+    )
+    cifar10: str = Field("cifar10", description="cifar10 or folder:PATH")
+    out: Annotated[Path, AsFlag(read=result_folder)] = Field(Path("runs/tiny-clip"), description="the run's folder")
+    resume: Annotated[Path | None, AsFlag(read=user_path, metavar="RUN")] = Field(
+        None, description="go on with the run in this folder"
+    )
+    changes: Annotated[tuple[str, ...], AsFlag(("--set",), repeats=True, metavar="KEY=JSON")] = Field(
+        (), description="change a setting, e.g. steps=500"
+    )
+    note: str = Field("", description="what the card shall say of the data, e.g. how they were re-encoded")
+    device: str = Field("auto", description="auto, cpu or cuda")
+    checkpoint_every: Annotated[float, AsFlag(metavar="SECONDS")] = Field(
+        CHECKPOINT_SECONDS, ge=0, le=MOST_SECONDS, description="from one checkpoint to the next"
+    )
+
+
+class ExportAsked(Asked):
+    """What `export` is told."""
+
+    run: Annotated[Path, AsFlag(("run",), read=user_path)] = Field(description="the folder of a run")
+    out: Annotated[Path, AsFlag(("out",), read=result_folder)] = Field(
+        description="the folder that the model is written to"
+    )
+
+
+class AverageAsked(Asked):
+    """What `average` is told."""
+
+    models: Annotated[tuple[Path, ...], AsFlag(("models",), read=user_path, metavar="MODEL")] = Field(
+        description="folders, or names of shipped ones"
+    )
+    out: Annotated[Path, AsFlag(("out",), read=result_folder)] = Field(
+        description="the folder that the model is written to"
+    )
+    weights: Annotated[tuple[float, ...], AsFlag(read=number(0, 1e6), shown="equally")] = Field(
+        (), description="how much each counts"
+    )
+    tiny_imagenet: Annotated[Path | None, AsFlag(read=user_path)] = Field(
+        None,
+        description="measure BatchNorm's statistics anew, on its and CIFAR-10's training images (else they are "
+        "averaged, too)",
+    )
+    cifar10: str = Field("cifar10", description="cifar10 or folder:PATH")
+
+
+class EvaluateAsked(Asked):
+    """What `evaluate` is told."""
+
+    model: Annotated[Path, AsFlag(("model",), read=user_path)] = Field(
+        description="the folder of an exported model, or the name of a shipped one"
+    )
+    tiny_imagenet: Annotated[Path, AsFlag(read=user_path)] = Field(description="the folder that Tiny-ImageNet lies in")
+    cifar10: str = Field("cifar10", description="cifar10, or folder:PATH")
+    count: Annotated[int, AsFlag(("-n", "--count"))] = Field(
+        0, ge=0, le=10**9, description="images of each set, 0 = all"
+    )
+    save: bool = Field(False, description="keep the report with the model and renew its card")
+
+
+class CardAsked(Asked):
+    """What `card` is told."""
+
+    model: Annotated[Path, AsFlag(("model",), read=user_path)] = Field(description="the model's folder")
+
+
+COMMANDS: Mapping[str, tuple[type[Asked], str]] = {
+    "train": (TrainAsked, "train from nothing, or resume a run (Ctrl-C keeps it resumable)"),
+    "export": (ExportAsked, "turn a run into a folder that open_clip loads"),
+    "average": (AverageAsked, "average the weights of exported models of one architecture"),
+    "evaluate": (EvaluateAsked, "zero-shot accuracy on Tiny-ImageNet (val) and CIFAR-10 (test)"),
+    "card": (CardAsked, "renew a model's card from the facts beside it"),
+}
+"""What each command is told, and what it is for."""
+
+
 def build_parser() -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = Parser(
         prog=called("clip_model"), description="The small CLIP that ships: train it, export it, measure it."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    train = commands.add_parser("train", help="train from nothing, or resume a run (Ctrl-C keeps it resumable)")
-    train.add_argument("--tiny-imagenet", type=user_path, help="its folder: train/, val/, wnids.txt, words.txt")
-    train.add_argument("--cifar10", default="cifar10", help="cifar10 or folder:PATH (default: %(default)s)")
-    train.add_argument("--out", type=result_folder, default=Path("runs/tiny-clip"), help="default: %(default)s")
-    train.add_argument("--resume", type=user_path, metavar="RUN", help="go on with the run in this folder")
-    train.add_argument(
-        "--set", action="append", default=[], metavar="KEY=JSON", help="change a setting, e.g. steps=500"
-    )
-    train.add_argument("--note", default="", help="what the card shall say of the data, e.g. how they were re-encoded")
-    train.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
-    train.add_argument(
-        "--checkpoint-every",
-        type=number(0, MOST_SECONDS),
-        default=CHECKPOINT_SECONDS,
-        metavar="SECONDS",
-        help="default: %(default)s",
-    )
-    out = commands.add_parser("export", help="turn a run into a folder that open_clip loads")
-    out.add_argument("run", type=user_path, help="the folder of a run")
-    out.add_argument("out", type=result_folder, help="the folder that the model is written to")
-    mean = commands.add_parser("average", help="average the weights of exported models of one architecture")
-    mean.add_argument("models", nargs="+", type=user_path, metavar="MODEL", help="folders, or names of shipped ones")
-    mean.add_argument("out", type=result_folder, help="the folder that the model is written to")
-    mean.add_argument(
-        "--weights", type=number(0, 1e6), nargs="+", default=[], help="how much each counts (default: equally)"
-    )
-    mean.add_argument(
-        "--tiny-imagenet",
-        type=user_path,
-        help="measure BatchNorm's statistics anew, on its and CIFAR-10's training images (else they are averaged, too)",
-    )
-    mean.add_argument("--cifar10", default="cifar10", help="cifar10 or folder:PATH (default: %(default)s)")
-    evaluate = commands.add_parser("evaluate", help="zero-shot accuracy on Tiny-ImageNet (val) and CIFAR-10 (test)")
-    evaluate.add_argument("model", type=user_path, help="the folder of an exported model, or the name of a shipped one")
-    evaluate.add_argument(
-        "--tiny-imagenet", type=user_path, required=True, help="the folder that Tiny-ImageNet lies in"
-    )
-    evaluate.add_argument("--cifar10", default="cifar10", help="cifar10, or folder:PATH (default: %(default)s)")
-    evaluate.add_argument(
-        "-n", "--count", type=whole(0, 10**9), default=0, help="images of each set, 0 = all (default: %(default)s)"
-    )
-    evaluate.add_argument("--save", action="store_true", help="keep the report with the model and renew its card")
-    card = commands.add_parser("card", help="renew a model's card from the facts beside it")
-    card.add_argument("model", type=user_path, help="the model's folder")
+    for name, (kind, words) in COMMANDS.items():
+        add_flags(commands.add_parser(name, help=words), kind)
     return parser
 
 
-def _config(args: argparse.Namespace) -> ClipTrainConfig:
-    if args.resume is not None:
-        settings = read_settings(args.resume / "config.json")
-    elif args.tiny_imagenet is None:
+def _config(asked: TrainAsked) -> ClipTrainConfig:
+    if asked.resume is not None:
+        settings = read_settings(asked.resume / "config.json")
+    elif asked.tiny_imagenet is None:
         raise StudioError("Name the folder of Tiny-ImageNet with --tiny-imagenet, or a run to --resume.")
     else:
-        config = ClipTrainConfig(tiny_imagenet=str(args.tiny_imagenet), cifar10=args.cifar10)
+        config = ClipTrainConfig(tiny_imagenet=str(asked.tiny_imagenet), cifar10=asked.cifar10)
         settings = config.model_dump(mode="json")
-    for assignment in args.set:
+    for assignment in asked.changes:
         change_setting(settings, assignment)
     return validated(ClipTrainConfig, settings)
 
 
-def _train(args: argparse.Namespace, argv: list[str], foreground: Foreground) -> int:
-    config, device = _config(args), choose_device(args.device)
-    folder: Path = args.resume or args.out
+def _train(asked: TrainAsked, argv: list[str], foreground: Foreground) -> int:
+    config, device = _config(asked), choose_device(asked.device)
+    folder: Path = asked.resume or asked.out
     writable_folder(folder, "run's folder")
     run = ClipRun(config, folder, device=device)
     data = f"{', '.join(run.images.sources)}; {len(run.images)} images trained on, {len(run.held_out)} held out"
-    data += f". {args.note}" if args.note else ""
+    data += f". {asked.note}" if asked.note else ""
     record_provenance(run, command_line("clip_model", argv), device, data)
-    return train_in_foreground(run, device, foreground, checkpoint_every_s=args.checkpoint_every)
+    return train_in_foreground(run, device, foreground, checkpoint_every_s=asked.checkpoint_every)
 
 
-def _evaluate(args: argparse.Namespace, argv: list[str], open_models: OpenModels) -> int:
-    folder = _folder(args.model, open_models)
-    if args.save:
+def _evaluate(asked: EvaluateAsked, argv: list[str], open_models: OpenModels) -> int:
+    folder = _folder(asked.model, open_models)
+    if asked.save:
         writable_folder(folder, "model's folder")
     model = load_exported(folder)
     recipe = read_object(folder / FACTS, needs=("recipe",))["recipe"]
-    concepts = all_concepts(args.tiny_imagenet)
-    tiny = validation_images(args.tiny_imagenet, args.count)
-    cifar = load_data(args.cifar10, "test")
-    if args.count:
-        cifar = cifar.subset(_first(len(cifar), args.count))
+    concepts = all_concepts(asked.tiny_imagenet)
+    tiny = validation_images(asked.tiny_imagenet, asked.count)
+    cifar = load_data(asked.cifar10, "test")
+    if asked.count:
+        cifar = cifar.subset(_first(len(cifar), asked.count))
     by_key = {concept.key: concept for concept in (*concepts.all, *CIFAR10)}
     found = {}
     for name, data in ((f"Tiny-ImageNet at 32 x 32 ({tiny.source})", tiny), (f"CIFAR-10 ({cifar.source})", cifar)):
@@ -129,7 +170,7 @@ def _evaluate(args: argparse.Namespace, argv: list[str], open_models: OpenModels
         print(
             f"{name}: top-1 {result['top1']:.1%} ({low:.1%} to {high:.1%}), top-5 {result['top5']:.1%}, n = {len(data)}"
         )
-    if args.save:
+    if asked.save:
         words = [word for word in argv if word != "--save"]
         report = {"command": command_line("clip_model", words), "data": found}
         write_bytes(folder / EVALUATION, (json.dumps(report, indent=2) + "\n").encode())
@@ -159,20 +200,20 @@ def main(argv: Sequence[str], *, foreground: Foreground, open_models: OpenModels
 
 
 def _run(args: argparse.Namespace, words: list[str], foreground: Foreground, open_models: OpenModels) -> int:
-    match args.command:
-        case "train":
-            return _train(args, words, foreground)
-        case "export":
-            print(export(args.run, args.out))
-        case "average":
+    match read_flags(args, COMMANDS[args.command][0]):
+        case TrainAsked() as asked:
+            return _train(asked, words, foreground)
+        case ExportAsked() as asked:
+            print(export(asked.run, asked.out))
+        case AverageAsked() as asked:
             command = command_line("clip_model", words)
-            folders = [_folder(model, open_models) for model in args.models]
-            images = training_images(args.tiny_imagenet, args.cifar10) if args.tiny_imagenet else None
-            print(average(folders, args.out, weights=args.weights, images=images, command=command))
-        case "evaluate":
-            return _evaluate(args, words, open_models)
-        case "card":
-            folder = _folder(args.model, open_models)
+            folders = [_folder(model, open_models) for model in asked.models]
+            images = training_images(asked.tiny_imagenet, asked.cifar10) if asked.tiny_imagenet else None
+            print(average(folders, asked.out, weights=asked.weights, images=images, command=command))
+        case EvaluateAsked() as asked:
+            return _evaluate(asked, words, open_models)
+        case CardAsked() as asked:
+            folder = _folder(asked.model, open_models)
             writable_folder(folder, "model's folder")
             write_card(folder)
     return 0

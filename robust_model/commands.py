@@ -1,12 +1,11 @@
 """What the command lines that train share: settings from files and flags, and a run in the foreground."""
 
-import argparse
 import sys
 
 import torch
 from pydantic import JsonValue
 
-from foundation.command_line.arguments import MOST_THREADS, whole
+from foundation.command_line.flags import AsFlag
 from foundation.command_line.program import called
 from foundation.protocols import Foreground, JobContext
 from robust_model.jobs import train_job
@@ -16,13 +15,8 @@ EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
 MOST_SECONDS = 10_000_000
 """Between two checkpoints, at most: four months."""
-
-
-def add_threads(command: argparse.ArgumentParser) -> None:
-    """Add the option of how many threads to compute with."""
-    command.add_argument(
-        "--threads", type=whole(1, MOST_THREADS), metavar="N", help="CPU threads to compute with (default: PyTorch's)"
-    )
+THREADS, THREADS_FLAG = "CPU threads to compute with", AsFlag(metavar="N", shown="PyTorch's")
+"""What the option `threads` says, and how it is written, in all commands that have it."""
 
 
 def set_threads(count: int | None) -> None:

@@ -4,14 +4,19 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, get_args, get_origin
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from foundation.choices import OneOf, Told
 from foundation.command_line.arguments import limits_of, number, whole
+from foundation.command_line.settings import validated
 
+Config = TypeVar("Config", bound=BaseModel)
 LEVELS = 255
 """Grey levels that a budget of 1 has on the command line."""
 
@@ -24,14 +29,22 @@ class AsFlag:
 
     Attributes:
         names: in the place of `--name-of-the-field`; the field's own name without hyphens makes an argument by place.
-        metavar: what stands for a value in the help.
+        metavar: what stands for a value in the help, or for each of several.
+        read: makes a value of what is written; paths need one (see `foundation.files.places`).
+        repeats: whether several values are written by as many flags.
+        two_ways: whether a field that is not false as a rule has a flag for each of yes and no.
+        turns_off: whether the flag of a field that is true as a rule says that it is not.
         levels: whether a field in [0, 1] is written in grey levels of 255.
         choices: gives the values, where they are a closed list and the type does not say them.
         shown: what the help says of the default in the place of its value; "" for nothing.
     """
 
     names: tuple[str, ...] = ()
-    metavar: str | None = None
+    metavar: str | tuple[str, ...] | None = None
+    read: Callable[[str], object] | None = None
+    repeats: bool = False
+    two_ways: bool = True
+    turns_off: bool = False
     levels: bool = False
     choices: Callable[[], Sequence[str]] | None = None
     shown: str | None = None
@@ -57,9 +70,15 @@ class ConfigField:
     maximum: float | None
 
 
+class Asked(BaseModel):
+    """What a command is told by its flags. Frozen; every field has a description, which is the flag's help."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
 def described(name: str, field: FieldInfo, task: str = "") -> ConfigField:
     """What a field of a configuration says of itself. Choices are those of the task, if one is given."""
-    annotation: Any = field.annotation
+    annotation = without_none(field.annotation)
     several = get_origin(annotation) is tuple
     if several:
         annotation = get_args(annotation)[0]
@@ -84,6 +103,12 @@ def described(name: str, field: FieldInfo, task: str = "") -> ConfigField:
     )
 
 
+def without_none(annotation: Any) -> Any:
+    """The type of a field's values where it has one: that of `Path | None` is Path."""
+    kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
+    return kinds[0] if get_origin(annotation) is UnionType and len(kinds) == 1 else annotation
+
+
 def help_of(words: str, default: str) -> str:
     """The help of a flag: its words and, in brackets, its default, if there is anything to say of it."""
     return (f"{words} (default: {default})" if default else words).replace("%", "%%")
@@ -94,32 +119,57 @@ def add_flags(
     kind: type[BaseModel],
     names: Sequence[str] | None = None,
     defaults: Mapping[str, object] | None = None,
+    *,
+    in_full: bool = False,
 ) -> None:
     """Add a flag for each of the named fields of a configuration; without names, for all that have a description.
 
-    Values are judged by the fields' own ranges and choices. A flag that is not given leaves no trace in the namespace;
-    `defaults` are what the help shows where the caller has others than the fields.
+    Values are judged by the fields' own ranges and choices; a field without a default has to be given. A flag that is
+    not given leaves no trace in the namespace, but with `in_full` the field's default; `defaults` are what the help
+    shows where the caller has others than the fields.
     """
     fields = kind.model_fields
     for name in [name for name in fields if fields[name].description] if names is None else names:
-        facts, mark = described(name, fields[name]), _mark(fields[name])
-        default = (defaults or {}).get(name, facts.default)
-        places = mark.names or (facts.flag,)
-        by_place = not places[0].startswith("-")
-        add = partial(
-            parser.add_argument,
-            *places,
-            default=argparse.SUPPRESS,
-            help=help_of(_words(facts, mark), _shown(default, mark) if mark.shown is None else mark.shown),
-        )
-        add = add if by_place else partial(add, dest=name)
-        if facts.type is bool:
-            add(action=argparse.BooleanOptionalAction if facts.default else "store_true")
-            continue
-        choices = tuple(mark.choices()) if mark.choices else tuple(filter(None, facts.choices))
-        add = partial(add, choices=choices) if choices else partial(add, type=_type(facts, mark))
-        add = partial(add, metavar=mark.metavar) if mark.metavar else add
-        add(nargs="*" if by_place else "+") if facts.several else add()
+        default = {name: fields[name].get_default(), **(defaults or {})}[name]
+        _add_flag(parser, name, fields[name], default, in_full=in_full)
+
+
+def _add_flag(
+    parser: argparse._ActionsContainer, name: str, field: FieldInfo, default: object, *, in_full: bool
+) -> None:
+    facts, mark = described(name, field), _mark(field)
+    places = mark.names or (facts.flag,)
+    by_place, needed = not places[0].startswith("-"), default is PydanticUndefined
+    words = help_of(_words(facts, mark), "" if needed else _shown(default, mark) if mark.shown is None else mark.shown)
+    held = field.get_default() if in_full and not needed else argparse.SUPPRESS
+    held = list(held) if isinstance(held, tuple) else held  # a flag that repeats adds to it
+    add = partial(parser.add_argument, *places, default=held, help=words)
+    if not by_place:
+        add = partial(add, dest=name, **({"required": True} if needed else {}))
+    if facts.type is bool:
+        two = facts.default is not False and mark.two_ways and not mark.turns_off
+        add(action=argparse.BooleanOptionalAction if two else "store_false" if facts.default else "store_true")
+        return
+    choices = tuple(mark.choices()) if mark.choices else tuple(filter(None, facts.choices))
+    if choices:
+        add = partial(add, choices=choices, **({"type": mark.read} if mark.read else {}))
+    else:
+        add = partial(add, type=_type(facts, mark))
+    add = partial(add, metavar=mark.metavar) if mark.metavar else add
+    if mark.repeats:
+        add(action="append")
+    elif facts.several:
+        add(nargs=_how_many(field) or ("*" if by_place and not needed else "+"))
+    elif by_place and not needed:
+        add(nargs="?")
+    else:
+        add()
+
+
+def _how_many(field: FieldInfo) -> int | None:
+    """How many values a tuple holds, None for any number."""
+    held = get_args(without_none(field.annotation))
+    return None if Ellipsis in held else len(held)
 
 
 def given(arguments: argparse.Namespace, kind: type[BaseModel]) -> dict[str, object]:
@@ -130,6 +180,11 @@ def given(arguments: argparse.Namespace, kind: type[BaseModel]) -> dict[str, obj
             value = getattr(arguments, name)
             found[name] = _as_share(value) if _mark(field).levels else value
     return found
+
+
+def read_flags(arguments: argparse.Namespace, kind: type[Config]) -> Config:
+    """The configuration that flags stand for: what was given, and defaults for all else. Raises StudioError."""
+    return validated(kind, given(arguments, kind))
 
 
 def _as_share(levels: Any) -> Any:
@@ -145,6 +200,9 @@ def _words(facts: ConfigField, mark: AsFlag) -> str:
 
 
 def _type(facts: ConfigField, mark: AsFlag) -> Callable[[str], object]:
+    if mark.read is not None:
+        return mark.read
+    assert facts.type is not Path, f"the field '{facts.name}' needs a way to read paths"
     if facts.type not in (int, float):
         return str
     low, high = (0.0, 1.0) if mark.levels else (facts.minimum, facts.maximum)

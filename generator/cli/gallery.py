@@ -5,11 +5,12 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from foundation.command_line.commands import COMMANDS
+from foundation.command_line.flags import AsFlag, Asked, add_flags, read_flags
 from foundation.devices import choose_device
 from foundation.errors import StudioError
 from foundation.files.places import result_folder
@@ -17,6 +18,7 @@ from foundation.progress import Progress
 from foundation.protocols import Classifier, Encoder, Foreground, JobContext
 from generator.classes.class_names import class_place
 from generator.cli.making import EXIT_INTERRUPTED, ListModels, LoadModel, with_revisions
+from generator.cli.making_flags import DEVICE, DEVICE_FLAG
 from generator.production.series import MOST_TILE, Piece, draw_series, file_name, save_sheet
 from generator.recipes.fields import add_arguments, given_fields
 from generator.recipes.presets import DEFAULT_PRESET, preset_fields, presets_of
@@ -27,48 +29,53 @@ _NOT_FLAGS = ("task", "norm", "eps", "models", "model_weights", "classes", "weig
 """Fields that the command itself decides."""
 
 
+class GalleryAsked(Asked):
+    """What `gallery` is told beside a recipe."""
+
+    model: Annotated[str, AsFlag(("model",), metavar="MODEL")] = Field(description="the classifier that draws")
+    out: Annotated[Path, AsFlag(read=result_folder, metavar="FOLDER")] = Field(
+        description=f"where the pictures go, with their records and {SHEET}; those that are there are not drawn again"
+    )
+    only: Annotated[tuple[str, ...] | None, AsFlag(("--class", "--classes"), metavar="NAME", shown="all")] = Field(
+        None, description="only these classes"
+    )
+    preset: Annotated[str | None, AsFlag(choices=lambda: list(presets_of("class")), shown=DEFAULT_PRESET["class"])] = (
+        Field(None, description="starting point")
+    )
+    device: Annotated[str, DEVICE_FLAG] = Field("auto", description=DEVICE)
+    quiet: bool = Field(False, description="print errors only")
+
+
 def add_parser(commands: "argparse._SubParsersAction[Any]") -> None:
     """Add the command."""
     command = commands.add_parser("gallery", help=COMMANDS["gallery"], allow_abbrev=False)
-    command.add_argument("model", metavar="MODEL", help="the classifier that draws")
-    command.add_argument(
-        "--out",
-        type=result_folder,
-        required=True,
-        metavar="FOLDER",
-        help=f"where the pictures go, with their records and {SHEET}; those that are there are not drawn again",
-    )
-    command.add_argument(
-        "--class", "--classes", dest="only", nargs="+", metavar="NAME", help="only these classes; default: all"
-    )
-    command.add_argument("--preset", choices=list(presets_of("class")), help=f"default: {DEFAULT_PRESET['class']}")
-    command.add_argument("--device", default="auto", help="cpu, cuda, cuda:1...; default: a GPU if there is one")
-    command.add_argument("--quiet", action="store_true", help="print errors only")
+    add_flags(command, GalleryAsked)
     group = command.add_argument_group("recipe", "Defaults are those of the preset.")
     add_arguments(group, _NOT_FLAGS, preset_fields("class"))
 
 
 def run(arguments: argparse.Namespace, load_model: LoadModel, list_models: ListModels, foreground: Foreground) -> int:
     """Draw the gallery, and return the exit code."""
-    fields = preset_fields("class", arguments.preset) | given_fields(arguments)
-    template = Recipe.model_validate(fields | {"models": (arguments.model,), "classes": ("0",)})
+    asked = read_flags(arguments, GalleryAsked)
+    fields = preset_fields("class", asked.preset) | given_fields(arguments)
+    template = Recipe.model_validate(fields | {"models": (asked.model,), "classes": ("0",)})
 
     notes: list[str] = []
 
     def work(context: JobContext) -> dict[str, JsonValue]:
         context.progress(Progress(0, 0, "Loading the model"))
-        model = load_model(arguments.model, context.device, context)
+        model = load_model(asked.model, context.device, context)
         if isinstance(model, Encoder):
             raise StudioError(
-                f"The model '{arguments.model}' reads texts and knows no classes: choose a classifier, or draw a text."
+                f"The model '{asked.model}' reads texts and knows no classes: choose a classifier, or draw a text."
             )
         recipe = with_revisions(template, list_models())
-        pieces = pieces_of(model, recipe, arguments.out, arguments.only)
-        series = draw_series(context, pieces, lambda _piece: {arguments.model: model})
+        pieces = pieces_of(model, recipe, asked.out, asked.only)
+        series = draw_series(context, pieces, lambda _piece: {asked.model: model})
         columns = math.ceil(math.sqrt(len(pieces)))
         width = min(MOST_TILE, recipe.size[1])
         if any(piece.path.is_file() for piece in pieces):
-            save_sheet(pieces, [piece.title for piece in pieces], arguments.out / SHEET, columns=columns, width=width)
+            save_sheet(pieces, [piece.title for piece in pieces], asked.out / SHEET, columns=columns, width=width)
         notes.extend(f"{title}: {why}" for title, why in series.failed.items())
         notes.extend(note for piece in pieces if piece.record_path.is_file() for note in _runaways(piece))
         return {
@@ -79,15 +86,15 @@ def run(arguments: argparse.Namespace, load_model: LoadModel, list_models: ListM
             "stopped": series.stopped,
         }
 
-    record = foreground.run("gallery", choose_device(arguments.device), work, quiet=arguments.quiet)
+    record = foreground.run("gallery", choose_device(asked.device), work, quiet=asked.quiet)
     if record is None:
         print("Interrupted; the pictures that were finished are kept.", file=sys.stderr)
         return EXIT_INTERRUPTED
-    if not arguments.quiet:
+    if not asked.quiet:
         for note in notes:
             print(f"Note: {note}")
         print(f"{record['drawn']} pictures drawn, {record['there']} were there, of {record['pictures']}.")
-        print(arguments.out / SHEET)
+        print(asked.out / SHEET)
     return EXIT_INTERRUPTED if record["stopped"] else 0
 
 

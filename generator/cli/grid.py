@@ -5,13 +5,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from foundation.catalogue.entry import Kind
 from foundation.catalogue.names import spelled
 from foundation.command_line.commands import COMMANDS
+from foundation.command_line.flags import AsFlag, Asked, add_flags
 from foundation.devices import choose_device
 from foundation.errors import StudioError
 from foundation.files.places import result_folder
@@ -21,13 +22,12 @@ from generator.cli.making import (
     EXIT_INTERRUPTED,
     ListModels,
     LoadModel,
-    add_recipe_switch,
     by_origin,
     read_pictures,
     read_recipe,
     with_revisions,
 )
-from generator.cli.making_flags import add_recipe, add_settings, add_text
+from generator.cli.making_flags import add_recipe, add_recipe_switch, add_settings, add_text
 from generator.grids.axis import NO_AXES, Axis, parse_axis
 from generator.grids.grid import Grid, disk_of
 from generator.grids.output import SHEET, TABLE
@@ -39,10 +39,21 @@ from generator.synthesis.models import Model
 
 TASKS: Mapping[str, Kind] = {"text": "encoder", "class": "classifier"}
 """The tasks of which there are grids, and what models each asks first."""
-_AXIS_HELP = (
-    "{which}: a field of the recipe and its values, for example seed=1..6, steps=50,100,200, 'prompt=a frog; a ship' "
-    "or 'model=a; b'"
+_AXIS = (
+    "a field of the recipe and its values, for example seed=1..6, steps=50,100,200, 'prompt=a frog; a ship' or "
+    "'model=a; b'"
 )
+
+
+class GridAsked(Asked):
+    """What `grid` is told beside a recipe."""
+
+    x: Annotated[str, AsFlag(metavar="FIELD=VALUES")] = Field(description=f"from left to right: {_AXIS}")
+    y: Annotated[str, AsFlag(metavar="FIELD=VALUES")] = Field(description=f"from top to bottom: {_AXIS}")
+    out: Annotated[Path, AsFlag(read=result_folder, metavar="FOLDER")] = Field(
+        description=f"where the pictures go, with their records, {SHEET} and {TABLE}; those that are there are not "
+        "made again, so the same command goes on where it was ended"
+    )
 
 
 def add_parser(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -54,16 +65,7 @@ def add_parser(commands: "argparse._SubParsersAction[Any]") -> None:
         if task == "text":
             add_text(command)
         axes = command.add_argument_group("grid")
-        for name, which in (("x", "from left to right"), ("y", "from top to bottom")):
-            axes.add_argument(f"--{name}", required=True, metavar="FIELD=VALUES", help=_AXIS_HELP.format(which=which))
-        axes.add_argument(
-            "--out",
-            type=result_folder,
-            required=True,
-            metavar="FOLDER",
-            help=f"where the pictures go, with their records, {SHEET} and {TABLE}; those that are there are not made "
-            "again, so the same command goes on where it was ended",
-        )
+        add_flags(axes, GridAsked)
         add_recipe_switch(axes)
         add_settings(command, task)
         add_recipe(command, task, sorted(NO_AXES))

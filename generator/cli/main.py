@@ -9,20 +9,31 @@ one throws it away).
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+from pydantic import Field
 
 from foundation.catalogue.entry import Kind, ModelInfo
 from foundation.catalogue.names import spelled
 from foundation.command_line.commands import COMMANDS, DESCRIPTION
+from foundation.command_line.flags import AsFlag, Asked, add_flags, read_flags
 from foundation.command_line.program import Parser, answered, called
 from foundation.files.places import path_text
 from foundation.protocols import Foreground
 from generator.cli import gallery, grid, units
 from generator.cli import transfer as explorer
 from generator.cli.making import ListModels, LoadModel, by_origin, make
-from generator.cli.making_flags import add_making, add_text
+from generator.cli.making_flags import add_making, add_photo, add_text
 from generator.cli.vlm import ReadSettings, no_settings
 from generator.recipes.presets import DEFAULT_PRESET, all_presets_of
 from generator.recipes.recipe import Recipe
+
+
+class ShowAsked(Asked):
+    """What `show` is told."""
+
+    picture: Annotated[str, AsFlag(("picture",), read=path_text)] = Field(description="a PNG made by this program")
+
 
 _TAKES: Mapping[str, Kind] = {"text": "encoder", "class": "classifier", "gallery": "classifier", "units": "classifier"}
 """What models a command asks first. Attacks ask any."""
@@ -64,7 +75,11 @@ def main(
             case "models":
                 _print_models(list_models())
             case "show":
-                print(json.dumps(json.loads(Recipe.from_png(arguments.picture).to_json()), indent=2))
+                print(
+                    json.dumps(
+                        json.loads(Recipe.from_png(read_flags(arguments, ShowAsked).picture).to_json()), indent=2
+                    )
+                )
         return 0
 
     return answered(work)
@@ -86,14 +101,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_text(drawn)
     classes = commands.add_parser("class", help=COMMANDS["class"], allow_abbrev=False)
     attacked = commands.add_parser("attack", help=COMMANDS["attack"], allow_abbrev=False)
-    attacked.add_argument("photo", type=path_text, help="the photo to change")
-    attacked.add_argument(
-        "--target",
-        dest="target_file",
-        type=path_text,
-        metavar="PHOTO",
-        help="picture whose embedding is to be matched, in the eyes of the CLIP models",
-    )
+    add_photo(attacked)
     for task, command in (("text", drawn), ("class", classes), ("attack", attacked)):
         add_making(command, task)
     gallery.add_parser(commands)
@@ -102,8 +110,7 @@ def build_parser() -> argparse.ArgumentParser:
     units.add_parser(commands)
     for name in ("presets", "models"):
         commands.add_parser(name, help=COMMANDS[name])
-    shown = commands.add_parser("show", help=COMMANDS["show"])
-    shown.add_argument("picture", type=path_text, help="a PNG made by this program")
+    add_flags(commands.add_parser("show", help=COMMANDS["show"]), ShowAsked)
     return parser
 
 

@@ -70,16 +70,6 @@ def by_origin(
     return load
 
 
-def add_recipe_switch(files: "argparse._ArgumentGroup") -> None:
-    """Add the flag that leaves the recipe out of the pictures."""
-    files.add_argument(
-        "--no-recipe",
-        dest="with_recipe",
-        action="store_false",
-        help="leave the recipe out of the PNG files; the JSON files beside them have it",
-    )
-
-
 def make(arguments: argparse.Namespace, load_model: LoadModel, list_models: ListModels, foreground: Foreground) -> int:
     """Make what the arguments of a command describe, and return the exit code."""
     pictures = read_pictures(arguments, arguments.command)

@@ -1,7 +1,11 @@
 """Vision-language victims on the command line: their flags, and what came of them."""
 
 import argparse
+from typing import Annotated
 
+from pydantic import Field
+
+from foundation.command_line.flags import AsFlag, Asked, add_flags
 from foundation.errors import StudioError
 from generator.classes.names import Names
 from generator.vlm.asking import Answered, ReadSettings, Wanted, describe_cases, no_settings
@@ -13,7 +17,7 @@ __all__ = [
     "Answered",
     "ReadSettings",
     "Wanted",
-    "add_flags",
+    "add_vlm_flags",
     "describe_cases",
     "is_vlm",
     "no_settings",
@@ -33,30 +37,36 @@ def is_vlm(victim: str) -> bool:
     return victim.partition("=")[0] == VICTIM or victim.startswith(_PREFIX)
 
 
-def add_flags(command: argparse.ArgumentParser) -> None:
-    """Add what can be said about the questions; where they go, and with what key, is for the server's settings."""
-    group = command.add_argument_group("vision-language victims")
-    group.add_argument("--vlm-question", metavar="TEXT", help=f"what they are asked; default: {QUESTION}")
-    group.add_argument(
-        "--vlm-samples",
-        type=int,
-        metavar="N",
-        help=f"answers to each picture; default: {Inquiry.model_fields['samples'].default}",
+class VlmAsked(Asked):
+    """What can be said about the questions; where they go, and with what key, is for the server's settings."""
+
+    vlm_question: Annotated[str | None, AsFlag(metavar="TEXT", shown=QUESTION)] = Field(
+        None, description="what they are asked"
     )
-    group.add_argument("--vlm-seed", type=int, metavar="N", help="seed of the first sample; default: 0")
-    group.add_argument(
-        "--vlm-keyword",
-        action="append",
-        metavar="WORD",
-        help="a keyword of the target, other ways to say it after |, as in 'dog|puppy'; several times for several; "
-        "default: the words of the target",
+    vlm_samples: Annotated[
+        int | None, AsFlag(metavar="N", read=int, shown=str(Inquiry.model_fields["samples"].default))
+    ] = Field(None, description="answers to each picture")
+    vlm_seed: Annotated[int | None, AsFlag(metavar="N", read=int, shown="0")] = Field(
+        None, description="seed of the first sample"
     )
-    group.add_argument(
-        "--vlm-similarity", metavar="MODEL", help="CLIP model whose text tower compares texts; best one not attacked"
+    vlm_keyword: Annotated[
+        tuple[str, ...] | None, AsFlag(repeats=True, metavar="WORD", shown="the words of the target")
+    ] = Field(
+        None,
+        description="a keyword of the target, other ways to say it after |, as in 'dog|puppy'; several times for "
+        "several",
     )
-    group.add_argument(
-        "--vlm-judge", action="store_true", default=None, help="also have a model judge how similar the texts are"
+    vlm_similarity: Annotated[str | None, AsFlag(metavar="MODEL", shown="the best one that is not attacked")] = Field(
+        None, description="CLIP model whose text tower compares texts"
     )
+    vlm_judge: Annotated[bool | None, AsFlag(two_ways=False)] = Field(
+        None, description="also have a model judge how similar the texts are"
+    )
+
+
+def add_vlm_flags(command: argparse.ArgumentParser) -> None:
+    """Add what can be said about the questions."""
+    add_flags(command.add_argument_group("vision-language victims"), VlmAsked, in_full=True)
 
 
 def read_wanted(arguments: argparse.Namespace, names: Names, read: ReadSettings) -> Wanted | None:

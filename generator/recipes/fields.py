@@ -87,6 +87,12 @@ def add_arguments(
         parser.add_argument(*names, field.flag, **options)
 
 
+def add_prompt(parser: argparse._ActionsContainer) -> None:
+    """Add the prompt by its place."""
+    words = Recipe.model_fields["prompt"].description
+    parser.add_argument("prompt", nargs="?", default=argparse.SUPPRESS, metavar="PROMPT", help=words)
+
+
 def given_fields(namespace: argparse.Namespace, task: str = "class") -> dict[str, object]:
     """The fields that were given as flags, for a recipe to judge.
 

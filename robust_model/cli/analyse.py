@@ -3,10 +3,14 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from foundation.catalogue.catalogue import Catalogue
 from foundation.catalogue.fetching import fetch_missing
-from foundation.command_line.flags import add_flags, given
+from foundation.command_line.arguments import MOST_THREADS
+from foundation.command_line.flags import AsFlag, Asked, add_flags, given, read_flags
 from foundation.command_line.settings import validated
 from foundation.devices import choose_device
 from foundation.errors import StudioError
@@ -16,7 +20,7 @@ from robust_model.analyses import ANALYSES
 from robust_model.analyses.base import AnalysisConfig, DataConfig, Material, Stopped
 from robust_model.analyses.defences import InOrder
 from robust_model.analyses.report import Found, analyse_job, write
-from robust_model.commands import EXIT_INTERRUPTED, add_threads, set_threads
+from robust_model.commands import EXIT_INTERRUPTED, THREADS, THREADS_FLAG, set_threads
 from robust_model.data.class_match import match_classes
 from robust_model.evaluation.record.config import EvalConfig, choose, evaluation_data, shape_of_images
 from robust_model.networks.crossmax import crossmaxes
@@ -26,19 +30,26 @@ from robust_model.zoo.registry import KIND
 from robust_model.zoo.subjects import load_subject
 
 
+class AnalyseAsked(Asked):
+    """What every analysis is told beside its own configuration."""
+
+    model: Annotated[str, AsFlag(("model",))] = Field(description="a model, as for evaluate")
+    out: Annotated[Path | None, AsFlag(read=result_folder, shown="runs/analyses/KIND-MODEL")] = Field(
+        None, description="the folder to write to"
+    )
+    device: str = Field("auto", description="auto, cpu or cuda")
+    threads: Annotated[int | None, THREADS_FLAG] = Field(None, ge=1, le=MOST_THREADS, description=THREADS)
+
+
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `analyse` and its kinds to a command line's commands."""
     analyse = commands.add_parser("analyse", help="the paper's analyses: by layer, transfer, CrossMax, sweep, pictures")
     kinds = analyse.add_subparsers(dest="kind", required=True, metavar="KIND")
     for kind, analysis in ANALYSES.items():
         command = kinds.add_parser(kind, help=analysis.description, description=f"{analysis.title}.")
-        command.add_argument("model", help="a model, as for evaluate")
+        add_flags(command, AnalyseAsked, ("model",))
         add_flags(command, analysis.config)
-        command.add_argument(
-            "--out", type=result_folder, help="the folder to write to (default: runs/analyses/KIND-MODEL)"
-        )
-        command.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
-        add_threads(command)
+        add_flags(command, AnalyseAsked, ("out", "device", "threads"))
 
 
 def configuration(args: argparse.Namespace) -> AnalysisConfig:
@@ -84,9 +95,10 @@ def load_material(
 
 def run(args: argparse.Namespace, argv: list[str], foreground: Foreground, catalogue: Catalogue) -> int:
     """Run one analysis, write its files and print its table; returns the exit code. Raises StudioError."""
-    set_threads(args.threads)
-    config, device = configuration(args), choose_device(args.device)
-    writable_folder(args.out or Path("runs") / "analyses", "analysis' folder")
+    asked = read_flags(args, AnalyseAsked)
+    set_threads(asked.threads)
+    config, device = configuration(args), choose_device(asked.device)
+    writable_folder(asked.out or Path("runs") / "analyses", "analysis' folder")
     fetch_missing(catalogue, config.models, device, foreground, KIND)
     config, material = load_material(config, device, catalogue)
     found: list[Found] = []
@@ -102,7 +114,7 @@ def run(args: argparse.Namespace, argv: list[str], foreground: Foreground, catal
     if outcome is None or not found:
         print("Stopped before anything was finished; nothing was kept.", file=sys.stderr)
         return EXIT_INTERRUPTED
-    folder = args.out or Path("runs") / "analyses" / f"{args.kind}-{found[0].report.models[0].name}".replace(":", "-")
+    folder = asked.out or Path("runs") / "analyses" / f"{args.kind}-{found[0].report.models[0].name}".replace(":", "-")
     files = write(found[0], folder)
     print(found[0].text())
     print(f"Written: {', '.join(str(file) for file in files)}", file=sys.stderr)

@@ -4,20 +4,23 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TypeAlias
+from pathlib import Path
+from typing import Annotated, TypeAlias
 
 import torch
+from pydantic import Field
 
 from foundation.catalogue.catalogue import Catalogue
 from foundation.catalogue.fetching import fetch_missing
-from foundation.command_line.arguments import number, whole
+from foundation.command_line.arguments import MOST_THREADS, number, whole
+from foundation.command_line.flags import AsFlag, Asked, add_flags, read_flags
 from foundation.devices import choose_device
 from foundation.errors import StudioError
 from foundation.files.places import result_file, user_path
 from foundation.files.text_files import write_json
 from foundation.protocols import Foreground
 from robust_model.attacks import Defence
-from robust_model.commands import add_threads, set_threads
+from robust_model.commands import THREADS, THREADS_FLAG, set_threads
 from robust_model.cost_model import (
     TO_WEIGHTS,
     Outline,
@@ -47,6 +50,7 @@ USUAL_SUITES = ("autoattack-rand", "autoattack-standard", "adaptive")
 TRAINING_IMAGES = {"cifar10": 50_000, "cifar100": 50_000}
 """Of the data sets whose size is known without reading them."""
 MOST_DEVICES, MOST_IMAGES, MOST_SPEED = 1_000_000, 10**9, 1e12
+_LEFT = "of the speed that is left with every doubling of the devices"
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,59 @@ class Answer:
     assumptions: tuple[str, ...]
 
 
+class CostAsked(Asked):
+    """What `cost` is told. `speed`: images that one device takes forward, and backward, in a second."""
+
+    model: Annotated[str, AsFlag(("model",), shown="the preset's network, with fresh weights")] = Field(
+        "", description="whose passes are measured here"
+    )
+    preset: Annotated[str, AsFlag(choices=lambda: sorted(PRESETS))] = Field(
+        PRESET, description="whose training is reckoned"
+    )
+    data: Annotated[str, AsFlag(shown="the preset's own")] = Field(
+        "", description="what it is trained on, as for train"
+    )
+    training_images: Annotated[int | None, AsFlag(metavar="N", shown="CIFAR's 50,000")] = Field(
+        None, ge=1, le=MOST_IMAGES, description="how many images that has"
+    )
+    speed: Annotated[
+        tuple[float, float] | None,
+        AsFlag(("--passes-per-second",), metavar=("FORWARD", "BACKWARD"), read=number(1e-6, MOST_SPEED)),
+    ] = Field(
+        None,
+        description="images that one GPU (with --cores: one core) takes forward, and backward, in a second: nothing is "
+        "measured then",
+    )
+    batch: int = Field(MEASURED, ge=1, le=100_000, description="images that are measured at once")
+    images: int = Field(IMAGES, ge=1, le=MOST_IMAGES, description="that are evaluated")
+    suites: Annotated[
+        tuple[str, ...],
+        AsFlag(("--suite",), repeats=True, choices=lambda: sorted(SUITES), shown=", ".join(USUAL_SUITES)),
+    ] = Field(USUAL_SUITES, description="a list of attacks; may be repeated")
+    eps: Annotated[float, AsFlag(levels=True)] = Field(8 / 255, ge=0, le=1, description="L-inf budget")
+    reports: Annotated[
+        tuple[Path, ...],
+        AsFlag(("--report",), repeats=True, read=user_path, metavar="REPORT.json", shown="those of the shipped models"),
+    ] = Field((), description="an evaluation that says how many images break; may be repeated")
+    gpus: Annotated[tuple[int, ...], AsFlag(read=whole(1, MOST_DEVICES), metavar="N", shown="1 8 64")] = Field(
+        (), description="numbers of GPUs"
+    )
+    cores: Annotated[tuple[int, ...], AsFlag(read=whole(1, MOST_DEVICES), metavar="N", shown="1 8 64")] = Field(
+        (), description="numbers of CPU cores"
+    )
+    evaluation_scaling: Annotated[float, AsFlag(metavar="SHARE")] = Field(
+        Scaling().evaluation, ge=0.5, le=1, description=f"in evaluations, {_LEFT}"
+    )
+    training_scaling: Annotated[float, AsFlag(metavar="SHARE")] = Field(
+        Scaling().training, ge=0.5, le=1, description=f"in training, {_LEFT}"
+    )
+    device: str = Field("auto", description="what is measured: auto, cpu or cuda")
+    threads: Annotated[int | None, THREADS_FLAG] = Field(None, ge=1, le=MOST_THREADS, description=THREADS)
+    json_file: Annotated[Path | None, AsFlag(("--json",), read=result_file, metavar="JSON")] = Field(
+        None, description="write the figures here as well"
+    )
+
+
 def add_parser(commands: Commands) -> None:
     """Add this command to a command line's."""
     cost = commands.add_parser(
@@ -77,127 +134,68 @@ def add_parser(commands: Commands) -> None:
         help="what the paper's full evaluation and training take on 1, 8 and 64 GPUs, or on so many cores",
         description="Reckons how long a full evaluation and a training take, from passes a second.",
     )
-    cost.add_argument(
-        "model", nargs="?", help="whose passes are measured here (default: the preset's network, with fresh weights)"
-    )
-    cost.add_argument(
-        "--preset", choices=sorted(PRESETS), default=PRESET, help="whose training is reckoned (default: %(default)s)"
-    )
-    cost.add_argument("--data", default="", help="what it is trained on, as for train (default: the preset's own)")
-    cost.add_argument(
-        "--training-images",
-        type=whole(1, MOST_IMAGES),
-        metavar="N",
-        help="how many images that has (default: CIFAR's 50,000)",
-    )
-    cost.add_argument(
-        "--passes-per-second",
-        type=number(1e-6, MOST_SPEED),
-        nargs=2,
-        metavar=("FORWARD", "BACKWARD"),
-        help="images that one GPU (with --cores: one core) takes forward, and backward, in a second: nothing is "
-        "measured then",
-    )
-    cost.add_argument(
-        "--batch",
-        type=whole(1, 100_000),
-        default=MEASURED,
-        help="images that are measured at once (default: %(default)s)",
-    )
-    cost.add_argument(
-        "--images", type=whole(1, MOST_IMAGES), default=IMAGES, help="that are evaluated (default: %(default)s)"
-    )
-    cost.add_argument(
-        "--suite",
-        action="append",
-        choices=sorted(SUITES),
-        help=f"a list of attacks; may be repeated (default: {', '.join(USUAL_SUITES)})",
-    )
-    cost.add_argument(
-        "--eps", type=number(0, 255), default=8, help="L-inf budget in grey levels of 255 (default: %(default)s)"
-    )
-    cost.add_argument(
-        "--report",
-        type=user_path,
-        action="append",
-        metavar="REPORT.json",
-        help="an evaluation that says how many images break; may be repeated (default: those of the shipped models)",
-    )
-    many = cost.add_mutually_exclusive_group()
-    for flag, what in (("--gpus", "GPUs"), ("--cores", "CPU cores")):
-        many.add_argument(
-            flag, type=whole(1, MOST_DEVICES), nargs="+", metavar="N", help=f"numbers of {what} (default: 1 8 64)"
-        )
-    usual = Scaling()
-    for part, left in (("evaluation", usual.evaluation), ("training", usual.training)):
-        cost.add_argument(
-            f"--{part}-scaling",
-            type=number(0.5, 1),
-            default=left,
-            metavar="SHARE",
-            help="of the speed that is left with every doubling of the devices (default: %(default)s)",
-        )
-    cost.add_argument("--device", default="auto", help="what is measured: auto, cpu or cuda (default: %(default)s)")
-    add_threads(cost)
-    cost.add_argument("--json", type=result_file, help="write the figures here as well")
+    names = list(CostAsked.model_fields)
+    first = names.index("gpus")
+    add_flags(cost, CostAsked, names[:first])
+    add_flags(cost.add_mutually_exclusive_group(), CostAsked, names[first : first + 2])
+    add_flags(cost, CostAsked, names[first + 2 :])
 
 
 def run(args: argparse.Namespace, foreground: Foreground, catalogue: Catalogue) -> int:
     """Measure if need be, reckon, and say it; returns the exit code. Raises StudioError."""
-    training = _training(args)
-    answer = _answer(args, training, foreground, catalogue)
+    asked = read_flags(args, CostAsked)
+    training = _training(asked)
+    answer = _answer(asked, training, foreground, catalogue)
     print(text(answer))
-    if args.json:
-        write_json(args.json, as_json(answer))
+    if asked.json_file:
+        write_json(asked.json_file, as_json(answer))
     return 0
 
 
-def _training(args: argparse.Namespace) -> TrainConfig | PipelineConfig:
-    preset = PRESETS[args.preset]
-    data = args.data or preset.data
+def _training(asked: CostAsked) -> TrainConfig | PipelineConfig:
+    preset = PRESETS[asked.preset]
+    data = asked.data or preset.data
     if not data:
-        raise StudioError(f"The preset '{args.preset}' needs data of yours: --data folder:PATH.")
-    if args.training_images is None and data not in TRAINING_IMAGES:
+        raise StudioError(f"The preset '{asked.preset}' needs data of yours: --data folder:PATH.")
+    if asked.training_images is None and data not in TRAINING_IMAGES:
         raise StudioError(f"How many images '{data}' has is not known before they are read: give --training-images N.")
     return preset.make(data)
 
 
 def _answer(
-    args: argparse.Namespace, training: TrainConfig | PipelineConfig, foreground: Foreground, catalogue: Catalogue
+    asked: CostAsked, training: TrainConfig | PipelineConfig, foreground: Foreground, catalogue: Catalogue
 ) -> Answer:
-    reports = [read_report(path) for path in args.report] if args.report else shipped_reports()
-    known = "the reports that were given" if args.report else "the reports of the shipped models"
-    set_threads(args.threads)
-    given = args.passes_per_second
+    reports = [read_report(path) for path in asked.reports] if asked.reports else shipped_reports()
+    known = "the reports that were given" if asked.reports else "the reports of the shipped models"
+    set_threads(asked.threads)
+    given = asked.speed
     if given:
-        if args.model:
+        if asked.model:
             raise StudioError("Either a model is measured, or --passes-per-second is given: leave one of them out.")
         defence: Defence = Outline(last_model(training))
-        name, at_once, speed = args.preset, 1, Speed(*given)
-        device = "core" if args.cores else "GPU"
+        name, at_once, speed = asked.preset, 1, Speed(*given)
+        device = "core" if asked.cores else "GPU"
         how = f"{_rate(speed)} on one {device}, as given."
     else:
-        where = choose_device(args.device)
+        where = choose_device(asked.device)
         device, at_once = ("GPU", 1) if where.startswith("cuda") else ("core", torch.get_num_threads())
-        if (args.gpus and device == "core") or (args.cores and device == "GPU"):
+        if (asked.gpus and device == "core") or (asked.cores and device == "GPU"):
             raise StudioError(
                 f"What is measured here is a {'CPU' if device == 'core' else 'GPU'}, which says nothing about "
-                f"{'GPUs' if args.gpus else 'cores'}: give their --passes-per-second."
+                f"{'GPUs' if asked.gpus else 'cores'}: give their --passes-per-second."
             )
-        name, model = _subject(args, training, where, foreground, catalogue)
-        defence, speed = model, _measured(model, args.batch)
-        how = f"{_rate(speed)} on {_many(at_once, device)}, measured with '{name}' in float32, {args.batch} at once."
-    counts = tuple(args.gpus or args.cores or COUNTS)
-    scaling = Scaling(args.evaluation_scaling, args.training_scaling)
-    images = args.training_images or TRAINING_IMAGES.get(args.data or PRESETS[args.preset].data, 0)
+        name, model = _subject(asked, training, where, foreground, catalogue)
+        defence, speed = model, _measured(model, asked.batch)
+        how = f"{_rate(speed)} on {_many(at_once, device)}, measured with '{name}' in float32, {asked.batch} at once."
+    counts = tuple(asked.gpus or asked.cores or COUNTS)
+    scaling = Scaling(asked.evaluation_scaling, asked.training_scaling)
+    images = asked.training_images or TRAINING_IMAGES.get(asked.data or PRESETS[asked.preset].data, 0)
     evaluated = [
-        work
-        for suite in args.suite or USUAL_SUITES
-        for work in evaluation_work(defence, suite, args.eps / 255, args.images, reports)
+        work for suite in asked.suites for work in evaluation_work(defence, suite, asked.eps, asked.images, reports)
     ]
     parts = (
         ("evaluation", [*evaluated, *evaluation_totals(evaluated)], scaling.evaluation),
-        ("training", training_work(args.preset, training, images), scaling.training),
+        ("training", training_work(asked.preset, training, images), scaling.training),
     )
     rows = tuple(
         Row(part, work, tuple(speed.seconds(work.passes) / delivered(count / at_once, left) for count in counts))
@@ -209,18 +207,18 @@ def _answer(
 
 
 def _subject(
-    args: argparse.Namespace,
+    asked: CostAsked,
     training: TrainConfig | PipelineConfig,
     device: str,
     foreground: Foreground,
     catalogue: Catalogue,
 ) -> tuple[str, EvaluatedModel]:
     """What is measured: the model that was named, or the network that the training ends with, untrained."""
-    if args.model:
-        fetch_missing(catalogue, [args.model], device, foreground, KIND)
-        subject = load_subject(args.model, device, catalogue)
+    if asked.model:
+        fetch_missing(catalogue, [asked.model], device, foreground, KIND)
+        subject = load_subject(asked.model, device, catalogue)
         return subject.name, subject.model
-    return args.preset, SelfEnsemble(last_model(training)).place(device).eval().requires_grad_(False)
+    return asked.preset, SelfEnsemble(last_model(training)).place(device).eval().requires_grad_(False)
 
 
 def _measured(model: EvaluatedModel, batch: int) -> Speed:

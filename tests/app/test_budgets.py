@@ -294,6 +294,7 @@ def test_a_data_folder_that_was_removed_is_made_anew(start, tmp_path) -> None:
     assert oct((tmp_path / "jobs").stat().st_mode & 0o777) == "0o700"
 
 
+@pytest.mark.slow
 def test_what_a_killed_command_left_is_swept(tmp_path) -> None:
     """S15: `crossmax-job-*` of commands that were killed go; those in use, new ones and links stay."""
     old = [tmp_path / f"{PREFIX}{name}" for name in ("dead", "alive", "young")]

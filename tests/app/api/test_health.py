@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable
 
+import pytest
+
 from tests.app.api.conftest import Program
 from tests.app.api.orders import FROG
 from tests.app.web.conftest import Site
@@ -35,6 +37,7 @@ def test_metrics_count_jobs(site: Site, program: Program) -> None:
     assert not any(told in answer.text for told in (program.owner, job["id"], "secret title", str(site.data)))
 
 
+@pytest.mark.slow
 def test_on_a_network_figures_ask_for_the_token(start: Callable[..., Site]) -> None:
     """S13: programs bring it as a header; what is open without it says nothing."""
     site = start(host="0.0.0.0")

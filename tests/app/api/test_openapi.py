@@ -139,6 +139,7 @@ def mutated(draw: Any, order: dict[str, Any]) -> Any:
     return copy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ORDERS)
 @MANY
 @given(data=st.data())

@@ -43,6 +43,7 @@ def a_report(source="photos", **changes):
     return json.dumps(plain_report(2, data=data, samples=[sample()]) | changes)
 
 
+@pytest.mark.slow
 def test_every_report_in_assets_is_there_and_opens_as_a_page(data):
     evaluations = known(data, lambda: open_catalogue().list("classifier"))
     found = evaluations.shipped()

@@ -90,6 +90,7 @@ def test_a_model_is_measured_once_and_remembered(data, shop):
     assert min(Speeds(data.speeds).of("gratings 1", model, "cpu")) > 0
 
 
+@pytest.mark.slow
 def test_a_job_reports_as_it_goes_and_is_read_and_rendered(known, shop, data):
     with JobService(data.root, make_handlers(shop)) as jobs:
         job = jobs.submit(JobRequest("evaluate", known.params(ORDER).to_json(), owner="anna"))
@@ -112,6 +113,7 @@ def test_a_job_reports_as_it_goes_and_is_read_and_rendered(known, shop, data):
     assert known.files(folder).html.stat().st_mtime_ns == written
 
 
+@pytest.mark.slow
 def test_what_a_stopped_evaluation_found_is_gone_on_with(known, shop, data, monkeypatch):
     def stopping(context, config, model, folder, *, data):
         return evaluate_model(config, model, folder, data=data, should_stop=lambda: True)

@@ -237,6 +237,7 @@ def test_captions_stand_for_the_list():
     assert torch.is_grad_enabled()
 
 
+@pytest.mark.slow
 def test_published_models_attack_and_look_on_and_one_that_cannot_be_had_is_a_sentence(
     handlers, upload, tmp_path, monkeypatch
 ):

@@ -225,6 +225,7 @@ def test_in_the_service_it_previews_and_ends_with_a_result(handlers, tmp_path):
     assert (Path(done.folder) / done.result["images"][0]["file"]).is_file()
 
 
+@pytest.mark.slow
 def test_an_evaluation_reports_and_keeps_the_whole_report(handlers, tmp_path):
     config = {"model": "gratings", "data": "synthetic:16", "count": 8, "steps": 1, "restarts": 1}
     folder = tmp_path / "out"

@@ -182,6 +182,7 @@ ANY_JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # whatever the machine is busy with
 @given(data=st.data())
 def test_whatever_a_browser_says_is_judged_and_never_an_error(forms: dict[str, Any], data: st.DataObject) -> None:

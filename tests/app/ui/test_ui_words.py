@@ -65,6 +65,7 @@ def test_every_number_field_of_a_recipe_has_its_range() -> None:
             budget.read(norm, wrong)
 
 
+@pytest.mark.slow
 def test_what_a_widget_cannot_read_reaches_the_handler_as_a_sentence() -> None:
     """U15: Gradio's own refusals are answered 200, beside the widget, by its name and with no line in the console."""
 

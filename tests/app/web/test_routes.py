@@ -182,6 +182,7 @@ def test_large_calls_are_refused(site: Site, with_length: bool) -> None:
     assert time.monotonic() - started < 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_length", [True, False])
 def test_large_uploads_are_refused(start: Any, with_length: bool) -> None:
     """S8: 413 above the limit of uploads, and nothing of them stays."""

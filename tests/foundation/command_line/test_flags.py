@@ -1,12 +1,15 @@
 """Flags that are made of the fields of a configuration."""
 
 import argparse
+from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
 from pydantic import BaseModel, Field
 
-from foundation.command_line.flags import AsFlag, add_flags, given
+from foundation.command_line.arguments import number
+from foundation.command_line.flags import AsFlag, Asked, add_flags, given, read_flags
+from foundation.files.places import user_path
 
 
 class Config(BaseModel):
@@ -76,3 +79,77 @@ def test_the_help_is_the_description_with_the_default() -> None:
 def test_some_fields_alone_and_other_defaults() -> None:
     words = parser("count", count=3).format_help()
     assert "images, 0 = all (default: 3)" in words and "--share" not in words
+
+
+class Task(Asked):
+    """What commands have beside the fields of configurations."""
+
+    run: Annotated[Path, AsFlag(("run",), read=user_path)] = Field(description="a folder")
+    more: Annotated[str, AsFlag(("more",))] = Field("", description="by its place, and may be left out")
+    name: str = Field(description="has to be given")
+    changes: Annotated[tuple[str, ...], AsFlag(("--set",), repeats=True, metavar="KEY=JSON")] = Field(
+        (), description="several"
+    )
+    speed: Annotated[tuple[float, float] | None, AsFlag(read=number(0, 9), metavar=("UP", "DOWN"))] = Field(
+        None, description="two"
+    )
+    limit: int | None = Field(None, ge=1, le=9, description="a number, or none")
+    mirror: bool | None = Field(None, description="yes, no, or as it was")
+    judge: Annotated[bool | None, AsFlag(two_ways=False)] = Field(None, description="yes, or as it was")
+    kept: Annotated[bool, AsFlag(("--no-kept",), turns_off=True, shown="")] = Field(True, description="leave it out")
+    device: Annotated[str, AsFlag(read=str.lower, choices=lambda: ("cpu", "cuda"))] = Field("cpu", description="where")
+
+
+def asked(*words: str, in_full: bool = False) -> argparse.Namespace:
+    made = argparse.ArgumentParser(exit_on_error=False)
+    add_flags(made, Task, in_full=in_full)
+    return made.parse_args(words)
+
+
+def test_a_command_is_told_by_flags_and_by_places() -> None:
+    words = ["a/b", "--name", "x", "--set", "k=1", "--set", "l=2", "--speed", "1", "2.5", "--limit", "9"]
+    found = read_flags(asked(*words, "--no-mirror", "--judge", "--no-kept", "--device", "CUDA"), Task)
+    assert found == Task(
+        run=Path("a/b"),
+        name="x",
+        changes=("k=1", "l=2"),
+        speed=(1.0, 2.5),
+        limit=9,
+        mirror=False,
+        judge=True,
+        kept=False,
+        device="cuda",
+    )
+    assert read_flags(asked("a", "b", "--name", "x"), Task) == Task(run=Path("a"), more="b", name="x")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["a"], "required: --name"),
+        (["--name", "x"], "required: run"),
+        (["a", "--name", "x", "--speed", "1"], "expected 2 arguments"),
+        (["a", "--name", "x", "--speed", "1", "10"], "'10' is no number from 0 to 9"),
+        (["a", "--name", "x", "--limit", "0"], "'0' is no whole number from 1 to 9"),
+        (["a", "--name", "x", "--device", "tpu"], "invalid choice: 'tpu'"),
+    ],
+)
+def test_what_is_missing_or_wrong_is_said(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises((argparse.ArgumentError, SystemExit)) as refused:
+        asked(*words)
+    assert says in f"{refused.value} {capsys.readouterr().err}"
+
+
+def test_in_full_the_namespace_has_what_was_not_given() -> None:
+    found = asked("a", "--name", "x", "--set", "k=1", in_full=True)
+    whole = {"run": Path("a"), "more": "", "name": "x", "changes": ["k=1"], "speed": None, "limit": None}
+    assert vars(found) == {**whole, "mirror": None, "judge": None, "kept": True, "device": "cpu"}
+    assert asked("a", "--name", "x", in_full=True).changes == []  # what was added before is not kept
+
+
+def test_a_path_that_nobody_reads_is_a_mistake_of_ours() -> None:
+    class Bare(Asked):
+        out: Path | None = Field(None, description="somewhere")
+
+    with pytest.raises(AssertionError, match="'out' needs a way to read paths"):
+        add_flags(argparse.ArgumentParser(), Bare)

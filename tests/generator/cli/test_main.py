@@ -32,6 +32,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     return call
 
 
+@pytest.mark.slow
 def test_a_text_reproduces_bit_for_bit(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("x.png", "y.png"):
         assert run("text", "a red frog", "--model", "small-clip", *QUICK, "--out", name) == 0

@@ -122,6 +122,7 @@ def test_names_of_results_fit_a_file_system(run: Run) -> None:
     assert Path(66 * "漢" + "-attack.png").exists() and Path(66 * "漢" + "-attack.json").exists()
 
 
+@pytest.mark.slow
 def test_a_photo_that_is_too_large_is_refused_with_both_sizes(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     """F25: as soon as it is read, and in the words of who brings it."""
     Image.new("RGB", (5000, 3000)).save("wide.png")

@@ -130,6 +130,7 @@ def test_a_model_is_loaded_once_for_all_threads(pool: Catalogue, models: Path, l
     assert get(pool, "a", precision="bf16") is not got[0]
 
 
+@pytest.mark.slow
 def test_the_least_recently_used_leaves_and_its_user_keeps_it(
     models: Path, site: Site, tmp_path: Path, loads: list[str]
 ) -> None:

@@ -83,6 +83,7 @@ prompts = (
 )
 
 
+@pytest.mark.slow
 @given(st.lists(prompts, min_size=1, max_size=5, unique=True))
 def test_names_differ_whatever_the_values_and_do_not_change_as_axes_grow(texts: list[str]) -> None:
     def names(texts: list[str]) -> list[str]:

@@ -118,6 +118,7 @@ def test_classes_called_by_numbers_go_by_their_names(tmp_path: Path) -> None:
 cells = st.text("69.0,;\t-+eE'\"xé\ufeff\n", max_size=6) | st.text(max_size=8)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from([NIPS, TRANSFER, "filename;label\n"]), st.lists(st.lists(cells, max_size=4), max_size=4))
 def test_any_label_file_is_read_or_refused_in_words(tmp_path: Path, head: str, rows: list[list[str]]) -> None:

@@ -165,6 +165,7 @@ def _plain(character: str) -> bool:
     return character.isprintable() or character == " "
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(400), deadline=None)
 @given(st.lists(st.builds(Prompt, texts | tricky, weights | st.just(1.0)), min_size=1, max_size=5))
 @example([Prompt('"'.join("ab"), 1.0), Prompt('"x"', 2.0), Prompt("AND", 1.0), Prompt("x AND AND", -1.0)])
@@ -176,6 +177,7 @@ def test_writing_and_reading_gives_the_same_prompts(prompts: list[Prompt]) -> No
     assert "\n" not in line
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(400), deadline=None)
 @given(st.text('aA ND:|\\".1-', max_size=20) | st.text(max_size=20))
 def test_any_line_is_read_or_refused_in_words(line: str) -> None:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -28,6 +29,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+@pytest.mark.slow
 @QUICK
 @given(st.dictionaries(FIELDS | st.text(max_size=6), VALUES, max_size=4))
 def test_any_fields_make_a_recipe_that_survives_its_text_or_a_sentence(fields: dict[str, Any]) -> None:
@@ -42,6 +44,7 @@ def test_any_fields_make_a_recipe_that_survives_its_text_or_a_sentence(fields: d
     assert again.named_unit == recipe.named_unit == (parse_unit(recipe.unit) if recipe.unit else None)
 
 
+@pytest.mark.slow
 @QUICK
 @given(st.dictionaries(FIELDS, VALUES, max_size=3).map(json.dumps) | st.text(max_size=30))
 def test_any_text_is_a_recipe_or_a_sentence(text: str) -> None:

@@ -83,6 +83,7 @@ def test_foreign_old_new_and_corrupt_json_is_refused_in_words(text: str, words: 
             parse(text)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(150), deadline=None)
 @given(
     st.dictionaries(

@@ -56,6 +56,7 @@ def run(fields: dict[str, Any], pictures: Pictures = NO_PICTURES, **changes: Any
     return synthesis, [step.image() for step in synthesis.steps]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fields", "pictures"),
     [
@@ -86,6 +87,7 @@ def test_a_picture_of_a_batch_is_that_of_its_seed(fields: dict[str, Any], pictur
     assert torch.equal(batch.prior.render(), images[-1])
 
 
+@pytest.mark.slow
 def test_what_is_made_together_names_no_seeds(tmp_path: Path) -> None:
     """F18: neither in the record nor below the pictures."""
     for fields in (TEXT | {"version": 3}, TEXT | {"prompt_to": "a ship", "negative": ""}, TEXT | {"together": True}):

@@ -122,6 +122,7 @@ def test_pgd_and_mi_fgsm_are_as_strong_as_foolbox(network: Small, photos: Any, r
         assert same.float().mean() > 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("norm", "eps"), BUDGETS)
 def test_apgd_is_as_strong_as_its_authors(network: Small, photos: Any, norm: str, eps: float) -> None:
     images, labels = photos

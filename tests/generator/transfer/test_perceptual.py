@@ -42,6 +42,7 @@ def test_distances_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert found.lpips is None and "not measured" in lpips_note() and str(tmp_path) in lpips_note()
 
 
+@pytest.mark.slow
 def test_lpips_where_its_weights_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from torchmetrics.functional.image import learned_perceptual_image_patch_similarity as trusted
     from torchvision.models import squeezenet1_1

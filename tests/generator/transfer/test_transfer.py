@@ -138,6 +138,7 @@ def test_bad_files_are_named_and_the_others_measured(tmp_path: Path) -> None:
     assert list(matrix_of(cells_of(found.rows))) == ["one"]
 
 
+@pytest.mark.slow
 def test_nothing_is_asked_twice_and_a_cut_off_line_is_dropped(tmp_path: Path) -> None:
     cases, path = make_cases(tmp_path), tmp_path / "answers.jsonl"
     victims = [classifier_victim("colours", Colours()), classifier_victim("other", Other())]

@@ -213,6 +213,20 @@ def joined_uploads(source: str, path: Path) -> list[str]:
     return found
 
 
+FLAGS_OF_FIELDS = {
+    *("foundation/command_line/flags.py", "generator/recipes/fields.py", "app/settings.py"),
+    "app/__main__.py",  # a switch that is no option of the app
+}
+
+
+def flags_by_hand(source: str, path: Path) -> list[str]:
+    """Flags that are not made of the fields of a configuration."""
+    if path.as_posix() in FLAGS_OF_FIELDS or "add_argument(" not in source:
+        return []
+    found = (node for node, name in calls(parse(source)) if name.endswith(".add_argument"))
+    return [f"{path}:{node.lineno} adds a flag by hand" for node in found]
+
+
 RULES: dict[str, tuple[Rule, list[Path]]] = {
     "import directions": (wrong_directions, LIBRARY),
     "cure before torchvision": (uncured_imports, LIBRARY + COMMANDS),
@@ -222,6 +236,7 @@ RULES: dict[str, tuple[Rule, list[Path]]] = {
     "formats are named": (open_to_any_format, LIBRARY + COMMANDS),
     "imports are written down": (imports_of_variables, LIBRARY + COMMANDS),
     "uploads are found in one place": (joined_uploads, LIBRARY),
+    "flags are made of fields": (flags_by_hand, LIBRARY),
 }
 
 
@@ -300,6 +315,7 @@ def test_only_the_adapter_imports_autoattack() -> None:
         (joined_uploads, "app/ui/a.py", "path = data.uploads.root / name"),
         (joined_uploads, "app/ui/a.py", "path = uploads.joinpath(name)"),
         (joined_uploads, "app/ui/a.py", "path = Path(uploads, name)"),
+        (flags_by_hand, "generator/cli/a.py", "command.add_argument('--x', type=whole(0, 3), help='y')"),
     ],
 )
 def test_rules_see_violations(rule: Rule, path: str, source: str) -> None:
@@ -333,6 +349,7 @@ def test_rules_see_violations(rule: Rule, path: str, source: str) -> None:
             "def _find(name):\n    importlib.import_module(name)",
         ),
         (joined_uploads, "app/a.py", "path = root / 'uploads'\nother = uploads.find(digest, owner)"),
+        (flags_by_hand, "generator/cli/a.py", "add_flags(command.add_argument_group('files'), Asked)"),
     ],
 )
 def test_rules_let_good_code_pass(rule: Rule, path: str, source: str) -> None:

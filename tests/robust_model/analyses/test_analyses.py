@@ -285,6 +285,7 @@ QUICK: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ANALYSES)
 def test_every_analysis_meets_its_contract(kind: str) -> None:
     """Repeats, reports rising progress, and its JSON alone makes the table, the figure and the page."""
@@ -316,6 +317,7 @@ def test_every_analysis_meets_its_contract(kind: str) -> None:
     assert first.text.count("\n") > len(table.rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["layers", "crossmax"])
 def test_a_stop_keeps_the_batches_that_are_done(kind: str) -> None:
     data = pictures(6)
@@ -346,6 +348,7 @@ def test_a_stopped_sweep_keeps_the_budgets_that_are_done() -> None:
     assert "masked" not in " ".join(report["notes"]), "no verdict on what was not measured"
 
 
+@pytest.mark.slow
 def test_equal_figures_are_equal_files() -> None:
     report = found("layers", material(Watchers(), WATCHED), eps=EPS, steps=1).values
     with plotting.styled():

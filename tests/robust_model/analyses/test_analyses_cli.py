@@ -69,6 +69,7 @@ def test_pictures_are_kept_beside_the_sheet(models: Path, tmp_path: Path) -> Non
     assert (tmp_path / "classes.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_independent_networks_are_named_one_after_the_other(models: Path, tmp_path: Path) -> None:
     both = [str(models / "first"), str(models / "second")]
     assert main(["analyse", "crossmax", *both, *QUICK, "--out", str(tmp_path)]) == 0

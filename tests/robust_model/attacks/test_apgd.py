@@ -86,6 +86,7 @@ def test_the_best_point_is_kept() -> None:
     assert search.successes.tolist() == [1, 0, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("conv", [False, True])
 @pytest.mark.parametrize(("ours", "theirs"), [("ce", "apgd-ce"), ("dlr", "apgd-dlr"), ("targeted-dlr", "apgd-t")])
 def test_agrees_with_the_authors_code_and_needs_fewer_passes(conv: bool, ours: str, theirs: str) -> None:

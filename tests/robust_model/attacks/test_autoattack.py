@@ -58,6 +58,7 @@ def test_its_own_number_and_the_judges() -> None:
     assert f"robust accuracy: {own / 16:.2%}" in str(outcome.extra["log"])
 
 
+@pytest.mark.slow
 def test_standard_runs_all_four_with_few_classes() -> None:
     """Four classes: upstream alone would aim at a tenth most likely one."""
     images, labels = picture(3, 4)
@@ -249,6 +250,7 @@ def test_no_images_at_all() -> None:
     assert outcome.broken.shape == (0,)
 
 
+@pytest.mark.slow
 def test_a_deterministic_defence_is_asked_once_where_a_random_one_is_asked_twenty_times() -> None:
     torch.manual_seed(5)
     model = Network(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(144, 4)), 4)

@@ -152,6 +152,7 @@ def test_a_list_of_attacks_from_a_file(model_folder: Path, tmp_path: Path, capsy
     assert "'attacks.0' is not valid" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_two_runs_make_the_same_weights(tmp_path: Path) -> None:
     for name in ("a", "b"):
         assert main(["train", "--preset", "demo", *DATA, *QUICK, "--out", str(tmp_path / name)]) == 0
@@ -159,6 +160,7 @@ def test_two_runs_make_the_same_weights(tmp_path: Path) -> None:
     assert first == second
 
 
+@pytest.mark.slow
 def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert main(["train", "--preset", "demo", *DATA, *QUICK, "--out", str(run)]) == 0
@@ -167,6 +169,7 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
     assert (run / "checkpoint.safetensors").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_resumed_run_may_have_more_epochs_and_the_card_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -212,6 +215,7 @@ def _config(run: Path) -> TrainConfig:
     return TrainConfig.model_validate_json((run / "config.json").read_text())
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_a_run_that_resumes_exactly(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,6 +276,7 @@ def test_ctrl_c_in_an_evaluation(
         assert "nothing was kept" in err and out == "" and not report.exists()
 
 
+@pytest.mark.slow
 def test_threads_are_set(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", asked.append)

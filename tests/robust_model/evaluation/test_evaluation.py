@@ -79,6 +79,7 @@ def test_the_worst_case_is_per_image_over_all_attacks() -> None:
     assert report["worst_case"]["correct"] == 2
 
 
+@pytest.mark.slow
 def test_in_a_cascade_attacks_meet_what_is_left() -> None:
     direct = PgdConfig(source="defence", loss="margin", eps=EPS, steps=10, restarts=1)
     for attacks in ((ATTACKS[0], direct), (direct, ATTACKS[0]), ATTACKS):
@@ -132,6 +133,7 @@ def test_progress_reaches_its_end_and_never_falls() -> None:
     assert seen[0][0] > 0 and seen[-1][0] == pytest.approx(seen[-1][1], abs=1)
 
 
+@pytest.mark.slow
 def test_a_random_model_is_counted_in_every_way() -> None:
     # Chances of 0, 30, 60 and 100 % under an attack that can move them by nothing.
     config = EvalConfig(
@@ -236,6 +238,7 @@ class Shifted(Known):
         return super().readouts(images) + torch.tensor([self.shift, 0.0])
 
 
+@pytest.mark.slow
 def test_no_break_is_lost_by_our_own_rounding() -> None:
     """H2: FAB stops at the border of what it sees; what the copy lets it claim is asked of the network itself."""
     attack = AutoAttackConfig(eps=EPS, version="custom", attacks=("fab-t",), steps=20)
@@ -284,6 +287,7 @@ def test_curves_are_part_of_the_report_on_request() -> None:
     assert "sweep" not in evaluate_model(CONFIG, Known(), data=images())
 
 
+@pytest.mark.slow
 def test_curves_are_in_the_estimate_and_in_the_progress() -> None:
     config = changed(sweep=4, attacks=ATTACKS[:1])
     with_curves, without = (estimate(Known(), c, images()) for c in (config, config.model_copy(update={"sweep": 0})))

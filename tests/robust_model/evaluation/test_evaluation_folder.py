@@ -46,6 +46,7 @@ def stopping_after(steps: int) -> Any:
     return stop
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cascade", [False, True])
 def test_stopped_at_any_step_it_goes_on_to_the_same_report(tmp_path: Path, cascade: bool) -> None:
     config = changed(cascade=cascade)
@@ -96,6 +97,7 @@ def _stands(report: dict[str, Any], image: int) -> bool:
     return all(standing[image] for standing in report["per_image"]["standing"].values())
 
 
+@pytest.mark.slow
 def test_some_adversarial_images_are_kept_as_pictures(tmp_path: Path) -> None:
     report = evaluate(changed(samples=2), tmp_path)
     shown = [s for s in report["samples"] if s["attack"] == "mean/ce"]
@@ -117,6 +119,7 @@ def load_image_of(path: Path) -> Any:
     return load_image(path, limits=LoadLimits(min_side=1))
 
 
+@pytest.mark.slow
 def test_more_attacks_go_on_from_what_is_broken_already(tmp_path: Path) -> None:
     few = evaluate(changed(attacks=(DIRECT,)), tmp_path)
     seen = 0
@@ -153,6 +156,7 @@ def test_a_folder_of_another_evaluation_is_refused(tmp_path: Path) -> None:
         evaluate(CONFIG, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_partial_report_can_be_read_at_any_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("robust_model.evaluation.engine.REPORT_SECONDS", 0.0)
     found = []

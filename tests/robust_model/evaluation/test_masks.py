@@ -53,6 +53,7 @@ def named(report: dict[str, Any]) -> set[str]:
     return {finding["sign"] for finding in report["findings"] if finding["verdict"] == "found"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MASKS)
 def test_a_mask_is_broken_or_named(name: str) -> None:
     """H1: masks that show only off the clean 8-bit image, and others."""
@@ -63,6 +64,7 @@ def test_a_mask_is_broken_or_named(name: str) -> None:
     assert named(report) or report["worst_case"]["accuracy"] <= floor + NEAR
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("eps", [EPS, EPS / 4, EPS / 12])
 def test_nothing_is_named_where_nothing_is_masked(eps: float) -> None:
     """H1: an open network shows no sign, where it falls and where some of its images stand."""

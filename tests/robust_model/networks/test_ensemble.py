@@ -105,6 +105,7 @@ def test_readout_sizes(readout: str) -> None:
     assert model(pictures(3, 40, 20)).shape == (3, 3)
 
 
+@pytest.mark.slow
 def test_the_papers_network_has_eight_predictors_and_their_size() -> None:
     config = ModelConfig(
         class_names=tuple(f"class {c}" for c in range(100)),

@@ -1,5 +1,6 @@
 """Networks of timm's with their norms folded, for attacks: the same answers and gradients, up to rounding."""
 
+import pytest
 import torch
 from timm.layers import BatchNormAct2d
 from torch import Tensor, nn
@@ -27,6 +28,7 @@ def gradient(model: PlainDefence, images: Tensor) -> tuple[Tensor, Tensor]:
     return logits.detach(), torch.autograd.grad(logits[:, 3].sum(), leaf)[0]
 
 
+@pytest.mark.slow
 def test_a_folded_network_answers_as_itself() -> None:
     model = lite()
     fast = model.accelerated()

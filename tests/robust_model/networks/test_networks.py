@@ -56,6 +56,7 @@ def test_chain_refuses_other_depths(depths: tuple[int, ...]) -> None:
         Chain([Counted() for _ in range(4)])(torch.zeros(1, 1), depths)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "depth"), [("resnet18", 10), ("resnet50", 18), ("resnet152", 52)])
 def test_depths_of_torchvision_networks(name: str, depth: int) -> None:
     with torch.device("meta"):
@@ -101,6 +102,7 @@ def test_stem_takes_the_stack(make: object) -> None:
     assert chain(torch.randn(2, 12, 33, 40), (10,))[0].shape == (2, 512)
 
 
+@pytest.mark.slow
 def test_a_packaged_backbone_computes_what_the_classifier_computes(tmp_path: Path) -> None:
     original = PACKAGED["lite0"].network()
     original.set_submodule("classifier", nn.Identity())
@@ -150,6 +152,7 @@ def test_missing_pretrained_weights_get_a_sentence(monkeypatch: pytest.MonkeyPat
         assert asked.pop() == models.get_model_weights(name)[f"IMAGENET1K_{version}"]
 
 
+@pytest.mark.slow
 def test_weights_from_a_file_must_be_of_that_network(tmp_path: Path) -> None:
     from torchvision import models
 

@@ -30,6 +30,7 @@ def pattern(side: int) -> Tensor:
     return torch.stack([red, green, blue])[None] / 2 + 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(PACKAGED))
 def test_the_mapping_of_weights_gives_the_recorded_logits(name: str) -> None:
     model: Any = open_catalogue().load(name)
@@ -56,6 +57,7 @@ def test_they_are_listed_as_ready_after_what_ships_and_before_what_a_user_has() 
         assert f"{PACKAGED[info.name].side} x" in info.description
 
 
+@pytest.mark.slow
 def test_every_way_to_a_model_takes_the_short_name(tmp_path: Path) -> None:
     assert open_catalogue().find("lite0").title == "EfficientNet-Lite0, ImageNet"
     subject = load_subject("lite0")

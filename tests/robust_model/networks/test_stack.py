@@ -151,6 +151,7 @@ def test_factors_without_levels_are_continuous_and_independent() -> None:
     assert torch.corrcoef(torch.stack([draws.contrast[:, 0], draws.grey[:, 0]]))[0, 1].abs() < 0.06
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 def test_centre_is_the_mean_of_the_draws(name: str) -> None:
     stack = MultiResolutionStack(CONFIGS[name])

@@ -132,6 +132,7 @@ def lively(config: ModelConfig) -> SelfEnsemble:
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("separate", [False, True])
 @torch.no_grad()
 def test_the_answer_equals_the_literal_protocol(separate: bool) -> None:

@@ -165,6 +165,7 @@ def test_pretrained_on_a_folder_finetuned_as_the_paper_and_exported(pictures: Pa
     assert main("train", "--resume", run) == 0
 
 
+@pytest.mark.slow
 def test_the_backbone_is_taken_over_and_stem_and_head_are_fresh(tmp_path: Path) -> None:
     donor = BARE.model_copy(update={"backbone": "torchvision:resnet18", "class_names": ("x", "y")})
     donor = donor.model_copy(update={"stack": donor.stack.model_copy(update={"resolutions": (32,)})})

@@ -57,6 +57,7 @@ def test_targets_are_mixed_with_the_labels(teachers: tuple[Path, Path], tmp_path
     assert torch.equal(plain._targets(picked), plain.images.labels[picked])
 
 
+@pytest.mark.slow
 def test_a_student_goes_on_without_its_teachers(teachers: tuple[Path, Path], tmp_path: Path) -> None:
     whole, halved = tmp_path / "whole", tmp_path / "halved"
     moved = tmp_path / "moved"
@@ -90,6 +91,7 @@ def test_the_card_names_start_and_teachers(teachers: tuple[Path, Path], tmp_path
     assert "Taught by 'exported' (revision " in card
 
 
+@pytest.mark.slow
 def test_a_classifier_of_a_package_teaches_the_classes_that_it_shares() -> None:
     pixels = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     data = LabelledImages(pixels, torch.tensor([0, 1, 1]), ("volcano", "tabby"), "made up")
@@ -111,6 +113,7 @@ def test_a_class_that_the_teacher_does_not_know_is_named() -> None:
         soft_labels(["lite0"], data, torch.device("cpu"), bf16=False)
 
 
+@pytest.mark.slow
 def test_phases_share_what_their_teachers_say_of_the_largest_images(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

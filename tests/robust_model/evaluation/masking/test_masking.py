@@ -237,11 +237,13 @@ def test_an_undefended_network_falls_to_zero_and_shows_no_sign(network: nn.Modul
     assert verdict(as_report(report)).startswith("No sign of gradient masking in 8 tests")
 
 
+@pytest.mark.slow
 def test_honest_noise_shows_no_sign_of_frozen_noise(network: nn.Module) -> None:
     report = evaluated(Blinking(network, frozen=False))
     assert not found(report) & {"frozen noise", "zero gradient", "saturated loss", "shattered gradient"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", MASKS)
 def test_a_planted_mask_is_caught_and_named(network: nn.Module, sign: str) -> None:
     report = evaluated(MASKS[sign](network))
@@ -254,6 +256,7 @@ def test_a_planted_mask_is_caught_and_named(network: nn.Module, sign: str) -> No
         assert report["worst_case"]["accuracy"] < 0.5, report["attacks"]
 
 
+@pytest.mark.slow
 def test_a_mask_that_square_sees_through_is_named_so(network: nn.Module) -> None:
     assert "black box beats white box" in found(evaluated(Rounded(network)))
 
