@@ -20,12 +20,12 @@ from benchmarks.suite.measuring import Benchmark, Found, Setting, measure
 from benchmarks.suite.registry import BENCHMARKS, chosen, listed
 from benchmarks.suite.report import Report, missing
 from benchmarks.suite.starts import peak_of
-from foundation.command_line.arguments import number, whole
+from foundation.command_line.arguments import MOST_THREADS, number, whole
 from foundation.command_line.program import EXIT_ERROR, EXIT_INTERRUPTED, Parser
 from foundation.devices import choose_device
 from foundation.errors import StudioError
 from foundation.files.places import result_folder, writable_folder
-from robust_model.commands import add_threads, set_threads
+from robust_model.commands import THREADS, set_threads
 
 RESULTS = Path(__file__).resolve().parent / "results"
 QUICK_REPEATS, REPEATS = 1, 5
@@ -40,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", default=",".join(BENCHMARKS), metavar="NAME,NAME", help="which (default: all)")
     parser.add_argument("--quick", action="store_true", help="small sizes and few runs: to see that everything runs")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
-    add_threads(parser)
+    parser.add_argument("--threads", type=whole(1, MOST_THREADS), metavar="N", help=f"{THREADS} (default: PyTorch's)")
     parser.add_argument(
         "--repeats",
         type=whole(1, 1000),
