@@ -50,12 +50,6 @@ class Memory:
         self._held: OrderedDict[Key, _Held] = OrderedDict()
         self._turns: dict[Key, threading.Lock] = {}
 
-    @property
-    def loaded_bytes(self) -> int:
-        """Bytes of the weights that are loaded."""
-        with self._lock:
-            return sum(one.size for one in self._held.values())
-
     def list(self) -> list[InMemory]:
         """What is loaded, the least recently used first."""
         with self._lock:

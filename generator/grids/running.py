@@ -1,6 +1,6 @@
 """A grid is made cell after cell, each as its recipe alone makes it, and goes on where it was ended."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,8 +80,3 @@ def prepared(
         path = folder / f"{cell.name}.png"
         pieces.append(GridPiece(cell, Piece(path, whole, cell.title, pictures, with_recipe)))
     return tuple(pieces)
-
-
-def left_of(pieces: Sequence[GridPiece]) -> list[GridPiece]:
-    """The cells that are not there yet, or were cut short."""
-    return [one for one in pieces if not one.piece.is_done()]

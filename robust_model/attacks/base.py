@@ -208,6 +208,14 @@ def project(x: Tensor, centre: Tensor, eps: float) -> Tensor:
     return torch.minimum(torch.maximum(x, centre - eps), centre + eps).clamp(0, 1)
 
 
+def uniform(images: Tensor, reach: float, rng: torch.Generator) -> Tensor:
+    """Uniform noise of up to `reach` in every value, for images [B, 3, H, W]: with eps, a random start's distance.
+
+    Drawn where `rng` is, so that the same seed gives the same numbers whatever device computes with them.
+    """
+    return (2 * torch.rand(images.shape, generator=rng, device=rng.device).to(images) - 1) * reach
+
+
 def source_of(defence: Defence, name: str) -> Aggregator:
     """The function from all predictors' logits [B, N, C] to the attacked logits [B, C] that `name` stands for.
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from foundation.errors import StudioError
 from robust_model.attacks.answers import named
-from robust_model.attacks.base import AttackBase, AttackOutcome, Defence, Judge, PassCount, project, source_of
+from robust_model.attacks.base import AttackBase, AttackOutcome, Defence, Judge, PassCount, project, source_of, uniform
 from robust_model.attacks.losses import LOSSES, TARGETED, Loss, check_classes
 from robust_model.attacks.noise import NoiseOverSteps, StepNoise
 from robust_model.networks.noise import Noise
@@ -141,8 +141,8 @@ class GradientAttack:
         """
         if self.config.continues and self.before is not None:
             return project(self.before.last[restart % len(self.before.last)], self.images, self.config.eps)
-        uniform = 2 * torch.rand(self.images.shape, generator=self.rng).to(self.images) - 1
-        return project(self.images + self.config.eps * uniform, self.images, self.config.eps)
+        away = uniform(self.images, self.config.eps, self.rng)
+        return project(self.images + away, self.images, self.config.eps)
 
     def query(self, x: Tensor, which: Tensor, targets: Tensor) -> Query:
         """Loss, EOT gradient and verdict at points x [M, 3, H, W] of the images `which` (indices [M]).

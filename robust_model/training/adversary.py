@@ -10,6 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from robust_model.attacks.base import uniform
+
 Loss = Callable[[Tensor], Tensor]
 Adversary = Callable[[Loss, Tensor, float, int, torch.Generator], Tensor]
 
@@ -19,11 +21,6 @@ def ascent_direction(loss: Loss, images: Tensor) -> Tensor:
     leaf = images.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(loss(leaf).sum(), leaf)
     return gradient.sign()
-
-
-def _uniform(images: Tensor, reach: float, rng: torch.Generator) -> Tensor:
-    draws = torch.rand(images.shape, generator=rng, device=rng.device).to(images.device)
-    return (2 * draws - 1) * reach
 
 
 def none(_loss: Loss, images: Tensor, _eps: float, _steps: int, _rng: torch.Generator) -> Tensor:
@@ -44,17 +41,19 @@ def n_fgsm(loss: Loss, images: Tensor, eps: float, _steps: int, rng: torch.Gener
 
     Not projected back, as its authors recommend: the distance to the clean image reaches 3 eps.
     """
-    noisy = images + _uniform(images, 2 * eps, rng)
+    noisy = images + uniform(images, 2 * eps, rng)
     return (noisy + eps * ascent_direction(loss, noisy)).clamp(0, 1)
 
 
 def pgd(loss: Loss, images: Tensor, eps: float, steps: int, rng: torch.Generator) -> Tensor:
     """PGD from a random start in the ball (Madry et al. 2017, arXiv 1706.06083).
 
-    The step size is max(2.5 eps / steps, eps / 4).
+    The step size is max(2.5 eps / steps, eps / 4). It judges nothing and knows no restarts, unlike the attack of
+    evaluations (`robust_model.attacks.pgd`), with which it shares the random start. The way back into the ball is its
+    own, by the change and not by the bounds: the same but for rounding, on which what is trained on depends.
     """
     size = max(2.5 * eps / steps, eps / 4)
-    current = (images + _uniform(images, eps, rng)).clamp(0, 1)
+    current = (images + uniform(images, eps, rng)).clamp(0, 1)
     for _ in range(steps):
         moved = current + size * ascent_direction(loss, current)
         current = (images + (moved - images).clamp(-eps, eps)).clamp(0, 1)

@@ -9,12 +9,13 @@ import torch
 
 from benchmarks.photo_attack import STEPS, alternated, bare, parse, photo_of, recipes
 from foundation.images.files import save_png
+from generator.recipes.recipe import RECIPE_VERSION
 
 
 def test_ours_take_all_steps_and_the_way_of_before_is_that_of_old_recipes() -> None:
     found = recipes("lite0", "5")
     assert all(recipe.steps == STEPS for recipe in found.values())
-    assert (found["standard"].version, found["standard, before"].version) == (5, 4)
+    assert (found["standard"].version, found["standard, before"].version) == (RECIPE_VERSION, 4)
     assert found["standard"].detail > 0 and found["standard, before"].detail == 0
 
 

@@ -196,7 +196,7 @@ def test_paths_that_cannot_be_are_refused(
 def test_no_flag_is_missed() -> None:
     """The collection is not empty, and holds what is known to be there."""
     known = {(command.name, action.dest) for command, action in FLAGS}
-    assert {("generator text", "video"), ("robust_model evaluate", "json"), ("clip_model train", "out")} <= known
+    assert {("generator text", "video"), ("robust_model evaluate", "json_file"), ("clip_model train", "out")} <= known
     assert {
         ("robust_model analyse sweep", "out"),
         ("app", "data_dir"),

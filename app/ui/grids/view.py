@@ -20,8 +20,6 @@ from generator.grids.axis import title_of
 
 Place = tuple[int, int]
 """Row and column of a cell, from 0."""
-SMALL = 64
-"""Cells of pictures up to this side, in pixels, show their pixels."""
 
 
 def is_grid(job: JobSnapshot) -> bool:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from robust_model.attacks import Defence, PassCount, project
+from robust_model.attacks.base import uniform
 from robust_model.attacks.losses import cross_entropy, margin
 from robust_model.evaluation.record import values
 from robust_model.evaluation.record.schema import Diagnostics
@@ -207,7 +208,7 @@ def diagnose(
         sums += seen
         total += PassCount(2 * len(x))
     ball = images[:IN_THE_BALL]
-    points = project(ball + eps * (2 * torch.rand(ball.shape, generator=rng).to(ball) - 1), ball, eps)
+    points = project(ball + uniform(ball, eps, rng), ball, eps)
     inside = look(defence, points, labels[:IN_THE_BALL], step=step, noise=noise, rng=rng)
     return Diagnostics(
         n=sums.n,

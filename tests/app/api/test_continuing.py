@@ -8,7 +8,7 @@ import pytest
 
 from generator.recipes.recipe import Recipe
 from tests.app.api.conftest import Program
-from tests.app.api.orders import FROG, SAID, png
+from tests.app.api.orders import FROG, SAID, png, stopped
 from tests.app.api.real import DESCRIBES, serving_standins
 from tests.app.web.conftest import Site
 from tests.browser.holding import Hold
@@ -40,16 +40,6 @@ def hold(root: Path, port: int) -> Iterator[Hold]:
 @pytest.fixture
 def program(port: int) -> Program:
     return Program(Hostile(port))
-
-
-def stopped(program: Program, job: Any) -> Any:
-    """A job that is stopped once it has got somewhere."""
-    while job["done"] == 0:
-        job = program.get(f"/jobs/{job['id']}/wait?seconds=0.1").json()
-    assert program.post(f"/jobs/{job['id']}/stop").status == 200
-    job = program.get(f"/jobs/{job['id']}/wait").json()
-    assert job["status"] == "stopped"
-    return job
 
 
 def folder_order(program: Program, **more: Any) -> dict[str, Any]:

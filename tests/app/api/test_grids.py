@@ -16,9 +16,8 @@ from crossmax_studio.client import Studio, grid_order
 from foundation.errors import StudioError
 from generator.recipes.recipe import Recipe
 from tests.app.api.conftest import Program
+from tests.app.api.orders import FROG, SAID, png, stopped
 from tests.app.api.real import really_serving, serving_standins
-from tests.app.api.test_continuing import stopped
-from tests.app.api.test_jobs import FROG, SAID, png
 from tests.browser.holding import Hold
 from tests.hostile import Hostile
 

@@ -12,6 +12,7 @@ from foundation.catalogue.entry import Found, Loadable, ModelInfo, NoModelError,
 from foundation.catalogue.memory import Memory
 from foundation.catalogue.names import spelled
 from foundation.errors import StudioError
+from tests.loading import loaded_bytes
 from tests.toy_models import Toys
 
 
@@ -125,8 +126,8 @@ def test_loaded_models_are_shared_counted_and_let_go() -> None:
     ]
     catalogue.load("c")  # b, the least recently used, leaves: 120 bytes are more than 100
     assert catalogue.load("a") is a and catalogue.load("b") is not b
-    assert kept.loads == ["a", "b", "c", "b"] and catalogue.memory.loaded_bytes == 80
-    assert catalogue.release("a") == 40 and catalogue.memory.loaded_bytes == 40
+    assert kept.loads == ["a", "b", "c", "b"] and loaded_bytes(catalogue.memory) == 80
+    assert catalogue.release("a") == 40 and loaded_bytes(catalogue.memory) == 40
     assert catalogue.load("a") is not a
     assert catalogue.release() == 80 and not catalogue.loaded() and catalogue.release() == 0
 

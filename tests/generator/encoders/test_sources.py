@@ -24,6 +24,7 @@ from generator.encoders.loading import load_encoder
 from robust_model.zoo.catalogue import open_catalogue
 from tests.generator.encoders.server import Site, serving
 from tests.generator.encoders.tiny import Recorder, ThrownAway, save_model, write_config
+from tests.loading import loaded_bytes
 
 CARD = "---\nlicense: mit\n---\n# Tiny CLIP\n\n| a table |\n\nKnows two\nwords.\n\nMore.\n"
 
@@ -125,7 +126,7 @@ def test_a_model_is_loaded_once_for_all_threads(pool: Catalogue, models: Path, l
         thread.join()
     assert len({id(encoder) for encoder in got}) == 1
     assert loads == ["a"]
-    assert pool.memory.loaded_bytes == got[0].weight_bytes
+    assert loaded_bytes(pool.memory) == got[0].weight_bytes
     assert get(pool, f"local-dir:{models / 'local' / 'a'}") is got[0]  # by whatever name
     assert get(pool, "a", precision="bf16") is not got[0]
 
@@ -142,7 +143,7 @@ def test_the_least_recently_used_leaves_and_its_user_keeps_it(
     get(pool, "b")
     assert get(pool, "a") is first
     get(pool, "tiny")  # b leaves
-    assert pool.memory.loaded_bytes == 2 * one
+    assert loaded_bytes(pool.memory) == 2 * one
     assert get(pool, "a") is first
     assert loads == ["a", "b", "tiny"]
     get(pool, "b")  # tiny leaves
@@ -157,9 +158,9 @@ def test_a_model_larger_than_the_budget_is_kept_alone(models: Path, site: Site, 
     pool = make(models, site, tmp_path, budget=1)
     encoder = get(pool, "a")
     assert get(pool, "a") is encoder
-    assert pool.memory.loaded_bytes == encoder.weight_bytes
+    assert loaded_bytes(pool.memory) == encoder.weight_bytes
     other = get(pool, "b")
-    assert pool.memory.loaded_bytes == other.weight_bytes
+    assert loaded_bytes(pool.memory) == other.weight_bytes
 
 
 def test_room_is_made_before_loading(models: Path, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +168,7 @@ def test_room_is_made_before_loading(models: Path, site: Site, tmp_path: Path, m
     get(pool, "a")
     seen: list[int] = []
     monkeypatch.setattr(
-        module, "load_encoder", lambda *a, **k: seen.append(pool.memory.loaded_bytes) or load_encoder(*a, **k)
+        module, "load_encoder", lambda *a, **k: seen.append(loaded_bytes(pool.memory)) or load_encoder(*a, **k)
     )
     get(pool, "b")
     assert seen == [0]
@@ -180,7 +181,7 @@ def test_without_memory_the_others_leave_and_it_is_tried_again(
     seen: list[int] = []
 
     def load(local: object, *, name: str, device: str, **options: object) -> OpenClipEncoder:
-        seen.append(pool.memory.loaded_bytes)
+        seen.append(loaded_bytes(pool.memory))
         if seen[-1]:
             raise OutOfMemory(name, device)
         return load_encoder(local, name=name, device=device, **options)  # type: ignore[arg-type]
