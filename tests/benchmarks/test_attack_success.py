@@ -33,6 +33,7 @@ def options(folder: Path, *more: str) -> Any:
     return parse([*arguments, "--out", str(folder / "out"), "--presets", "standard", "pgd", *more])
 
 
+@pytest.mark.slow
 def test_rates_are_those_of_the_saved_files(tmp_path: Path) -> None:
     printed, figures = run(options(tmp_path), MODELS)
     assert [(row["preset"], row["goal"]) for row in figures["rows"]] == [
@@ -70,6 +71,7 @@ def test_rates_are_those_of_the_saved_files(tmp_path: Path) -> None:
     assert json.loads(json.dumps(figures)) == figures
 
 
+@pytest.mark.slow
 def test_a_run_that_is_started_again_makes_no_picture_twice(tmp_path: Path) -> None:
     told: list[str] = []
     _, figures = run(options(tmp_path, "--limit", "2"), MODELS, told.append)

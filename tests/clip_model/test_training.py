@@ -16,6 +16,7 @@ from robust_model.training.provenance import record_provenance
 from tests.clip_model.standins import CONCEPTS, config, data
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_repeats_the_undisturbed_one(tmp_path: Path) -> None:
     whole = ClipRun(config(), tmp_path / "whole", data=data())
     assert whole.run()
@@ -54,6 +55,7 @@ def test_another_configuration_is_refused_and_nothing_is_lost(tmp_path: Path) ->
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_resumed_run_may_be_longer_and_against_another_budget(tmp_path: Path) -> None:
     run = ClipRun(config(), tmp_path, data=data())
     run.run()
@@ -61,6 +63,7 @@ def test_a_resumed_run_may_be_longer_and_against_another_budget(tmp_path: Path) 
     assert longer.changed and longer.step == 6 and longer.run() and longer.step == 8
 
 
+@pytest.mark.slow
 def test_a_run_begins_with_exported_weights_and_goes_on_without_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +118,7 @@ def test_windows_are_parts_of_the_image() -> None:
     assert torch.equal(seen, zoomed(ramp, 48, 0.5, torch.Generator().manual_seed(3)))
 
 
+@pytest.mark.slow
 def test_an_export_is_a_folder_of_open_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporting, "all_concepts", lambda _folder: CONCEPTS)
     run = ClipRun(config(), tmp_path / "run", data=data())

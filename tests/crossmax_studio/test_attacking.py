@@ -167,6 +167,7 @@ def test_what_cannot_be_attacked_is_told(
     assert says in str(refused.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("targeted", [False, True])
 def test_the_command_line_makes_the_same_picture(targeted: bool, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     photo, name = ASSETS / "examples" / "ship.png", "truck" if targeted else "ship"

@@ -23,6 +23,7 @@ def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
     assert run_command() == 0
 
 
+@pytest.mark.slow
 def test_a_picture_of_a_class_is_the_file_of_the_command_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command(
         monkeypatch,

@@ -72,6 +72,7 @@ def test_an_objective(photo: Path) -> None:
     assert choices("class", "objective") == ("logit", "cross_entropy", "margin", "leave")
 
 
+@pytest.mark.slow
 def test_an_objective_that_leads_away(photo: Path) -> None:
     """No class is asked for; the page takes it for "anything but what it is", and what is made counts as untargeted."""
     seen: list[list[int]] = []
@@ -210,6 +211,7 @@ def test_an_update_rule_with_step_sizes_of_its_own() -> None:
 # ---------------------------------------------------------------------- afterwards
 
 
+@pytest.mark.slow
 def test_a_survival(photo: Path) -> None:
     with pytest.raises(ValueError, match="toy"):
         Wish(survivals=("toy",))

@@ -160,6 +160,7 @@ def test_a_prior_form_that_only_linear_descent_moves() -> None:
             Recipe(**{**ATTACK, "form": "toy", "optimiser": "pgd"})
 
 
+@pytest.mark.slow
 def test_a_view(photo: Path) -> None:
     seen: list[int] = []
 

@@ -301,6 +301,7 @@ def test_a_crossmax(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert robust("analyse", "layers", model, *quick, "--crossmax", "toy") == 2
 
 
+@pytest.mark.slow
 def test_a_backbone_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trained, exported, described, evaluated and drawn with by the commands, and in the page's menu."""
     monkeypatch.chdir(tmp_path)

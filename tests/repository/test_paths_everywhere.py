@@ -206,6 +206,7 @@ def test_no_flag_is_missed() -> None:
     assert len(FLAGS) > 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT])
 def test_full_and_closed_disks_are_found_before_the_work(
     number: int, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

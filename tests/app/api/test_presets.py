@@ -10,7 +10,7 @@ from crossmax_studio.client import Studio
 from foundation.errors import StudioError
 from generator.recipes.recipe import Recipe
 from tests.app.api.conftest import Program
-from tests.app.api.test_jobs import FROG, SAID
+from tests.app.api.orders import FROG, SAID
 from tests.app.web.conftest import Site
 
 
