@@ -62,6 +62,11 @@ def sentence(error: BaseException) -> str:
     )
 
 
+def traced(error: OSError) -> bool:
+    """Whether a log is to say where an error came from: of a database that refuses, the reason says it all."""
+    return not isinstance(error, DatabaseError)
+
+
 def unsaved(error: OSError) -> str:
     """What a person is told of a job that has ended, and whose record could not be written."""
     return UNSAVED_DATABASE if isinstance(error, DatabaseError) and not is_disk_full(error) else UNSAVED_DISK

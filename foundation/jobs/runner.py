@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from foundation.jobs.context import Clock, Handler, Job, JobContext
 from foundation.jobs.files import JobFiles
-from foundation.jobs.outcome import INTERRUPTED, Outcome, final_record, run_handler, sentence, unsaved
+from foundation.jobs.outcome import INTERRUPTED, Outcome, final_record, run_handler, sentence, traced, unsaved
 from foundation.jobs.store.model import JobStatus
 from foundation.jobs.store.store import JobStore
 from foundation.jobs.table import JobTable
@@ -85,7 +85,7 @@ class JobRunner:
         try:
             self._files.start(job)
         except OSError as error:
-            logger.exception("the start of job %s cannot be saved", job.record.id)
+            logger.error("the start of job %s cannot be saved: %s", job.record.id, error, exc_info=traced(error))
             return Outcome(JobStatus.FAILED, error=sentence(error))
         saved_at = self._clock()
 
@@ -119,7 +119,7 @@ class JobRunner:
                 try:
                     self._files.write(job, final)
                 except OSError as error:
-                    logger.exception("the end of job %s cannot be saved", final.id)
+                    logger.error("the end of job %s cannot be saved: %s", final.id, error, exc_info=traced(error))
                     refused = unsaved(error)
                 with self._changed:
                     if not job.discard_requested:

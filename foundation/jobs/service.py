@@ -25,7 +25,7 @@ from foundation.jobs.context import PREVIEW_INTERVAL_S, Clock, Handler, Job
 from foundation.jobs.files import JobFiles
 from foundation.jobs.history import History
 from foundation.jobs.meter import Meter
-from foundation.jobs.outcome import INTERRUPTED, is_disk_full, sentence
+from foundation.jobs.outcome import INTERRUPTED, is_disk_full, sentence, traced
 from foundation.jobs.queue.view import Outlook, QueueView
 from foundation.jobs.retention import Pictures, expired, needed, released
 from foundation.jobs.runner import CHECKPOINT_S, JobRunner
@@ -184,7 +184,7 @@ class JobService:
             try:
                 self._store.create(record)
             except OSError as error:
-                logger.exception("job %s cannot be saved", record.id)
+                logger.error("job %s cannot be saved: %s", record.id, error, exc_info=traced(error))
                 raise (FullDiskError if is_disk_full(error) else UnavailableError)(sentence(error)) from error
             job = Job(record, self._store.folder(record.id), cost)
             with self._changed:

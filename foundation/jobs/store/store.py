@@ -9,6 +9,7 @@ what is left.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -26,6 +27,7 @@ from foundation.jobs.store.database import Database, DatabaseError
 from foundation.jobs.store.locks import DirectoryLock
 from foundation.jobs.store.model import JobError, JobRecord
 from foundation.jobs.store.records import Records
+from foundation.jobs.store.reserve import NAME, Reserve
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +61,9 @@ def default_database(data_dir: Path) -> str:
 class JobStore:
     """The folders under ``<data_dir>/jobs`` and their rows; exclusive until ``close``.
 
+    Attributes:
+        reserve: room that is kept for the ends of jobs.
+
     Args:
         database: its address; "" for a file in ``data_dir``.
 
@@ -81,6 +86,9 @@ class JobStore:
             self._lock.release()
             raise
         self._records = Records(self.database)
+        self.reserve = Reserve(data_dir / NAME)
+        with contextlib.suppress(OSError):  # a start is no reason to refuse: jobs are, that begin without it
+            self.reserve.hold()
         self._generation = self.database.generation
 
     def _prepare(self) -> None:

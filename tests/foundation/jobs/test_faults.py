@@ -206,6 +206,23 @@ def test_a_database_that_goes_away_loses_no_finished_result(start, monkeypatch, 
     assert on_disk(again, job)["status"] == "done" and again.problems == ()
 
 
+def test_the_queue_goes_on_while_the_database_is_away(start, monkeypatch):
+    """What waits is not failed for it: it runs, and its end is kept in its folder until the database is back."""
+    puppet = Puppet(steps=1)
+    service = start({"work": lambda context: {"found": context.params["name"]}, "block": puppet})
+    blocks, waits = service.submit(request(kind="block")), service.submit(request("later"))
+    puppet.wait_step()
+    monkeypatch.setattr(Database, "write", database_away)
+    puppet.release()
+    assert finish(service, blocks).status is JobStatus.DONE
+    done = finish(service, waits)
+    assert (done.status, done.result) == (JobStatus.DONE, {"found": "later"}) and "kept in its folder" in done.message
+    assert on_disk(service, waits)["status"] == "queued"
+    monkeypatch.undo()
+    service.tidy()
+    assert on_disk(service, waits)["status"] == "done" and service.snapshot(waits).message == ""
+
+
 def test_a_failed_checkpoint_does_not_end_the_job(start, monkeypatch, clock):
     def handler(context):
         fill_disk(monkeypatch)

@@ -1,12 +1,8 @@
 """The same records in PostgreSQL, where one is installed: the tests start a server of their own in a folder."""
 
-import os
-import pwd
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -14,77 +10,22 @@ from foundation.jobs import JobError, JobService, JobStatus
 from foundation.jobs.store.database import Database
 from tests.foundation.jobs.old_data import OLD
 from tests.foundation.jobs.puppet import PATIENCE, Puppet, finish, request
+from tests.postgresql import Server, running_server
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.slow]
 pytest.importorskip("psycopg")
 
 
-def program(name: str) -> Path | None:
-    found = [Path(found)] if (found := shutil.which(name)) else []
-    found += sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
-    return found[0] if found else None
-
-
-class Server(NamedTuple):
-    folder: Path
-    commands: Path
-    user: str
-
-    def run(self, command: str, *words: str) -> None:
-        """Run a command of PostgreSQL's, which none of root's may be."""
-        options = {} if os.getuid() else {"user": self.user, "group": pwd.getpwnam(self.user).pw_gid}
-        environment = {**os.environ, "LC_ALL": "C"}
-        subprocess.run(
-            [self.commands / command, *words],
-            check=True,
-            cwd="/",
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            timeout=60,
-            **options,
-        )
-
-    def start(self) -> None:
-        log = str(self.folder / "log")
-        settings = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off"
-        self.run("pg_ctl", "-D", str(self.folder / "data"), "-l", log, "-w", "-o", settings, "start")
-
-    def stop(self) -> None:
-        self.run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "-w", "stop")
-
-    def address(self, name: str) -> str:
-        return f"postgresql://{self.user}@/{name}?host={self.folder}"
-
-
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    initdb = program("initdb")
-    if initdb is None:
-        pytest.skip("no PostgreSQL is installed")
-    user = pwd.getpwuid(os.getuid()).pw_name
-    if os.getuid() == 0:
-        user = next((one.pw_name for one in pwd.getpwall() if one.pw_name in ("postgres", "nobody")), "nobody")
-    import tempfile
-
-    folder = Path(tempfile.mkdtemp(prefix="crossmax-postgresql-", dir="/tmp"))  # a socket's path is short
-    if os.getuid() == 0:
-        shutil.chown(folder, user)
-    server = Server(folder, initdb.resolve().parent, user)
-    try:
-        server.run("initdb", "-D", str(folder / "data"), "-A", "trust", "-U", user, "-E", "UTF8", "--no-sync")
-        server.start()
-        yield server
-        server.stop()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def server() -> Iterator[Server]:
+    with running_server() as found:
+        yield found
 
 
 @pytest.fixture
 def address(server: Server, request: pytest.FixtureRequest) -> str:
     """An empty database of its own."""
-    name = f"t{abs(hash(request.node.name)):x}"
-    server.run("createdb", "-h", str(server.folder), "-U", server.user, name)
-    return server.address(name)
+    return server.make(f"t{abs(hash(request.node.name)):x}")
 
 
 def test_a_job_from_submission_to_the_next_start(address: str, tmp_path: Path) -> None:
