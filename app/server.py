@@ -15,8 +15,9 @@ from starlette.routing import Mount, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.site import Api
+from app.ui.head.scripts import head_scripts
 from app.ui.markup.theme import build_theme, read_style, write_favicon
-from app.ui.page import HEAD, build_page
+from app.ui.page import build_page
 from app.ui.widgets.remembered import forms_script
 from app.ui.wiring.services import Studio
 from app.visitors.visitor import NotesAddress
@@ -130,7 +131,7 @@ def build_site(page: gr.Blocks, studio: Studio, data_dir: Path, limits: Limits) 
         mcp_server=False,
         theme=build_theme(),
         css=read_style(),
-        head=HEAD + forms_script() + upload_script(limits),
+        head=head_scripts() + forms_script() + upload_script(limits),
     )
     inner = next(route.app for route in site.routes if isinstance(route, Mount) and isinstance(route.app, App))
     sessions = Sessions(limits)

@@ -4,6 +4,7 @@ hands it.
 - **Tabs**, a package each: `text`, `classes`, `attack`; `grids` is a part of the first two; the sidebar, `evaluation`;
   the visitor's `history`. `page` puts the whole together, `blocks` turns what no widget can read into sentences,
   `forgetting` lets a visitor's things go.
+- **Head** (`head`) is what stands over the whole page, in the browser: themes, keys, pictures seen closely.
 - **Markup** (`markup`) is pure functions from a snapshot, or findings, to HTML.
 - **Widgets** (`widgets`) are shared by tabs; **wiring** is what lies between the page and the services.
 

@@ -1,6 +1,5 @@
 """The whole page: head, the visitor's jobs, the tabs, the visitor's results, the models, the foot, and the sidebar."""
 
-import contextlib
 import secrets
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from app.ui.evaluation.remembering import EvaluationMemory
 from app.ui.evaluation.sidebar import EvaluationSidebar
 from app.ui.forgetting import Forgetting
 from app.ui.grids.view import is_grid, task_of
+from app.ui.head.header import header
 from app.ui.history.cards import fingerprint
 from app.ui.history.own_presets import OwnPresets
 from app.ui.history.your_results import YourResults
@@ -25,14 +25,14 @@ from app.ui.queue.your_jobs import YourJobs
 from app.ui.text.actions import picture_of
 from app.ui.text.remembering import TextForm
 from app.ui.text.tab import TextTab
-from app.ui.widgets.forms import FormError
 from app.ui.widgets.job_panel import JobPanel, owner_token
+from app.ui.widgets.opened import one_of, recipe_in
 from app.ui.widgets.remembered import LISTEN_JS, READ_JS, RememberedForm, merged
 from app.ui.widgets.reuse import AGAIN, USE_BUT_SEED, params_again, settings_of
 from app.ui.widgets.seed import SeedInput
 from app.ui.wiring.guard import QUICK, Updates, guarded
 from app.ui.wiring.services import Studio
-from app.visitors.upload_files import brought
+from foundation.errors import StudioError
 from foundation.jobs.store.model import JobSnapshot
 from generator.recipes.recipe import Recipe
 
@@ -44,42 +44,6 @@ SHELF_SECONDS = 1.5
 """How often the page asks whether any of the visitor's jobs has changed, also those it does not follow."""
 RECENT_SECONDS = 600.0
 """How long after its end a job still decides which tab a page opens on."""
-
-# Brings the stage, or why there is nothing on it, into view on narrow screens, where it stands above the button
-# that was pressed.
-HEAD = """
-<script>
-window.cxShowStage = kind => {
-  const stage = document.getElementById(kind + '-stage');
-  const refusal = stage?.closest('.cx-stage-column')?.querySelector('.cx-notice-area .cx-bad');
-  const shown = refusal ?? stage;
-  if (shown && shown.getBoundingClientRect().top < 0) shown.scrollIntoView({behavior: 'smooth', block: 'start'});
-};
-// The framework calls the buttons that take one of several choices away by their number.
-new MutationObserver(() => {
-  for (const remover of document.querySelectorAll('.token-remove:not([data-named])')) {
-    remover.dataset.named = '';
-    const token = remover.closest('.token');
-    const name = token ? `Remove ${token.textContent.trim()}` : 'Remove all';
-    remover.setAttribute('aria-label', name);
-    remover.setAttribute('title', name);
-  }
-}).observe(document.documentElement, {childList: true, subtree: true});
-// Files that are dropped anywhere on the page are opened by it, and never by the browser in its place.
-const carriesFiles = event => [...(event.dataTransfer?.types ?? [])].includes('Files');
-for (const kind of ['dragenter', 'dragover', 'dragleave', 'drop']) {
-  document.addEventListener(kind, event => {
-    if (event.defaultPrevented || !carriesFiles(event)) return;
-    event.preventDefault();
-    document.documentElement.classList.toggle('cx-dropping', kind === 'dragenter' || kind === 'dragover');
-    const input = document.getElementById('page-drop')?.previousElementSibling;  // a button has its field before it
-    if (kind !== 'drop' || input?.type !== 'file' || !event.dataTransfer.files.length) return;
-    input.files = event.dataTransfer.files;
-    input.dispatchEvent(new Event('change', {bubbles: true}));
-  });
-}
-</script>
-"""
 
 
 class Tab(Protocol):
@@ -137,9 +101,10 @@ def build_page(studio: Studio) -> gr.Blocks:
         # The key is no secret: it only scrambles what the browser itself stores. Fixed, so that a browser
         # still finds its results after the server was started again.
         owner = gr.BrowserState({}, storage_key=STORAGE_KEY, secret=STORAGE_KEY)
-        gr.HTML(markup.header(studio.version), apply_default_css=False)
+        gr.HTML(header(studio.version), apply_default_css=False)
         dropped = gr.HTML("", elem_id="page-notice", elem_classes="cx-notice-area", apply_default_css=False)
-        # Never seen: what is dropped on the page is put into it (see HEAD).
+        # Never seen: what is dropped on the page is put into it (see `head/page.js`).
+        where = gr.JSON(visible=False)  # the tab on which that happens
         drop = gr.UploadButton("Open a picture", file_count="multiple", visible="hidden", elem_id="page-drop")
         texts, images, attacks = TextTab(studio, owner), ClassTab(studio, owner), AttackTab(studio, owner)
         every: dict[str, tuple[str, Tab]] = {
@@ -168,7 +133,6 @@ def build_page(studio: Studio) -> gr.Blocks:
         sidebar = EvaluationSidebar(studio, owner)
         sidebar.build()
         sidebar.wire()
-        queue.wire()
 
         panels = {kind: tab.panel for kind, (_, tab) in every.items()}
         for _, tab in every.values():
@@ -177,6 +141,20 @@ def build_page(studio: Studio) -> gr.Blocks:
         forms: list[RememberedForm] = [TextForm(texts), ClassForm(images), AttackForm(attacks)]
         forms.append(EvaluationMemory(sidebar))
         kept = gr.JSON(visible=False)  # where the page puts what the browser remembers, for the event that opens it
+
+        def fill(recipe: Recipe, token: str) -> Updates:
+            kind = KINDS[recipe.task]
+            return {tabs: gr.Tabs(selected=kind), **every[kind][1].fill(recipe, token)}
+
+        def linked(remembered: Any, token: str) -> Updates:
+            """What a link to the page says, if it was opened by one; what is wrong with it is said."""
+            link = remembered.get("link") if isinstance(remembered, dict) else ""
+            if not isinstance(link, str) or not link:
+                return {}
+            try:
+                return fill(Recipe.parse_json(link), token)
+            except StudioError as error:
+                return {dropped: markup.notice(str(error), tone="bad")}
 
         def arrive(state: Any, remembered: Any) -> Updates:
             try:
@@ -202,10 +180,11 @@ def build_page(studio: Studio) -> gr.Blocks:
             updates |= sidebar.arrive(token)
             for form in forms:
                 updates = merged(updates, form.restore(remembered, token))
-            return updates
+            return merged(updates, linked(remembered, token))
 
         arrivals = [
             notice,
+            dropped,
             owner,
             *results.arrivals,
             *queue.outputs,
@@ -251,7 +230,14 @@ def build_page(studio: Studio) -> gr.Blocks:
             panel = panels.get(tab_of(snapshot), images.panel)
             return {tabs: gr.Tabs(selected=tab_of(snapshot)), **panel.open(snapshot.id, state)}
 
-        to_the_top = "() => window.scrollTo({top: 0, behavior: 'smooth'})"
+        def show(job_id: str, state: Any) -> Updates:
+            if studio.jobs.snapshot(job_id).kind == sidebar.panel.kind:
+                return sidebar.panel.open(job_id, state)
+            return pick(job_id, state)
+
+        queue.wire(show, [tabs, *followed, *sidebar.panel.outputs])
+
+        to_the_top = "() => window.cxToTop()"
 
         def send(job_id: str, index: int, state: Any) -> Updates:
             snapshot = texts.panel.find(job_id, state)
@@ -261,10 +247,6 @@ def build_page(studio: Studio) -> gr.Blocks:
         filled = [dropped, tabs, *(component for _, tab in every.values() for component in tab.filled)]
         gridded: dict[str, TextTab | ClassTab] = {"text": texts, "image": images}
         axes = [component for tab in gridded.values() for component in tab.grid.filled]
-
-        def fill(recipe: Recipe, token: str) -> Updates:
-            kind = KINDS[recipe.task]
-            return {tabs: gr.Tabs(selected=kind), **every[kind][1].fill(recipe, token)}
 
         def reuse(act: str, job: JobSnapshot, state: Any) -> Updates:
             if act == AGAIN:
@@ -292,16 +274,29 @@ def build_page(studio: Studio) -> gr.Blocks:
         presets.wire(results, fill, filled)
 
         def open_pictures(paths: str | list[str] | None, state: Any) -> Updates:
-            given = [paths] if isinstance(paths, str) else list(paths or ())
-            with contextlib.ExitStack() as stack:
-                files = [stack.enter_context(brought(path)) for path in given]
-                if len(files) != 1:
-                    raise FormError("Open one picture at a time.")
-                recipe = Recipe.from_png(files[0])
+            with one_of(paths) as file:
+                recipe = Recipe.from_png(file)
             return fill(recipe, owner_token(state))
 
-        opening = guarded(dropped)(open_pictures)
-        drop.upload(opening, [drop, owner], list(dict.fromkeys(filled)), **QUICK).then(fn=None, js=to_the_top)
+        start, photo = texts.inputs.start.photo, attacks.picture
+
+        def take_in(paths: str | list[str] | None, state: Any, tab: Any, for_start: str, for_photo: str) -> Updates:
+            """A picture of ours is opened; another becomes the photo to start from, or to attack."""
+            token = owner_token(state)
+            with one_of(paths) as file:
+                if (recipe := recipe_in(file)) is not None:
+                    return fill(recipe, token)
+                if tab == "text":
+                    return {**start.take(file, token, for_start), texts.inputs.start_fold: gr.Accordion(open=True)}
+                return {tabs: gr.Tabs(selected="attack"), **photo.take(file, token, for_photo)}
+
+        drop.upload(
+            guarded(dropped)(take_in),
+            [drop, owner, where, start.asked_for, photo.asked_for],
+            list(dict.fromkeys([*filled, *start.outputs, *photo.outputs])),
+            js="(files, owner, _tab, ...rest) => [files, owner, window.cxTab(), ...rest]",
+            **QUICK,
+        ).then(fn=None, js="() => window.cxToTaken()")
         for _, tab in every.values():
             shown = list(dict.fromkeys([tab.panel.notice, *filled]))
             opening = guarded(tab.panel.notice)(open_pictures)

@@ -38,7 +38,7 @@ def done_view(job: JobSnapshot, studio: Studio) -> str:
     """The stage of a finished attack, on a photo or a folder of them."""
     if folder_results.is_folder(job):
         return folder_results.folder_view(job, studio.media)
-    return attack_results.attack_view(job, studio.media)
+    return attack_results.attack_view(job, studio.media, studio.titles())
 
 
 def more_view(job: JobSnapshot, studio: Studio) -> str:

@@ -36,7 +36,12 @@ HANDLE_JS = """
 const sidebar = element.closest('.sidebar');
 const handle = sidebar?.querySelector('.toggle-button');
 if (handle) {
-  const tell = () => handle.setAttribute('aria-expanded', String(sidebar.classList.contains('open')));
+  const tell = () => {
+    const open = sidebar.classList.contains('open'), opener = document.querySelector('[data-open-evaluation]');
+    handle.setAttribute('aria-expanded', String(open));
+    // One of the two is to be seen: the button in the head opens the sidebar, the one in the sidebar closes it.
+    if (opener) opener.style.visibility = open ? 'hidden' : '';
+  };
   handle.setAttribute('aria-label', 'Evaluate a model');
   new MutationObserver(tell).observe(sidebar, {attributes: true, attributeFilter: ['class']});
   tell();
@@ -148,7 +153,7 @@ def run_view(job: JobSnapshot, known: KnownReport | None, problem: str = "") -> 
     word = "stopping" if job.stopping else WORDS[job.status]
     parts = [
         f'<div class="cx-caption"><h2>{markup.text(job.title or job.kind)}</h2>'
-        f'<span class="cx-state" role="status">{markup.text(word)}</span></div>',
+        f'<span class="cx-state">{markup.text(word)}</span></div>',
         _progress(job),
         _outcome(job),
         figures(known) if known else "",

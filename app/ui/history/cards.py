@@ -1,16 +1,19 @@
 """Your results as cards: to open, to mark as favourites, to choose, to name."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.handlers.pictures import CARD_NAME
+from app.records.pictures import pictures_of
 from app.ui.history.words import as_far_as_readable, line, recipe_of
 from app.ui.markup import markup
 from app.ui.markup.media import Media
 from app.ui.markup.stage import STATE_WORDS, when
 from app.ui.widgets.reuse import offers, words_of
 from foundation.jobs.store.model import JobSnapshot, JobStatus
+from generator.grids.output import SHEET
 
 # Hands on which result is to be opened, what is to be done with one, or with all that are chosen. What is chosen stays
 # so when the list is drawn anew.
@@ -21,7 +24,9 @@ const picked = () => boxes().filter(box => box.checked).map(box => box.dataset.c
 const mark = () => {
   for (const box of boxes()) box.checked = chosen.has(box.dataset.choose);
   const count = picked().length;
-  for (const button of element.querySelectorAll('button[data-chosen]')) button.disabled = !count;
+  for (const button of element.querySelectorAll('button[data-chosen]')) {
+    button.disabled = button.dataset.act === 'compare' ? count !== 2 : !count;
+  }
   const words = element.querySelector('.cx-chosen-words');
   const text = count ? `${count} chosen` : 'none chosen';
   if (words && words.textContent !== text) words.textContent = text;
@@ -35,19 +40,29 @@ element.addEventListener('change', event => {
 element.addEventListener('click', event => {
   const button = event.target.closest('button');
   if (!button) return;
-  const {pick = '', act = '', id = '', all} = button.dataset;
+  const {pick = '', act = '', id = '', all, look} = button.dataset;
+  if (look) return window.cxViewer.look(JSON.parse(look));
+  if (act === 'compare') {
+    const looks = picked().map(one => element.querySelector(`[data-look][data-id="${one}"]`)?.dataset.look);
+    if (looks.every(Boolean)) window.cxViewer.compare(...looks.map(one => JSON.parse(one)[0]));
+    return;
+  }
   if (all !== undefined) {
     for (const box of boxes()) if (all) chosen.add(box.dataset.choose); else chosen.delete(box.dataset.choose);
     mark();
     return;
   }
-  trigger('select', {pick, act, id, chosen: button.dataset.chosen === undefined ? [] : picked()});
-  if (act === 'delete') chosen.clear();
-  if (act === 'edit') document.getElementById('results-search')?.scrollIntoView({behavior: 'smooth'});
-  if (pick || ['use', 'use-but-seed', 'again'].includes(act)) window.scrollTo({top: 0, behavior: 'smooth'});
+  const one = act === 'delete-one', several = button.dataset.chosen === undefined ? [] : picked();
+  trigger('select', {pick, act: one ? 'delete' : act, id, chosen: one ? [id] : several});
+  if (one) chosen.delete(id); else if (act === 'delete') chosen.clear();
+  if (act === 'edit') window.cxShow(document.getElementById('results-search'));
+  if (pick || ['use', 'use-but-seed', 'again'].includes(act)) window.cxToTop();
 });
 new MutationObserver(mark).observe(element, {childList: true, subtree: true});
 """
+
+
+NO_LOOKS: tuple[tuple[str, str], ...] = ()
 
 
 def cards(
@@ -82,6 +97,7 @@ def _tools(words: str) -> str:
         '<button class="cx-word" data-all="1">choose all shown</button>'
         '<button class="cx-word" data-all="">choose none</button>'
         '<span class="cx-chosen-words" role="status">none chosen</span>'
+        '<button class="cx-button" data-act="compare" data-chosen disabled>Compare two</button>'
         '<button class="cx-button" data-act="export" data-chosen disabled>Export as ZIP</button>'
         '<button class="cx-button" data-act="delete" data-chosen disabled>Delete</button></div>'
     )
@@ -101,7 +117,10 @@ def _card(job: JobSnapshot, media: Media, titles: Mapping[str, str]) -> str:
         f'<div class="cx-card-tools"><input type="checkbox" data-choose="{name}" aria-label="Choose {title}"{ended}>'
         f'<button class="cx-word" data-act="star" data-id="{name}" aria-pressed="{pressed}" '
         f'aria-label="Favourite: {title}" title="Favourite">{star}</button>'
+        f"{_look(job, media, name, title)}"
         f'<button class="cx-word" data-act="edit" data-id="{name}" aria-label="Title and note: {title}">edit</button>'
+        f'<button class="cx-word" data-act="delete-one" data-id="{name}" aria-label="Delete: {title}"{ended}>'
+        "delete</button>"
         f"</div>{_reuse(job, name, title)}</article>"
     )
 
@@ -115,6 +134,33 @@ def _reuse(job: JobSnapshot, name: str, title: str) -> str:
         for words in (words_of(act, job),)
     )
     return f'<div class="cx-card-tools cx-card-reuse">{buttons}</div>' if buttons else ""
+
+
+def _look(job: JobSnapshot, media: Media, name: str, title: str) -> str:
+    """What shows a result's pictures closely, if it has any."""
+    looks = looks_of(job, media)
+    if not looks:
+        return ""
+    return (
+        f'<button class="cx-word" data-id="{name}" data-look="{markup.text(json.dumps(looks))}" '
+        f'aria-haspopup="dialog" aria-label="Look closely: {title}">look</button>'
+    )
+
+
+@as_far_as_readable(NO_LOOKS)
+def looks_of(job: JobSnapshot, media: Media) -> tuple[tuple[str, str], ...]:
+    """The addresses of a result's pictures at their own size, each with words; of a grid that of its sheet."""
+    title, folder = job.title or job.kind, Path(job.folder)
+    if "grid" in job.params:
+        return ((media.url(folder / SHEET), title),) if (folder / SHEET).is_file() else ()
+    images = pictures_of(job)
+    many = len(images) > 1
+    shown = [
+        (media.url(folder / image.file), f"{title}, picture {number}" if many else title)
+        for number, image in enumerate(images, start=1)
+    ]
+    before = images[0].source if images and job.kind == "attack" else None
+    return (*shown, (media.url(folder / before), f"{title}, before")) if before else tuple(shown)
 
 
 NO_PICTURE = '<span class="cx-noimage"></span>'

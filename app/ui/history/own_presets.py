@@ -103,7 +103,7 @@ class OwnPresets:
 
         outputs = list(dict.fromkeys([results.notice, *filled]))
         self.use.click(guard(use), [self.owner, self.choice], outputs, **QUICK).success(
-            fn=None, js="() => window.scrollTo({top: 0, behavior: 'smooth'})"
+            fn=None, js="() => window.cxToTop()"
         )
 
         def delete(state: Any, chosen: Any) -> Updates:

@@ -1,4 +1,7 @@
-"""A result's recipe to copy: as a command, and as Python. Pure functions of a recipe."""
+"""A result's recipe to copy: as a command, as Python, and as a link to this page. Pure functions of a recipe."""
+
+import json
+from urllib.parse import quote
 
 from app.ui.markup import markup
 from generator.recipes.recipe import Recipe
@@ -7,6 +10,15 @@ from generator.recipes.spelling import FLAGS, command_of, python_of, sayable
 # Copies by the clipboard where the browser lets pages use it, and selects the text in any case, so that it can be
 # copied by hand.
 COPY_JS = """
+// Only the browser knows under which address it found the page.
+const complete = () => {
+  for (const place of element.querySelectorAll('[data-link]')) {
+    const link = location.origin + location.pathname + place.dataset.link, text = place.querySelector('pre');
+    if (text.textContent !== link) text.textContent = link;
+  }
+};
+new MutationObserver(complete).observe(element, {childList: true, subtree: true});
+complete();
 element.addEventListener('click', async event => {
   const button = event.target.closest('button[data-copy]');
   const text = button?.closest('.cx-copy')?.querySelector('pre');
@@ -27,26 +39,39 @@ element.addEventListener('click', async event => {
 """
 
 
+LINK_START = "#recipe="
+LINK_WORDS = "Fills the form in, of whoever may open this page. Photos do not go along: they are asked for."
+
+
 def copy_as(recipe: Recipe, *, whole: bool) -> str:
     """The command and the Python that make the picture of a recipe again, folded away.
 
     ``whole``: whether the picture was made to the end; of one that was stopped, only its file says where.
     """
+    link = _block("link", link_of(recipe), LINK_WORDS, link=link_of(recipe))
     if not whole or not sayable(recipe):
         words = "No flag says all of this recipe (it was stopped, or made by an older version): the file itself does."
         photo = " source.png" if recipe.task == "attack" else ""
         again = f"python -m generator {recipe.task}{photo} --from FILE.png"
-        return markup.details("Copy as", _block("command", again, words))
+        return markup.details("Copy as", _block("command", again, words) + link)
     brought = [name for name in FLAGS if getattr(recipe, name) or (name == "source" and recipe.task == "attack")]
     files = " and ".join(f"{name}.png" for name in brought)
     words = f"Beside it have to be {files}: what it was made with." if files else ""
-    return markup.details("Copy as", _block("command", command_of(recipe), words) + _block("Python", python_of(recipe)))
+    said = _block("command", command_of(recipe), words) + _block("Python", python_of(recipe))
+    return markup.details("Copy as", said + link)
 
 
-def _block(what: str, text: str, words: str = "") -> str:
+def link_of(recipe: Recipe) -> str:
+    """The part of an address that fills the form in. It stays in the browser: no server log has it."""
+    said = recipe.model_dump(mode="json", exclude_defaults=True, exclude={"revisions"})
+    return LINK_START + quote(json.dumps({"version": recipe.version, "task": recipe.task, **said}), safe="")
+
+
+def _block(what: str, text: str, words: str = "", *, link: str = "") -> str:
     hint = f'<p class="cx-hint">{markup.text(words)}</p>' if words else ""
+    place = f' data-link="{markup.text(link)}"' if link else ""
     return (
-        '<div class="cx-copy"><div class="cx-row">'
+        f'<div class="cx-copy"{place}><div class="cx-row">'
         f'<button class="cx-button" data-copy>Copy the {markup.text(what)}</button>'
         f'<span class="cx-hint" role="status"></span></div>{hint}{markup.code_block(text)}</div>'
     )

@@ -5,8 +5,6 @@ from html import escape
 from itertools import groupby
 from typing import Literal
 
-from app.ui.markup.theme import mosaic_uri
-
 Tone = Literal["info", "good", "warn", "bad"]
 
 
@@ -46,20 +44,6 @@ def facts(items: Mapping[str, object] | Iterable[tuple[str, object]]) -> str:
     pairs = items.items() if isinstance(items, Mapping) else items
     cells = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in pairs)
     return f'<dl class="cx-facts">{cells}</dl>'
-
-
-def header(version: str) -> str:
-    """The page's head: name, one sentence, and the same eye at five resolutions."""
-    tiles = "".join(
-        f'<span><img src="{mosaic_uri(cells)}" alt=""><small>{cells}</small></span>' for cells in (1, 2, 4, 8, 16, 32)
-    )
-    return (
-        '<header class="cx-header"><div><h1>CrossMax Studio'
-        f"<small>{text(version)}</small></h1>"
-        "<p>Pictures drawn by models that understand texts or are hard to fool, "
-        "and attacks that show how hard they are.</p></div>"
-        f'<div class="cx-pyramid" aria-hidden="true">{tiles}</div></header>'
-    )
 
 
 def progress_words(done: int, total: int, eta_s: float | None) -> str:
@@ -125,10 +109,11 @@ _TRUE_SIZE_JS = (
 
 
 def true_size(size: Sequence[int]) -> str:
-    """A button that shows the pictures above it pixel for pixel, and says their size: (height, width)."""
+    """Buttons that show the pictures above them closely, and pixel for pixel with their size: (height, width)."""
     if len(size) != 2:
         return ""
     return (
+        '<button class="cx-button" data-closely aria-haspopup="dialog">Look closely</button>'
         f'<button class="cx-button cx-pixels" aria-pressed="false" onclick="{_TRUE_SIZE_JS}">'
         f"Pixel for pixel ({size[1]} x {size[0]})</button>"
     )

@@ -92,8 +92,11 @@ def _tile(job: JobSnapshot, media: Media, stem: str, index: int, image: Picture,
     )
 
 
-def attack_view(job: JobSnapshot, media: Media, distances: DistancesRecord | None = None) -> str:
-    """Before and after, and how large the change is; `distances` has what is known beside its two norms."""
+def attack_view(job: JobSnapshot, media: Media, distances: DistancesRecord | None = None, answers: str = "") -> str:
+    """Before and after, and how large the change is.
+
+    ``distances`` has what is known beside its two norms; ``answers`` is markup of what the models say, in short.
+    """
     result = result_of(job)
     if result is None:
         return no_picture(job)
@@ -106,6 +109,7 @@ def attack_view(job: JobSnapshot, media: Media, distances: DistancesRecord | Non
     return markup.join(
         [
             markup.compare(before, after, pixelated=crisp),
+            answers,
             f'<div class="cx-row">{link}{markup.true_size(result.size)}</div>',
             taken_words(result),
             early_end(job, result),
@@ -200,6 +204,30 @@ def verdicts(
         if name in image.after
     ]
     return f'<div class="cx-verdicts">{"".join(said)}</div>' if said else ""
+
+
+def answers_in_short(
+    image: PictureFacts,
+    recipe: Recipe,
+    titles: Mapping[str, str],
+    truth: str = "",
+    known: Mapping[str, Outcome] | None = None,
+) -> str:
+    """A line for every model that was attacked: what became of its answer. See ``verdicts``; "" where none answers."""
+    targets = () if recipe.leads_away else recipe.classes
+    lines = ""
+    for name in recipe.models:
+        if name not in image.before or name not in image.after:
+            continue
+        was, now = image.before[name].first, image.after[name].first
+        outcome = (known or {}).get(name) or _judged(was, now, Question(truth, targets))
+        shares = [rows[0][1] for rows in (_rows(image.before[name], 1), _rows(image.after[name], 1)) if rows]
+        sure = " \u2192 ".join(charts.percent(share) for share in shares)
+        lines += (
+            f"<li><b>{markup.text(titles.get(name, name))}</b> {_outcome(was, now, outcome)} "
+            f"<small>{markup.text(sure)}</small></li>"
+        )
+    return f'<ul class="cx-answer">{lines}</ul>' if lines else ""
 
 
 def _verdict(

@@ -72,7 +72,7 @@ def caption(snapshot: JobSnapshot) -> str:
     word = "stopping" if snapshot.stopping else STATE_WORDS[snapshot.status]
     return (
         f'<div class="cx-caption"><h2>{markup.text(snapshot.title or snapshot.kind)}</h2>'
-        f'<span class="cx-state" role="status">{markup.text(word)}</span></div>'
+        f'<span class="cx-state">{markup.text(word)}</span></div>'
     )
 
 

@@ -10,6 +10,8 @@ from foundation.jobs.store.model import JobSnapshot, JobStatus
 
 ENDED_SECONDS = 120.0
 """For how long the page says how a job ended, for those browsers that tell their visitor."""
+MOST_RUNNING = 2
+"""How many jobs the head names that have been started: what computes, and what gives way to it."""
 OTHERS = "another visitor's job"
 
 
@@ -57,7 +59,7 @@ def _head(view: QueueView, now: float) -> str:
     """What runs now, and how many wait, in a few words."""
     running = _running(view)
     waiting = len(view.own) - len(running)
-    parts = [f"{job.title or job.kind}: {_words(job, now)}" for job in running[:1]]
+    parts = [f"{_words(job, now)}: {job.title or job.kind}" for job in running[:MOST_RUNNING]]
     parts += [f"{waiting:,} waiting"] if waiting else []
     if not running:
         parts += [f"{OTHERS} runs now"] if view.others_started else [] if waiting else ["none"]
@@ -77,14 +79,18 @@ def _line(entry: OwnJob, now: float) -> str:
     bar = (
         f'<span class="cx-queue-bar" aria-hidden="true"><i style="width:{percent(job)}%"></i></span>' if running else ""
     )
-    buttons = "" if running else _mover(name, title, "up", entry.can_rise) + _mover(name, title, "down", entry.can_fall)
+    buttons = f'<button class="cx-word" data-act="show" data-id="{name}" aria-label="Show: {title}">show</button>'
+    buttons += (
+        "" if running else _mover(name, title, "up", entry.can_rise) + _mover(name, title, "down", entry.can_fall)
+    )
     word, off = ("stop and keep" if running else "cancel"), " disabled" if job.stopping else ""
     buttons += (
         f'<button class="cx-word" data-act="stop" data-id="{name}" '
         f'aria-label="{word.capitalize()}: {title}"{off}>{word}</button>'
     )
     return (
-        f'<li data-queued="{name}" data-status="{job.status.value}"><span class="cx-queue-title">{title}</span>'
+        f'<li data-queued="{name}" data-kind="{markup.text(job.kind)}" data-status="{job.status.value}">'
+        f'<span class="cx-queue-title">{title}</span>'
         f'<span class="cx-queue-words">{markup.text(_words(job, now))}</span>{bar}'
         f'<span class="cx-queue-tools">{buttons}</span></li>'
     )

@@ -73,6 +73,8 @@ element.addEventListener('click', event => {
   if (!button || button.disabled) return;
   if (button.dataset.act === 'stop') quiet.add(button.dataset.id);
   trigger('select', {act: button.dataset.act, id: button.dataset.id});
+  if (button.dataset.act !== 'show') return;
+  if (button.closest('li').dataset.kind === 'evaluate') window.cxEvaluation(true); else window.cxToTop();
 });
 element.addEventListener('change', async event => {
   if (!event.target.matches('[data-notify]')) return;

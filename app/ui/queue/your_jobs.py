@@ -1,7 +1,7 @@
 """The list of the visitor's jobs above the tabs: what runs and what waits, to be stopped and put in another order."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +52,17 @@ class YourJobs:
         shown = your_jobs(self._studio.jobs.queue(owner), recently_ended(jobs, now), now)
         return {} if shown == seen else {self.list: shown, self.seen: shown}
 
-    def wire(self) -> None:
-        """Connect the events."""
+    def wire(self, show: Callable[[str, Any], Updates], shown: Sequence[Any]) -> None:
+        """Connect the events.
+
+        ``show`` is told the id of a job of theirs to be shown, and the state that holds the owner's token; it changes
+        ``shown``.
+        """
 
         def act(state: Any, event: gr.EventData) -> Updates:
             owner, job_id, jobs = owner_token(state), str(event.id), self._studio.jobs
+            if event.act == "show":
+                return show(job_id, state)
             if event.act == "stop":
                 jobs.stop(job_id, owner)
             elif event.act in ("up", "down"):
@@ -65,4 +71,5 @@ class YourJobs:
                 raise FormError("This page is older than the server: reload it.")
             return self.show(owner, jobs.list(owner))
 
-        self.list.select(guarded(self.notice)(act), [self._owner], [self.notice, *self.outputs], **QUICK)
+        outputs = list(dict.fromkeys([self.notice, *self.outputs, *shown]))
+        self.list.select(guarded(self.notice)(act), [self._owner], outputs, **QUICK)

@@ -5,10 +5,12 @@ planned for. As long as they say what they were filled with, the recipe of the p
 the file comes out the same; whatever is changed in them makes a recipe of its own.
 """
 
+import contextlib
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -17,7 +19,10 @@ from app.ui.markup import gallery, markup
 from app.ui.widgets.forms import FormError
 from app.ui.wiring.guard import Updates
 from app.ui.wiring.services import Studio
+from app.visitors.upload_files import brought
 from foundation.errors import StudioError
+from foundation.images.files import METADATA_KEY, read_metadata
+from foundation.images.pixels import ImageError
 from generator.recipes.recipe import Recipe
 from generator.recipes.schema import FILLED_IN
 
@@ -35,6 +40,26 @@ Values = Mapping[Any, Any]
 """Component -> what it holds."""
 
 _BARS = re.compile(r"\s*\|\s*")
+
+
+@contextlib.contextmanager
+def one_of(paths: str | list[str] | None) -> Iterator[Path]:
+    """The one file that was brought. FormError if it is none, or several; they go in any case."""
+    given = [paths] if isinstance(paths, str) else list(paths or ())
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(brought(path)) for path in given]
+        if len(files) != 1:
+            raise FormError("Open one picture at a time.")
+        yield files[0]
+
+
+def recipe_in(file: Path) -> Recipe | None:
+    """The recipe that a picture carries, None where it carries none. StudioError if what it carries is not one."""
+    try:
+        texts = read_metadata(file)
+    except ImageError:  # no PNG, or none at all, which is said where it is read as a photo
+        return None
+    return Recipe.parse_json(texts[METADATA_KEY]) if METADATA_KEY in texts else None
 
 
 def build_repeating(prefix: str) -> tuple[gr.UploadButton, gr.Button]:

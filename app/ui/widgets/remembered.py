@@ -24,9 +24,9 @@ from app.visitors.uploads import Kept
 from foundation.errors import StudioError
 from foundation.files.text_files import read_text
 
-SCRIPT_PATH = Path(__file__).parent / "scripts" / "remembered.js"
-READ_JS = "(owner, _forms) => [owner, window.cxForms?.read() ?? {}]"
-"""Hands what the browser remembers to the event that opens the page, after the owner."""
+SCRIPT_PATHS = tuple(Path(__file__).parent / "scripts" / f"{name}.js" for name in ("resetting", "remembered"))
+READ_JS = "(owner, _forms) => [owner, {...(window.cxForms?.read() ?? {}), link: window.cxLink?.() ?? ''}]"
+"""Hands what the browser remembers, and the recipe of a link, to the event that opens the page, after the owner."""
 LISTEN_JS = "() => window.cxForms?.listen()"
 FORGET_JS = "() => { window.cxForms?.forget(); location.reload(); }"
 MOST_CHOSEN = 200
@@ -110,7 +110,7 @@ class RememberedForm(ABC):
 
     def wire(self, owner: gr.BrowserState) -> None:
         """Let the browser keep every change, and connect the button; ``owner`` holds the owner's token."""
-        fields = [(name, widget.value) for name, widget in self.widgets.items()]
+        fields = [(name, widget.value, self._returns(widget)) for name, widget in self.widgets.items()]
         told = ", ".join(json.dumps(one) for one in (self.name, fields, list(self.pictures)))
         kept = [*self.widgets.values(), *(picture.chosen for picture in self.pictures.values())]
         gr.on(
@@ -125,6 +125,28 @@ class RememberedForm(ABC):
             return self.clear(owner_token(state))
 
         self.reset.click(guarded(self.notice)(start_anew), [owner], self.outputs, **QUICK)
+        self._wire_one()
+
+    def _returns(self, widget: Any) -> bool:
+        """Whether a widget can be put back to its first value alone; a menu takes others along, and is chosen from."""
+        is_menu = isinstance(widget, gr.Dropdown) and (widget.filterable or bool(widget.multiselect))
+        return bool(widget.elem_id) and widget not in self._changing and not is_menu
+
+    def _wire_one(self) -> None:
+        """Let single fields be put back to what they hold at first (`scripts/resetting.js`)."""
+        returning = {name: widget for name, widget in self.widgets.items() if self._returns(widget)}
+        asked = gr.HTML(
+            "<i></i>",
+            visible="hidden",
+            elem_id=f"{self.name}-put-back",
+            js_on_load="element.addEventListener('cx-back', event => trigger('select', {name: event.detail}));",
+        )
+
+        def put_back(event: gr.EventData) -> Updates:
+            widget = returning.get(str(event.name))
+            return {} if widget is None else {widget: widget.value}
+
+        asked.select(guarded(self.notice, keep=True)(put_back), None, [self.notice, *returning.values()], **QUICK)
 
     def _read(self, mine: Mapping[str, object], owner: str) -> tuple[dict[Any, Any], list[str]]:
         """What was kept and may be put back, by component, and what of it no widget can hold, by its name."""
@@ -245,5 +267,5 @@ def _properties(update: Any) -> dict[str, object] | None:
 
 
 def forms_script() -> str:
-    """The script for the head of the page."""
-    return f"<script>\n{read_text(SCRIPT_PATH)}</script>\n"
+    """The scripts for the head of the page."""
+    return "".join(f"<script>\n{read_text(path)}</script>\n" for path in SCRIPT_PATHS)

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import unquote
 
 import gradio as gr
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from app.ui.attack.tab import AttackTab
 from app.ui.classes.tab import ClassTab
 from app.ui.history.cards import cards
+from app.ui.markup.copying import LINK_START
 from app.ui.markup.media import Media
 from app.ui.text.actions import varied
 from app.ui.text.tab import TextTab
@@ -18,6 +20,7 @@ from app.ui.widgets.reuse import AGAIN, USE, USE_BUT_SEED, copies_of, offers, se
 from foundation.errors import StudioError
 from foundation.jobs.store.model import JobSnapshot, JobStatus
 from generator.recipes.presets import from_preset
+from generator.recipes.recipe import Recipe
 from tests.app.snapshots import job
 from tests.browser.standins import MODELS, StandInMeasurements, make_studio
 
@@ -67,6 +70,8 @@ def test_what_is_copied_is_what_was_asked_for() -> None:
     markup = copies_of(done)
     assert "python -m generator class " in markup and "--classes ship" in markup and "--seed 3" in markup
     assert "--from" not in markup
+    link = unquote(markup.split('data-link="')[1].split('"')[0].removeprefix(LINK_START))
+    assert Recipe.parse_json(link) == RECIPE and len(link) < len(RECIPE.to_json())
     assert "--from FILE.png" in copies_of(replace(done, status=JobStatus.STOPPED))
     evil = RECIPE.with_changes(classes=("<b>x</b>",))
     said = copies_of(replace(done, params={"recipe": evil.model_dump(mode="json")}))

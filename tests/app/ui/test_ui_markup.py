@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from app.records.pictures import PictureResult
+from app.ui.head.header import header
 from app.ui.markup import charts, markup, results, stage
 from app.ui.markup.media import Media, load_secret
 from app.ui.markup.theme import read_style
@@ -254,7 +255,7 @@ def test_the_style_sheet_loads_nothing() -> None:
 
 
 def test_the_head_is_small() -> None:
-    head = markup.header("1.0")
+    head = header("1.0")
     assert len(head) < 20_000
     data = re.search(r"base64,([^\"]+)", head)
     assert data is not None

@@ -1,11 +1,13 @@
 """Frozen networks: the same answers and gradients at every depth, for every kind of backbone, and nothing shared."""
 
+import threading
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from robust_model.networks.ensemble import Ensemble, FrozenNoise, SelfEnsemble
-from robust_model.networks.frozen import frozen_chain
+from robust_model.networks.frozen import frozen_chain, traced
 from robust_model.networks.networks import Chain, cifar_resnet, packaged_efficientnet, timm_resnet, torchvision_resnet
 from robust_model.networks.plain import PlainConfig, PlainDefence
 from robust_model.networks.winograd import WinogradConv2d, can_replace
@@ -115,3 +117,23 @@ def test_what_others_wrote_stays_as_it_is() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     defence = PlainDefence(network, PlainConfig(name="own", class_names=tuple("abcd")))
     assert defence.frozen() is defence
+
+
+def test_what_another_thread_computes_meanwhile_is_not_traced() -> None:
+    """Tracing exchanges the call of every module in the process, those of jobs that run beside it, too."""
+    other, images, answers = nn.Conv2d(3, 2, 1), torch.ones(2, 3, 4, 5), []
+
+    class Beside(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.own = nn.Conv2d(3, 2, 1)
+
+        def forward(self, seen: Tensor) -> Tensor:
+            beside = threading.Thread(target=lambda: answers.append(other(images)))
+            beside.start()
+            beside.join()
+            return self.own(seen)
+
+    graph = traced(Beside())
+    assert len(answers) == 1 and torch.equal(answers[0], other(images))
+    assert [node.target for node in graph.graph.nodes if node.op == "call_module"] == ["own"]

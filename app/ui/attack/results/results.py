@@ -14,13 +14,16 @@ from foundation.jobs.store.model import JobSnapshot
 from generator.priors.parting import LAYERS, OCTAVES
 
 
-def attack_view(job: JobSnapshot, media: Media) -> str:
-    """The slider between before and after, how large the change is, and what is missing."""
+def attack_view(job: JobSnapshot, media: Media, titles: Mapping[str, str] | None = None) -> str:
+    """The slider between before and after, what the models say now, how large the change is, and what is missing."""
     result = result_of(job)
     if result is None:
         return results.no_picture(job)
     findings = read_findings(Path(job.folder))
-    shown = results.attack_view(job, media, None if findings is None else findings.distances)
+    truth = "" if findings is None else findings.question.label
+    known = {} if findings is None else tables.outcomes(findings)
+    answers = results.answers_in_short(result.images[0], result.recipe, titles or {}, truth, known)
+    shown = results.attack_view(job, media, None if findings is None else findings.distances, answers)
     if not result.with_recipe:
         shown += '<p class="cx-hint">The file carries no recipe. It is below, at the end.</p>'
     return shown + _missing(result, findings)

@@ -28,6 +28,7 @@ window.cxForms = (() => {
     listen: () => { listening = true; },
     // Only what differs from a form that nobody touched, once nothing has changed for a moment.
     keep: (form, fields, pictures, values) => {
+      window.cxReset?.mark(form, fields, values);
       if (!listening) return;
       const kept = {fields: {}, pictures: {}};
       fields.forEach(([name, usual], place) => {
