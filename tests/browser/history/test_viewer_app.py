@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.history.test_results_app import choose, draw, expect_titles
+from tests.browser.history.shelf import choose, draw, expect_titles
 
 sync_api = pytest.importorskip("playwright.sync_api")
 

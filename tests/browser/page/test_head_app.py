@@ -4,7 +4,7 @@ import pytest
 
 from tests.browser.actions import wait_for_state
 from tests.browser.conftest import UsedPage
-from tests.browser.evaluation.test_evaluation_app import choose, open_sidebar, start
+from tests.browser.evaluation.sidebar import choose, open_sidebar, start
 from tests.browser.holding import Hold
 
 sync_api = pytest.importorskip("playwright.sync_api")
