@@ -25,8 +25,8 @@ from foundation.memory import keep_no_buffers
 
 if TYPE_CHECKING:
     from app.costs.timings import Timings
+    from app.ui.wiring.services import Studio
     from foundation.catalogue.catalogue import Catalogue
-    from foundation.jobs.service import JobService
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy")
 CLOSING_SECONDS = 3.0
@@ -207,9 +207,7 @@ def _run(settings: Settings, hosts: Hosts, limits: Limits, *, clear_queue: bool)
             open_browser=settings.browser,
             token=settings.token,
         )
-        threading.Thread(
-            target=_prepare, args=(jobs, catalogue, shop.timings, device), name="warm up", daemon=True
-        ).start()
+        threading.Thread(target=_prepare, args=(studio, catalogue, shop.timings), name="warm up", daemon=True).start()
         print(f"CrossMax Studio: {served.address}  (running on {device}: {note} Press Ctrl-C to end.)", flush=True)
         if not served.local:
             print(_on_a_network(served.addresses), flush=True)
@@ -228,13 +226,17 @@ def _on_a_network(addresses: Sequence[str]) -> str:
     )
 
 
-def _prepare(jobs: "JobService", catalogue: "Catalogue", timings: "Timings", device: str) -> None:
+def _prepare(studio: "Studio", catalogue: "Catalogue", timings: "Timings") -> None:
     """Warm up; then find out what work takes here, part by part, as long as nobody's job is running."""
     from app.costs.calibration import calibrate
 
-    _warm_up(catalogue, device)
+    _warm_up(catalogue, studio.device)
+
+    def busy() -> bool:
+        return any(not job.status.finished for job in studio.jobs.list())
+
     try:
-        calibrate(timings, catalogue, device, lambda: any(not job.status.finished for job in jobs.list()))
+        calibrate(timings, catalogue, studio.device, busy, evaluated=studio.evaluations.measure)
     except OSError as error:  # estimates are then as on an ordinary machine
         logging.getLogger("crossmax").warning("what work takes here cannot be kept: %s", error)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from app.costs.timings import Timings
 from foundation.catalogue.catalogue import Catalogue
+from foundation.catalogue.entry import KINDS
 from foundation.errors import StudioError
 
 logger = logging.getLogger(__name__)
@@ -20,8 +21,11 @@ def calibrate(
     device: str,
     is_busy: Callable[[], bool],
     wait: Callable[[float], None] = time.sleep,
+    evaluated: Callable[[str], object] = lambda _name: None,
 ) -> None:
-    """Time the units of work, and the encoders that came with the program, part by part.
+    """Time the units of work, and the models that came with the program, part by part.
+
+    `evaluated` times a classifier as evaluations use it.
 
     Nothing is measured while somebody's job waits or runs: it would slow that down, and be wrong. Other models are
     learnt from the first job that uses them.
@@ -36,9 +40,13 @@ def calibrate(
 
     idle()
     timings.measure(device)
-    for name in [info.name for info in catalogue.list("encoder") if info.ready and info.origin == SHIPPED]:
-        idle()
-        try:
-            timings.measure_network(name, catalogue.load(name, device, kind="encoder"), device)
-        except StudioError:  # whoever asks for it is told
-            logger.warning("the model %s cannot be timed", name, exc_info=True)
+    for kind in reversed(KINDS):  # what the page shows first comes first
+        for name in [info.name for info in catalogue.list(kind) if info.ready and info.origin == SHIPPED]:
+            idle()
+            try:
+                timings.measure_network(name, catalogue.load(name, device, kind=kind), device)
+                if kind == "classifier":
+                    idle()
+                    evaluated(name)
+            except StudioError:  # whoever asks for it is told
+                logger.warning("the model %s cannot be timed", name, exc_info=True)

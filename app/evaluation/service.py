@@ -4,6 +4,7 @@ In a job's folder, `evaluation` is a folder of `robust_model.evaluation`: its jo
 and the report as far as it is known. `report.html` and `report.md` are written there when somebody asks for them.
 """
 
+import contextlib
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -98,7 +99,29 @@ class Evaluations:
         if choice.why_not:
             raise StudioError(choice.why_not)
         images = self.images.images(order.data, self._class_names(order.model), order.images, order.owner)
-        return EvaluateParams(config=self._config(order), images=images)
+        config = self._config(order)
+        return EvaluateParams(config=config, images=images, **self._known(config, len(order.images) or order.count))
+
+    def measure(self, model: str) -> tuple[float, float]:
+        """Seconds of one image's passes through a model, measured where nothing is known of it. StudioError."""
+        info = self.catalogue.find(model, KIND)
+        key = f"{model} {info.revision}"
+        known = self.speeds.known(key, self.device)
+        if known is not None:
+            return known
+        subject = evaluated(self.catalogue.load(model, self.device, kind=KIND), model)
+        return self.speeds.of(key, subject, self.device)
+
+    def _known(self, config: EvalConfig, count: int) -> dict[str, float]:
+        """What an evaluation takes at most, as its parameters have it; nothing where its model is not here yet."""
+        with contextlib.suppress(StudioError):
+            if not self.catalogue.find(config.model, KIND).ready:
+                return {}
+            subject = evaluated(self.catalogue.load(config.model, self.device, kind=KIND), config.model)
+            passes = passes_of(configured(subject, config), config, count)
+            forward, backward = self.measure(config.model)
+            return {"at_most_seconds": passes.forward * forward + passes.backward * backward}
+        return {}
 
     def continued(self, job_id: str, asked: EvaluateParams, suites: Sequence[str]) -> EvaluateParams:
         """The parameters of the job that goes on from where an earlier one ended, with these suites too."""
@@ -110,7 +133,9 @@ class Evaluations:
         every = tuple(dict.fromkeys((*config.suites, *suites)))
         if known.report.complete and set(every) == set(config.suites):
             raise StudioError("These attacks are all done. Choose more of them above to go on from here.")
-        return EvaluateParams.of(asked, config=config.model_copy(update={"suites": every}), continues=job_id)
+        wanted = config.model_copy(update={"suites": every})
+        seconds = self._known(wanted, len(asked.images or ()) or config.count or 0).get("at_most_seconds")
+        return EvaluateParams.of(asked, config=wanted, continues=job_id, at_most_seconds=seconds)
 
     def shipped(self) -> Sequence[ShippedReport]:
         """The evaluations that came with the models, each with a folder like a job's."""

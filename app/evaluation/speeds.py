@@ -69,6 +69,14 @@ class Speeds:
                 replace_whole(self._path, json.dumps(self._known, indent=1).encode(), durable=False)
             return min(one.forward for one in known), min(one.backward for one in known)
 
+    def known(self, name: str, device: str) -> tuple[float, float] | None:
+        """The same, as far as it was measured: None where it was not, and nothing is measured."""
+        with self._lock:
+            if self._known is None:
+                self._known = _read(self._path)
+            found = self._known.get(f"{device} {name}", [])
+        return (min(one.forward for one in found), min(one.backward for one in found)) if found else None
+
 
 def _batch(known: list[Measurement]) -> int:
     """On how many images a model is measured of which so much is known."""

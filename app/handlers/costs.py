@@ -1,5 +1,6 @@
 """What a job would cost, told from its parameters alone: asked before it joins the queue."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -19,6 +20,15 @@ UNKNOWN_HOURS = 1.0
 """What a job counts of which nothing can be told before it runs, such as an evaluation."""
 
 
+AT_MOST = "at_most_seconds"
+"""Where the parameters of an evaluation have what it takes if no image breaks."""
+
+
+def at_most(seconds: float) -> Cost:
+    """The cost of a job that takes so long if nothing ends early; where jobs have to be few it counts as any."""
+    return Cost(hours=min(UNKNOWN_HOURS, seconds / 3600), at_most=seconds)
+
+
 class _Costly(JobParams):
     """What the cost of any job depends on that makes pictures; the handler of its kind judges the rest."""
 
@@ -35,6 +45,9 @@ def cost_of(request: JobRequest, uploads: Uploads, timings: Timings) -> Cost:
     Raises:
         StudioError: its recipe, its photo or what it is to find out cannot be used.
     """
+    seconds = request.params.get(AT_MOST)
+    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds < math.inf:
+        return at_most(float(seconds))
     if not isinstance(request.params.get("recipe"), Mapping):
         return Cost(hours=UNKNOWN_HOURS, known=False)
     asked = _Costly.asked(request.params)

@@ -323,8 +323,11 @@ class EvaluateParams(JobParams):
     Attributes:
         images: those that come with it; left out by programs that bring none.
         continues: the id of a job from whose results it goes on, if it does.
+        at_most_seconds: what it takes if no image breaks, by what was measured here when it was submitted; left out by
+            older pages, and where the model was not here yet.
     """
 
     config: AskedConfig
+    at_most_seconds: Maybe[float] = None
     images: Maybe[tuple[LabelledPicture, ...]] = None
     continues: Maybe[str] = None

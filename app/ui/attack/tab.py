@@ -276,7 +276,7 @@ class AttackTab:
             self.panel.also_discard(one.name, one.outputs, one.clear_if_gone)
         self.panel.wire()
         self.texts.wire(self.owner)
-        self.cost.wire(self.panel.notice, self.costly_components, self.presets.choice, self.panel.changed)
+        self.cost.wire(self.panel.notice, self.costly_components, self.presets.choice, self.panel.changed, self.owner)
 
         def show(values: dict[Any, Any]) -> Updates:
             examples = self.picture.offered()

@@ -218,7 +218,7 @@ class ClassTab:
         self.panel.wire()
         self.layers.wire()
         self.grid.follow_cost(self.cost)
-        self.cost.wire(self.panel.notice, self.costly_components, self.preset, self.panel.changed)
+        self.cost.wire(self.panel.notice, self.costly_components, self.preset, self.panel.changed, self.owner)
 
         def create(owner: Any, opened: Opened | None, with_recipe: bool, *values: Any) -> Updates:
             recipe = made_again(opened, self.recipe(*values))

@@ -6,9 +6,11 @@ from typing import Any
 import gradio as gr
 
 from app.evaluation.order import Cost, DataChoice, EvaluationOrder, LabelledUpload
+from app.handlers.costs import at_most
 from app.ui.evaluation import markup as evaluation_markup
 from app.ui.evaluation.pictures import LabelledPictures
 from app.ui.markup import gallery, markup
+from app.ui.queue.outlook import wait_line
 from app.ui.widgets.budget import LEVELS
 from app.ui.widgets.forms import FormError, number, whole
 from app.ui.widgets.models import ClassifierPicker
@@ -38,7 +40,7 @@ class EvaluationForm:
     """
 
     def __init__(self, studio: Studio, owner: gr.BrowserState) -> None:
-        self.studio = studio
+        self.studio, self.owner = studio, owner
         self.models = ClassifierPicker(studio, studio.first_model(FIRST_MODEL), "evaluate-model")
         self.pictures = {
             "own": LabelledPictures(studio, "evaluate-own", owner, bring=True),
@@ -180,7 +182,12 @@ class EvaluationForm:
 
         own = [pictures.images for pictures in self.pictures.values()]
         lists = [pictures.listed for pictures in self.pictures.values()]
-        measured: dict[str, Any] = {"fn": guard(self._measure), "inputs": self.inputs, "outputs": shown, **QUICK}
+        inputs = [self.owner, *self.inputs]
+
+        def measure(state: Any, *values: Any) -> Updates:
+            return self._measure(*values, owner=state)
+
+        measured: dict[str, Any] = {"fn": guard(measure), "inputs": inputs, "outputs": shown, **QUICK}
         self.models.choice.input(
             guard(choose_model),
             [self.models.choice, self.data, *own],
@@ -192,7 +199,7 @@ class EvaluationForm:
             widget.input(**measured)
         for pictures in self.pictures.values():
             pictures.wire(self.models.choice)
-            pictures.changed.connect(measured["fn"], self.inputs, shown)
+            pictures.changed.connect(measured["fn"], inputs, shown)
         opened(**measured)
 
     @property
@@ -235,6 +242,7 @@ class EvaluationForm:
         count: float | None,
         eps: float | None,
         *images: Sequence[LabelledUpload],
+        owner: Any = None,
     ) -> Updates:
         choice = self._choice(model, data)
         try:
@@ -254,7 +262,10 @@ class EvaluationForm:
             costs, whole_cost = self.studio.evaluations.costs(info.name, suites or (), taken, largest / LEVELS)
         except StudioError as error:
             return {**hint, self.estimate: markup.notice(str(error), tone="warn")}
-        total = evaluation_markup.estimate(whole_cost, self.studio.device) if whole_cost else ""
+        total = ""
+        if whole_cost:
+            wait = wait_line(self.studio, owner, at_most(whole_cost.seconds))
+            total = evaluation_markup.estimate(whole_cost, self.studio.device) + wait
         return {**hint, self.suites: gr.CheckboxGroup(choices=self._suite_choices(costs)), self.estimate: total}
 
     def _suite_choices(self, costs: Mapping[str, Cost]) -> list[tuple[str, str]]:

@@ -77,6 +77,7 @@ class GridSection:
     def __init__(self, studio: Studio, task: str, panel: GridPanel) -> None:
         self.studio, self._task, self.panel = studio, task, panel
         self._fields = axis_fields(task)
+        self._wait: Callable[[Values, Cost], str] = lambda _values, _cost: ""
 
     def build(self) -> None:
         """Create the widgets."""
@@ -112,6 +113,7 @@ class GridSection:
 
     def follow_cost(self, cost: CostLine) -> None:
         """Say what the grid costs wherever the tab says what a picture costs."""
+        self._wait = cost.wait
         cost.also(self.components, [self.line], self.costs)
 
     def costs(self, values: Values, asked: Asked | None) -> Updates:
@@ -143,7 +145,8 @@ class GridSection:
         if grid is None or cost is None:
             return f'<p class="cx-hint cx-cost" role="status"><b>{_pictures(number)}</b>.</p>'
         size = None if asked is None else asked.photo_size()
-        return grid_cost_markup(cost, grid, disk_of([cell.recipe for cell in grid.cells], size))
+        line = grid_cost_markup(cost, grid, disk_of([cell.recipe for cell in grid.cells], size))
+        return line + self._wait(values, cost)
 
     def _of_cells(self, grid: Grid, asked: Asked) -> Cost:
         return together(

@@ -228,7 +228,7 @@ class TextTab:
         inputs.models.choice.input(guard(choose_model), [inputs.models.choice], described, **QUICK)
 
         self.grid.follow_cost(self.cost)
-        self.cost.wire(notice, inputs.costly_components, self.preset, self.panel.changed)
+        self.cost.wire(notice, inputs.costly_components, self.preset, self.panel.changed, self.owner)
 
         def say(event: gr.EventData) -> Updates:
             return {inputs.prompt: str(event.pick)}

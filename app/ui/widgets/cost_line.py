@@ -11,12 +11,14 @@ from PIL import Image
 from app.costs.estimates import Cost
 from app.records.params import Wish
 from app.ui.markup import markup
+from app.ui.queue.outlook import wait_line
 from app.ui.widgets.picture_input import PictureInput
 from app.ui.wiring.guard import QUICK, Updates, guarded
 from app.ui.wiring.services import Studio
 from app.ui.wiring.signal import Signal
 from app.visitors.uploads import Kept
 from foundation.errors import StudioError
+from foundation.jobs.store.model import Cost as JobCost
 from generator.objectives.classes import AWAY
 from generator.recipes.checks import may_end_early
 from generator.recipes.presets import from_preset, presets_of
@@ -72,6 +74,7 @@ class CostLine:
     def __init__(self, studio: Studio, task: str, read: Read, picture: PictureInput | None = None) -> None:
         self.studio, self._task, self._read, self._picture = studio, task, read, picture
         self._brought = Signal()
+        self._owner: gr.BrowserState | None = None
         self._beside: list[tuple[Sequence[Any], Sequence[Any], Beside]] = []
 
     def build(self) -> None:
@@ -91,14 +94,20 @@ class CostLine:
         """What a change of the costs changes."""
         return [self.line, self.smaller, *(one for _, outputs, _ in self._beside for one in outputs)]
 
-    def wire(self, notice: Any, components: Sequence[Any], presets: Any, changed: Signal) -> None:
-        """Follow these components, the photo, and jobs, which bring new measurements; `presets` is their menu."""
+    def wire(
+        self, notice: Any, components: Sequence[Any], presets: Any, changed: Signal, owner: gr.BrowserState
+    ) -> None:
+        """Follow these components, the photo, and jobs, which bring new measurements; `presets` is their menu.
+
+        `owner` holds who asks: what waits before their job is said, too.
+        """
+        self._owner = owner
 
         def follow(values: Values) -> Updates:
             return self.follow(values, presets)
 
         components = [*components, *(one for others, _, _ in self._beside for one in others)]
-        inputs, outputs = set(components), [notice, presets, *self.outputs]
+        inputs, outputs = {owner, *components}, [notice, presets, *self.outputs]
         quiet = guarded(notice, keep=True)(follow)
         for component in components:
             component.change(quiet, inputs, outputs, trigger_mode="always_last", **QUICK)
@@ -120,11 +129,18 @@ class CostLine:
         except StudioError:
             return {self.line: "", self.smaller: gr.Button(visible=False), **self._others(values, None)}
         return {
-            self.line: cost_markup(cost, asked.recipe.steps, may_end_early=may_end_early(asked.recipe)),
+            self.line: cost_markup(cost, asked.recipe.steps, may_end_early=may_end_early(asked.recipe))
+            + self.wait(values, cost),
             self.smaller: self._offer(asked),
             presets: gr.Radio(choices=self.presets(asked)),
             **self._others(values, asked),
         }
+
+    def wait(self, values: Values, cost: Cost) -> str:
+        """A line on how long a job of this cost would wait; empty where nothing is before it."""
+        if self._owner is None:
+            return ""
+        return wait_line(self.studio, values.get(self._owner), JobCost(cost.bytes, cost.seconds / 3600))
 
     def _others(self, values: Values, asked: Asked | None) -> Updates:
         return {name: update for _, _, follow in self._beside for name, update in follow(values, asked).items()}

@@ -176,6 +176,10 @@ class Evaluations(Protocol):
         """
         ...
 
+    def measure(self, model: str) -> tuple[float, float]:
+        """Seconds of one image's passes through a model, measured where nothing is known of it. StudioError."""
+        ...
+
     def params(self, order: EvaluationOrder) -> EvaluateParams:
         """The parameters of the job that does what is ordered.
 

@@ -9,6 +9,7 @@ from app.costs.calibration import calibrate
 from app.costs.estimates import Network, cost_of
 from app.costs.timings import Stopwatch, Timings, Took
 from foundation.catalogue.catalogue import Catalogue
+from foundation.errors import StudioError
 from generator.recipes.presets import all_presets_of, from_preset, preset_fields
 from generator.recipes.recipe import Recipe
 from tests.generator.standins import Colours, NoisyColours
@@ -92,3 +93,19 @@ def test_the_start_measures_units_and_models_when_nobody_works(tmp_path, monkeyp
     assert rates.pixel > 0 and rates.product > 0 and rates.file > 0
     assert rates.networks["plain"].draws == 1 and rates.networks["noisy"].draws == 8
     assert rates.network("other") == Network()
+
+
+def test_the_start_measures_classifiers_that_came_along_for_pictures_and_for_evaluations(tmp_path, monkeypatch):
+    """Whoever comes first is told what all tabs cost; what cannot be evaluated is passed over."""
+    monkeypatch.setattr(timings, "_SIDE", 64)
+    known, evaluated = Timings(tmp_path / "timings.json"), []
+
+    def evaluate(name):
+        evaluated.append(name)
+        if name == "first":
+            raise StudioError("This one cannot be evaluated.")
+
+    models = Toys({"first": Colours(), "second": Colours()}, "classifier", origin="shipped")
+    calibrate(known, Catalogue([models]), "cpu", lambda: False, evaluated=evaluate)
+    assert evaluated == ["first", "second"]
+    assert {"first", "second"} <= known.rates("cpu").networks.keys()

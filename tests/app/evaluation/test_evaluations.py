@@ -46,6 +46,7 @@ def known(data, shop, tmp_path):
 
 def test_an_order_becomes_a_job_s_parameters(known, data):
     params = known.params(ORDER)
+    assert params.at_most_seconds is not None and params.at_most_seconds > 0
     config = params.config
     assert (config.model, config.data, config.count, config.suites) == ("gratings", "synthetic", 6, ("quick",))
     assert config.eps == pytest.approx(8 / 255) and params.images == ()

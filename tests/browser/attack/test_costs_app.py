@@ -41,6 +41,28 @@ def test_a_large_photo_says_what_it_costs_and_is_seen_whole(text_visit: "sync_ap
     assert card.evaluate("e => getComputedStyle(e).objectFit") == "contain"
 
 
+def test_what_waits_already_is_said_before_the_click(text_visit: "sync_api.Page", held: Hold) -> None:
+    """In every tab, for grids, and for evaluations; nothing is said while nothing waits."""
+    page = text_visit
+    open_classes(page)
+    line = page.locator("#class-cost")
+    page.get_by_text("deer", exact=True).click()
+    page.locator("#class-images input").first.fill("3")
+    page.locator("#class-images input").first.press("Tab")
+    sync_api.expect(line).to_contain_text("here", timeout=20_000)
+    assert page.locator(".cx-wait").count() == 0
+    page.click("#class-create")
+    wait_for_state(page, "running")
+    page.get_by_text("ship", exact=True).first.click()
+    page.locator("#class-images input").first.fill("2")
+    page.locator("#class-images input").first.press("Tab")
+    wait = line.locator(".cx-wait")
+    sync_api.expect(wait).to_contain_text("It waits for one job first", timeout=20_000)
+    page.get_by_role("button", name="Evaluate a model").click()
+    estimate = page.locator("#evaluate-estimate .cx-wait")
+    sync_api.expect(estimate).to_contain_text("It waits for one job first", timeout=20_000)
+
+
 def test_cards_hear_of_jobs_that_nobody_follows(text_visit: "sync_api.Page", held: Hold) -> None:
     """U8, U6: within 2 s a card shows the change of its job, made elsewhere; no time is left of what is stopping."""
     page = text_visit
