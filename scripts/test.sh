@@ -67,7 +67,7 @@ in_browser=(tests/browser)
 failed=0
 check_types() { .venv/bin/mypy >"$types_said" 2>&1; }
 if [ -n "$fast" ]; then
-  .venv/bin/python -m pytest "${side_by_side[@]}" -m "not slow and not browser" "$@" || failed=$?
+  .venv/bin/python -m pytest "${side_by_side[@]}" --ignore tests/browser -m "not slow and not browser" "$@" || failed=$?
   exit "$failed"
 fi
 if [ $# -gt 0 ]; then
