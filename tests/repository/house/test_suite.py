@@ -11,6 +11,7 @@ import pytest
 
 from tests.sources import PACKAGES, ROOT, TESTS, parse
 
+MOST_LINES = 400
 SAYS = '#!/bin/sh\necho "$(basename "$0") $*" >> "$SAID"\n'
 
 
@@ -118,3 +119,8 @@ def test_what_tests_share_is_in_no_file_of_tests() -> None:
 def test_planted_imports_from_tests_are_seen(line: str) -> None:
     assert FROM_TESTS.findall(f"import os\n{line.format('test_')}\nx = 1\n") == [line.format("test_")]
     assert FROM_TESTS.findall(line.format("")) == []
+
+
+def test_every_file_of_tests_is_read_in_a_sitting() -> None:
+    long = {path.name: count for path in TESTS if (count := len(path.read_text("utf-8").splitlines())) > MOST_LINES}
+    assert long == {}
