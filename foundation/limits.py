@@ -112,7 +112,7 @@ class Limits:
     job_bytes: int = 16_000 * MB
     job_hours: float = math.inf
     short_seconds: float = 60.0
-    pause_seconds: float = 120.0
+    pause_seconds: float = 30.0
     queued_per_owner: int = 20
     queued_per_address: int = 100
     queued: int = 500

@@ -225,8 +225,11 @@ def test_a_restart_tells_the_lanes_anew(start):
     service.submit(request("runs"))
     handler.long.wait_step()
     long, short = service.submit(request("long")), service.submit(request("short", seconds=5))
+    closing = threading.Thread(target=service.close, args=(PATIENCE,))
+    closing.start()
+    until(lambda: service._closing)  # from now on nothing is started
     handler.release()
-    service.close(PATIENCE)
+    closing.join()
     again = Scripted()
     service = start(again, cost=by_params)
     again.release()
