@@ -14,8 +14,6 @@ from foundation.jobs.store.owners import NAME_LENGTH
 from foundation.jobs.store.owners import Preset as KeptPreset
 from generator.recipes.recipe import Recipe
 
-PRESET_ID = "^[0-9a-f]{32}$"
-
 
 class PresetOrder(Value):
     """Settings that are to be kept under a name."""
