@@ -68,7 +68,11 @@ def app_running(data: Path) -> Iterator[str]:
         yield address
     finally:
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:  # on a busy machine; nothing of it is kept anyway
+            process.kill()
+            process.wait()
 
 
 def _wait_until_answering(address: str, process: "subprocess.Popen[bytes]") -> None:
@@ -85,7 +89,7 @@ def _wait_until_answering(address: str, process: "subprocess.Popen[bytes]") -> N
 
 def chromium() -> str:
     """Where the browser is."""
-    names = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
+    names = (os.environ.get("CHROMIUM", ""), "chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
     found = next((path for name in names if name and (path := shutil.which(name))), None)
     if found is None:
         raise SystemExit("There is no Chromium here: install it, or set CHROMIUM to its program.")

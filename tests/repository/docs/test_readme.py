@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from foundation.images.files import load_image
 from generator.recipes.recipe import Recipe
@@ -17,6 +18,7 @@ from robust_model.reports import render_markdown
 from robust_model.reports.summary import summary
 from robust_model.reports.words import AFRESH, WHILE_ATTACKED, WORST_CASE, rule
 from robust_model.zoo.catalogue import open_catalogue
+from scripts.screenshots import MOST_BYTES, PHONE, SCENES, WIDE
 from tests.loading import load_model
 from tests.sources import ROOT
 
@@ -49,6 +51,16 @@ def test_the_python_examples_run_as_printed(tmp_path: Path, monkeypatch: pytest.
 def test_the_figures_are_those_of_the_reports() -> None:
     check = [sys.executable, str(ROOT / "scripts" / "figures.py"), "--check"]
     assert subprocess.run(check, check=False, capture_output=True).returncode == 0
+
+
+def test_the_screenshots_are_small_and_made_by_the_command_that_is_named() -> None:
+    shown = set(re.findall(r"\]\(docs/screenshots/([a-z]+)\.webp\)", README))
+    assert shown == set(SCENES) and "`python scripts/screenshots.py`" in README
+    for name in shown:
+        path = ROOT / "docs" / "screenshots" / f"{name}.webp"
+        assert path.stat().st_size < MOST_BYTES
+        with Image.open(path, formats=["WEBP"]) as shot:
+            assert shot.width in (WIDE["width"], PHONE["width"])
 
 
 def test_every_file_and_command_that_is_named_exists() -> None:
