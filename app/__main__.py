@@ -44,6 +44,10 @@ def _started(argv: Sequence[str] | None) -> int:
         from crossmax_studio.assistants import command
 
         return command.main(words[1:], __version__)
+    if words[:1] == ["users"]:
+        from app import users
+
+        return users.main(words[1:])
     asked = words[:1] == ["settings"]
     arguments = build_parser().parse_args(words[1:] if asked else words)
     found = effective(arguments)
@@ -89,7 +93,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="CrossMax Studio in the browser.",
         epilog=f"{called('app')} settings: prints what flags, variables and the file of settings come to, and where "
         f"each comes from. {called('app')} mcp: the studio as tools for an assistant, by the Model Context Protocol "
-        "(with a --help of its own).",
+        f"(with a --help of its own). {called('app')} users: who may use a studio with --accounts (likewise).",
     )
     add_flags(parser)
     parser.add_argument(
@@ -121,6 +125,7 @@ def _run(settings: Settings, hosts: Hosts, limits: Limits, *, clear_queue: bool)
     import torch
 
     from app import upkeep
+    from app.accounts.accounts import Accounts
     from app.costs.timings import Timings
     from app.evaluation.data import EvaluationData
     from app.evaluation.service import Evaluations
@@ -140,7 +145,10 @@ def _run(settings: Settings, hosts: Hosts, limits: Limits, *, clear_queue: bool)
     from robust_model.zoo.catalogue import open_catalogue
 
     device, note = choose_device(settings.device, torch.cuda.is_available())
-    data = DataDir(Path(settings.data_dir), limits)
+    accounts: Accounts | None = None  # they are in the database, which the job service opens
+    data = DataDir(
+        Path(settings.data_dir), limits, lambda owner: None if accounts is None else accounts.upload_bytes(owner)
+    )
     os.umask(0o077)  # pictures, prompts and logs are nobody else's on this machine
     if clear_queue:
         print(upkeep.clear_queue(data.root, settings.database))
@@ -149,8 +157,10 @@ def _run(settings: Settings, hosts: Hosts, limits: Limits, *, clear_queue: bool)
     os.environ["GRADIO_TEMP_DIR"] = str(data.root / "cache")
     with _without_proxies():
         from app.server import build_app, serve
+    from app.ui.forgetting import forget_visitor
     from app.ui.markup.media import Media, load_secret
     from app.ui.wiring.services import Studio
+    from app.visitors.visitor import is_guest
 
     catalogue = open_catalogue((data.models,), data.downloads, strangers=True)
     models = ModelList(catalogue)
@@ -169,9 +179,18 @@ def _run(settings: Settings, hosts: Hosts, limits: Limits, *, clear_queue: bool)
         limits=limits,
         uploads=data.uploads,
         cost=lambda request: cost_of(request, data.uploads, shop.timings),
+        allowance=lambda owner: None if accounts is None else accounts.allowance(owner),
     )
     with service as jobs:
-        upkeep.Upkeep(jobs, data.root, data.root / "cache").start()
+        secret = load_secret(data.root / "secret")
+        if settings.accounts:
+            accounts = Accounts(jobs.users, secret, limits)
+
+        def sweep() -> None:
+            if accounts is not None:
+                accounts.sweep(lambda owner: forget_visitor(jobs, data.uploads, owner))
+
+        upkeep.Upkeep(jobs, data.root, data.root / "cache", sweep).start()
         for problem in jobs.problems:
             logging.getLogger("crossmax").warning("%s", problem)
         studio = Studio(
@@ -184,7 +203,7 @@ def _run(settings: Settings, hosts: Hosts, limits: Limits, *, clear_queue: bool)
             ),
             media=Media(
                 {"data": data.root, "examples": examples, "photos": photos},
-                load_secret(data.root / "secret"),
+                secret,
                 seconds=limits.media_seconds,
             ),
             limits=limits,
@@ -194,8 +213,9 @@ def _run(settings: Settings, hosts: Hosts, limits: Limits, *, clear_queue: bool)
             device=device,
             device_note=note,
             version=__version__,
-            vlm=lambda: read_offer(read_vlm),
+            vlm=lambda: None if is_guest() else read_offer(read_vlm),  # it may cost whoever runs the studio money
             unit_layers=UnitLayers(catalogue, device, aside),
+            accounts=accounts,
         )
         served = serve(
             build_app(studio),
@@ -211,6 +231,8 @@ def _run(settings: Settings, hosts: Hosts, limits: Limits, *, clear_queue: bool)
         print(f"CrossMax Studio: {served.address}  (running on {device}: {note} Press Ctrl-C to end.)", flush=True)
         if not served.local:
             print(_on_a_network(served.addresses), flush=True)
+        if accounts is not None and accounts.is_empty:
+            print(f"Nobody can log in yet: {called('app')} users add NAME --role owner", flush=True)
         _wait_for_the_end()
         served.close()
         jobs.close(CLOSING_SECONDS)

@@ -24,6 +24,7 @@ from app.visitors.visitor import NotesAddress
 from app.web.answers import PROGRAMS
 from app.web.cache import Cache
 from app.web.calls import Calls
+from app.web.door import Door
 from app.web.gate import Gate, Rules
 from app.web.hosts import Hosts, check_port, is_wildcard
 from app.web.listening import Listener, open_socket
@@ -40,6 +41,19 @@ PRIVATE = (
     *("speeds.json", "timings.json", "secret", "vlm.json", "studio.lock", "assistants", "settings.toml"),
     *("studio.db", "studio.db-wal", "studio.db-shm", "studio.db.lock"),
 )
+LOGGED_OUT = """
+<script>
+{
+  // A login that has ended while the page was open: whatever is asked then is answered so.
+  const ask = window.fetch;
+  window.fetch = async (...asked) => {
+    const answer = await ask(...asked);
+    if (answer.status === 401) location.assign('login');
+    return answer;
+  };
+}
+</script>
+"""
 
 
 def build_app(studio: Studio) -> gr.Blocks:
@@ -99,8 +113,11 @@ def serve(
     listening = open_socket(hosts.host, check_port(port))
     try:
         demanded = Token(int(listening.getsockname()[1]), token) if token or not hosts.local else None
-        rules = Rules(hosts, demanded, Calls(page.fns, {page._id, *page.blocks}), limits)
-        listener = Listener(Gate(NotesAddress(build_site(page, studio, data_dir, limits)), rules), listening, limits)
+        port = int(listening.getsockname()[1])
+        door = None if studio.accounts is None else Door(studio.accounts, port, limits)
+        rules = Rules(hosts, demanded, Calls(page.fns, {page._id, *page.blocks}), limits, door)
+        site = NotesAddress(build_site(page, studio, data_dir, limits, door))
+        listener = Listener(Gate(site, rules), listening, limits)
         listener.start()
     except BaseException:
         listening.close()
@@ -111,8 +128,8 @@ def serve(
     return served
 
 
-def build_site(page: gr.Blocks, studio: Studio, data_dir: Path, limits: Limits) -> ASGIApp:
-    """What the gate guards: routes of our own, and Gradio's."""
+def build_site(page: gr.Blocks, studio: Studio, data_dir: Path, limits: Limits, door: Door | None = None) -> ASGIApp:
+    """What the gate guards: routes of our own, and Gradio's; with a ``door``, those of accounts."""
     cache = Cache(Path(get_upload_folder()))
     site = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     gr.mount_gradio_app(
@@ -131,7 +148,7 @@ def build_site(page: gr.Blocks, studio: Studio, data_dir: Path, limits: Limits) 
         mcp_server=False,
         theme=build_theme(),
         css=read_style(),
-        head=head_scripts() + forms_script() + upload_script(limits),
+        head=head_scripts() + forms_script() + upload_script(limits) + (LOGGED_OUT if door is not None else ""),
     )
     inner = next(route.app for route in site.routes if isinstance(route, Mount) and isinstance(route.app, App))
     sessions = Sessions(limits)
@@ -139,7 +156,8 @@ def build_site(page: gr.Blocks, studio: Studio, data_dir: Path, limits: Limits) 
     inner.state_holder = sessions
     page.is_running = page.has_launched = True
     uploads = Uploads(page, cache, limits)
-    own = Router([*uploads.routes(), studio.media.route()], redirect_slashes=False, default=site)
+    routes = [*uploads.routes(), studio.media.route(), *(door.routes(studio) if door is not None else ())]
+    own = Router(routes, redirect_slashes=False, default=site)
     programs = Api(studio, cache, limits)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:

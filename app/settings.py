@@ -66,6 +66,10 @@ class Settings(BaseModel):
         "belongs into CROSSMAX_STUDIO_TOKEN or the file of settings, which say the same, since commands can be seen "
         "(default: a new one at each start where others can reach the studio, and none where not)",
     )
+    accounts: bool = Field(
+        False,
+        description="ask everybody for a name and a password, as `users add` makes them (see docs/deploying.md)",
+    )
     log_format: Format = Field(
         "text", description="how the log is written: lines for people, or JSON, one object a line"
     )
@@ -116,7 +120,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     for name, field in Settings.model_fields.items():
         kind, words = field.annotation, field.description or ""
         if kind is bool:
-            parser.add_argument(flag_of(name), dest=name, action="store_false", default=None, help=f"do not {words}")
+            way, said = ("store_false", f"do not {words}") if field.default else ("store_true", words)
+            parser.add_argument(flag_of(name), dest=name, action=way, default=None, help=said)
             continue
         options: dict[str, Any] = {"metavar": METAVARS[name]} if name in METAVARS else {}
         if get_origin(kind) is Literal:
@@ -148,8 +153,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def flag_of(name: str) -> str:
     """The flag of an option."""
-    switch = Settings.model_fields[name].annotation is bool
-    return f"--{'no-' if switch else ''}{name.replace('_', '-')}"
+    on = Settings.model_fields[name].default is True
+    return f"--{'no-' if on else ''}{name.replace('_', '-')}"
 
 
 def variable_of(name: str) -> str:

@@ -6,6 +6,7 @@ import logging
 import stat
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -25,6 +26,7 @@ POLL_SECONDS = 0.5
 TIDY_SECONDS = 600.0
 CACHE_SECONDS = 3600.0
 GIVING_BACK_SECONDS = 10.0
+CHORE_SECONDS = 5.0
 PATIENCE_SECONDS = 15.0
 
 
@@ -42,9 +44,11 @@ class Upkeep:
         jobs: the job service.
         data_dir: its data directory.
         cache: where files that are being uploaded lie. Results that were put into one file lie in the data directory.
+        chore: what else is done every few seconds.
     """
 
-    def __init__(self, jobs: Tidied, data_dir: Path, cache: Path) -> None:
+    def __init__(self, jobs: Tidied, data_dir: Path, cache: Path, chore: Callable[[], object] = lambda: None) -> None:
+        self._chore = chore
         self._jobs, self._request, self._passing = jobs, data_dir / REQUEST, (cache, data_dir / exports.FOLDER)
 
     def start(self) -> None:
@@ -55,7 +59,7 @@ class Upkeep:
 
     def _run(self) -> None:
         tidied = -TIDY_SECONDS
-        given_back = time.monotonic()
+        given_back = chored = time.monotonic()
         while True:
             try:
                 if self._request.exists():
@@ -66,7 +70,10 @@ class Upkeep:
                     self._jobs.tidy()
                     for folder in self._passing:
                         empty(folder, older_than=CACHE_SECONDS)
-            except OSError:  # a disk that is full, or gone: there will be a next time
+                if time.monotonic() - chored >= CHORE_SECONDS:
+                    chored = time.monotonic()
+                    self._chore()
+            except (OSError, StudioError):  # a disk that is full, or gone: there will be a next time
                 logger.warning("the studio's data cannot be kept in order", exc_info=True)
             if time.monotonic() - given_back >= GIVING_BACK_SECONDS:
                 given_back = time.monotonic()

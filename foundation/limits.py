@@ -68,6 +68,14 @@ class Limits:
         jobs_days: after which a finished job goes.
         export_bytes: of results that are put into one file.
 
+    Accounts (``app.accounts``), where the studio is for many; the limits above hold, too:
+        guest_jobs, owner_jobs: jobs that wait at once, of one guest and of one owner.
+        guest_hours, owner_hours: for which their jobs may compute within 24 hours.
+        guest_upload_bytes, owner_upload_bytes: of pictures that they brought.
+        guest_result_bytes, owner_result_bytes: of results; with more of them, no job is taken.
+        login_tries_per_name, login_tries_per_address: wrong passwords within ``login_seconds``; then none is looked at.
+        login_days: after which one has to log in again.
+
     Addresses (``app.ui.markup.media``):
         media_seconds: how long the address of a file is good for.
 
@@ -124,6 +132,19 @@ class Limits:
     jobs_kept_per_owner: int = 2_000
     jobs_days: float = math.inf
     export_bytes: int = 2_000 * MB
+
+    guest_jobs: int = 4
+    owner_jobs: int = 20
+    guest_hours: float = 1.0
+    owner_hours: float = math.inf
+    guest_upload_bytes: float = 500.0 * MB
+    owner_upload_bytes: float = 4_000.0 * MB
+    guest_result_bytes: float = 1_000.0 * MB
+    owner_result_bytes: float = math.inf
+    login_tries_per_name: int = 10
+    login_tries_per_address: int = 50
+    login_seconds: float = 900.0
+    login_days: float = 14.0
 
     media_seconds: float = 86_400.0
 

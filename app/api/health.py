@@ -7,6 +7,8 @@ from starlette.responses import JSONResponse, Response
 
 from app.api.values import KIND_NAMES
 from app.ui.wiring.services import Studio
+from app.visitors.visitor import current_account
+from app.web.answers import RefusedError
 from foundation.errors import StudioError
 from foundation.files.room import check_free
 from foundation.jobs.meter import Figures
@@ -27,6 +29,9 @@ def add_health(router: APIRouter, studio: Studio, limits: Limits) -> None:
         return JSONResponse({"status": why_not or "ready"}, 503 if why_not else 200, headers=NO_STORE)
 
     def metrics() -> Response:
+        account = current_account()
+        if account is not None and account.role != "owner":
+            raise RefusedError(403, "The figures of everybody together are for owners of this studio alone.")
         text = "\n".join(_lines(studio.jobs.meter.read())) + "\n"
         return Response(text, media_type=TEXT_FORMAT, headers=NO_STORE)
 

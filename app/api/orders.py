@@ -39,7 +39,7 @@ from app.ui.text.tab import title_of as title_of_text
 from app.ui.text.vocabulary import refuse_unknown_prompts
 from app.ui.widgets.class_choice import refuse_unknown
 from app.ui.wiring.services import Studio
-from app.visitors.visitor import visitor_address
+from app.visitors.visitor import job_address
 from foundation.catalogue.entry import ModelInfo
 from foundation.errors import StudioError
 from foundation.jobs.store.model import JobRequest, JobSnapshot
@@ -205,7 +205,7 @@ class Orders:
             device=self.studio.device,
             owner=self.owner,
             title=title,
-            address=visitor_address(),
+            address=job_address(),
         )
 
 

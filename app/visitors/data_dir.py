@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,11 +22,13 @@ class DataDir:
 
     root: Path
     limits: Limits = field(default_factory=Limits)
+    share: Callable[[str], float | None] | None = None
+    """Bytes that one visitor's pictures may take; None for what the limits say."""
 
     @cached_property
     def uploads(self) -> Uploads:
         """Pictures that people brought."""
-        return Uploads(self.root / "uploads", self.limits)
+        return Uploads(self.root / "uploads", self.limits, self.share)
 
     @property
     def models(self) -> Path:

@@ -104,10 +104,19 @@ def export_file(data: bytes, ending: str, folder: Path, owner: str) -> Path:
 
 def _place(folder: Path, owner: str, ending: str) -> Path:
     """Where an owner's next export goes, which nobody can guess; their last one of this kind is taken away."""
-    mine = hashlib.sha256(owner.encode()).hexdigest()[:16]
-    for old in folder.glob(f"{mine}-*{ending}"):
-        old.unlink(missing_ok=True)
-    return folder / f"{mine}-{secrets.token_hex(16)}{ending}"
+    remove_exports(folder, owner, ending)
+    return folder / f"{_start(owner)}{secrets.token_hex(16)}{ending}"
+
+
+def remove_exports(folder: Path, owner: str, ending: str = "") -> None:
+    """Delete an owner's exports, or those of a kind, in a folder, which need not be there. OSError: one stays."""
+    for path in folder.glob(f"{_start(owner)}*{ending}"):
+        path.unlink(missing_ok=True)
+
+
+def _start(owner: str) -> str:
+    """How the names of an owner's exports begin."""
+    return f"{hashlib.sha256(owner.encode()).hexdigest()[:16]}-"
 
 
 def _write(entries: Sequence[Entry], path: Path) -> None:

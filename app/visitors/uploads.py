@@ -11,7 +11,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -50,11 +50,15 @@ class Uploads:
     Args:
         root: their folder; it is made when the first picture is kept.
         limits: how much there may be, how many are decoded at once, and how long a picture stays that no job needs.
+        share: bytes that a visitor's may take; None for ``limits.kept_bytes_per_visitor``.
     """
 
-    def __init__(self, root: Path, limits: Limits | None = None) -> None:
+    def __init__(
+        self, root: Path, limits: Limits | None = None, share: Callable[[str], float | None] | None = None
+    ) -> None:
         self.root = root
         self._limits = limits or Limits()
+        self._share = share
         # What a thread has freed, the C library keeps for that thread (glibc's arenas): a large picture in each of a
         # web server's threads would be gigabytes that nobody uses. So pictures are decoded in threads of their own, and
         # Pillow's blocks of pixels, by default of 16 MB, are large enough to go back to the system (mallopt(3),
@@ -133,18 +137,29 @@ class Uploads:
         Raises:
             NoRoomError: there is none.
         """
-        limits = self._limits
+        limits, most = self._limits, self.share(owner)
         with self._lock:
             sizes = self._counted()
             own, everybody = sizes.get(self._place(owner).name, 0), sum(sizes.values())
-        if own >= limits.kept_bytes_per_visitor:
+        if own >= most:
+            size = f"{own / 1e9:.1f} GB" if own >= 1e9 else f"{own / 1e6:.0f} MB"
             raise NoRoomError(
-                f"You have brought {own / 1e9:.1f} GB of pictures, which is as much as is kept for one visitor: "
+                f"You have brought {size} of pictures, which is as much as is kept for one visitor: "
                 "discard results that you no longer need, or delete everything of yours."
             )
         if everybody >= limits.kept_bytes:
             raise NoRoomError("The studio keeps as many pictures as it may: ask whoever runs it to make room.")
         check_free(self.root, limits.free_bytes)
+
+    def share(self, owner: str) -> float:
+        """How many bytes a visitor's pictures may take."""
+        most = None if self._share is None else self._share(owner)
+        return self._limits.kept_bytes_per_visitor if most is None else most
+
+    def taken(self, owner: str) -> int:
+        """How many bytes a visitor's pictures take."""
+        with self._lock:
+            return self._counted().get(self._place(owner).name, 0)
 
     def remove(self, owner: str, digests: Collection[str]) -> None:
         """Delete some of a visitor's pictures; those that are not here are passed over."""

@@ -4,7 +4,7 @@ A request passes, in this order, and is refused at the first that does not let i
 
 1. `listening` and `connections`: how many connections there may be, and how long each may wait;
 2. `hosts`: the name that was asked for, and the site that asks;
-3. `tokens`: outside of this machine, the token of the printed address;
+3. `tokens`: outside of this machine, the token of the printed address; `door`: where there are accounts, whose it is;
 4. `routes`: the list of all that the page uses; everything else that the framework could do is not there;
 5. `bodies`: how much may come, in what time and form; `uploads` for files;
 6. `calls`: whether this page could have made that call of a function; `page` looks at what comes before Gradio does.

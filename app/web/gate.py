@@ -1,7 +1,7 @@
 """The gate: every request passes here, and only what is allowed reaches the page.
 
-In this order: the host that was asked for and the site that asks (``hosts``), the token (``tokens``), the route
-(``routes``), the headers, the body (``bodies``), and what is called (``calls``).
+In this order: the host that was asked for and the site that asks (``hosts``), the token (``tokens``), the account
+(``door``), the route (``routes``), the headers, the body (``bodies``), and what is called (``calls``).
 """
 
 import asyncio
@@ -15,14 +15,17 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.visitors.visitor import SCOPE_KEY
 from app.web.answers import FULL_DISK, RefusedError, answer_refusal
 from app.web.bodies import BodyReader, DisconnectedError, read_json
 from app.web.calls import OUR_FAULT, Calls, explain
 from app.web.connections import GuardedProtocol
+from app.web.door import LOG_IN, Door
 from app.web.hosts import Hosts
-from app.web.routes import OPEN, Allowed, Body, find_route
+from app.web.routes import ALLOWED, LOGIN, METRICS, OF_ACCOUNTS, OPEN, Allowed, Body, find_route
 from app.web.tokens import Token
 from foundation.limits import Limits
 
@@ -42,6 +45,7 @@ SAFETY_HEADERS = {
 }
 _HASHED, _KEPT = "/assets/", "private, max-age=31536000, immutable"
 """The page's scripts, whose names change with what is in them, and how long a browser may keep them."""
+_FORM_BYTES = 8_000
 _CLAIMS = ("forwarded", "x-gradio-server", "x-real-ip", "x-original-url", "x-rewrite-url")
 """Headers by which a request may say that it is another one than it is, beside all that begin with x-forwarded."""
 
@@ -55,12 +59,14 @@ class Rules:
         token: that is demanded; None where the server is for this machine alone.
         calls: what the page may call.
         limits: of everything.
+        door: that asks for an account; None where there are none.
     """
 
     hosts: Hosts
     token: Token | None
     calls: Calls
     limits: Limits
+    door: Door | None = None
 
 
 class Gate:
@@ -69,6 +75,7 @@ class Gate:
     def __init__(self, app: ASGIApp, rules: Rules) -> None:
         self._app, self._rules = app, rules
         self._turns = Turns(rules.limits)
+        self._routes = ALLOWED if rules.door is None else (*ALLOWED, *OF_ACCOUNTS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -85,7 +92,7 @@ class Gate:
         try:
             if await self._arrival(scope, headers, answer):
                 return
-            route = find_route(scope["method"], scope["path"])
+            route = find_route(scope["method"], scope["path"], self._routes)
             _disclaim(scope)
             reader = self._reader(route, scope, receive, headers)
             await self._serve(route, scope, reader, headers, answer)
@@ -102,13 +109,27 @@ class Gate:
                 await answer_refusal(refused, scope["path"], answer.send, close=unread)
 
     async def _arrival(self, scope: Scope, headers: Headers, answer: "_Answer") -> bool:
-        """See that the request is from our page and from somebody with the token; whether it is answered by that."""
+        """See that the request is from our page and from somebody whom we know; whether it is answered by that."""
         size = sum(len(name) + len(value) for name, value in scope["headers"]) + len(scope.get("raw_path", b""))
         if size + len(scope.get("query_string", b"")) > self._rules.limits.header_bytes:
             raise RefusedError(431, "The head of the request is too large: clear the cookies of this address.")
         self._rules.hosts.check(headers, scope["method"], scope["path"])
+        if scope["path"] in OPEN:
+            return False
+        door = self._rules.door
+        account = await door.by_token(headers) if door is not None else None
+        if account is None and await self._with_token(scope, headers, answer):
+            return True
+        if door is not None:
+            account = account or await door.by_login(headers)
+            scope[SCOPE_KEY] = account
+            return account is None and await self._without_account(scope, headers, answer)
+        return False
+
+    async def _with_token(self, scope: Scope, headers: Headers, answer: "_Answer") -> bool:
+        """See that the request is from somebody with the token, if there is one; whether it is answered by that."""
         token = self._rules.token
-        if token is None or scope["path"] in OPEN:
+        if token is None:
             return False
         if scope["path"] == "/" and scope["method"] == "GET" and token.in_address(scope.get("query_string", b"")):
             await token.welcome(answer.send, secure=headers.get("x-forwarded-proto") == "https")
@@ -116,9 +137,23 @@ class Gate:
         token.check(headers)
         return False
 
+    async def _without_account(self, scope: Scope, headers: Headers, answer: "_Answer") -> bool:
+        """What there is for somebody whom nobody knows: the page for logging in, and figures for the token's owner.
+
+        Whether the request is answered by that. RefusedError (401) for all else.
+        """
+        token = self._rules.token
+        if scope["path"] == LOGIN or (scope["path"] == METRICS and token is not None and token.in_header(headers)):
+            return False
+        if scope["path"] in ("/", "/account") and scope["method"] in ("GET", "HEAD"):
+            await RedirectResponse("login", 303, {"cache-control": "no-store"})(scope, _nothing, answer.send)
+            return True
+        raise RefusedError(401, LOG_IN)
+
     def _reader(self, route: Allowed, scope: Scope, receive: Receive, headers: Headers) -> BodyReader:
         limits = self._rules.limits
-        most = {Body.NONE: 0, Body.UPLOAD: limits.upload_bytes}.get(route.body, limits.json_bytes)
+        known = {Body.NONE: 0, Body.UPLOAD: limits.upload_bytes, Body.FORM: _FORM_BYTES}
+        most = known.get(route.body, limits.json_bytes)
         return BodyReader(receive, headers, most, limits.body_seconds, _connection(scope))
 
     async def _serve(
@@ -267,6 +302,10 @@ def _disclaim(scope: Scope) -> None:
         for name, value in scope["headers"]
         if not name.startswith(b"x-forwarded") and name.decode("latin-1") not in _CLAIMS
     ]
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}
 
 
 def _brings_body(headers: Headers) -> bool:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 
 from app.web.answers import RefusedError
+from app.web.routes import VISITED
 from foundation.errors import StudioError
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -110,7 +111,7 @@ class Hosts:
         """Whether somebody follows a link to the page, in a window of its own: that shows them the page and no more."""
         return (
             method in ("GET", "HEAD")
-            and path == "/"
+            and path in VISITED
             and headers.get("sec-fetch-mode") == "navigate"
             and headers.get("sec-fetch-dest") == "document"
             and "origin" not in headers

@@ -14,6 +14,7 @@ class Body(Enum):
     CALL = "call"
     JSON = "json"
     UPLOAD = "upload"
+    FORM = "form"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ _JOB = r"/api/v1/jobs/[0-9a-f]{32}"
 
 OPEN = ("/healthz", "/readyz")
 """What is answered without a token, since it says nothing of anybody's work."""
-HEALTH = (*OPEN, "/metrics")
+METRICS = "/metrics"
+HEALTH = (*OPEN, METRICS)
 
 ALLOWED = (
     _allow("GET HEAD", r"/"),
@@ -72,6 +74,18 @@ ALLOWED = (
     _allow("GET HEAD", r"/(healthz|readyz)"),
     _allow("GET", r"/metrics", turn=True),
 )
+
+LOGIN = "/login"
+OF_ACCOUNTS = (
+    _allow("GET HEAD", LOGIN),
+    _allow("POST", LOGIN, Body.FORM, turn=True),
+    _allow("POST", "/logout", Body.FORM, turn=True),
+    _allow("GET HEAD", "/account", turn=True),
+    _allow("POST", "/account", Body.FORM, turn=True),
+)
+"""What there is besides where there are accounts (`app.web.door`)."""
+VISITED = ("/", LOGIN)
+"""Pages to which a link of another site may lead: they show whoever follows it the page, and do nothing."""
 
 
 def find_route(method: str, path: str, routes: tuple[Allowed, ...] = ALLOWED) -> Allowed:

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 from gradio.state_holder import SessionState, StateHolder
 
-from app.visitors.visitor import visitor_address
+from app.visitors.visitor import Account, current_account, visitor_address
 from foundation.limits import Limits
 
 ANSWERED_BY = (gr.Dropdown, gr.Radio, gr.CheckboxGroup, gr.Slider, gr.Number)
@@ -68,13 +68,17 @@ class Sessions(StateHolder):
         super().__init__()  # type: ignore[no-untyped-call]
         self._limits = limits
         self._owners: dict[str, str] = {}
+        self._accounts: dict[str, Account | None] = {}
         self._used: dict[str, float] = {}
 
     def __getitem__(self, session_id: str) -> SessionState:
         with self.lock:
+            if session_id in self.session_data and self._accounts[session_id] != current_account():
+                self._forget(session_id)  # another user has nothing of it, whoever told them what it is called
             if session_id not in self.session_data:
                 self.session_data[session_id] = PageState(self.blocks)
                 self._owners[session_id] = visitor_address()
+                self._accounts[session_id] = current_account()
             self._used[session_id] = time.monotonic()
             self.session_data.move_to_end(session_id)
             state = self.session_data[session_id]
@@ -107,4 +111,5 @@ class Sessions(StateHolder):
     def _forget(self, session_id: str) -> None:
         self.session_data.pop(session_id, None)
         self._owners.pop(session_id, None)
+        self._accounts.pop(session_id, None)
         self._used.pop(session_id, None)

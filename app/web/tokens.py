@@ -43,10 +43,14 @@ class Token:
             return True
         raise RefusedError(401, f"That is not the token of this run. {ASK}")
 
+    def in_header(self, headers: Headers) -> bool:
+        """Whether a program brings the token."""
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self.secret.encode())
+
     def check(self, headers: Headers) -> None:
         """Let a request with the cookie, or with the token as a header, through. RefusedError (401) for all others."""
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self.secret.encode()):
+        if self.in_header(headers):
             return
         for written in headers.getlist("cookie"):
             try:

@@ -21,6 +21,7 @@ from typing import Self
 from foundation.errors import StudioError
 from foundation.files.room import check_free
 from foundation.jobs.admission import check_cost, check_params, check_room
+from foundation.jobs.allowance import Allowance, Shares
 from foundation.jobs.context import PREVIEW_INTERVAL_S, Clock, Handler, Job
 from foundation.jobs.files import JobFiles
 from foundation.jobs.history import History
@@ -45,6 +46,8 @@ from foundation.jobs.store.model import (
 )
 from foundation.jobs.store.owners import Owners
 from foundation.jobs.store.store import JobStore
+from foundation.jobs.store.users import Users
+from foundation.jobs.store.work import Work
 from foundation.jobs.table import JobTable
 from foundation.jobs.workers import Workers
 from foundation.limits import Limits
@@ -62,13 +65,15 @@ class JobService:
     Jobs found waiting there run again, in their order; jobs found running become INTERRUPTED and keep
     their files; ``problems`` says what could not be read. Every method may be called from any thread.
 
-    ``history`` is what owners do with the jobs that they have; ``meter`` counts them for whoever runs the machine.
+    ``history`` is what owners do with the jobs that they have; ``meter`` counts them for whoever runs the machine;
+    ``shares`` is what each owner may use, and has used; ``users`` are those with an account.
 
     Args:
         handlers: kind of job -> the function that does it.
         database: its address, as SQLAlchemy writes it; "" for a file in ``data_dir``.
         uploads: the pictures that jobs name: those that only a removed job needed go with it.
         cost: tells what a request costs, before it is taken. StudioError for one that cannot be carried out.
+        allowance: the share of an owner, beside the limits of all; None for one that has no end.
         clock: seconds that only grow, for rates and throttling; ``now``: Unix seconds, for people.
 
     Raises:
@@ -84,6 +89,7 @@ class JobService:
         limits: Limits | None = None,
         uploads: Pictures | None = None,
         cost: Callable[[JobRequest], Cost] = lambda _request: Cost(),
+        allowance: Callable[[str], Allowance | None] | None = None,
         clock: Clock = time.monotonic,
         now: Clock = time.time,
         preview_interval_s: float = PREVIEW_INTERVAL_S,
@@ -101,6 +107,8 @@ class JobService:
         self._files = JobFiles(self._store, self._changed, self._release)
         owners, times = Owners(self._store.database), {"clock": clock, "now": now}
         self.history = History(self._jobs, self._files, owners, self._changed, throw_away=self._throw_away, now=now)
+        self.users = Users(self._store.database)
+        self.shares = Shares(allowance, self._jobs, self._changed, Work(self._store.database), now=now)
         self.meter = Meter(self._jobs, self._changed, now=now, accepting=lambda: not self._closing)
         self._runner = JobRunner(
             handlers,
@@ -154,15 +162,20 @@ class JobService:
         Raises:
             JobError: unknown kind, parameters that are no JSON or too large, a job that takes more memory or time than
                 one may.
-            QueueFullError: too many jobs are waiting.
+            QueueFullError: too many jobs are waiting, or the owner's have computed for long enough.
             UnavailableError: no job can be taken just now.
-            NoRoomError: the disk is full, or nearly so.
+            NoRoomError: the disk is full, or nearly so, or the owner's share of it is.
         """
         params = check_params(request, self._runner.kinds, self._limits)
         cost = self._cost(request)
         check_cost(cost, self._limits)
         check_free(self._store.root, self._limits.free_bytes)
+        allowed = self.shares.of(request.owner)
+        if allowed is not None:
+            self.shares.used(request.owner)  # how large the results are, which takes a while
         with self._submitting:
+            if allowed is not None:
+                self.shares.check(allowed, self.shares.used(request.owner, exactly=False), cost)
             with self._changed:
                 if self._closing:
                     raise UnavailableError("The studio is closing; submit the job again once it has started.")
@@ -405,6 +418,7 @@ class JobService:
     def _run(self, job: Job) -> None:
         self._runner.run(job)
         self.meter.count(job)
+        self.shares.count(job)
         with self._changed:
             jobs = self._jobs.all()
         self._files.save_again(jobs)

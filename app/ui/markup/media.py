@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from app.visitors.visitor import current_account
 from foundation.limits import Limits
 
 MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".json": "application/json"}
@@ -32,6 +33,8 @@ REPORT_POLICY = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-i
 """A report is a page of its own: nothing runs in it, and nothing that it says counts as said by ours."""
 FILE_TYPES = VIDEO_TYPES | {".zip": "application/zip"}
 """Large files, which are written once: they are sent as they lie there, in parts where a browser asks for these."""
+OWN = ("data/jobs/", "data/uploads/", "data/exports/")
+"""Addresses under these are somebody's own files."""
 _SIGNED = 32
 
 
@@ -147,8 +150,12 @@ class Media:
         return math.ceil(self._now() / self._seconds + 1) * round(self._seconds)
 
     def _sign(self, address: str, end: int) -> str:
-        """The signature: of the address and of when it ends, which follows it."""
-        signed = f"{end:x} {address}".encode("utf-8", "surrogatepass")
+        """The signature: of the address and of when it ends, which follows it, and of the account that it is for.
+
+        So an address of somebody's own file is good for them alone, where there are accounts.
+        """
+        account = current_account() if address.startswith(OWN) else None
+        signed = f"{end:x} {account.owner + ' ' if account else ''}{address}".encode("utf-8", "surrogatepass")
         return f"{hmac.new(self._secret, signed, hashlib.sha256).hexdigest()[:_SIGNED]}{end:x}"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.ui.queue.account import account_line
 from app.ui.queue.markup import recently_ended, your_jobs
 from app.ui.widgets.forms import FormError
 from app.ui.widgets.job_panel import owner_token
@@ -31,7 +32,10 @@ class YourJobs:
         self._studio, self._owner = studio, owner
 
     def build(self) -> None:
-        """Create the widgets."""
+        """Create the widgets; where there are accounts, first the line of who is logged in."""
+        self.account = gr.HTML(
+            "", elem_id="account", visible=self._studio.accounts is not None, apply_default_css=False
+        )
         self.list = gr.HTML(
             your_jobs(QueueView((), 0, 0), (), 0.0),
             elem_id="your-jobs",
@@ -44,13 +48,16 @@ class YourJobs:
     @property
     def outputs(self) -> list[Any]:
         """What ``show`` changes."""
-        return [self.list, self.seen]
+        return [self.account, self.list, self.seen]
 
     def show(self, owner: str, jobs: Sequence[JobSnapshot], seen: str = "") -> Updates:
         """Updates that show the list as it now is, if that is not what was ``seen``; ``jobs`` are the owner's."""
         now = time.time()
         shown = your_jobs(self._studio.jobs.queue(owner), recently_ended(jobs, now), now)
-        return {} if shown == seen else {self.list: shown, self.seen: shown}
+        line = account_line(self._studio)
+        if line + shown == seen:
+            return {}
+        return {self.list: shown, self.seen: line + shown, **({self.account: line} if line else {})}
 
     def wire(self, show: Callable[[str, Any], Updates], shown: Sequence[Any]) -> None:
         """Connect the events.

@@ -13,7 +13,7 @@ from app.ui.widgets.reuse import ReuseButtons
 from app.ui.wiring.guard import QUICK, Updates, guarded
 from app.ui.wiring.services import Studio
 from app.ui.wiring.signal import Signal
-from app.visitors.visitor import visitor_address
+from app.visitors.visitor import current_account, job_address
 from foundation.jobs.retention import digests_in
 from foundation.jobs.store.model import JobRequest, JobSnapshot, JobStatus, UnknownJobError
 
@@ -143,7 +143,7 @@ class JobPanel:
             device=self.studio.device,
             owner=owner_token(owner),
             title=title,
-            address=visitor_address(),
+            address=job_address(),
         )
         return self.follow(self.studio.jobs.snapshot(self.studio.jobs.submit(request)))
 
@@ -205,21 +205,26 @@ class JobPanel:
         }
 
     def look(self, job_id: str) -> JobSnapshot | None:
-        """A job, whoever's it is; None for no id, and for one that is no more."""
+        """A job; None for no id, and for one that is no more, or, where there are accounts, somebody else's."""
         if not job_id:
             return None
         try:
-            return self.studio.jobs.snapshot(job_id)
+            snapshot = self.studio.jobs.snapshot(job_id)
         except UnknownJobError:
             return None
+        account = current_account()
+        return snapshot if account is None or snapshot.owner == account.owner else None
 
 
 def owner_token(value: Any) -> str:
-    """The owner's token out of the browser's state.
+    """The owner's token out of the browser's state; with an account, its own, whatever a browser says.
 
     Raises:
         UnknownJobError: the browser has none (its storage is switched off, or the page is still loading).
     """
+    account = current_account()
+    if account is not None:
+        return account.owner
     token = value.get("owner") if isinstance(value, dict) else None
     if not isinstance(token, str) or not 32 <= len(token) <= 64 or not token.isalnum():
         raise UnknownJobError("The page is still loading. Try again in a moment, or reload it.")

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from PIL import Image
 
+from app.accounts.accounts import Accounts
 from app.costs.estimates import Cost
 from app.evaluation.order import Cost as EvaluationCost
 from app.evaluation.order import DataChoice, EvaluationOrder, KnownReport, ReportFiles, ShippedReport, SuiteChoice
@@ -17,6 +18,7 @@ from app.visitors.uploads import Uploads
 from app.visitors.vocabulary import Vocabulary
 from foundation.catalogue.entry import Kind, ModelInfo, NoModelError
 from foundation.errors import StudioError
+from foundation.jobs.allowance import Shares
 from foundation.jobs.history import History
 from foundation.jobs.meter import Meter
 from foundation.jobs.queue.view import Outlook, QueueView
@@ -46,6 +48,11 @@ class Jobs(Protocol):
     @property
     def history(self) -> History:
         """What owners do with the jobs that they have."""
+        ...
+
+    @property
+    def shares(self) -> Shares:
+        """What each owner may use, and has used."""
         ...
 
     @property
@@ -256,6 +263,7 @@ class Studio:
         unit_layers: the layers of a model that knows classes, by its name, whose units can be drawn, in the order in
             which they run. The first question about a model loads it. StudioError if it is not here.
         limits: of everything.
+        accounts: the users of a studio for many; None for one person's.
     """
 
     jobs: Jobs
@@ -273,6 +281,7 @@ class Studio:
     unit_layers: Callable[[str], Sequence[Layer]] = no_layers
     photos: Path | None = None
     limits: Limits = field(default_factory=Limits)
+    accounts: Accounts | None = None
 
     def classifiers(self) -> Sequence[ModelInfo]:
         """The models that know classes."""

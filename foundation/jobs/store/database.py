@@ -88,6 +88,10 @@ def parse_address(address: str) -> URL:
 class Database:
     """A database that this process alone uses. All methods may be called from any thread; they take turns.
 
+    Args:
+        address: of SQLAlchemy's.
+        shared: a studio may use it meanwhile: for commands, which leave its jobs alone.
+
     Attributes:
         generation: grows whenever the database was found gone and was made anew, empty.
 
@@ -95,8 +99,8 @@ class Database:
         JobError: it cannot be opened, is another studio's, or was written by a newer version; the message says which.
     """
 
-    def __init__(self, address: str) -> None:
-        self._url = parse_address(address)
+    def __init__(self, address: str, *, shared: bool = False) -> None:
+        self._url, self._shared = parse_address(address), shared
         # Without links: whoever names the file by another of its names finds its lock.
         self._file = Path(self._url.database or "").resolve() if self._url.get_backend_name() == "sqlite" else None
         self._turn = threading.RLock()
@@ -166,7 +170,8 @@ class Database:
         if self._file is not None:
             if self._file.is_dir():  # said before a lock is made beside it
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-            self._guard = DirectoryLock(self._file.with_name(f"{self._file.name}.lock"), IN_USE)
+            if not self._shared:
+                self._guard = DirectoryLock(self._file.with_name(f"{self._file.name}.lock"), IN_USE)
             # Nobody else on the machine may read it; SQLite gives the files beside it the same permissions.
             os.close(os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600))
             self._inode = self._file.stat().st_ino
@@ -177,6 +182,8 @@ class Database:
         upgrade(self._engine)
 
     def _hold_postgresql(self) -> None:
+        if self._shared:
+            return
         connection = self._engine.connect()
         connection.execution_options(isolation_level="AUTOCOMMIT")
         held = connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": POSTGRESQL_LOCK})
@@ -229,6 +236,8 @@ class Database:
                 raise in_words(error) from error
             self.generation += 1
         elif self._url.get_backend_name() == "postgresql":
+            if self._shared:
+                return
             with contextlib.suppress(SQLAlchemyError):
                 if isinstance(self._guard, Connection) and self._guard.scalar(text("SELECT 1")) == 1:
                     return

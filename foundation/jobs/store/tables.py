@@ -68,3 +68,46 @@ class PresetRow(Base):
     name: Mapped[str] = mapped_column(String(200))
     settings: Mapped[dict[str, JsonValue]] = mapped_column(JSON())
     created: Mapped[float] = mapped_column(Double())
+
+
+class UserRow(Base):
+    """Somebody with an account. ``owner`` is whose jobs, presets and pictures theirs are.
+
+    ``password`` is its hash, ``api_token`` the digest of a token for programs. ``stamp`` changes with the password, and
+    ends what was signed with the one before. A user who was removed has no name; the row goes with what is theirs.
+    """
+
+    __tablename__ = "users"
+    __table_args__ = (
+        UniqueConstraint("name", name="uq_users_name"),
+        UniqueConstraint("owner", name="uq_users_owner"),
+        UniqueConstraint("api_token", name="uq_users_api_token"),
+    )
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str | None] = mapped_column(String(40))
+    role: Mapped[str] = mapped_column(String(16))
+    password: Mapped[str] = mapped_column(String(200))
+    owner: Mapped[str] = mapped_column(String(64))
+    stamp: Mapped[str] = mapped_column(String(32))
+    api_token: Mapped[str | None] = mapped_column(String(64))
+    created: Mapped[float] = mapped_column(Double())
+
+
+class EndedLoginRow(Base):
+    """A login that was ended before its time; forgotten once that has come."""
+
+    __tablename__ = "ended_logins"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    until: Mapped[float] = mapped_column(Double())
+
+
+class WorkRow(Base):
+    """For how many seconds the jobs of an owner computed that ended within an hour (Unix seconds / 3600)."""
+
+    __tablename__ = "work"
+
+    owner: Mapped[str] = mapped_column(String(200), primary_key=True)
+    hour: Mapped[int] = mapped_column(BigInteger(), primary_key=True, autoincrement=False)
+    seconds: Mapped[float] = mapped_column(Double())

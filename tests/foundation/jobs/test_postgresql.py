@@ -8,6 +8,8 @@ import pytest
 
 from foundation.jobs import JobError, JobService, JobStatus
 from foundation.jobs.store.database import Database
+from foundation.jobs.store.users import Users
+from tests.foundation.jobs.accounts.looking import look_after
 from tests.foundation.jobs.old_data import OLD
 from tests.foundation.jobs.puppet import PATIENCE, Puppet, finish, request
 from tests.postgresql import Server, running_server
@@ -70,6 +72,16 @@ def test_one_database_has_one_studio_there_too(address: str, tmp_path: Path) -> 
     ):
         JobService(tmp_path / "two", {}, database=address)
     JobService(tmp_path / "two", {}, database=address).close()
+
+
+def test_users_are_kept_there_too_beside_a_studio_that_runs(address: str, tmp_path: Path) -> None:
+    with JobService(tmp_path, {}, database=address) as service:
+        beside = Database(address, shared=True)
+        look_after(Users(beside))
+        assert [user.name for user in service.users.all()] == ["anna", "ben"]
+        beside.close()
+        with pytest.raises(JobError, match="already uses this database"):
+            Database(address)
 
 
 def test_a_server_that_goes_away_loses_no_finished_result(server: Server, address: str, tmp_path: Path) -> None:

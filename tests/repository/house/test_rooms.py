@@ -22,9 +22,9 @@ FLOORS = {
         *("reports", "training", "", "analyses", "cards", "cli"),
     ),
     "app": (
-        *("records", "costs", "visitors", "evaluation", "handlers", "ui.markup", "ui.head", "ui.attack.results"),
-        *("ui.wiring", "ui.widgets", "ui.queue", "ui.grids", "ui.text", "ui.attack", "ui.classes", "ui.evaluation"),
-        *("ui.history", "web", "api", "ui", ""),
+        *("records", "costs", "visitors", "accounts", "evaluation", "handlers", "ui.markup", "ui.head"),
+        *("ui.attack.results", "ui.wiring", "ui.widgets", "ui.queue", "ui.grids", "ui.text", "ui.attack", "ui.classes"),
+        *("ui.evaluation", "ui.history", "web", "api", "ui", ""),
     ),
 }
 """The folders of each package, from the ground up ("" is the package's own); imports lead down, never up."""

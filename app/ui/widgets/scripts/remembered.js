@@ -1,6 +1,8 @@
 // What the forms of the page hold, kept by the browser alone: nothing here asks the server for anything.
 window.cxForms = (() => {
-  const KEY = 'crossmax-studio-forms', MOST_LETTERS = 100000, PAUSE_MS = 400;
+  // Where there are accounts, each has its own in a browser that several use (`app.web.door`).
+  const account = /(?:^|; )crossmax-account=(\w+)/.exec(document.cookie)?.[1];
+  const KEY = account ? `crossmax-studio-forms-${account}` : 'crossmax-studio-forms', MOST_LETTERS = 100000, PAUSE_MS = 400;
   const waiting = new Map();
   let timer, listening = false;  // not before the page has been told what was kept: its first values are no one's
   const read = () => {
