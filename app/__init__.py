@@ -11,12 +11,13 @@ A click on its way to a result::
    data directory, models, the job service, the page; `server` serves them, behind `web`. `foundation.limits` has every
    limit of a visitor, a job and the server in one place.
 2. **Asking.** `ui` makes a recipe, or another order, of widgets. `costs` says what it would cost on this machine;
-   `visitors` keeps what came along.
+   `visitors` keeps what came along, and `accounts` knows whose it is where people log in.
 3. **Working.** `handlers` has one for each kind of job, and `evaluation` what an evaluation needs beside it.
 4. **Showing.** Handlers write JSON and PNG into the job's folder; `ui` makes markup of them. The types of that, and of
    what jobs are told, are in `records`.
 5. **For programs.** `api` does the same over HTTP, as JSON with types, beside the page and behind the same gate.
-6. **Keeping order.** `upkeep` lets old results and pictures go; `model_list` says what models there are.
+6. **Keeping order.** `upkeep` lets old results and pictures go; `model_list` says what models there are; `users` is the
+   command for accounts.
 
 Gradio is imported by this package alone. What a browser sends names models of the lists and digests of uploads, never a
 path.

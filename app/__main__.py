@@ -160,7 +160,7 @@ def _run(settings: Settings, hosts: Hosts, limits: Limits, *, clear_queue: bool)
     from app.ui.forgetting import forget_visitor
     from app.ui.markup.media import Media, load_secret
     from app.ui.wiring.services import Studio
-    from app.visitors.visitor import is_guest
+    from app.visitors.visitor import for_no_guests
 
     catalogue = open_catalogue((data.models,), data.downloads, strangers=True)
     models = ModelList(catalogue)
@@ -213,7 +213,7 @@ def _run(settings: Settings, hosts: Hosts, limits: Limits, *, clear_queue: bool)
             device=device,
             device_note=note,
             version=__version__,
-            vlm=lambda: None if is_guest() else read_offer(read_vlm),  # it may cost whoever runs the studio money
+            vlm=for_no_guests(lambda: read_offer(read_vlm)),  # it may cost whoever runs the studio money
             unit_layers=UnitLayers(catalogue, device, aside),
             accounts=accounts,
         )

@@ -48,10 +48,10 @@ def build_parser() -> argparse.ArgumentParser:
         ("password", "give a user another password; they have to log in again everywhere"),
         ("token", "make a token for a user's programs, in place of the one before, and print it"),
     ):
-        acts.add_parser(act, help=words).add_argument("name", metavar="NAME")
+        acts.add_parser(act, help=words).add_argument("name", metavar="NAME", help="of a user")
     role = acts.add_parser("role", help="make a user an owner or a guest")
-    role.add_argument("name", metavar="NAME")
-    role.add_argument("role", choices=ROLES)
+    role.add_argument("name", metavar="NAME", help="of a user")
+    role.add_argument("role", choices=ROLES, help="what they may use from now on")
     return parser
 
 

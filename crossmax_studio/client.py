@@ -98,9 +98,10 @@ class Studio:
 
     Args:
         address: as it printed where it was started, for example "http://127.0.0.1:7860".
-        token: of a studio that others can reach: what follows ?token= in that address.
+        token: of a studio that others can reach: what follows ?token= in that address. Of one with accounts: a token of
+            your own, as its page makes them; the jobs are then yours there.
         owner: whose the jobs are: a secret of 32 to 64 letters and digits. A new one by default, which is to be kept
-            where somebody wants to come back to the jobs.
+            where somebody wants to come back to the jobs. Without a meaning where there are accounts.
         transport: how requests are sent, for tests.
 
     Every method raises StudioError where the studio refuses, or does not answer.

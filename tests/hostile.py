@@ -138,7 +138,8 @@ def read_answer(connection: socket.socket, method: str = "GET") -> Answer:
         return NOTHING
     finally:
         response.close()
-    return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, body)
+    headers = {name.lower(): response.getheader(name) or "" for name, _ in response.getheaders()}  # equal ones joined
+    return Answer(response.status, headers, body)
 
 
 def is_open(connection: socket.socket, seconds: float = 0.2) -> bool:

@@ -13,6 +13,7 @@
 - `context` is what a running handler reports through, and is told to end by; `progress` keeps rates and curves;
   `outcome` turns whatever a handler does into how the job ended, in words; `files` are what it leaves.
 - `history` is what owners do with the jobs that they have; `retention` says what has had its time.
+- `allowance` is what each owner may use where there are shares, and has used; `store.users` are those with an account.
 - `meter` has figures of all jobs together, for whoever watches the machine.
 - `foreground` and `terminal` run the same handlers for the command line, one job, here and now.
 

@@ -69,7 +69,7 @@ def test_every_option_can_be_set_in_each_way(data: Path) -> None:
     texts = {"host": "::1", "port": "99", "allow_host": "a.org", "device": "cpu", "database": "sqlite:////x.db"}
     texts |= {"token": SECRET, "log_format": "json", "log_level": "error", "log_details": "shown"}
     typed = {**texts, "port": 99, "allow_host": ("a.org",)}
-    assert {*texts, "data_dir", "browser"} == set(Settings.model_fields)
+    assert {*texts, "data_dir", "browser", "accounts"} == set(Settings.model_fields)
     for name, text in texts.items():
         for holds in (
             found(data, "", [f"--{name.replace('_', '-')}", text]),
@@ -77,6 +77,11 @@ def test_every_option_can_be_set_in_each_way(data: Path) -> None:
         ):
             assert getattr(holds.settings, name) == typed[name]
     assert found(data, "", ["--no-browser"]).settings.browser is False
+    assert found(data).settings.accounts is False
+    assert found(data, "", ["--accounts"]).settings.accounts is True
+    assert found(data, "", [], CROSSMAX_STUDIO_ACCOUNTS="yes").settings.accounts is True
+    assert found(data, "accounts = true\n").settings.accounts is True
+    (data / "settings.toml").unlink()
     assert found(data, "", [], CROSSMAX_STUDIO_BROWSER="no").settings.browser is False
     holds = found(data, 'host = "::1"\nport = 99\nallow_host = ["a.org"]\ndevice = "cpu"\nbrowser = false\n')
     assert (holds.settings.allow_host, holds.settings.browser) == (("a.org",), False)

@@ -1,6 +1,7 @@
 """A real server with stand-ins for the work, reached over the network."""
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
+from app.accounts.accounts import Accounts
 from app.server import Served, build_app, serve
 from app.visitors.data_dir import DataDir
 from app.visitors.uploads import Uploads
@@ -15,6 +17,7 @@ from app.web.hosts import Hosts
 from foundation.images.files import save_png
 from foundation.jobs.service import JobService
 from foundation.limits import Limits
+from tests.app.accounts.people import SECRET, quick
 from tests.browser.evaluation_standins import evaluate
 from tests.browser.grid_standins import Grids
 from tests.browser.standins import Attack, StandInMeasurements, Texts, fade, make_images, make_studio
@@ -29,6 +32,7 @@ class Site:
     page: gr.Blocks
     data: Path
     port: int
+    jobs: JobService
 
     def client(self, address: str = "127.0.0.1", **headers: str) -> Hostile:
         return Hostile(self.port, address, headers)
@@ -50,20 +54,26 @@ class Site:
 
 
 @contextlib.contextmanager
-def serving(data: Path, limits: Limits | None = None, host: str = "127.0.0.1", token: str = "") -> Iterator[Site]:
+def serving(
+    data: Path, limits: Limits | None = None, host: str = "127.0.0.1", token: str = "", *, many: bool = False
+) -> Iterator[Site]:
     (data / "examples").mkdir(parents=True)
     save_png(fade(3, 8, (48, 64), 1), data / "examples" / "stripes.png")
     measurements = StandInMeasurements()
-    uploads = Uploads(data / "uploads")
+    accounts: Accounts | None = None
+    uploads = Uploads(data / "uploads", share=lambda owner: accounts and accounts.upload_bytes(owner))
     handlers = {"text": Texts(uploads), "image": make_images, "attack": Attack(uploads), "evaluate": evaluate}
     handlers |= {"grid": Grids(DataDir(data))}
-    with JobService(data, handlers) as jobs:
+    with JobService(data, handlers, allowance=lambda owner: accounts and accounts.allowance(owner)) as jobs:
+        if many:
+            accounts = Accounts(jobs.users, SECRET, limits or Limits(), passwords=quick())
         studio = make_studio(jobs, data, measurements)
+        studio = dataclasses.replace(studio, accounts=accounts, uploads=uploads)
         page = build_app(studio)
         served = serve(page, studio, hosts=Hosts(host), port=0, data_dir=data, limits=limits, token=token)
         port = int(served.address.split("?")[0].rstrip("/").rpartition(":")[2])
         try:
-            yield Site(served, page, data, port)
+            yield Site(served, page, data, port, jobs)
         finally:
             served.close()
 
@@ -85,9 +95,9 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     with contextlib.ExitStack() as stack:
         count = 0
 
-        def make(limits: Limits | None = None, host: str = "127.0.0.1", token: str = "") -> Site:
+        def make(limits: Limits | None = None, host: str = "127.0.0.1", token: str = "", *, many: bool = False) -> Site:
             nonlocal count
             count += 1
-            return stack.enter_context(serving(tmp_path / f"data{count}", limits, host, token))
+            return stack.enter_context(serving(tmp_path / f"data{count}", limits, host, token, many=many))
 
         yield make

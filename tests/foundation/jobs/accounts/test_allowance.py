@@ -72,7 +72,7 @@ def test_what_a_job_and_those_that_wait_will_take_counts_before_they_run(start) 
     assert service.shares.used("anna").ahead == pytest.approx(0.4 * HOUR)
     service.submit(request("waits, too"))
     with pytest.raises(
-        QueueFullError, match="about 24 minutes. You have 60 within 24 hours, 0 of them are used and 48"
+        QueueFullError, match=r"about 24 minutes\. You have 60 within 24 hours, 0 of them are used and 48"
     ):
         service.submit(request("too much"))
     service.submit(request("another's", owner="ben"))
