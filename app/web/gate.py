@@ -40,7 +40,7 @@ CONTENT_POLICY = (
 SAFETY_HEADERS = {
     "Content-Security-Policy": CONTENT_POLICY,
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # forms of a page that sends none have no origin, and are refused
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _HASHED, _KEPT = "/assets/", "private, max-age=31536000, immutable"
