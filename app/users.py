@@ -5,19 +5,23 @@ import contextlib
 import getpass
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from app.accounts.accounts import digest_of, new_token
 from app.accounts.passwords import Passwords, check_name, check_password, plain_name
 from app.settings import effective
+from foundation.command_line.flags import AsFlag, Asked, add_flags
 from foundation.command_line.program import Parser, answered, called
 from foundation.errors import StudioError
 from foundation.files.places import optional_path, user_path
 from foundation.jobs.store.database import Database, DatabaseError
 from foundation.jobs.store.store import default_database
-from foundation.jobs.store.users import ROLES, User, Users
+from foundation.jobs.store.users import Role, User, Users
 
 MOST_LINE = 1_000
 
@@ -27,31 +31,63 @@ def main(argv: Sequence[str]) -> int:
     return answered(lambda: _do(build_parser().parse_args(argv)))
 
 
+class OfStudio(Asked):
+    """Whose users these are."""
+
+    data_dir: Annotated[Path | None, AsFlag(read=optional_path, metavar="FOLDER")] = Field(
+        None, description="data directory of the studio"
+    )
+    database: Annotated[str | None, AsFlag(metavar="ADDRESS")] = Field(
+        None, description="database of the studio, if it is another one"
+    )
+    settings: Annotated[Path | None, AsFlag(read=user_path, metavar="FILE")] = Field(
+        None, description="file of settings of the studio"
+    )
+
+
+class Named(Asked):
+    """A user."""
+
+    name: Annotated[str, AsFlag(("name",), metavar="NAME")] = Field(description="of a user")
+
+
+class Added(Asked):
+    """A new user."""
+
+    name: Annotated[str, AsFlag(("name",), metavar="NAME")] = Field(
+        description="1 to 40 letters a to z, digits, and . _ - after the first"
+    )
+    role: Role = Field("guest", description="what they may use")
+
+
+class Ranked(Named):
+    """A user with another role."""
+
+    role: Annotated[Role, AsFlag(("role",))] = Field(description="what they may use from now on")
+
+
+ACTS: Mapping[str, tuple[str, type[Asked] | None]] = {
+    "add": ("add a user", Added),
+    "list": ("list the users", None),
+    "remove": ("remove a user; what is theirs is deleted by the studio, at once if it runs", Named),
+    "password": ("give a user another password; they have to log in again everywhere", Named),
+    "token": ("make a token for a user's programs, in place of the one before, and print it", Named),
+    "role": ("make a user an owner or a guest", Ranked),
+}
+
+
 def build_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog=f"{called('app')} users",
         description="The users of a studio with accounts (--accounts). Passwords are asked for, or read from standard "
         "input, a line; they are no arguments, which others on this machine could see.",
     )
-    parser.add_argument("--data-dir", type=optional_path, default=None, metavar="FOLDER", help="of the studio")
-    parser.add_argument("--database", default=None, metavar="ADDRESS", help="of the studio, if it is another one")
-    parser.add_argument(
-        "--settings", type=user_path, default=None, metavar="FILE", help="file of settings of the studio"
-    )
+    add_flags(parser, OfStudio)
     acts = parser.add_subparsers(dest="act", required=True, metavar="WHAT")
-    add = acts.add_parser("add", help="add a user")
-    add.add_argument("name", metavar="NAME", help="1 to 40 letters a to z, digits, and . _ -")
-    add.add_argument("--role", choices=ROLES, default="guest", help="what they may use (default: guest)")
-    acts.add_parser("list", help="list the users")
-    for act, words in (
-        ("remove", "remove a user; what is theirs is deleted by the studio, at once if it runs"),
-        ("password", "give a user another password; they have to log in again everywhere"),
-        ("token", "make a token for a user's programs, in place of the one before, and print it"),
-    ):
-        acts.add_parser(act, help=words).add_argument("name", metavar="NAME", help="of a user")
-    role = acts.add_parser("role", help="make a user an owner or a guest")
-    role.add_argument("name", metavar="NAME", help="of a user")
-    role.add_argument("role", choices=ROLES, help="what they may use from now on")
+    for act, (words, asked) in ACTS.items():
+        command = acts.add_parser(act, help=words)
+        if asked is not None:
+            add_flags(command, asked, in_full=True)
     return parser
 
 

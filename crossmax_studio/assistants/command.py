@@ -31,8 +31,8 @@ class ToolsAsked(Asked):
         str, AsFlag(metavar="ADDRESS", shown="one is started when it is first needed, and ends with the tools")
     ] = Field(
         "",
-        description="a studio that is running, as it printed its address; its token, or with accounts one of yours, may be "
-        f"in {TOKEN_VARIABLE}",
+        description="a studio that is running, as it printed its address; its token, or with accounts one of yours, "
+        f"may be in {TOKEN_VARIABLE}",
     )
     folder: Annotated[Path | None, AsFlag(read=result_folder, metavar="FOLDER", shown="none")] = Field(
         None, description="the one folder whose pictures the tools may read, and where they may save results"

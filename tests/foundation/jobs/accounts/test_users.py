@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from foundation.jobs import JobError
 from foundation.jobs.store.database import MIGRATIONS, Database
 from foundation.jobs.store.users import Users
 from tests.foundation.jobs.accounts.looking import look_after
