@@ -6,5 +6,6 @@
 - `pages` are the pages for logging in and for one's own account; `app.users` is `python -m app users`.
 
 `app.web.door` asks for the account of every request; `app.visitors.visitor` then has it wherever the request is
-answered. An account's `owner` is the owner of its jobs, presets and pictures, as a browser's secret is one elsewhere.
+answered. An account has an owner of its own, whose the jobs, presets and pictures are, as a browser's secret is one
+elsewhere.
 """

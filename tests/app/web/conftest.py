@@ -17,7 +17,7 @@ from app.web.hosts import Hosts
 from foundation.images.files import save_png
 from foundation.jobs.service import JobService
 from foundation.limits import Limits
-from tests.app.accounts.people import SECRET, quick
+from tests.app.accounts.people import SECRET, add, quick
 from tests.browser.evaluation_standins import evaluate
 from tests.browser.grid_standins import Grids
 from tests.browser.standins import Attack, StandInMeasurements, Texts, fade, make_images, make_studio
@@ -101,3 +101,15 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
             return stack.enter_context(serving(tmp_path / f"data{count}", limits, host, token, many=many))
 
         yield make
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server where anna (an owner) and ben (a guest) log in."""
+    data = tmp_path_factory.mktemp("many") / "data"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(data / "cache"))
+        with serving(data, many=True) as found:
+            add(found.jobs.users, "anna", "owner")
+            add(found.jobs.users, "ben")
+            yield found

@@ -13,23 +13,10 @@ from app.server import build_site
 from app.web.answers import RefusedError
 from app.web.routes import ALLOWED, OPEN, find_route
 from foundation.limits import Limits
-from tests.app.web.asked import ONE_OF_EACH
+from tests.app.web.asked import FOREIGN, ONE_OF_EACH
 from tests.app.web.conftest import Site
 from tests.hostile import Hostile, form_of
 
-FOREIGN = (
-    {"Origin": "http://evil.example"},
-    {"Origin": "null"},
-    {"Origin": "http://127.0.0.1:1"},  # another server on this machine
-    {"Origin": "http://127.0.0.1"},
-    {"Sec-Fetch-Site": "cross-site"},
-    {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
-    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
-    {"Origin": "http://evil.example", "Sec-Fetch-Site": "same-origin"},
-    {"Host": "evil.example"},
-    {"Host": "127.0.0.1.evil.example"},
-    {"Host": "user@127.0.0.1"},
-)
 OPEN_TO_ALL = (("GET", "/healthz"), ("GET", "/readyz"))
 """What is answered without a token."""
 
