@@ -9,6 +9,9 @@ from app.visitors.visitor import visitor_address
 from foundation.jobs.queue.view import Outlook
 from foundation.jobs.store.model import Cost, JobRequest
 
+ASKING = "outlook"
+"""The kind of a job that is only asked about."""
+
 
 def wait_line(studio: Studio, owner: Any, cost: Cost) -> str:
     """A line on what a job of this cost would wait for; empty where nothing is before it.
@@ -19,7 +22,7 @@ def wait_line(studio: Studio, owner: Any, cost: Cost) -> str:
         token = owner_token(owner)
     except ValueError:
         return ""
-    request = JobRequest("", {}, studio.device, token, "", visitor_address())
+    request = JobRequest(ASKING, {}, studio.device, token, "", visitor_address())
     words = wait_words(studio.jobs.outlook(request, cost))
     return f'<p class="cx-hint cx-wait" role="status">{markup.text(words)}</p>' if words else ""
 

@@ -2,12 +2,13 @@
 
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from app.costs.timings import Timings
 from app.handlers.costs import UNKNOWN_HOURS, at_most, cost_of
-from app.ui.queue.outlook import wait_words
+from app.ui.queue.outlook import wait_line, wait_words
 from app.visitors.uploads import Uploads
 from foundation.jobs import JobContext, JobRequest, JobService
 from foundation.jobs.queue.view import Outlook
@@ -46,6 +47,10 @@ def test_evaluations_that_wait_have_an_expected_start_and_end(tmp_path: Path, co
         assert waiting.expected_finish - waiting.expected_start == pytest.approx(3000)
         _, outlook = jobs.estimate(asked(60.0))
         assert outlook.start is not None and outlook.before <= 2
+        asking = SimpleNamespace(device="cpu", jobs=jobs)
+        said = wait_line(asking, {"owner": "0" * 32}, at_most(600.0))
+        assert "It waits for one job first" in said and "cx-wait" in said
+        assert wait_line(asking, None, at_most(600.0)) == ""
         over.set()
         for job in (first, second):
             jobs.wait(job, 60)
