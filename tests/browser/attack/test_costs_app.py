@@ -42,11 +42,12 @@ def test_a_large_photo_says_what_it_costs_and_is_seen_whole(text_visit: "sync_ap
 
 
 def test_what_waits_already_is_said_before_the_click(text_visit: "sync_api.Page", held: Hold) -> None:
-    """In every tab, for grids, and for evaluations; nothing is said while nothing waits."""
+    """For pictures and for evaluations, behind a short job that runs; nothing is said while nothing waits."""
     page = text_visit
+    held.start("short")
     open_classes(page)
     line = page.locator("#class-cost")
-    page.get_by_text("deer", exact=True).click()
+    page.get_by_text("bird", exact=True).click()
     page.locator("#class-images input").first.fill("3")
     page.locator("#class-images input").first.press("Tab")
     sync_api.expect(line).to_contain_text("here", timeout=20_000)
