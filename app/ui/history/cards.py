@@ -62,6 +62,10 @@ new MutationObserver(mark).observe(element, {childList: true, subtree: true});
 """
 
 
+NOTHING = (
+    "Nothing yet. What you make appears here and stays: to be found again, looked at closely, compared, named, and "
+    "used once more with the same settings. Begin with <b>Show me</b> above, or drop a PNG of ours on the page."
+)
 NO_LOOKS: tuple[tuple[str, str], ...] = ()
 
 
@@ -73,7 +77,7 @@ def cards(
     ``found`` says how many there are of what is looked for, ``of`` how many altogether; ``jobs`` are the first of them.
     """
     if not of:
-        return '<p class="cx-hint">Nothing yet. What you make appears here, and stays after a reload.</p>'
+        return f'<p class="cx-hint">{NOTHING}</p>'
     if not found:
         none = "Your one result is not like that." if of == 1 else f"None of your {of:,} results is like that."
         return f'<p class="cx-hint">{none} Change what you look for.</p>'

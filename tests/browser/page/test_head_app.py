@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.actions import wait_for_state
+from tests.browser.actions import a_jpeg, drop, wait_for_state
 from tests.browser.conftest import UsedPage
 from tests.browser.evaluation.sidebar import choose, open_sidebar, start
 from tests.browser.holding import Hold
@@ -174,3 +174,31 @@ def test_a_picture_that_is_pasted_is_opened(visit: "sync_api.Page") -> None:
         address,
     )
     sync_api.expect(visit.locator("#class-seed input")).to_have_value("31")
+
+
+def test_a_foreign_picture_becomes_the_photo_a_link_fills_the_form_and_a_field_is_put_back(
+    text_visit: "sync_api.Page",
+) -> None:
+    page = text_visit
+    drop(page, "photo.jpg", a_jpeg())
+    sync_api.expect(page.locator("#text-source-chosen")).to_contain_text("200 x 120 pixels")
+    page.click("#text-source-remove")
+    page.get_by_role("tab", name="Class to image").click()
+    page.wait_for_selector("#class-create", state="visible")
+    drop(page, "photo.jpg", a_jpeg())
+    sync_api.expect(page.locator("#attack-chosen")).to_contain_text("200 x 120 pixels")
+    page.wait_for_selector("#attack-create", state="visible")
+
+    page.get_by_role("tab", name="Class to image").click()
+    seed = page.locator("#class-seed input")
+    seed.fill("41")
+    page.click("#class-create")
+    wait_for_state(page, "done")
+    link = page.locator("#image-copy [data-link] pre").text_content() or ""
+    assert link.startswith(f"{page.url.partition('?')[0]}#recipe=")
+    page.get_by_role("button", name="Seed: back to 0").click()
+    sync_api.expect(seed).to_have_value("0")
+    sync_api.expect(page.locator("#class-seed .cx-undo")).to_have_count(0)
+    page.goto(link)
+    sync_api.expect(seed).to_have_value("41")
+    assert "recipe" not in page.url  # what is changed from now on is not undone by a reload
