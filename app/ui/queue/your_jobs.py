@@ -1,5 +1,6 @@
 """The list of the visitor's jobs above the tabs: what runs and what waits, to be stopped and put in another order."""
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -51,13 +52,17 @@ class YourJobs:
         return [self.account, self.list, self.seen]
 
     def show(self, owner: str, jobs: Sequence[JobSnapshot], seen: str = "") -> Updates:
-        """Updates that show the list as it now is, if that is not what was ``seen``; ``jobs`` are the owner's."""
+        """Updates that show the list as it now is, if that is not what was ``seen``; ``jobs`` are the owner's.
+
+        What was seen is a mark of it: the list of many jobs is longer than a text that comes from a page may be.
+        """
         now = time.time()
         shown = your_jobs(self._studio.jobs.queue(owner), recently_ended(jobs, now), now)
         line = account_line(self._studio)
-        if line + shown == seen:
+        mark = hashlib.sha256(f"{line}{shown}".encode("utf-8", "surrogatepass")).hexdigest()
+        if mark == seen:
             return {}
-        return {self.list: shown, self.seen: line + shown, **({self.account: line} if line else {})}
+        return {self.list: shown, self.seen: mark, **({self.account: line} if line else {})}
 
     def wire(self, show: Callable[[str, Any], Updates], shown: Sequence[Any]) -> None:
         """Connect the events.

@@ -46,7 +46,7 @@ def log_in(page: "sync_api.Page", name: str, password: str = PASSWORD) -> None:
     page.get_by_label("Name").fill(name)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Log in").click()
-    page.wait_for_selector("#text-start:enabled")
+    page.wait_for_selector("#text-start:enabled", state="attached")
 
 
 def draw(page: "sync_api.Page", name: str) -> str:
@@ -107,7 +107,7 @@ def test_a_wrong_password_is_told_and_the_right_one_goes_on(browser: "sync_api.B
         sync_api.expect(page.get_by_label("Password")).to_be_focused()
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Log in").click()
-        page.wait_for_selector("#text-start:enabled")
+        page.wait_for_selector("#text-start:enabled", state="attached")
         page.get_by_role("button", name="Log out").click()
         page.wait_for_url("**/login")
         page.goto(studio.address)
@@ -119,11 +119,13 @@ def test_by_the_keyboard_alone(browser: "sync_api.Browser", studio: Server) -> N
     with new_context(browser) as context:
         page = context.new_page()
         page.goto(studio.address)
+        sync_api.expect(page.get_by_label("Name")).to_be_focused()
         page.keyboard.type("carl")
         page.keyboard.press("Tab")
+        sync_api.expect(page.get_by_label("Password")).to_be_focused()
         page.keyboard.type(PASSWORD)
         page.keyboard.press("Enter")
-        page.wait_for_selector("#text-start:enabled")
+        page.wait_for_selector("#text-start:enabled", state="attached")
         link = page.get_by_role("link", name="Your account")
         for _ in range(30):
             if link.evaluate("one => one === document.activeElement"):
@@ -134,7 +136,7 @@ def test_by_the_keyboard_alone(browser: "sync_api.Browser", studio: Server) -> N
         sync_api.expect(page.get_by_role("heading", level=1)).to_have_text("carl")
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
-        page.wait_for_selector("#text-start:enabled")
+        page.wait_for_selector("#text-start:enabled", state="attached")
         for _ in range(30):
             page.keyboard.press("Tab")
             if page.evaluate("document.activeElement.textContent") == "Log out":
@@ -188,16 +190,15 @@ def test_a_limit_is_told_before_it_bites_and_refused_on_the_page(browser: "sync_
             api = f"{studio.address}api/v1/class"
             order = {"recipe": {"models": ["crossmax-cifar10"], "classes": ["ship"], "steps": 3}}
             same = {"Origin": studio.address.rstrip("/")}
-            for waiting in (1, 2):
-                assert page.request.post(api, data=order, headers=same).status == 202
-                sync_api.expect(page.locator("#account")).to_contain_text(f"{waiting} of 2 waiting jobs")
-            assert page.locator("#account [data-nearly]").count() == 1
-            refused = page.request.post(api, data=order, headers=same)
-            assert refused.status == 429 and "2 of 2 jobs waiting" in refused.json()["error"]
+            answers = [page.request.post(api, data=order, headers=same) for _ in range(4)]  # one may have its turn
+            assert answers[0].status == 202 and answers[-1].status == 429
+            assert "2 of 2 jobs waiting" in answers[-1].json()["error"]
+            sync_api.expect(page.locator("#account [data-nearly]")).to_contain_text("2 of 2 waiting jobs")
             page.get_by_role("tab", name="Text to image").click()
             page.locator("#text-prompt textarea").first.fill("a frog")
             page.click("#text-start")
-            sync_api.expect(page.locator(".cx-notice-area .cx-bad:visible")).to_contain_text("2 of 2 jobs waiting")
+            refusal = page.locator(".cx-notice-area .cx-bad:visible")  # the one, and of nothing else
+            sync_api.expect(refusal).to_contain_text("2 of 2 jobs waiting")
     finally:
         hold.release()
 
