@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from foundation.catalogue.catalogue import Catalogue
 from foundation.catalogue.entry import Kind
 from foundation.catalogue.names import spelled
 from foundation.devices import choose_device
@@ -106,16 +107,21 @@ def defence(loaded: Loaded) -> EvaluatedModel:
     return loaded.model
 
 
+def catalogue() -> Catalogue:
+    """The models that the command line knows."""
+    from app.visitors.data_dir import choose_data_dir
+    from robust_model.zoo.catalogue import open_catalogue  # what the command line loads models by
+
+    data = choose_data_dir()
+    return open_catalogue((data.models,), data.downloads)
+
+
 def load_named(name: str, device: str, context: Context, kind: Kind) -> tuple[Classifier | Encoder, str]:
     """The model that the command line means by a name, on a device, and the revision of its weights ("": none).
 
     `kind` is what is meant where the name alone does not say.
     """
-    from app.visitors.data_dir import choose_data_dir
-    from robust_model.zoo.catalogue import open_catalogue  # what the command line loads models by
-
-    data = choose_data_dir()
-    models = open_catalogue((data.models,), data.downloads)
+    models = catalogue()
     meant = spelled(name, kind)
     return models.load(meant, device, context, typed=True), models.find(meant, typed=True).revision
 

@@ -1,6 +1,6 @@
 """Pictures of classes and of texts, by the recipes of the command line: the same recipe, the same file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from crossmax_studio.models import (
     Network,
     OnProgress,
     ShouldStop,
+    catalogue,
     classifier,
     load_named,
     never,
@@ -23,8 +24,10 @@ from foundation.progress import Progress, silent
 from generator.optimisers.loop import Step
 from generator.production.making import Made, make
 from generator.production.production import output_paths, save_images
+from generator.recipes.common import TASK_DEFAULTS
 from generator.recipes.presets import preset_fields, rule_fields
 from generator.recipes.recipe import Recipe
+from generator.synthesis.drawers import usual_models
 from generator.synthesis.models import Model
 
 PROBED_SIDE = 64
@@ -99,7 +102,7 @@ def class_image(
 def text_image(
     prompt: str,
     *,
-    model: str = "tiny-clip",
+    model: str | Sequence[str] | None = None,
     preset: str = "balanced",
     seed: int = 0,
     device: str = "auto",
@@ -111,17 +114,25 @@ def text_image(
 
     Args:
         prompt: for example "a frog", or with weights "a frog:1.2 | oil painting:0.5".
-        model: the name of a CLIP model, which may be downloaded first.
+        model: the name of a CLIP model, which may be downloaded first; or several names, of classifiers too, which lead
+            along to what the prompt names. None for those that draw best of what is here: `tiny-clip`,
+            `crossmax-tiny64` and `lite0`.
         preset: "fast", "balanced", "best" or "das".
 
     The others are as for `class_image`. Raises StudioError for what does not fit.
     """
     context = Context(device, on_progress, should_stop)
     place = choose_device(device)
-    encoder, revision = load_named(model, place, context, "encoder")
-    known = {"models": (model,), "revisions": (revision,) if revision else ()}
+    if model is None:
+        usual = usual_models("text", preset, fields.get("classes", ()), catalogue().list())
+        names = usual.get("models", TASK_DEFAULTS["text"]["models"])
+    else:
+        names = (model,) if isinstance(model, str) else tuple(model)
+    loaded = {name: load_named(name, place, context, "encoder") for name in names}
+    revisions = tuple(revision for _, revision in loaded.values())
+    known = {"models": names, "revisions": revisions if all(revisions) else ()}
     given = {**known, "prompt": prompt, "seed": seed, **fields}
-    return _drawn("text", preset, given, {model: encoder}, place, context)
+    return _drawn("text", preset, given, {name: found for name, (found, _) in loaded.items()}, place, context)
 
 
 def _drawn(

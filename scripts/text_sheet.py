@@ -1,6 +1,6 @@
-"""Draws prompts with the shipped CLIP and a preset, and writes them as one picture with the prompts below.
+"""Draws prompts with the models that are here and a preset, and writes them as one picture with the prompts below.
 
-python scripts/text_sheet.py [--model tiny-clip] [--preset balanced] [--out assets/text-images.png] [PROMPT ...]
+python scripts/text_sheet.py [--model MODEL ...] [--preset balanced] [--out assets/text-images.png] [PROMPT ...]
 """
 
 import argparse
@@ -17,6 +17,7 @@ from foundation.files.places import result_file  # noqa: E402
 from foundation.images.animation import contact_sheet  # noqa: E402
 from foundation.images.files import save_png  # noqa: E402
 from generator.recipes.presets import DEFAULT_PRESET, from_preset, presets_of  # noqa: E402
+from generator.synthesis.drawers import DRAWERS  # noqa: E402
 from generator.synthesis.synthesis import synthesise  # noqa: E402
 from robust_model.zoo.catalogue import open_catalogue  # noqa: E402
 
@@ -40,7 +41,12 @@ def main() -> None:
     """Draw and write the sheet; every prompt has one picture, of the seed that is asked for."""
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("prompts", nargs="*", default=PROMPTS, metavar="PROMPT", help="default: twelve that it knows")
-    parser.add_argument("--model", default="tiny-clip", help="the model of texts that draws (default: %(default)s)")
+    parser.add_argument(
+        "--model",
+        nargs="+",
+        default=DRAWERS["text"],
+        help="the models of texts that draw, and classifiers that lead along (default: %(default)s)",
+    )
     parser.add_argument(
         "--preset",
         default=DEFAULT_PRESET["text"],
@@ -57,11 +63,12 @@ def main() -> None:
         help="the picture's file (default: %(default)s)",
     )
     options = parser.parse_args()
-    encoder = open_catalogue(downloads=ROOT / "runs").load(options.model, kind="encoder", typed=True)
+    catalogue = open_catalogue(downloads=ROOT / "runs")
+    models = {name: catalogue.load(name, typed=True) for name in options.model}
     pictures = []
     for prompt in options.prompts:
-        recipe = from_preset("text", options.preset, prompt=prompt, models=(options.model,), seed=options.seed)
-        synthesis = synthesise(recipe, {options.model: encoder})
+        recipe = from_preset("text", options.preset, prompt=prompt, models=tuple(models), seed=options.seed)
+        synthesis = synthesise(recipe, models)
         for _ in synthesis.steps:
             pass
         with torch.no_grad():

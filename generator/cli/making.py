@@ -35,6 +35,7 @@ from generator.recipes.presets import preset_fields, rule_fields
 from generator.recipes.recipe import RECIPE_VERSION, Recipe
 from generator.records.answers import Guess
 from generator.records.pictures import PictureRecord
+from generator.synthesis.drawers import usual_models
 from generator.synthesis.models import Model
 from generator.synthesis.synthesis import Synthesis
 
@@ -147,6 +148,9 @@ def read_recipe(arguments: argparse.Namespace, task: str, models: Sequence[Model
         recorded, version = origin.revisions, origin.version
     if arguments.origin is None or arguments.preset is not None:
         fields |= preset_fields(task, arguments.preset, from_photo=pictures.source is not None)
+    if arguments.origin is None and not hasattr(arguments, "models"):
+        named = getattr(arguments, "classes", ())
+        fields |= {} if hasattr(arguments, "unit") else usual_models(task, arguments.preset, named, models)
     if leads_away(getattr(arguments, "objective", None)) and arguments.origin is None:
         fields |= {"objective": arguments.objective, "classes": ()}  # unless a flag names one: the model's own first
     if getattr(arguments, "norm", None) == "none":

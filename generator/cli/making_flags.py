@@ -4,7 +4,7 @@ They leave their values in the namespace, beside the fields of the recipe that w
 """
 
 import argparse
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +15,7 @@ from foundation.files.places import path_text, result_file, result_folder, resul
 from generator.recipes.fields import add_arguments, add_prompt
 from generator.recipes.presets import DEFAULT_PRESET, all_presets_of, preset_fields
 from generator.recipes.schema import TASK_DEFAULTS
+from generator.synthesis.drawers import DRAWERS
 
 NOT_FLAGS = {"text": ("task", "prompt"), "class": ("task", "norm", "eps"), "attack": ("task", "size")}
 """Fields that the command itself decides, or that mean nothing to it."""
@@ -138,10 +139,19 @@ def add_settings(command: argparse.ArgumentParser, task: str) -> None:
     add_flags(command, settings_asked(task), in_full=True)
 
 
+_WHO_DRAWS: Mapping[str, str] = {
+    "class": f"Where none are named, {' and '.join(DRAWERS['class'])} draw a class of that name that both know.",
+    "text": "Classifiers lead along to what the prompt names, and take no part where they know no class for it.",
+}
+_DRAWN_BY: Mapping[str, Mapping[str, object]] = {"text": {"models": DRAWERS["text"]}}
+
+
 def add_recipe(command: argparse.ArgumentParser, task: str, without: Collection[str] = ()) -> None:
     """Add a flag for every field of a recipe, but those that the command decides and those it goes without."""
     group = command.add_argument_group(
-        "recipe", f"Defaults are those of the preset '{DEFAULT_PRESET[task]}'; with --from, they are the picture's own."
+        "recipe",
+        f"Defaults are those of the preset '{DEFAULT_PRESET[task]}'; with --from, they are the picture's own. "
+        + _WHO_DRAWS.get(task, ""),
     )
-    defaults = {**TASK_DEFAULTS.get(task, {}), **preset_fields(task)}
+    defaults = {**TASK_DEFAULTS.get(task, {}), **preset_fields(task), **_DRAWN_BY.get(task, {})}
     add_arguments(group, (*NOT_FLAGS[task], *without), defaults, task=task)

@@ -171,13 +171,15 @@ def check_text(recipe: RecipeSchema) -> Guides:
     guides = read_guides(recipe)
     _check_prompts(recipe, guides)
     _check_pictures(recipe)
-    if recipe.task == "text" and bool(recipe.classes) != (recipe.class_weight > 0):
+    # Several models may be classifiers that take their classes from the prompt.
+    led = recipe.task == "text" and not recipe.classes and len(recipe.models) > 1
+    if recipe.task == "text" and not led and bool(recipe.classes) != (recipe.class_weight > 0):
         raise ValueError(
             "class_weight is 0, so the classes count nothing: make it larger, or name no classes."
             if recipe.classes
             else "class_weight needs classes: name at least one, or set class_weight to 0."
         )
-    if recipe.class_weight > 0 and not recipe.classes and not recipe.leads_away:
+    if recipe.class_weight > 0 and not recipe.classes and not recipe.leads_away and not led:
         raise ValueError("class_weight needs classes: name at least one, or set class_weight to 0.")
     return guides
 

@@ -89,8 +89,9 @@ class CommonFields(BaseModel):
             "Version of the recipe's format. In version 1 all models of a picture see the same views; before version 4 "
             "the pictures of a batch share the draws of their views, the first of several classes that differ in "
             "capitals alone is meant, and 16:9 is 16 with the weight 9; before version 5 attacks compute with models "
-            "as they were loaded, and not with their faster forms, which round otherwise, and before version 6 the sum "
-            "of layers is moved by whole matrices, and not by even and odd halves, which round otherwise."
+            "as they were loaded, and not with their faster forms, which round otherwise, and before version 6 so "
+            "do pictures of classes and texts, and the sum of layers is moved by whole matrices, not by even and odd "
+            "halves."
         ),
         json_schema_extra=FILLED_IN,
     )

@@ -18,6 +18,8 @@ from generator.recipes.recipe import Recipe
 
 ACCELERATED = 5
 """The version of recipes from which on attacks compute in faster ways, which round otherwise."""
+ALL_ACCELERATED = 6
+"""The version from which on pictures of classes and texts compute with the faster forms of their classifiers, too."""
 MIRRORED = 6
 """The version from which on what descent does to a picture is computed by halves, which rounds otherwise."""
 START_RESOLUTION = 5

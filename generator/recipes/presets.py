@@ -56,8 +56,9 @@ _TEXT = {
     "resolutions": "auto",
     "tolerance": 0.01,
     "colour": "decorrelated",
-    "views": "crop:0.5-1 | noise:0.15",
+    "views": "crop:0.7-1 | noise:0.07",
 }
+"""Views that classifiers leading along can bear: under noise of 0.15, EfficientNet-Lite0 hardly follows."""
 
 _OF_CLASSES = {
     "quick": Preset(
@@ -70,7 +71,7 @@ _OF_CLASSES = {
         "Balanced",
         "A clear picture in moderate time.",
         "class",
-        _CLASS | {"size": (160, 160), "steps": 80, "learning_rate": 0.04, "views_per_step": 2},
+        _CLASS | {"size": (192, 192), "steps": 80, "learning_rate": 0.04, "views_per_step": 2},
     ),
     "best": Preset(
         "Best",
@@ -124,19 +125,19 @@ _OF_TEXTS = {
         "Fast",
         "A small picture in a few seconds, to try a prompt.",
         "text",
-        _TEXT | {"size": (96, 96), "steps": 50, "learning_rate": 0.05, "views_per_step": 2},
+        _TEXT | {"size": (128, 128), "steps": 50, "learning_rate": 0.05, "views_per_step": 2},
     ),
     "balanced": Preset(
         "Balanced",
         "A clear picture in moderate time.",
         "text",
-        _TEXT | {"size": (128, 128), "steps": 64, "learning_rate": 0.045, "views_per_step": 3},
+        _TEXT | {"size": (192, 192), "steps": 64, "learning_rate": 0.045, "views_per_step": 3},
     ),
     "best": Preset(
         "Best",
         "The most careful picture: larger, with more steps and more views.",
         "text",
-        _TEXT | {"size": (160, 160), "steps": 200, "learning_rate": 0.03, "views_per_step": 8},
+        _TEXT | {"size": (224, 224), "steps": 200, "learning_rate": 0.03, "views_per_step": 8},
     ),
     "das": Preset(
         "As published",

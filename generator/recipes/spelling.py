@@ -35,6 +35,8 @@ def arguments_of(recipe: Recipe, files: Mapping[str, str] = FILES) -> list[str]:
     usual: dict[str, object] = {field.name: field.default for field in cli_fields(task)}
     usual |= {**TASK_DEFAULTS.get(task, {}), **preset_fields(task, from_photo=bool(recipe.source))}
     usual |= rule_fields(recipe.optimiser)
+    if task != "attack":  # who draws where nobody says depends on what is there
+        del usual["models"]
     if recipe.leads_away:
         usual["classes"] = ()
     said = {"prompt"} if task == "text" else {"norm", "eps"} if task == "class" else {"size"}

@@ -50,11 +50,6 @@ def demand_gradients(models: Mapping[str, Model]) -> None:
 def _check_text(recipe: Recipe, classifiers: Mapping[str, Classifier], encoders: Mapping[str, Encoder]) -> None:
     if not encoders:
         raise StudioError("A text needs a model that reads it: choose a CLIP model, such as 'tiny-clip'.")
-    if classifiers and not recipe.classes:
-        raise StudioError(
-            f"The model '{next(iter(classifiers))}' knows classes, and no texts: name classes with a class weight "
-            "for it, or leave it out."
-        )
     if recipe.classes and not classifiers:
         raise StudioError("The recipe names classes, but none of its models knows any: add a classifier.")
 

@@ -28,6 +28,15 @@ class Named:
     places: Mapping[str, tuple[int, ...]]
     taken_for: Mapping[str, Mapping[str, str]]
 
+    def taking(self, more: Mapping[str, Mapping[str, str]]) -> "Named":
+        """The same with more names that were found to mean classes, but for those that are called so."""
+        taken = {model: dict(pairs) for model, pairs in self.taken_for.items()}
+        for model, pairs in more.items():
+            others = {words: own for words, own in pairs.items() if words.casefold() != own.casefold()}
+            if others:
+                taken[model] = {**taken.get(model, {}), **others}
+        return Named(self.places, taken)
+
 
 def named_classes(recipe: Recipe, classifiers: Mapping[str, Classifier]) -> Named:
     """Find the classes that the recipe names.

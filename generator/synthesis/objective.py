@@ -45,7 +45,7 @@ def objective_of(
     for names, share in ((classifiers, class_weight), (encoders, 1.0)):
         together = sum(weights[name] for name in names)
         factors |= {name: share * weights[name] / together for name in names}
-    weighted = {name: factors[name] * asked[name] for name in recipe.models}
+    weighted = {name: factors[name] * asked[name] for name in recipe.models if name in asked}
     if len(asked) == 1:
         return next(iter(asked.values()))
     if recipe.weighting == "dynamic":

@@ -11,12 +11,13 @@ import torch
 from foundation.protocols import AcceleratedClassifier, Classifier, Encoder
 from generator.recipes.completion import fill_in
 from generator.recipes.guides import Guides
-from generator.recipes.perturbations import ACCELERATED, resolutions_of
+from generator.recipes.perturbations import ACCELERATED, ALL_ACCELERATED, resolutions_of
 from generator.recipes.pictures import NO_PICTURES, Pictures
 from generator.recipes.recipe import Recipe
+from generator.synthesis.leading import classes_of, led
 from generator.synthesis.models import Model, sorted_models
 from generator.synthesis.named import Named, named_classes, with_own_names
-from generator.synthesis.words import reading_warnings, unknown_words
+from generator.synthesis.words import readers, reading_warnings, unknown_words
 from generator.units.unit import Unit
 from generator.views.registry import Compose, parse_views
 from generator.views.windows import RandomWindow, Roll
@@ -31,7 +32,7 @@ class Plan:
             models' own names for classes that were given by synonyms.
         classifiers: by name, in the recipe's order, as they were handed in.
         stepped: the classifiers in the form that the steps compute with, which may be a faster one.
-        encoders: by name.
+        encoders: by name; of a text that classifiers lead to as well, those that know a word of its prompts.
         pictures: that the recipe refers to, on the device.
         device: where all is computed.
         named: its classes, as each classifier knows them.
@@ -39,7 +40,8 @@ class Plan:
         views: that the models see the picture under.
         target_views: that they see the target picture under; None if they see it as it is.
         unknown: for each encoder, the words of the prompts that it never saw in training; those without are left out.
-        warnings: for each encoder, sentences on prompts that it does not read to their end.
+        warnings: for each encoder, sentences on prompts that it does not read to their end; for each classifier that
+            leads to nothing in the prompts, that it took no part.
     """
 
     recipe: Recipe
@@ -88,14 +90,19 @@ def plan_of(
     StudioError for anything in the recipe that does not fit them, or cannot be read.
     """
     recipe = fill_in(recipe, pictures)
+    leading = led(recipe, classes_of(recipe, models))
+    recipe = leading.recipe
     classifiers, encoders = sorted_models(recipe, models)
-    named = named_classes(recipe, classifiers)
+    named = named_classes(recipe, classifiers).taking(leading.taken_for)
     recipe = with_own_names(recipe, classifiers, named)
     stepped = classifiers
-    unknown, warnings = unknown_words(recipe.guides, encoders), reading_warnings(recipe.guides, encoders)
+    unknown = unknown_words(recipe.guides, encoders, leading.prompts)
+    warnings = reading_warnings(recipe.guides, encoders) | {name: (why,) for name, why in leading.apart.items()}
+    if not (recipe.target or recipe.style):  # which they look at, too
+        encoders = readers(recipe.guides, encoders, leading.prompts)
     resolutions, views = resolutions_of(recipe), views_of(recipe)
     target_views = parse_views(recipe.target_views) if recipe.target_views else None
-    if recipe.task == "attack" and recipe.version >= ACCELERATED:
+    if recipe.version >= (ACCELERATED if recipe.task == "attack" else ALL_ACCELERATED):
         stepped = {name: _accelerated(classifier) for name, classifier in classifiers.items()}
     return Plan(
         recipe=recipe,

@@ -1,11 +1,12 @@
 """Which words of a recipe's prompts encoders never saw, and which prompts they do not read to their end."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from foundation.errors import StudioError
 from foundation.protocols import Encoder
+from generator.classes.in_texts import SMALL_WORDS
 from generator.recipes.guides import Guides
 from generator.recipes.prompts import is_drawable
 
@@ -20,14 +21,17 @@ class Reader(Protocol):
         ...
 
 
-def unknown_words(guides: Guides, encoders: Mapping[str, Reader]) -> dict[str, tuple[str, ...]]:
+def unknown_words(
+    guides: Guides, encoders: Mapping[str, Reader], led: Collection[str] = ()
+) -> dict[str, tuple[str, ...]]:
     """Return the words in prompts that encoders never saw in training, by the name of the encoder.
 
     Encoders that know them all are left out. StudioError if there is a prompt to be shown of which none of the
-    encoders knows a single word.
+    encoders knows a single word, unless classifiers lead to it (`led`, texts of prompts).
     """
     for prompt in (*guides.wanted, *guides.towards):
-        if encoders and not any(knows_some(encoder, prompt.text) for encoder in encoders.values()):
+        known = prompt.text in led or any(knows_some(encoder, prompt.text) for encoder in encoders.values())
+        if encoders and not known:
             raise StudioError(
                 f"{_named(list(encoders))} never saw any of the words in '{prompt.text[:80]}', so nothing would lead "
                 "the picture: use words that the model knows (its card lists them), or choose another model."
@@ -39,6 +43,18 @@ def unknown_words(guides: Guides, encoders: Mapping[str, Reader]) -> dict[str, t
         if words:
             found[name] = words
     return found
+
+
+def readers(guides: Guides, encoders: Mapping[str, Encoder], led: Collection[str]) -> dict[str, Encoder]:
+    """The encoders that know a word of the prompts to be shown; all of them where nobody leads along (`led`)."""
+    wanted = [prompt.text for prompt in guides.wanted]
+    return {name: one for name, one in encoders.items() if not led or any(_knows_a_thing(one, text) for text in wanted)}
+
+
+def _knows_a_thing(encoder: Reader, text: str) -> bool:
+    """Whether the encoder knows more of a text than its articles and the like."""
+    unknown = {word.casefold() for word in encoder.unknown_words(text)}
+    return any(word not in unknown and word not in SMALL_WORDS for word in re.findall(r"[^\W_]+", text.casefold()))
 
 
 class Reading(Protocol):

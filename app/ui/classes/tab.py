@@ -12,7 +12,15 @@ from app.ui.grids.section import Form, GridBase, GridSection
 from app.ui.markup import results, stage
 from app.ui.widgets.class_choice import ClassChoice, Wish, are_differing, by_number, offered, own_name, refuse_unknown
 from app.ui.widgets.cost_line import Asked, CostLine
-from app.ui.widgets.forms import MOST_PICTURES, RecipeFields, advanced_fields, parse_mixture, whole, write_mixture
+from app.ui.widgets.forms import (
+    MOST_PICTURES,
+    RecipeFields,
+    advanced_fields,
+    parse_mixture,
+    to_widget,
+    whole,
+    write_mixture,
+)
 from app.ui.widgets.layers import LayerView
 from app.ui.widgets.models import ModelPicker
 from app.ui.widgets.opened import (
@@ -29,10 +37,13 @@ from app.ui.widgets.seed import SeedInput
 from app.ui.wiring.guard import QUICK, Updates, guarded
 from app.ui.wiring.services import Studio
 from generator.objectives.classes import usual_for_mixtures
-from generator.recipes.presets import PRESETS, from_preset, presets_of
+from generator.recipes.presets import DEFAULT_PRESET, PRESETS, from_preset, presets_of
 from generator.recipes.recipe import Recipe
+from generator.synthesis.drawers import DRAWERS, shares_of
 
 TASK = "class"
+FIRST_CLASS = "goldfish"
+"""Chosen at first where the model knows it."""
 
 
 class ClassTab:
@@ -47,7 +58,8 @@ class ClassTab:
         self.studio = studio
         self.owner = owner
         self.presets = list(presets_of(TASK))
-        self.start_recipe = from_preset(TASK, self.presets[0])
+        self.start_recipe = from_preset(TASK, DEFAULT_PRESET[TASK])
+        self.first, *self.beside = self._at_the_start(self.start_recipe.models[0])
         self.panel = GridPanel(
             studio,
             kind="image",
@@ -65,21 +77,23 @@ class ClassTab:
         self.layers = LayerView(studio)
         self.unit = UnitChoice(studio)
         self.seed = SeedInput("class", self.start_recipe.seed)
-        self.fields = RecipeFields(advanced_fields(), self.start_recipe.model_dump(), "class")
+        weights = shares_of((self.first, *self.beside))
+        self.fields = RecipeFields(
+            advanced_fields(), {**self.start_recipe.model_dump(), "model_weights": weights}, "class"
+        )
         self.cost = CostLine(studio, TASK, self.costly)
         self.grid = GridSection(studio, TASK, self.panel)
 
     def build(self) -> None:
         """Create the widgets."""
         recipe = self.start_recipe
-        model = self.studio.first_model(recipe.models[0])
-        names = self.studio.class_names(model)
-        first = recipe.classes[0] if recipe.classes[0] in names else next(iter(names), None)
+        names = self.studio.class_names(self.first)
+        first = next((name for name in (*recipe.classes, FIRST_CLASS) if name in names), next(iter(names), None))
         with gr.Row(elem_classes="cx-desk", equal_height=False):
             with gr.Column(elem_classes="cx-stage-column"):
                 self.panel.build(between=self.layers.build)
             with gr.Column(elem_classes="cx-controls"):
-                self.models = ModelPicker(self.studio, model, "class-model")
+                self.models = ModelPicker(self.studio, self.first, "class-model")
                 self.models.build()
                 self.unit.build_what()
                 self.choice = ClassChoice(names, first, chips_id="class-chips", menu_id="class-menu")
@@ -88,9 +102,9 @@ class ClassTab:
                 self.unit.build()
                 self.preset = gr.Radio(
                     self.cost.presets(self.at_first()),
-                    value=self.presets[0],
+                    value=DEFAULT_PRESET[TASK],
                     label="How much care",
-                    info=PRESETS[self.presets[0]].description,
+                    info=PRESETS[DEFAULT_PRESET[TASK]].description,
                     elem_classes=["cx-chips", "cx-costs"],
                     elem_id="class-preset",
                 )
@@ -104,7 +118,7 @@ class ClassTab:
                 self.cost.build()
                 self.grid.build()
                 with gr.Accordion("Advanced", open=False, elem_classes="cx-fold"):
-                    self.models.build_others()
+                    self.models.build_others(self.beside)
                     self.mixture = gr.Textbox(
                         label="Mixture",
                         info="Several classes and their shares, in place of the one above.",
@@ -116,6 +130,11 @@ class ClassTab:
                 self.repeat, self.reset = build_repeating("class")
                 self.opened = gr.State(None)
         self.panel.also(self.layers.outputs, self.layers.follow)
+
+    def _at_the_start(self, otherwise: str) -> tuple[str, ...]:
+        """The model that is chosen at first, and those beside it: the usual ones, if all are ready."""
+        ready = {info.name for info in self.studio.classifiers() if info.ready}
+        return DRAWERS[TASK] if ready.issuperset(DRAWERS[TASK]) else (self.studio.first_model(otherwise),)
 
     @property
     def arrivals(self) -> list[Any]:
@@ -210,7 +229,7 @@ class ClassTab:
     def at_first(self) -> Asked:
         """What the widgets ask for before anything is changed."""
         recipe = self.start_recipe
-        return Asked(recipe.with_changes(models=(self.studio.first_model(recipe.models[0]),)))
+        return Asked(recipe.with_changes(models=(self.first, *self.beside)))
 
     def wire(self) -> None:
         """Connect the events."""
@@ -235,8 +254,9 @@ class ClassTab:
         def choose_preset(name: str | None) -> Updates:
             if name is None or name not in PRESETS:
                 return {}
-            values = from_preset(TASK, name).model_dump()
-            return {self.preset: gr.Radio(info=PRESETS[name].description), **self.fields.updates(values)}
+            updates = self.fields.updates(from_preset(TASK, name).model_dump())
+            updates.pop(self.fields.widgets["model_weights"])  # the models stay, and what they count
+            return {self.preset: gr.Radio(info=PRESETS[name].description), **updates}
 
         form = (self.opened, self.with_recipe, *self.inputs)
         self.grid.wire(
@@ -247,6 +267,13 @@ class ClassTab:
             guard(choose_preset), [self.preset], [self.panel.notice, self.preset, *self.fields.components], **QUICK
         )
         self.seed.wire()
+
+        def choose_first(model: str, others: list[str] | None, *rest: Any) -> Updates:
+            beside = self.beside if model == self.first else [name for name in others or () if name not in self.beside]
+            beside = [name for name in beside if name != model]
+            weights = to_widget(shares_of((model, *beside)) if beside else ())
+            more = {self.models.others: beside, self.fields.widgets["model_weights"]: weights}
+            return {**choose_model(model, beside, *rest), **more}
 
         def choose_model(
             model: str,
@@ -269,7 +296,9 @@ class ClassTab:
         of_unit = [self.unit.what, self.unit.layer]
         asked = [self.models.choice, self.models.others, *of_unit, self.mixture, *self.choice.inputs]
         outputs = [self.panel.notice, *self.models.outputs, *self.choice.outputs, self.of_class, *self.unit.outputs]
-        for widget in (self.models.choice, self.models.others, self.unit.what):
+        more = [*outputs, self.models.others, self.fields.widgets["model_weights"]]
+        self.models.choice.input(guard(choose_first), asked, more, **QUICK)
+        for widget in (self.models.others, self.unit.what):
             widget.input(guard(choose_model), asked, outputs, **QUICK)
         chosen_layer = guard(self.unit.choose_layer), [self.models.choice, self.unit.layer]
         self.unit.layer.input(*chosen_layer, [self.panel.notice, self.unit.line], **QUICK)

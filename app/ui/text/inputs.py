@@ -211,8 +211,9 @@ class TextInputs:
                 "images": images,
             }
         )
-        refuse_unknown_prompts(recipe, self.infos(models))
-        return Order(made_again(values[self.opened], recipe), pictures, bool(values[self.with_recipe]))
+        leading = self.classes.led(recipe)
+        refuse_unknown_prompts(leading.recipe, self.infos(models), leading.prompts)
+        return Order(made_again(values[self.opened], leading.recipe), pictures, bool(values[self.with_recipe]))
 
     def chosen_models(self, values: Values) -> tuple[str, ...]:
         """The models that read the prompt. FormError if one is not there."""
@@ -252,7 +253,7 @@ class TextInputs:
 
     def at_first(self) -> Asked:
         """What the widgets ask for before anything is changed."""
-        return Asked(self.preset_recipe(self.preset_name, models=(self.models.value,)))
+        return Asked(self.preset_recipe(self.preset_name, models=(self.models.value, *self.classes.leaders)))
 
     def _example(self) -> str:
         return examples_for(self.studio.encoders())[0]

@@ -12,7 +12,7 @@ from app.ui.text import results as text_results
 from app.ui.text.actions import TextActions, picture_of
 from app.ui.text.inputs import TASK, Order, TextInputs
 from app.ui.text.sources import Values
-from app.ui.text.vocabulary import examples_for, refuse_unknown_prompts, unknown_hint
+from app.ui.text.vocabulary import examples_for, leading_hint, refuse_unknown_prompts, unknown_hint
 from app.ui.widgets.class_choice import refuse_unknown
 from app.ui.widgets.cost_line import CostLine
 from app.ui.widgets.forms import FormError
@@ -208,14 +208,20 @@ class TextTab:
         inputs, notice = self.inputs, self.panel.notice
         models: list[Any] = [inputs.models.choice, inputs.models.others]
 
-        def hint(prompt: str, negative: str, model: str, others: list[str] | None) -> Updates:
-            infos = inputs.infos([model, *(others or ())])
-            return {inputs.hint: unknown_hint([prompt or "", negative or ""], infos)}
+        leaders: list[Any] = [inputs.classes.classifiers, inputs.classes.classes]
 
-        for words in (inputs.prompt, inputs.negative, *models):
+        def hint(
+            prompt: str, negative: str, model: str, others: list[str] | None, chosen: list[str] | None, named: str
+        ) -> Updates:
+            infos = inputs.infos([model, *(others or ())])
+            names = {name: self.studio.class_names(name) for name in (() if named else chosen or ())}
+            led = leading_hint(prompt or "", names, self.studio.titles())
+            return {inputs.hint: unknown_hint([prompt or "", negative or ""], infos) + led}
+
+        for words in (inputs.prompt, inputs.negative, *models, *leaders):
             words.change(
                 guarded(notice, keep=True)(hint),
-                [inputs.prompt, inputs.negative, *models],
+                [inputs.prompt, inputs.negative, *models, *leaders],
                 [notice, inputs.hint],
                 trigger_mode="always_last",
                 **QUICK,

@@ -1,6 +1,6 @@
 """What a model with a vocabulary of its own knows, to look through, and what of a prompt it does not know."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.ui.markup import markup
@@ -10,6 +10,7 @@ from generator.encoders.vocabulary import unknown_words
 from generator.recipes.prompts import PromptError, parse_prompts
 from generator.recipes.recipe import Recipe
 from generator.recipes.schema import MAX_PROMPT_LENGTH
+from generator.synthesis.leading import classes_named
 from generator.synthesis.words import unknown_words as words_nobody_knows
 
 EXAMPLES = (
@@ -97,6 +98,18 @@ def unknown_hint(lines: Sequence[str], infos: Iterable[ModelInfo]) -> str:
     )
 
 
+def leading_hint(line: str, names: Mapping[str, Sequence[str]], titles: Mapping[str, str]) -> str:
+    """Which classifiers (``names``: their classes) lead a prompt along, to what, in a sentence; empty if none does."""
+    leaders: dict[str, list[str]] = {}
+    for model, found in classes_named(_texts(line), names).items():
+        classes = " and ".join(dict.fromkeys(name for _, name in found.values()))
+        leaders.setdefault(classes, []).append(titles.get(model, model))
+    said = [f"{' and '.join(models)}, to \u201c{classes}\u201d" for classes, models in leaders.items() if classes]
+    if not said:
+        return ""
+    return f'<p class="cx-hint cx-leading" role="status">Leading along: {markup.text("; ".join(said))}.</p>'
+
+
 @dataclass(frozen=True)
 class KnownWords:
     """What the list says of a model's words: enough to know what it never saw, without loading it."""
@@ -108,14 +121,16 @@ class KnownWords:
         return unknown_words(text, self.words) if self.words else ()
 
 
-def refuse_unknown_prompts(recipe: Recipe, infos: Iterable[ModelInfo]) -> None:
+def refuse_unknown_prompts(recipe: Recipe, infos: Iterable[ModelInfo], led: Collection[str] = ()) -> None:
     """Refuse a recipe with a prompt of which none of its models knows a single word: nothing would lead the picture.
+
+    ``led`` are the texts of prompts that classifiers lead to.
 
     Raises:
         StudioError: the same that the work itself would end with, before it is queued.
     """
     readers = {info.title: KnownWords(frozenset(word.casefold() for word in info.vocabulary)) for info in infos}
-    words_nobody_knows(recipe.guides, readers)
+    words_nobody_knows(recipe.guides, readers, led)
 
 
 def unknown_sentence(model: str, words: Sequence[str]) -> str:

@@ -57,11 +57,11 @@ class ModelPicker:
             )
             self.line = gr.HTML(self._line(self.value), apply_default_css=False)
 
-    def build_others(self) -> None:
-        """Create the menu of further models (it stands in the advanced part)."""
+    def build_others(self, value: Sequence[str] = ()) -> None:
+        """Create the menu of further models (it stands in the advanced part), with those chosen at first."""
         self.others = gr.Dropdown(
             self._choices(),
-            value=[],
+            value=list(value),
             multiselect=True,
             label="Together with",
             info="More models whose opinion counts, equally unless Model weights say otherwise.",

@@ -16,7 +16,7 @@ SMALL, LARGE = (480, 480), (3000, 4000)
 
 
 def text(**fields) -> Recipe:
-    return from_preset("text", prompt="a frog", **fields)
+    return from_preset("text", prompt="a frog", **({"size": (128, 128)} | fields))
 
 
 def seconds(recipe: Recipe, photo=None, extras=NOTHING_MORE) -> float:

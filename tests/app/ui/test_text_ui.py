@@ -144,7 +144,6 @@ def test_what_is_missing_or_does_not_fit_is_said(inputs: TextInputs, studio: Any
         ({inputs.seed.number: None}, "Seed is empty"),
         ({inputs.models.choice: "nobody"}, "not in the list"),
         ({inputs.classes.classes: "frog"}, "choose at least one"),
-        ({inputs.classes.classifiers: ["crossmax-cifar10"]}, "Say in Classes"),
         ({inputs.classes.classes: "cow", inputs.classes.classifiers: ["crossmax-cifar10"]}, "no class called"),
         ({inputs.start.photo.name: Kept(ANNA, "0" * 64)}, "no longer here"),
         ({inputs.start.photo.name: studio.uploads.keep(PHOTO, ANNA), inputs.start.margin: None}, "Margin"),

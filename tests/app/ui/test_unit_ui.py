@@ -74,7 +74,7 @@ def test_layer_and_channel_make_the_unit_of_the_command_line(
     tab: ClassTab, layer: str, channel: str | None, unit: str
 ) -> None:
     made = read(tab, what=UNIT, layer=layer, channel=channel)
-    start = from_preset("class", tab.presets[0])
+    start = from_preset("class")
     assert made == Recipe(**start.model_dump(exclude={"classes", "models"}) | {"unit": unit, "models": (FIRST,)})
     assert title_of(made) == f"{unit}, seed {made.seed}"
 

@@ -128,7 +128,7 @@ def test_vary_makes_the_same_with_a_new_seed(used_visit: "sync_api.Page") -> Non
 def test_a_picture_is_sent_to_attack(text_visit: "sync_api.Page") -> None:
     create(text_visit)
     text_visit.click("#text-attack")
-    text_visit.get_by_text("96 x 96 pixels").wait_for()
+    text_visit.get_by_text("128 x 128 pixels").wait_for()
     text_visit.click("#attack-create")
     wait_for_state(text_visit, "done", "attack")
 
@@ -201,7 +201,7 @@ def test_the_vocabulary_is_searched_and_clicked(used_visit: "sync_api.Page") -> 
 def test_only_what_is_painted_changes(text_visit: "sync_api.Page") -> None:
     create(text_visit)
     text_visit.click("#text-use")
-    text_visit.locator("#text-source-chosen").get_by_text("96 x 96 pixels").wait_for()
+    text_visit.locator("#text-source-chosen").get_by_text("128 x 128 pixels").wait_for()
     before, photo = job(text_visit), picture(text_visit).convert("RGB")
     paint(text_visit, 0.5)
     text_visit.locator("#text-seed input").fill("1")
@@ -211,7 +211,7 @@ def test_only_what_is_painted_changes(text_visit: "sync_api.Page") -> None:
     changed = ImageChops.difference(photo, picture(text_visit).convert("RGB")).getbbox()
     assert changed is not None
     left, top, right, bottom = changed
-    assert left > 0 and top > 20 and right < 96 and bottom < 76, changed  # a band in the middle
+    assert left > 0 and top > 26 and right < 128 and bottom < 102, changed  # a band in the middle
     text_visit.locator("#text-source-remove").click()
     text_visit.wait_for_selector("#text-mask", state="hidden")
 

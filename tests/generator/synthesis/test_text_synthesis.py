@@ -227,7 +227,6 @@ def test_auto_resolutions() -> None:
     ("changes", "pictures", "says"),
     [
         ({"models": ("colours",)}, Pictures(), "A text needs a model that reads it"),
-        ({"models": ("tiny-clip", "colours")}, Pictures(), "knows classes, and no texts"),
         ({"classes": ("red",), "class_weight": 1}, Pictures(), "none of its models knows any"),
         ({"models": ("missing",)}, Pictures(), "'missing' is not loaded"),
         ({"norm": "linf", "eps": 0.1}, Pictures(), "has norm 'linf', which is about a photo to start from"),
