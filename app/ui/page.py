@@ -21,6 +21,7 @@ from app.ui.history.cards import fingerprint
 from app.ui.history.own_presets import OwnPresets
 from app.ui.history.your_results import YourResults
 from app.ui.markup import gallery, markup
+from app.ui.markup.copying import read_link
 from app.ui.queue.your_jobs import YourJobs
 from app.ui.text.actions import picture_of
 from app.ui.text.remembering import TextForm
@@ -142,6 +143,9 @@ def build_page(studio: Studio) -> gr.Blocks:
         forms.append(EvaluationMemory(sidebar))
         kept = gr.JSON(visible=False)  # where the page puts what the browser remembers, for the event that opens it
 
+        gridded: dict[str, TextTab | ClassTab] = {"text": texts, "image": images}
+        axes = [component for tab in gridded.values() for component in tab.grid.filled]
+
         def fill(recipe: Recipe, token: str) -> Updates:
             kind = KINDS[recipe.task]
             return {tabs: gr.Tabs(selected=kind), **every[kind][1].fill(recipe, token)}
@@ -152,7 +156,11 @@ def build_page(studio: Studio) -> gr.Blocks:
             if not isinstance(link, str) or not link:
                 return {}
             try:
-                return fill(Recipe.parse_json(link), token)
+                recipe, order = read_link(link)
+                filled_in = fill(recipe, token)
+                return (
+                    filled_in if order is None else {**filled_in, **gridded[KINDS[recipe.task]].grid.fill_axes(order)}
+                )
             except StudioError as error:
                 return {dropped: markup.notice(str(error), tone="bad")}
 
@@ -193,6 +201,7 @@ def build_page(studio: Studio) -> gr.Blocks:
             tabs,
             *followed,
             *sidebar.arrivals,
+            *axes,
         ]
         arrivals += [component for _, tab in every.values() for component in tab.arrivals]
         arrivals += [component for form in forms for component in form.outputs]
@@ -245,8 +254,6 @@ def build_page(studio: Studio) -> gr.Blocks:
             return {tabs: gr.Tabs(selected="attack"), **taken}
 
         filled = [dropped, tabs, *(component for _, tab in every.values() for component in tab.filled)]
-        gridded: dict[str, TextTab | ClassTab] = {"text": texts, "image": images}
-        axes = [component for tab in gridded.values() for component in tab.grid.filled]
 
         def reuse(act: str, job: JobSnapshot, state: Any) -> Updates:
             if act == AGAIN:

@@ -75,13 +75,9 @@ def run(
     arguments: argparse.Namespace, named: LoadModel, typed: LoadModel, list_models: ListModels, foreground: Foreground
 ) -> int:
     """Make the grid, and return the exit code. `named` loads models that files say, `typed` those that flags say."""
-    task = arguments.task
-    x, y = (_spelled(parse_axis(text, task), TASKS[task]) for text in (arguments.x, arguments.y))
-    if hasattr(arguments, "models"):
-        arguments.models = tuple(spelled(name, TASKS[task]) for name in arguments.models)
-    pictures = read_pictures(arguments, task)
-    grid = Grid(_base(arguments, (x, y), list_models, pictures), x, y)
-    load_model = by_origin(arguments, named, typed, also=_models_of((x, y)))
+    pictures = read_pictures(arguments, arguments.task)
+    grid = read_grid(arguments, list_models, pictures)
+    load_model = by_origin(arguments, named, typed, also=_models_of((grid.x, grid.y)))
     if not arguments.quiet:
         print(_size_words(grid, pictures), flush=True)
     loaded: dict[str, Model] = {}
@@ -105,6 +101,15 @@ def run(
     if not arguments.quiet:
         _print(found[0], grid, arguments.out)
     return EXIT_INTERRUPTED if found[0].stopped else 0
+
+
+def read_grid(arguments: argparse.Namespace, list_models: ListModels, pictures: Pictures) -> Grid:
+    """The grid that the arguments say. StudioError names what does not fit, or the cell that cannot be made."""
+    task = arguments.task
+    x, y = (_spelled(parse_axis(text, task), TASKS[task]) for text in (arguments.x, arguments.y))
+    if hasattr(arguments, "models"):
+        arguments.models = tuple(spelled(name, TASKS[task]) for name in arguments.models)
+    return Grid(_base(arguments, (x, y), list_models, pictures), x, y)
 
 
 def _spelled(axis: Axis, kind: Kind) -> Axis:

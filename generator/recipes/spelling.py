@@ -75,7 +75,7 @@ def _flag(field: ConfigField, value: Any) -> list[str]:
 
 def python_of(recipe: Recipe, files: Mapping[str, str] = FILES) -> str:
     """Lines of Python that make the picture of a recipe and save it as picture.png (several: picture-1.png...)."""
-    fields = _said(recipe)
+    fields = said_fields(recipe)
     brought = [name for name in FLAGS if getattr(recipe, name) or (name == "source" and recipe.task == "attack")]
     lines = ["from pathlib import Path", ""]
     if brought:
@@ -101,7 +101,7 @@ def python_of(recipe: Recipe, files: Mapping[str, str] = FILES) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _said(recipe: Recipe) -> dict[str, object]:
+def said_fields(recipe: Recipe) -> dict[str, object]:
     """The fields of a recipe that differ from what it has by itself, and those that it has by its task."""
     of_task: Sequence[str] = ("version", "task", *TASK_DEFAULTS.get(recipe.task, {}))
     fields = type(recipe).model_fields

@@ -185,7 +185,10 @@ class GridSection:
 
     def fill(self, job: JobSnapshot) -> Updates:
         """Updates that put the axes of a grid into the widgets. RecordError where it cannot be read."""
-        order = told(job).grid
+        return self.fill_axes(told(job).grid)
+
+    def fill_axes(self, order: GridOrder) -> Updates:
+        """Updates that put these axes into the widgets."""
         updates: Updates = {self.fold: gr.Accordion(open=True)}
         for axis, menu, text in ((order.x, self.x_field, self.x), (order.y, self.y_field, self.y)):
             between = "\n" if any(";" in value for value in axis.values) else SEPARATOR

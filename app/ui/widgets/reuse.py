@@ -7,7 +7,8 @@ import gradio as gr
 from pydantic import JsonValue
 
 from app.handlers.grids import goes_on
-from app.ui.markup.copying import COPY_JS, copy_as
+from app.records.params import GridParams
+from app.ui.markup.copying import COPY_JS, copy_as, copy_grid_as
 from app.ui.widgets.forms import FormError
 from app.ui.wiring.guard import Updates
 from foundation.errors import StudioError
@@ -64,10 +65,12 @@ def copies_of(job: JobSnapshot) -> str:
 
     What was asked for makes the picture again; what became of it on the way is the same each time.
     """
-    if job.status not in (JobStatus.DONE, JobStatus.STOPPED) or {"folder", "grid"} & job.params.keys():
+    if job.status not in (JobStatus.DONE, JobStatus.STOPPED) or "folder" in job.params:
         return ""
     try:
         recipe = recipe_with_pictures(job.params.get("recipe"), job)
+        if "grid" in job.params:
+            return copy_grid_as(GridParams.asked(job.params).grid.grid(recipe))
     except StudioError:
         return ""
     return copy_as(recipe, whole=job.status is JobStatus.DONE)

@@ -1,19 +1,23 @@
 """The fold that asks for a grid, without a browser: what it costs, what is refused, what is filled in again."""
 
 import asyncio
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import unquote
 
 import gradio as gr
 import pytest
 
 from app.handlers.findings import write_grid_findings
 from app.records.grids import GridCell, GridFindings
+from app.records.params import GridParams
 from app.ui.classes.tab import ClassTab
 from app.ui.grids.view import cell_words, grid_table, grid_view, picked, task_of
 from app.ui.history.words import outcome_words, said_of
+from app.ui.markup.copying import LINK_START, read_link
 from app.ui.markup.media import Media
 from app.ui.page import tab_of
 from app.ui.text.tab import TextTab
@@ -149,5 +153,32 @@ def test_a_grid_stands_in_the_tab_of_its_pictures_and_goes_on_where_it_was_ended
     assert AGAIN in offers(stopped) and words_of(AGAIN, stopped) == "Go on with the rest"
     assert params_again(stopped) == {**stopped.params, "continues": stopped.id}
     done = replace(made, status=JobStatus.DONE, result={"complete": True})
-    assert AGAIN not in offers(done) and copies_of(done) == "" and outcome_words(done) == "complete"
+    assert AGAIN not in offers(done) and outcome_words(done) == "complete"
     assert "seed: 1, 2" in said_of(done)
+
+
+def test_what_is_copied_of_a_grid_makes_all_of_it_again(tmp_path: Path) -> None:
+    made = replace(job(tmp_path), status=JobStatus.STOPPED, result={"complete": False})
+    said = copies_of(made)
+    assert "python -m generator grid text --x" in said and "seed=1, 2" in said and EVIL not in said
+    assert "studio.grid(" in said
+    link = unquote(said.split('data-link="')[1].split('"')[0].removeprefix(LINK_START))
+    recipe, axes = read_link(link)
+    whole = GridParams.asked(made.params).whole()
+    assert recipe == whole.base and axes is not None and axes.grid(recipe) == whole
+    assert read_link(RECIPE.to_json()) == (RECIPE, None)
+    old = {**made.params, "recipe": {**RECIPE.model_dump(mode="json"), "planned_steps": RECIPE.steps + 1}}
+    assert "--from CELL.png" in copies_of(replace(made, params=old)) and "studio.grid(" not in copies_of(
+        replace(made, params=old)
+    )
+    assert copies_of(replace(made, status=JobStatus.FAILED)) == ""
+    assert copies_of(replace(made, params={**made.params, "grid": {"x": AXES["x"]}})) == ""
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [None, [], {"x": AXES["x"]}, {"x": AXES["x"], "y": AXES["x"]}, {**AXES, "y": {"field": "f", "values": ["1"]}}],
+)
+def test_a_link_of_no_grid_is_refused_in_words(axes: Any) -> None:
+    with pytest.raises(StudioError):
+        read_link(json.dumps({**RECIPE.model_dump(mode="json"), "grid": axes}))

@@ -151,3 +151,25 @@ def test_the_thumbnails_are_pictures(text_visit: "sync_api.Page") -> None:
     for address in addresses:
         with Image.open(io.BytesIO(page.request.get(page.url + address).body())) as picture:
             assert max(picture.size) <= 160
+
+
+def test_a_grid_is_copied_as_a_command_and_as_a_link_that_fills_its_axes_in(text_visit: "sync_api.Page") -> None:
+    page = text_visit
+    page.locator("#text-prompt textarea").fill("a frog")
+    ask_for_a_grid(page)
+    press_make(page)
+    wait_for_state(page, "done", "text")
+    copies = page.locator("#text-copy pre").all_text_contents()
+    assert copies[0].startswith(
+        "python -m generator grid text --x 'seed=1, 2, 3' --y 'steps=20, 50, 90' --out grid 'a fr"
+    )
+    assert "studio.grid(" in copies[1]
+    link = page.locator("#text-copy [data-link] pre").text_content() or ""
+    page.evaluate("localStorage.clear()")
+    page.goto("about:blank")
+    page.goto(link)
+    for axis, values in (("x", "1; 2; 3"), ("y", "20; 50; 90")):
+        box = page.locator(f"#text-grid-{axis} textarea, #text-grid-{axis} input").first
+        sync_api.expect(box).to_have_value(values)
+        sync_api.expect(box).to_be_visible()
+    sync_api.expect(page.locator("#text-prompt textarea")).to_have_value("a frog")
