@@ -1,0 +1,77 @@
+"""The page as those who do not see it, or not well, have it: axe finds no serious fault on any tab, menu or dialog."""
+
+from importlib.resources import files
+
+import pytest
+
+from tests.browser.actions import wait_for_state
+
+sync_api = pytest.importorskip("playwright.sync_api")
+axe = pytest.importorskip("axe_playwright_python")
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+
+# A menu's whole box fades in, whoever asks for less motion: half there, its letters are pale. So what moves in a place
+# is waited for, but for what never ends.
+FAULTS = """async place => {
+  await new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+  const moving = document.querySelector(place).getAnimations({subtree: true});
+  const ending = moving.filter(one => one.effect.getComputedTiming().endTime < Infinity);
+  await Promise.all(ending.map(one => one.finished.catch(() => undefined)));
+  const found = await axe.run(place, {resultTypes: ['violations']});
+  const bad = found.violations.filter(one => ['serious', 'critical'].includes(one.impact));
+  return bad.map(one => `${one.id}: ${one.nodes.map(node => node.target.join(' ')).join(', ')}`);
+}"""
+OPEN_FOLDS = """() => {
+  for (const fold of document.querySelectorAll('.cx-fold > button.label-wrap:not(.open)')) {
+    if (fold.offsetParent) fold.click();
+  }
+  for (const fold of document.querySelectorAll('details')) fold.open = true;
+}"""
+SHOWN = """() => [...document.querySelectorAll(".cx-fold > button.label-wrap")].every(
+  fold => !fold.offsetParent || fold.matches(".open"),
+)"""
+
+
+def faults(page: "sync_api.Page", place: str) -> list[str]:
+    """What axe says of a part of the page once nothing in it moves any more."""
+    return list(page.evaluate(FAULTS, place))
+
+
+def test_axe_finds_nothing_serious_in_either_theme_at_either_width(text_visit: "sync_api.Page") -> None:
+    page = text_visit
+    page.emulate_media(reduced_motion="reduce")
+    page.click("#text-start")
+    wait_for_state(page, "done", "text")
+    page.wait_for_selector("#results [data-look]")
+    page.evaluate(files(axe).joinpath("axe.min.js").read_text(encoding="utf-8"))
+    theme = page.get_by_role("combobox", name="Theme")
+    found: dict[tuple[str, int, str], list[str]] = {}
+    for colours, width in (("light", 1280), ("dark", 390), ("light", 390), ("dark", 1280)):
+        theme.select_option(colours)
+        page.set_viewport_size({"width": width, "height": 900})
+
+        def judge(what: str, place: str, at: tuple[str, int] = (colours, width)) -> None:
+            found[(*at, what)] = faults(page, place)
+
+        for tab in page.get_by_role("tab").all():
+            tab.click()
+            page.evaluate(OPEN_FOLDS)
+            page.wait_for_function(SHOWN)
+            judge(tab.inner_text(), "body")
+        page.get_by_role("button", name="Keys").click()
+        judge("keys", "#keys")
+        page.keyboard.press("Escape")
+        page.locator("#results [data-look]").first.click()
+        judge("a picture seen closely", "#viewer")
+        page.keyboard.press("Escape")
+        page.locator("#results-kind input").click()
+        page.get_by_role("option", name="Attack").wait_for()
+        judge("a menu", "#results-kind")
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Evaluate a model").click()
+        page.wait_for_selector("#evaluate-start", state="visible")
+        judge("the sidebar", "#evaluation")
+        page.keyboard.press("Escape")
+        page.wait_for_selector("#evaluate-start", state="hidden")
+    assert {place: said for place, said in found.items() if said} == {}
