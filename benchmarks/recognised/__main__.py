@@ -5,13 +5,13 @@
         --views "crop:0.4-1 | noise:0.15 | flip" --photos PHOTOS --json recognised.json --sheet sheet.png
 
 A classifier draws its classes, a CLIP model the prompts of `benchmarks/recognised/prompts.txt`, each with `--seeds`
-seeds and at each of the `--presets`; MODEL+MODEL draw together (what the first knows, as far as the others know it),
-with `--model-weights`. Flags of a recipe change all of them. Pictures that lie in PICTURES from an earlier run are not
-drawn again; Ctrl-C keeps what there is, and reports on that. The judges see the saved 8-bit files as wholes. One that
-draws, alone or with others, is refused. "First" and "among five" are of the pictures whose thing the judge has a class
-for (`robust_model/data/kinds.py` says when a class of another list counts as right); prompts that a drawer has no word
-for count as missed. Beside it: what an unrelated network says, and the judges on real photos, shrunk to 64 and 160
-pixels. Intervals are 95 % (Wilson).
+seeds and at each of the `--presets`; MODEL+MODEL draw together (what the first knows, as far as the others know it;
+with a CLIP model the prompts, to which classifiers lead along), with `--model-weights`. Flags of a recipe change all of
+them. Pictures that lie in PICTURES from an earlier run are not drawn again; Ctrl-C keeps what there is, and reports on
+that. The judges see the saved 8-bit files as wholes. One that draws, alone or with others, is refused. "First" and
+"among five" are of the pictures whose thing the judge has a class for (`robust_model/data/kinds.py` says when a class of
+another list counts as right); prompts that a drawer has no word for count as missed. Beside it: what an unrelated
+network says, and the judges on real photos, shrunk to 64 and 160 pixels. Intervals are 95 % (Wilson).
 """
 
 import argparse
@@ -51,6 +51,7 @@ from foundation.protocols import Classifier, Encoder, JobContext
 from generator.production.series import Piece, draw_series, file_name
 from generator.recipes.fields import add_arguments, given_fields
 from generator.recipes.presets import from_preset, presets_of
+from generator.synthesis.leading import led
 from generator.synthesis.models import Model
 from generator.synthesis.words import unknown_words
 from robust_model.data.class_match import listed
@@ -101,9 +102,7 @@ def subjects_of(models: Mapping[str, Model], prompts: Sequence[Subject]) -> tupl
     Of several classifiers, the classes of the first that all others have one for, each under its own name.
     """
     classifiers = [model for model in models.values() if not isinstance(model, Encoder)]
-    if len(classifiers) < len(models):
-        if classifiers:
-            raise StudioError(f"'{'+'.join(models)}' mixes texts and classes: let one kind of model draw.")
+    if len(classifiers) < len(models):  # classifiers lead a text along
         return "text", list(prompts)
     found = []
     for name in classifiers[0].class_names:
@@ -133,6 +132,7 @@ def asked_for(
     if len(models) == 1:
         changes.pop("model_weights", None)
     encoders = {name: model for name, model in models.items() if isinstance(model, Encoder)}
+    classes = {name: model.class_names for name, model in models.items() if not isinstance(model, Encoder)}
     found = []
     for name in options.presets:
         folder = options.out / file_name(drawer) / name
@@ -140,7 +140,7 @@ def asked_for(
             told = {"prompt": subject.told} if task == "text" else {"classes": (subject.told,)}
             recipe = from_preset(task, preset_of(task, name), **told, **changes)
             try:
-                unknown_words(recipe.guides, encoders)
+                unknown_words(recipe.guides, encoders, led(recipe, classes).prompts)
             except StudioError:  # none of its words is known, which is an answer, too
                 found += [Drawn(drawer, name, subject, None)] * options.seeds
                 continue
