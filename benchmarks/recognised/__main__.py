@@ -9,7 +9,7 @@ seeds and at each of the `--presets`; MODEL+MODEL draw together (what the first 
 with a CLIP model the prompts, to which classifiers lead along), with `--model-weights`. Flags of a recipe change all of
 them. Pictures that lie in PICTURES from an earlier run are not drawn again; Ctrl-C keeps what there is, and reports on
 that. The judges see the saved 8-bit files as wholes. One that draws, alone or with others, is refused. "First" and
-"among five" are of the pictures whose thing the judge has a class for (`robust_model/data/kinds.py` says when a class of
+"among five" are of the pictures whose thing the judge has a class for (`robust_model/data/kinds.py`: when a class of
 another list counts as right); prompts that a drawer has no word for count as missed. Beside it: what an unrelated
 network says, and the judges on real photos, shrunk to 64 and 160 pixels. Intervals are 95 % (Wilson).
 """
