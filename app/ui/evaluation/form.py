@@ -10,10 +10,10 @@ from app.handlers.costs import at_most
 from app.ui.evaluation import markup as evaluation_markup
 from app.ui.evaluation.pictures import LabelledPictures
 from app.ui.markup import gallery, markup
-from app.ui.queue.outlook import wait_line
 from app.ui.widgets.budget import LEVELS
 from app.ui.widgets.forms import FormError, number, whole
 from app.ui.widgets.models import ClassifierPicker
+from app.ui.widgets.outlook import wait_line
 from app.ui.wiring.guard import QUICK, Updates, guarded
 from app.ui.wiring.services import Studio
 from foundation.errors import StudioError

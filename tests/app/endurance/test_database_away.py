@@ -19,7 +19,8 @@ from tests.postgresql import Server, running_server
 pytestmark = [pytest.mark.postgresql, pytest.mark.slow, pytest.mark.timeout(900)]
 pytest.importorskip("psycopg")
 
-STOPS = 4
+STOPS, MOST_STOPS = 4, 12
+"""How often its server is stopped at least, and at most until an order came while it was."""
 AWAY = "database cannot be used (its server does not answer)"
 
 
@@ -34,7 +35,9 @@ def test_nothing_that_was_finished_is_lost_and_the_queue_goes_on(
 ) -> None:
     """Every other time the studio is killed, too, before the server is back."""
     witness, draws, pace = Witness(forking, tmp_path / "data", server.make("stopped")), random.Random(3), 1.0
-    for stop in range(STOPS):
+    for stop in range(MOST_STOPS):
+        if stop >= STOPS and witness.refusals:
+            break
         service = witness.start()
         with service.stdout:
             lines = [service.stdout.readline()]

@@ -22,6 +22,9 @@ ONE_OF_EACH = (
     ("POST", f"/api/v1/jobs/{'0' * 32}/move"),
     ("GET", "/api/v1/queue"),
     ("GET", f"/api/v1/jobs/{'0' * 32}/files/image-1.png"),
+    ("GET", "/api/v1/presets"),
+    ("POST", "/api/v1/presets"),
+    ("DELETE", f"/api/v1/presets/{'0' * 32}"),
     ("GET", "/metrics"),
 )
 FOREIGN = (
