@@ -5,9 +5,9 @@ from typing import Any
 import gradio as gr
 
 from app.accounts.words import KEPT, KEPT_OF_ACCOUNTS
-from app.ui.widgets.job_panel import owner_token
 from app.ui.widgets.remembered import FORGET_JS
 from app.ui.wiring.guard import QUICK, Updates, guarded
+from app.ui.wiring.owner import owner_token
 from app.ui.wiring.services import Jobs, Studio
 from app.visitors.exports import FOLDER, remove_exports
 from app.visitors.uploads import Uploads

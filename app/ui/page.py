@@ -26,12 +26,13 @@ from app.ui.queue.your_jobs import YourJobs
 from app.ui.text.actions import picture_of
 from app.ui.text.remembering import TextForm
 from app.ui.text.tab import TextTab
-from app.ui.widgets.job_panel import JobPanel, owner_token
+from app.ui.widgets.job_panel import JobPanel
 from app.ui.widgets.opened import one_of, recipe_in
 from app.ui.widgets.remembered import LISTEN_JS, READ_JS, RememberedForm, merged
 from app.ui.widgets.reuse import AGAIN, USE_BUT_SEED, params_again, settings_of
 from app.ui.widgets.seed import SeedInput
 from app.ui.wiring.guard import QUICK, Updates, guarded
+from app.ui.wiring.owner import owner_token
 from app.ui.wiring.services import Studio
 from foundation.errors import StudioError
 from foundation.jobs.store.model import JobSnapshot

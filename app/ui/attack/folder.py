@@ -13,8 +13,9 @@ from app.records.params import MOST_PHOTOS, AttackedParams, FolderOrder, FolderP
 from app.ui.attack.models import LISTS
 from app.ui.markup import markup
 from app.ui.widgets.forms import FormError
-from app.ui.widgets.job_panel import JobPanel, owner_token
+from app.ui.widgets.job_panel import JobPanel
 from app.ui.wiring.guard import QUICK, Updates, guarded
+from app.ui.wiring.owner import owner_token
 from app.ui.wiring.services import Studio
 from app.ui.wiring.signal import Signal
 from app.visitors import upload_files as files

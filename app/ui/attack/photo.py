@@ -9,9 +9,9 @@ from app.records.pictures import pictures_of
 from app.ui.markup import markup
 from app.ui.markup.gallery import CLICK_JS
 from app.ui.widgets.forms import FormError
-from app.ui.widgets.job_panel import owner_token
 from app.ui.widgets.picture_input import PictureInput
 from app.ui.wiring.guard import QUICK, Updates, guarded
+from app.ui.wiring.owner import owner_token
 from app.ui.wiring.services import Studio
 from app.visitors.upload_files import list_examples
 from foundation.jobs.store.model import JobStatus

@@ -20,7 +20,7 @@ from app.ui.widgets.budget import BudgetInput
 from app.ui.widgets.class_choice import Wish
 from app.ui.widgets.cost_line import Asked, CostLine
 from app.ui.widgets.forms import FormError, RecipeFields, advanced_fields
-from app.ui.widgets.job_panel import JobPanel, owner_token
+from app.ui.widgets.job_panel import JobPanel
 from app.ui.widgets.opened import (
     build_repeating,
     made_again,
@@ -33,6 +33,7 @@ from app.ui.widgets.opened import (
 from app.ui.widgets.picture_input import put_picture
 from app.ui.widgets.seed import SeedInput
 from app.ui.wiring.guard import QUICK, Updates, guarded
+from app.ui.wiring.owner import owner_token
 from app.ui.wiring.services import Studio
 from app.visitors.uploads import Kept
 from generator.objectives.classes import AWAY

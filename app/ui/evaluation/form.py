@@ -13,8 +13,8 @@ from app.ui.markup import gallery, markup
 from app.ui.widgets.budget import LEVELS
 from app.ui.widgets.forms import FormError, number, whole
 from app.ui.widgets.models import ClassifierPicker
-from app.ui.widgets.outlook import wait_line
 from app.ui.wiring.guard import QUICK, Updates, guarded
+from app.ui.wiring.outlook import wait_line
 from app.ui.wiring.services import Studio
 from foundation.errors import StudioError
 

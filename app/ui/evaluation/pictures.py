@@ -12,8 +12,8 @@ from app.evaluation.order import LabelledUpload
 from app.records.pictures import pictures_of
 from app.ui.evaluation import markup as evaluation_markup
 from app.ui.widgets.forms import FormError
-from app.ui.widgets.job_panel import owner_token
 from app.ui.wiring.guard import QUICK, Updates, guarded
+from app.ui.wiring.owner import owner_token
 from app.ui.wiring.services import Studio
 from app.ui.wiring.signal import Signal
 from app.visitors.upload_files import brought

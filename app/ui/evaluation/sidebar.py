@@ -14,8 +14,8 @@ from app.ui.evaluation import reports as evaluation_reports
 from app.ui.evaluation.form import EvaluationForm
 from app.ui.evaluation.panel import KIND, evaluation_panel
 from app.ui.widgets.forms import FormError
-from app.ui.widgets.job_panel import owner_token
 from app.ui.wiring.guard import QUICK, Updates, guarded
+from app.ui.wiring.owner import owner_token
 from app.ui.wiring.services import Studio
 from foundation.errors import StudioError
 from foundation.jobs.store.model import JobSnapshot

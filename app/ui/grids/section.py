@@ -16,9 +16,9 @@ from app.ui.grids.view import cell_words, cells_of, picked, told
 from app.ui.markup import markup
 from app.ui.widgets.cost_line import Asked, CostLine, cost_head
 from app.ui.widgets.forms import FormError, label_of
-from app.ui.widgets.job_panel import owner_token
 from app.ui.widgets.reuse import recipe_with_pictures
 from app.ui.wiring.guard import QUICK, Updates, guarded
+from app.ui.wiring.owner import owner_token
 from app.ui.wiring.services import Studio
 from foundation.errors import StudioError
 from foundation.files.text_files import read_json

@@ -11,8 +11,8 @@ from app.ui.history.words import recipe_of
 from app.ui.history.your_results import YourResults
 from app.ui.markup import markup
 from app.ui.widgets.forms import FormError
-from app.ui.widgets.job_panel import owner_token
 from app.ui.wiring.guard import QUICK, Updates, guarded
+from app.ui.wiring.owner import owner_token
 from app.ui.wiring.services import Studio
 from app.visitors.exports import FOLDER, export_file
 from app.visitors.upload_files import brought

@@ -15,9 +15,10 @@ from app.ui.history.words import KIND_WORDS, budget_words, model_words, models_o
 from app.ui.markup import markup
 from app.ui.markup.stage import STATE_WORDS
 from app.ui.widgets.forms import FormError
-from app.ui.widgets.job_panel import JobPanel, owner_token
+from app.ui.widgets.job_panel import JobPanel
 from app.ui.widgets.reuse import WORDS as REUSES
 from app.ui.wiring.guard import QUICK, Updates, guarded
+from app.ui.wiring.owner import owner_token
 from app.ui.wiring.services import Studio
 from app.visitors.exports import FOLDER, Entry, export
 from foundation.jobs.history import History, Usage

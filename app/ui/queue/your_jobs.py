@@ -11,8 +11,8 @@ import gradio as gr
 from app.ui.queue.account import account_line
 from app.ui.queue.markup import recently_ended, your_jobs
 from app.ui.widgets.forms import FormError
-from app.ui.widgets.job_panel import owner_token
 from app.ui.wiring.guard import QUICK, Updates, guarded
+from app.ui.wiring.owner import owner_token
 from app.ui.wiring.services import Studio
 from foundation.files.text_files import read_text
 from foundation.jobs.queue.view import QueueView

@@ -11,9 +11,9 @@ from PIL import Image
 from app.costs.estimates import Cost
 from app.records.params import Wish
 from app.ui.markup import markup
-from app.ui.widgets.outlook import wait_line
 from app.ui.widgets.picture_input import PictureInput
 from app.ui.wiring.guard import QUICK, Updates, guarded
+from app.ui.wiring.outlook import wait_line
 from app.ui.wiring.services import Studio
 from app.ui.wiring.signal import Signal
 from app.visitors.uploads import Kept

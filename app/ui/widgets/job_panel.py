@@ -11,6 +11,7 @@ from app.ui.markup.gallery import CLICK_JS
 from app.ui.markup.stage import DoneView, details_of, fingerprint, stage
 from app.ui.widgets.reuse import ReuseButtons
 from app.ui.wiring.guard import QUICK, Updates, guarded
+from app.ui.wiring.owner import owner_token
 from app.ui.wiring.services import Studio
 from app.ui.wiring.signal import Signal
 from app.visitors.visitor import current_account, job_address
@@ -214,18 +215,3 @@ class JobPanel:
             return None
         account = current_account()
         return snapshot if account is None or snapshot.owner == account.owner else None
-
-
-def owner_token(value: Any) -> str:
-    """The owner's token out of the browser's state; with an account, its own, whatever a browser says.
-
-    Raises:
-        UnknownJobError: the browser has none (its storage is switched off, or the page is still loading).
-    """
-    account = current_account()
-    if account is not None:
-        return account.owner
-    token = value.get("owner") if isinstance(value, dict) else None
-    if not isinstance(token, str) or not 32 <= len(token) <= 64 or not token.isalnum():
-        raise UnknownJobError("The page is still loading. Try again in a moment, or reload it.")
-    return token

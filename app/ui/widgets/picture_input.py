@@ -8,8 +8,8 @@ import gradio as gr
 from PIL import Image
 
 from app.ui.markup import markup
-from app.ui.widgets.job_panel import owner_token
 from app.ui.wiring.guard import QUICK, Updates, guarded
+from app.ui.wiring.owner import owner_token
 from app.ui.wiring.services import Studio
 from app.visitors.upload_files import brought
 from app.visitors.uploads import Kept

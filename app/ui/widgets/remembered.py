@@ -17,9 +17,9 @@ from typing import Any
 import gradio as gr
 
 from app.ui.markup import markup
-from app.ui.widgets.job_panel import owner_token
 from app.ui.widgets.picture_input import PictureInput
 from app.ui.wiring.guard import MOST_TEXT, QUICK, Updates, guarded
+from app.ui.wiring.owner import owner_token
 from app.visitors.uploads import Kept
 from foundation.errors import StudioError
 from foundation.files.text_files import read_text

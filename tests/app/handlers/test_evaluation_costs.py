@@ -8,7 +8,7 @@ import pytest
 
 from app.costs.timings import Timings
 from app.handlers.costs import UNKNOWN_HOURS, at_most, cost_of
-from app.ui.widgets.outlook import wait_line, wait_words
+from app.ui.wiring.outlook import wait_line, wait_words
 from app.visitors.uploads import Uploads
 from foundation.jobs import JobContext, JobRequest, JobService
 from foundation.jobs.queue.view import Outlook

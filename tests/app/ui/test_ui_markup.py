@@ -25,9 +25,9 @@ from app.ui.widgets.forms import (
     to_widget,
     write_mixture,
 )
-from app.ui.widgets.job_panel import owner_token
 from app.ui.widgets.layers import band_name, bands
 from app.ui.wiring.guard import guarded
+from app.ui.wiring.owner import owner_token
 from foundation.errors import StudioError
 from foundation.jobs.store.model import JobStatus
 from generator.recipes.fields import cli_fields

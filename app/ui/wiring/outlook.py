@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.ui.markup import markup
-from app.ui.widgets.job_panel import owner_token
+from app.ui.wiring.owner import owner_token
 from app.ui.wiring.services import Studio
 from app.visitors.visitor import visitor_address
 from foundation.jobs.queue.view import Outlook
