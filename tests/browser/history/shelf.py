@@ -8,7 +8,7 @@ from tests.browser.actions import wait_for_another_job
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
-SOON = 20_000
+SOON = 60_000
 """Milliseconds within which an answer of the server is on the page, however busy the machine."""
 
 

@@ -80,7 +80,7 @@ def test_the_title_of_the_tab_says_how_far_it_is(visit: "sync_api.Page", held: H
     icon = "document.querySelector('link[rel~=icon]')?.href ?? ''"
     assert visit.title() == PLAIN
     visit.click("#image-start")
-    visit.wait_for_function(f"document.title === '15 % · {PLAIN}'")  # the sixth of forty steps, where it is held
+    visit.wait_for_function(f"document.title === '7 % · {PLAIN}'")  # the sixth of eighty steps, where it is held
     visit.wait_for_function(f"({icon}).startsWith('data:image/png')")
     held.release()
     wait_for_state(visit, "done")

@@ -23,7 +23,7 @@ def test_first_visit_one_click_makes_a_picture(visit: "sync_api.Page") -> None:
     assert visit.locator("#results .cx-result").count() == 0  # those of others are not shown
     visit.click("#image-start")
     wait_for_state(visit, "done")
-    assert stage(visit).locator("img").first.evaluate("image => image.naturalWidth") == 128
+    assert stage(visit).locator("img").first.evaluate("image => image.naturalWidth") == 192
 
 
 def test_a_chosen_class_is_drawn_while_one_watches(visit: "sync_api.Page", held: Hold, tmp_path: Path) -> None:
@@ -65,10 +65,10 @@ def test_a_unit_is_drawn_instead_of_a_class(visit: "sync_api.Page") -> None:
 def test_words_say_how_far_along_it_is(visit: "sync_api.Page", held: Hold) -> None:
     visit.click("#image-start")
     visit.wait_for_function(
-        "/step \\d+\\/40 .* left/.test(document.querySelector('#image-stage .cx-words')?.innerText)"
+        "/step \\d+\\/80 .* left/.test(document.querySelector('#image-stage .cx-words')?.innerText)"
     )
     bar = stage(visit).get_by_role("progressbar")
-    assert bar.get_attribute("aria-valuemax") == "40"
+    assert bar.get_attribute("aria-valuemax") == "80"
     assert visit.locator("#image-more svg polyline").count() >= 1
 
 
