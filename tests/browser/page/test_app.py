@@ -222,3 +222,16 @@ def test_pictures_need_their_signature(visit: "sync_api.Page") -> None:
     assert visit.request.get(address.split("?")[0]).status == 404
     assert visit.request.get(visit.url + "media/data/secret?k=0").status == 404
     assert visit.request.get(visit.url, headers={"Host": "evil.example"}).status == 403
+
+
+def test_on_a_phone_the_form_follows_the_first_button_at_once(visit: "sync_api.Page") -> None:
+    """What has nothing to say yet takes no gap of its own between the two, in any tab."""
+    visit.set_viewport_size({"width": 390, "height": 844})
+    for kind, tab in (("text", "Text to image"), ("image", "Class to image"), ("attack", "Attack an image")):
+        visit.get_by_role("tab", name=tab).click()
+        button = visit.locator(f"#{kind}-start")
+        button.wait_for()
+        controls = visit.locator(f".cx-desk:has(#{kind}-start) .cx-controls")
+        above, below = button.bounding_box(), controls.bounding_box()
+        assert above is not None and below is not None
+        assert 0 < below["y"] - (above["y"] + above["height"]) <= 24, tab
