@@ -53,10 +53,12 @@ class TextLines(logging.Formatter):
         self._shown = shown
 
     def format(self, record: logging.LogRecord) -> str:
-        """A line; what an earlier formatter has kept of the error is passed over."""
-        if record.exc_text and not self._shown:
+        """A line; what another formatter has kept of the error is passed over, and nothing is kept for the next."""
+        record.exc_text = None
+        try:
+            return super().format(record)
+        finally:
             record.exc_text = None
-        return super().format(record)
 
     def formatException(self, ei: ErrorInfo) -> str:
         """The traceback, without what the errors say unless that is asked for."""

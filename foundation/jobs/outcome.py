@@ -40,6 +40,12 @@ def is_disk_full(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
+def _came_of_a_full_disk(error: BaseException) -> bool:
+    """Whether an error was raised since the disk is full: then it names a file of the server, which says less."""
+    below = error.__cause__ or error.__context__
+    return below is not None and (is_disk_full(below) or _came_of_a_full_disk(below))
+
+
 def sentence(error: BaseException) -> str:
     """What a person is told about an error that is no ``StudioError``; never its details."""
     if is_disk_full(error):
@@ -81,7 +87,7 @@ def run_handler(handler: Handler, context: JobContext, log: Callable[[str], None
     except Discarded:
         return Outcome(JobStatus.DISCARDED)
     except StudioError as error:
-        return Outcome(JobStatus.FAILED, error=str(error))
+        return Outcome(JobStatus.FAILED, error=DISK_FULL if _came_of_a_full_disk(error) else str(error))
     # The worker thread of a device must outlive any handler, whatever it raises (SystemExit included).
     except BaseException as error:
         logger.exception("job %s failed", context.id)

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from PIL import Image
 
@@ -102,6 +103,16 @@ for kind, params in itertools.cycle(orders) if asked["waiting"] else orders:
     tell()
 let_run(1)
 """
+
+
+def until_refused(lines: TextIO) -> list[str]:
+    """What a studio says up to its next refusal, which comes with the next order while it has nowhere to keep it."""
+    said = []
+    for line in lines:
+        said.append(line)
+        if "refused" in json.loads(line):
+            break
+    return said
 
 
 def orders(data: Path) -> str:

@@ -12,13 +12,12 @@ from pathlib import Path
 import pytest
 
 from foundation.jobs.outcome import DISK_FULL, INTERRUPTED
-from tests.app.endurance.studio import Witness, integrity
+from tests.app.endurance.studio import Witness, integrity, until_refused
 from tests.forking import Forking
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-FULL, MOST_FULL = 6, 14
-"""How often it is filled at least, and at most until an order came while it was."""
+FULL = 6
 MB = 1 << 20
 DISK_MB = 64
 IN_WORDS = ("disk is full", "of the disk are free")
@@ -50,14 +49,14 @@ def fill(disk: Path) -> None:
 def test_nothing_that_was_finished_is_lost_and_the_queue_goes_on(forking: Forking, disk: Path) -> None:
     """Every other time the studio is killed, too, and started once more, before there is room again."""
     witness, draws, pace = Witness(forking, disk / "data"), random.Random(5), 1.0
-    for full in range(MOST_FULL):
-        if full >= FULL and witness.refusals:
-            break
+    for full in range(FULL):
         service = witness.start()
         with service.stdout:
             lines = [service.stdout.readline()]
             time.sleep(pace * draws.uniform(0.3, 1.0))
             fill(disk)
+            if full == 0:
+                lines += until_refused(service.stdout)
             time.sleep(pace * draws.uniform(0.3, 1.0))
             if full % 2:
                 service.kill()

@@ -75,6 +75,12 @@ def raising(error: BaseException):
     return handler
 
 
+def for_want_of_room(error: StudioError) -> StudioError:
+    """As an error that says where there was none left."""
+    error.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
@@ -82,6 +88,7 @@ def raising(error: BaseException):
         (RuntimeError("secret /path/of/server"), "RuntimeError"),
         (MemoryError(), "smaller size"),
         (OSError(errno.ENOSPC, "No space left on device"), "disk is full"),
+        (for_want_of_room(StudioError("The picture could not be saved as '/secret.png'.")), "disk is full"),
         (PermissionError(errno.EACCES, "Permission denied", "/secret"), "Permission denied"),
         (SystemExit(3), "SystemExit"),
         (KeyboardInterrupt(), "KeyboardInterrupt"),
