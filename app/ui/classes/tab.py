@@ -67,7 +67,7 @@ class ClassTab:
             blank=stage.empty_stage(
                 "One picture, drawn at every resolution at once",
                 "Start with a single colour, then 2 by 2 cells, then 4 by 4, and let the classifier say what to "
-                "change. Your first picture takes a few seconds.",
+                "change. The line under the button says how long that takes here.",
             ),
             start_label="Show me",
             done_view=lambda job: results.image_view(job, studio.media),
