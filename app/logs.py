@@ -31,7 +31,7 @@ def set_up_logs(
     written: Format = "text", details: Details = "hidden", level: Level = "info", stream: TextIO | None = None
 ) -> logging.Handler:
     """Send what is logged to a stream (standard error), in this form; the handler that does."""
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = _Lines(stream or sys.stderr)
     handler.setFormatter((JsonLines if written == "json" else TextLines)(shown=details == "shown"))
     root = logging.getLogger()
     root.addHandler(handler)
@@ -39,6 +39,14 @@ def set_up_logs(
     for name in OURS:
         logging.getLogger(name).setLevel(level.upper())
     return handler
+
+
+class _Lines(logging.StreamHandler[TextIO]):
+    """Lines to a stream. One that cannot be written is lost without a word: logging's own complaint, on standard
+    error, would repeat the values that the line was made of."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Nothing."""
 
 
 class TextLines(logging.Formatter):

@@ -9,6 +9,8 @@ constructor recursion depth mismatch". So what is replaced is closed.
 """
 
 import asyncio
+import logging
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -32,6 +34,18 @@ class NoLoopLeftOpen(asyncio.DefaultEventLoopPolicy):
 
 
 asyncio.set_event_loop_policy(NoLoopLeftOpen())
+
+
+@pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    """A program that a test has started in this process logs no more when the test is over: its stream is gone."""
+    root, before = logging.getLogger(), [*logging.getLogger().handlers]
+    level = root.level
+    yield
+    root.setLevel(level)
+    for handler in [*root.handlers]:
+        if handler not in before and not type(handler).__module__.startswith("_pytest."):
+            root.removeHandler(handler)
 
 
 @pytest.hookimpl(trylast=True)

@@ -65,6 +65,10 @@ class Memory:
         self._ended.set()
         self._thread.join()
 
+    def curve(self, begin: float) -> list[tuple[float, float]]:
+        """Seconds after a moment, and MB, about every ten seconds."""
+        return [(round(at - begin, 1), round(mb, 1)) for at, mb in self._seen[:: int(2 * SAMPLES_S)]]
+
     def around(self, moment: float) -> float:
         """In MB, the median of the seconds until a moment."""
         near = [mb for at, mb in self._seen if moment - SAMPLES_S <= at <= moment]
@@ -94,7 +98,7 @@ def run(users: int, minutes: float, data: Path) -> Found:
     if log:
         print(f"the end of the server's log:\n{text[-LOG_SHOWN:]}", file=sys.stderr)
     warm = memory.around(begin + min(WARM_S, 30 * minutes))
-    return Found.of(tally, log, warm, memory.around(until), alive=alive)
+    return Found.of(tally, log, warm, memory.around(until), memory.curve(begin), alive=alive)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -73,6 +73,7 @@ class Found:
         faults: what users saw that must not be, and ``server_faults`` how many answers were 5xx.
         log: lines of the server's log that tell of a fault.
         warm_mb, end_mb: memory of the server after the first minute, and at the end.
+        memory: seconds and MB of the server on the way.
         alive: whether the server still ran.
     """
 
@@ -83,10 +84,20 @@ class Found:
     log: Sequence[str]
     warm_mb: float
     end_mb: float
+    memory: Sequence[tuple[float, float]]
     alive: bool
 
     @classmethod
-    def of(cls, tally: Tally, log: Sequence[str], warm_mb: float, end_mb: float, *, alive: bool) -> "Found":
+    def of(
+        cls,
+        tally: Tally,
+        log: Sequence[str],
+        warm_mb: float,
+        end_mb: float,
+        memory: Sequence[tuple[float, float]] = (),
+        *,
+        alive: bool,
+    ) -> "Found":
         """Of what was seen."""
         by_kind = {kind: [one for one in tally.orders if one.kind == kind] for kind in KINDS}
         return cls(
@@ -97,6 +108,7 @@ class Found:
             log=log,
             warm_mb=warm_mb,
             end_mb=end_mb,
+            memory=memory,
             alive=alive,
         )
 

@@ -63,10 +63,12 @@ def soft_labels(
     # Whether all can teach is known before the first answers.
     orders = [_places(teacher, images.class_names) for teacher in teachers]
     for teacher, order in zip(teachers, orders, strict=True):
-        ask = _packaged(teacher, side, device) if teacher in PACKAGED else _ours(teacher, device, bf16=bf16)
+        ask = _packaged(teacher, side, device) if teacher in PACKAGED else _ours(teacher, device)
         for number, (x, _labels) in enumerate(images.batches(BATCH)):
             start = number * BATCH
-            total[start : start + BATCH] += ask(x.to(device)).float().cpu()[:, order] / len(teachers)
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                logits = ask(x.to(device))
+            total[start : start + BATCH] += logits.float().cpu()[:, order] / len(teachers)
     return (total / temperature).softmax(1)
 
 
@@ -87,16 +89,18 @@ def _packaged(name: str, side: int, device: torch.device) -> Callable[[Tensor], 
     teacher = PACKAGED[name].load(str(device))
     side = side or PACKAGED[name].side
     teacher.config = teacher.config.model_copy(update={"image_size": side})
+    teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def ask(x: Tensor) -> Tensor:
         x = F.interpolate(x, (side, side), mode="bicubic", align_corners=False).clamp(0, 1)
         # A few at a time: at hundreds of pixels a side the activations of all of them would take gigabytes.
+        x = x.contiguous(memory_format=torch.channels_last)
         return torch.cat([teacher(part) for part in x.split(50)])
 
     return ask
 
 
-def _ours(place: str, device: torch.device, *, bf16: bool) -> Callable[[Tensor], Tensor]:
+def _ours(place: str, device: torch.device) -> Callable[[Tensor], Tensor]:
     """The mean logits of the predictors that take part in the answer of the model in the folder `place`."""
     folder = Path(place)
     model = SelfEnsemble(donor_config(folder).model_copy(update={"mirror": True}))
@@ -104,7 +108,6 @@ def _ours(place: str, device: torch.device, *, bf16: bool) -> Callable[[Tensor],
     model.eval().requires_grad_(False).place(device)
 
     def ask(x: Tensor) -> Tensor:
-        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            return model.voting(model.readouts(x, SilentNoise())).float().mean(1)
+        return model.voting(model.readouts(x, SilentNoise())).float().mean(1)
 
     return ask

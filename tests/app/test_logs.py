@@ -3,7 +3,7 @@
 import io
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,20 +17,15 @@ Started = Callable[[Format, Details], io.StringIO]
 
 
 @pytest.fixture
-def logs() -> Iterator[Started]:
+def logs() -> Started:
     """Start logs into a text that is handed back."""
-    root, handlers = logging.getLogger(), []
-    level = root.level
 
     def start(written: Format, details: Details) -> io.StringIO:
         text = io.StringIO()
-        handlers.append(set_up_logs(written, details, "debug", text))
+        set_up_logs(written, details, "debug", text)
         return text
 
-    yield start
-    root.setLevel(level)
-    for handler in handlers:
-        root.removeHandler(handler)
+    return start
 
 
 def works(context: JobContext) -> dict[str, str]:
@@ -87,3 +82,12 @@ def test_json_lines_are_objects_with_the_facts_of_jobs(tmp_path: Path, logs: Sta
     (broken,) = [line for line in lines if "errors" in line]
     assert [error["type"] for error in broken["errors"]] == ["ValueError", "RuntimeError"]
     assert (broken["level"], "says" in broken["errors"][0]) == ("error", False)
+
+
+@pytest.mark.parametrize("written", ["text", "json"])
+def test_a_log_that_cannot_be_written_says_nothing_of_its_lines(
+    logs: Started, capsys: pytest.CaptureFixture[str], written: Format
+) -> None:
+    logs(written, "hidden").close()
+    logging.getLogger("app").warning("%s is used", KEY)
+    assert capsys.readouterr() == ("", "")
