@@ -12,85 +12,22 @@ refuses is a StudioError with its sentence.
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
+from crossmax_studio.told import Estimate, Job, Preset, id_of, job_of, preset_of, refusal
 from foundation.errors import StudioError
 from foundation.files.text_files import reason, replace_whole
 
+__all__ = ["Estimate", "Job", "Preset", "Studio", "grid_order"]
 PREFIX = "/api/v1"
-ENDED = frozenset({"done", "stopped", "failed", "interrupted"})
 WAIT_SECONDS = 30.0
 """For which one question waits; there are as many as it takes."""
 TIMEOUT = httpx.Timeout(30.0, read=90.0)
-
-
-@dataclass(frozen=True)
-class Job:
-    """A job as the studio told of it last.
-
-    Attributes:
-        id: what it is asked for by.
-        kind: text, class, attack, grid or evaluate.
-        status: queued, running, done, stopped, failed or interrupted.
-        error: why it failed, and what to do.
-        result: what came of it; None before it has ended.
-        files: names of its files so far.
-        told: everything that the studio told, as JSON.
-    """
-
-    id: str
-    kind: str
-    status: str
-    error: str | None
-    result: Mapping[str, Any] | None
-    files: tuple[str, ...]
-    told: Mapping[str, Any] = field(repr=False)
-
-    @property
-    def ended(self) -> bool:
-        """Whether there will be no more of it."""
-        return self.status in ENDED
-
-
-@dataclass(frozen=True)
-class Preset:
-    """Settings that this owner keeps under a name; ``task`` is "class", "text" or "attack"."""
-
-    id: str
-    name: str
-    task: str
-    settings: Mapping[str, object]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What an order would take, as far as it can be told before.
-
-    Attributes:
-        pictures, steps: how many pictures, and the steps of all together.
-        seconds: how long it computes, about; ``at_most``: it may well take less.
-        memory_bytes: what it needs at least.
-        disk_bytes: what its pictures take, at most about.
-        jobs_before: how many jobs have their turns before it.
-        starts_in, ends_in: seconds until it would start, and end, if no more jobs came.
-
-    What nobody can tell is None.
-    """
-
-    pictures: int
-    steps: int
-    seconds: float | None
-    at_most: bool
-    memory_bytes: int
-    disk_bytes: int | None
-    jobs_before: int
-    starts_in: float | None
-    ends_in: float | None
 
 
 class Studio:
@@ -285,7 +222,7 @@ class Studio:
         ``picture`` of it; a grid, or an attack on a folder, that was cut short.
         """
         order = {"suites": list(suites), "picture": picture, "title": title}
-        return self._submit(f"/jobs/{_id(job)}/continue", order)
+        return self._submit(f"/jobs/{id_of(job)}/continue", order)
 
     def submit(self, kind: str, order: Mapping[str, object]) -> Job:
         """Submit what has no method of its own, as its JSON is described; ``kind`` ends the address."""
@@ -304,11 +241,11 @@ class Studio:
 
     def presets(self) -> list[Preset]:
         """This owner's presets, by their names; the ``settings`` of one are a recipe, as orders take it."""
-        return [_preset(told) for told in self._json("GET", "/presets")["presets"]]
+        return [preset_of(told) for told in self._json("GET", "/presets")["presets"]]
 
     def keep_preset(self, name: str, settings: Mapping[str, object]) -> Preset:
         """Keep a recipe under a name, in place of the one of that name and task."""
-        return _preset(self._json("POST", "/presets", json={"name": name, "settings": dict(settings)}))
+        return preset_of(self._json("POST", "/presets", json={"name": name, "settings": dict(settings)}))
 
     def delete_preset(self, preset: Preset | str) -> None:
         """Delete a preset; one that is not there is no error."""
@@ -331,7 +268,7 @@ class Studio:
             raise StudioError(f"The presets '{file!s}' cannot be read: {reason(error)}.") from error
         query, headers = {"replace": str(replace).lower()}, {"Content-Type": "application/json"}
         told = self._json("POST", "/presets/import", params=query, content=data, headers=headers)
-        return [_preset(one) for one in told["presets"]]
+        return [preset_of(one) for one in told["presets"]]
 
     # ------------------------------------------------------------------ jobs
 
@@ -341,14 +278,14 @@ class Studio:
 
     def job(self, job: Job | str) -> Job:
         """A job as it is now."""
-        return _job(self._json("GET", f"/jobs/{_id(job)}"))
+        return job_of(self._json("GET", f"/jobs/{id_of(job)}"))
 
     def follow(self, job: Job | str, *, timeout: float | None = None) -> Iterator[Job]:
         """A job every now and then until it has ended, or ``timeout`` seconds have passed."""
         until = None if timeout is None else time.monotonic() + timeout
         while True:
             left = WAIT_SECONDS if until is None else max(0.0, min(WAIT_SECONDS, until - time.monotonic()))
-            now = _job(self._json("GET", f"/jobs/{_id(job)}/wait", params={"seconds": left}))
+            now = job_of(self._json("GET", f"/jobs/{id_of(job)}/wait", params={"seconds": left}))
             yield now
             if now.ended or (until is not None and time.monotonic() >= until):
                 return
@@ -368,15 +305,15 @@ class Studio:
 
     def stop(self, job: Job | str) -> Job:
         """Have a job end soon, and keep what it has."""
-        return _job(self._json("POST", f"/jobs/{_id(job)}/stop"))
+        return job_of(self._json("POST", f"/jobs/{id_of(job)}/stop"))
 
     def delete(self, job: Job | str) -> None:
         """Delete a job with its files, for good."""
-        self._ask("DELETE", f"/jobs/{_id(job)}")
+        self._ask("DELETE", f"/jobs/{id_of(job)}")
 
     def read(self, job: Job | str, name: str) -> bytes:
         """The bytes of a file of a job."""
-        return self._ask("GET", f"/jobs/{_id(job)}/files/{name}").content
+        return self._ask("GET", f"/jobs/{id_of(job)}/files/{name}").content
 
     def save(self, job: Job | str, folder: str | Path, *, names: Sequence[str] | None = None) -> list[Path]:
         """Save the files of a job, all or those that are named, into a folder, which is made; where they are then."""
@@ -397,7 +334,7 @@ class Studio:
     # ------------------------------------------------------------------ requests
 
     def _submit(self, path: str, order: Mapping[str, object]) -> Job:
-        return _job(self._json("POST", path, json=dict(order)))
+        return job_of(self._json("POST", path, json=dict(order)))
 
     def _json(self, method: str, path: str, **request: Any) -> Any:
         answer = self._ask(method, path, **request)
@@ -415,7 +352,7 @@ class Studio:
             raise StudioError(f"This cannot be sent to a studio: {error}.") from error
         if answer.is_success:
             return answer
-        raise StudioError(_refusal(answer))
+        raise StudioError(refusal(answer))
 
 
 def grid_order(
@@ -436,32 +373,3 @@ def grid_order(
 def _given(**fields: Mapping[str, object] | None) -> dict[str, object]:
     """Those of the fields that there are, as plain dictionaries."""
     return {name: dict(value) for name, value in fields.items() if value is not None}
-
-
-def _refusal(answer: httpx.Response) -> str:
-    try:
-        said = answer.json()["error"]
-    except (ValueError, KeyError, TypeError):
-        said = answer.text.strip()[:300]
-    return str(said) or f"The studio refused that (HTTP {answer.status_code})."
-
-
-def _id(job: Job | str) -> str:
-    return job.id if isinstance(job, Job) else job
-
-
-def _preset(told: Any) -> Preset:
-    """A preset of what the studio tells. StudioError where that is none."""
-    try:
-        return Preset(**{one.name: told[one.name] for one in fields(Preset)})
-    except (KeyError, TypeError) as error:
-        raise StudioError("The studio's answer is no preset: it may be of another version.") from error
-
-
-def _job(told: Any) -> Job:
-    """A job of what the studio tells. StudioError where that is none."""
-    try:
-        names = ("id", "kind", "status", "error", "result")
-        return Job(**{name: told[name] for name in names}, files=tuple(told["files"]), told=told)
-    except (KeyError, TypeError) as error:
-        raise StudioError("The studio's answer is no job: it may be of another version.") from error

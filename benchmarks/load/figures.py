@@ -6,7 +6,7 @@ from statistics import median
 
 from benchmarks.load.orders import KINDS
 from benchmarks.load.tally import Order, Tally, middle
-from crossmax_studio.client import ENDED
+from crossmax_studio.told import ENDED
 
 MOST_RATIO = 3.0
 """Of the longest wait for a kind to its median."""
