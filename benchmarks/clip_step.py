@@ -24,8 +24,8 @@ from generator.objectives.similarity import EmbeddingObjective, aim_at
 from generator.optimisers.loop import Step, optimise
 from generator.optimisers.registry import make_optimiser
 from generator.priors.bounds import Free
+from generator.priors.making import make_prior
 from generator.priors.operators import layer_shape, parse_resolutions
-from generator.priors.prior import make_prior
 from generator.views.registry import View, parse_views
 
 ENCODER, OURS, PLAIN = "encoder's forward + backward", "our step", "plain loop of interpolate"

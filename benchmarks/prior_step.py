@@ -20,8 +20,9 @@ from foundation.command_line.program import Parser
 from foundation.files.places import result_file
 from generator.optimisers.registry import make_optimiser
 from generator.priors.bounds import Free
+from generator.priors.making import make_prior
 from generator.priors.operators import layer_shape, parse_resolutions, resolution_operator
-from generator.priors.prior import Form, make_prior
+from generator.priors.prior import Form
 
 Size = tuple[int, int]
 PLAIN, MODEL = "plain loop of interpolate", "ViT-B/32, forward + backward, 1 image"

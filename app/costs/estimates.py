@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 
 from app.records.params import Wish
 from generator.optimisers.loop import MAX_PIXELS
+from generator.priors.making import PRIORS, choose_form
 from generator.priors.operators import Size, layer_shape, parse_resolutions
-from generator.priors.prior import PRIORS, choose_form
 from generator.priors.small_copy import canvas_for, resolutions_on
 from generator.production.production import between_looks
 from generator.recipes.checks import may_end_early

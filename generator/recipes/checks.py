@@ -6,7 +6,8 @@ from foundation.choices import offered
 from generator.objectives.classes import OBJECTIVES, objectives_that
 from generator.objectives.similarity import has_rivals, scores_that
 from generator.optimisers.registry import OPTIMISERS, rules_that
-from generator.priors.prior import PRIORS, LinearPrior, Prior
+from generator.priors.making import PRIORS
+from generator.priors.prior import LinearPrior, Prior
 from generator.recipes.common import MOST_SEED, marks_of
 from generator.recipes.guides import Guides, read_guides
 from generator.recipes.schema import AIMS, RECIPE_VERSION, RecipeSchema, perturbations

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from foundation.choices import MARK, OneOf, Told
 from generator.objectives.classes import OBJECTIVES, objectives_that
 from generator.optimisers.registry import OPTIMISERS, rules_that
-from generator.priors.prior import PRIORS
+from generator.priors.making import PRIORS
 from generator.units.unit import SYNTAX
 
 RECIPE_VERSION = 6

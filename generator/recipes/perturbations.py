@@ -8,10 +8,11 @@ from torch import Tensor
 
 from foundation.seeds import stream
 from generator.priors.bounds import NATURAL_COLOURS, STANDARD_MARGIN, Bound, Free, FromImage, L2Ball, LinfBall, Masked
+from generator.priors.making import PRIORS, choose_form, random_start
 from generator.priors.operators import Size, balanced_weights, parse_resolutions, resolution_operator
 from generator.priors.parting import LAYERS, OCTAVES, Parting
 from generator.priors.pixel import PixelBall, PixelPrior, pixel_noise
-from generator.priors.prior import PRIORS, Prior, choose_form, random_start
+from generator.priors.prior import Prior
 from generator.priors.small_copy import SmallCopy, resolutions_on
 from generator.recipes.pictures import Pictures
 from generator.recipes.recipe import Recipe

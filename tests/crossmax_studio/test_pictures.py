@@ -12,8 +12,8 @@ import crossmax_studio
 from crossmax_studio import MultiResolutionPrior, StudioError, class_image, crossmax, interface, text_image
 from generator.__main__ import run as run_command
 from generator.priors.bounds import Free
+from generator.priors.making import make_prior
 from generator.priors.operators import parse_resolutions
-from generator.priors.prior import make_prior
 
 ROOT = Path(__file__).parents[2]
 

@@ -17,9 +17,10 @@ from app.ui.attack.results.results import parts_view
 from app.ui.markup.media import Media
 from foundation.errors import StudioError
 from foundation.images.files import save_png, to_tensor
+from generator.priors.making import PRIORS
 from generator.priors.operators import Size, layer_shape
 from generator.priors.parting import Part, Parting
-from generator.priors.prior import PRIORS, DirectPrior, ImageSpacePrior, LayeredPrior, Prior
+from generator.priors.prior import DirectPrior, ImageSpacePrior, LayeredPrior, Prior
 from generator.recipes.perturbations import PERTURBATIONS, Perturbation
 from generator.recipes.pictures import Pictures
 from generator.recipes.recipe import Recipe

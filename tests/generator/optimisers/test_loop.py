@@ -8,7 +8,8 @@ from generator.objectives.classes import ClassLogit, CrossEntropy
 from generator.optimisers.loop import DivergedError, optimise, score
 from generator.optimisers.registry import make_optimiser
 from generator.priors.bounds import Free
-from generator.priors.prior import PRIORS, Prior, make_prior
+from generator.priors.making import PRIORS, make_prior
+from generator.priors.prior import Prior
 from generator.views.registry import Compose, GaussianNoise, RandomCrop, Shift, View, parse_views
 from tests.generator.standins import BreaksAfter, Colours, rng
 

@@ -7,7 +7,8 @@ from torch import Tensor
 from foundation.errors import StudioError
 from generator.optimisers.registry import OPTIMISERS, make_optimiser
 from generator.priors.bounds import Free
-from generator.priors.prior import Prior, make_prior
+from generator.priors.making import make_prior
+from generator.priors.prior import Prior
 
 SIZE = (12, 17)
 FORMS = ("layered", "image_space")

@@ -12,8 +12,8 @@ from generator.optimisers.projected import cosine
 from generator.optimisers.registry import make_optimiser
 from generator.optimisers.search import checkpoints
 from generator.priors.bounds import Free
+from generator.priors.making import make_prior
 from generator.priors.pixel import PixelBall, PixelPrior, pixel_noise
-from generator.priors.prior import make_prior
 from tests.examples import examples
 from tests.generator.standins import rng
 

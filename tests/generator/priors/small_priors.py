@@ -5,7 +5,8 @@ from torch import Tensor
 
 from generator.optimisers.registry import make_optimiser
 from generator.priors.bounds import Bound, Free, FromImage, L2Ball, LinfBall, Masked
-from generator.priors.prior import Prior, make_prior
+from generator.priors.making import make_prior
+from generator.priors.prior import Prior
 
 SIZE = (18, 25)
 RESOLUTIONS = (1, 2, 3, 5, 9, 16, 25)

@@ -7,8 +7,9 @@ import torch
 
 from generator.priors.bounds import Bound, FromImage, L2Ball, LinfBall, Masked
 from generator.priors.contributions import contributions, octaves
+from generator.priors.making import make_prior
 from generator.priors.operators import resolution_operator
-from generator.priors.prior import LayeredPrior, make_prior
+from generator.priors.prior import LayeredPrior
 
 SIZE = (9, 14)
 RESOLUTIONS = (1, 2, 3, 6, 14)

@@ -6,7 +6,8 @@ import torch
 from foundation.errors import StudioError
 from generator.priors.bounds import Free, FromImage
 from generator.priors.layers import CONTRAST, band_pictures, bands
-from generator.priors.prior import Prior, make_prior
+from generator.priors.making import make_prior
+from generator.priors.prior import Prior
 
 SIZE = (9, 14)
 RESOLUTIONS = (1, 2, 3, 6, 14)

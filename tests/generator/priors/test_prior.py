@@ -8,8 +8,9 @@ from torch import Tensor
 from foundation.errors import StudioError
 from generator.optimisers.registry import make_optimiser
 from generator.priors.bounds import Free, FromImage
+from generator.priors.making import choose_form, make_prior, random_start
 from generator.priors.operators import layer_shape
-from generator.priors.prior import ImageSpacePrior, LayeredPrior, Prior, choose_form, make_prior, random_start
+from generator.priors.prior import ImageSpacePrior, LayeredPrior, Prior
 from tests.generator.priors.small_priors import (
     BATCH,
     BOUNDS,

@@ -16,7 +16,8 @@ from foundation.errors import StudioError
 from foundation.images.files import load_image, quantise, to_tensor
 from generator.optimisers.loop import Step
 from generator.priors.bounds import Free, FromImage
-from generator.priors.prior import Prior, make_prior
+from generator.priors.making import make_prior
+from generator.priors.prior import Prior
 from generator.production.exports import Recorder, save_frames, save_json, save_layers, spectrum_report
 from tests.generator.standins import rng
 
