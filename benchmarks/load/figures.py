@@ -11,7 +11,7 @@ from crossmax_studio.told import ENDED
 MOST_RATIO = 3.0
 """Of the longest wait for a kind to its median."""
 MOST_GROWTH = 0.10
-"""Of memory, from after the first minute to the end."""
+"""Of memory, from the second minute to the last."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Found:
         lost: orders that were taken, and never ended with a state.
         faults: what users saw that must not be, and ``server_faults`` how many answers were 5xx.
         log: lines of the server's log that tell of a fault.
-        warm_mb, end_mb: memory of the server after the first minute, and at the end.
+        warm_mb, end_mb: memory of the server in the second minute, and in the last.
         memory: seconds and MB of the server on the way.
         alive: whether the server still ran.
     """
@@ -114,7 +114,7 @@ class Found:
 
     @property
     def growth(self) -> float:
-        """Of memory, as a share of what it was after the first minute."""
+        """Of memory, as a share of what it was in the second minute."""
         return self.end_mb / self.warm_mb - 1
 
     def to_json(self) -> dict[str, object]:
