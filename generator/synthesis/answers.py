@@ -12,6 +12,7 @@ from torch import Tensor
 
 from foundation.protocols import Classifier, LayeredClassifier, ReadOutClassifier
 from foundation.seeds import stream
+from generator.synthesis.models import accelerated
 from generator.synthesis.synthesis import SeededClassifier
 
 DRAWS = 8
@@ -30,9 +31,10 @@ class Answer:
 def ask(classifier: Classifier, images: Tensor, draws: int | None = None) -> Answer:
     """Ask a classifier about images [B, 3, H, W].
 
-    `draws` is the number of passes; unless it is known, one is enough where the first two are equal.
+    `draws` is the number of passes; unless it is known, one is enough where the first two are equal. One that has a
+    faster form is asked in that.
     """
-    judge = started(classifier)
+    judge = started(accelerated(classifier))
     looks = [_look(judge, images)]
     if draws is None:
         second = _look(judge, images)

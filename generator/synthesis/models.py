@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from foundation.errors import StudioError
-from foundation.protocols import Classifier, Encoder, ProbedForGradient
+from foundation.protocols import AcceleratedClassifier, Classifier, Encoder, ProbedForGradient
 from generator.objectives.classes import AWAY
 from generator.recipes.checks import is_guided
 from generator.recipes.recipe import Recipe
@@ -67,3 +67,8 @@ def _check_attack(recipe: Recipe, classifiers: Mapping[str, Classifier], encoder
         )
     if (recipe.classes or recipe.class_weight > 0) and not classifiers:
         raise StudioError("The attack is about classes, but none of its models knows any: add a classifier.")
+
+
+def accelerated(classifier: Classifier) -> Classifier:
+    """The classifier in its faster form, with the same answers up to rounding, if it has one."""
+    return classifier.accelerated() if isinstance(classifier, AcceleratedClassifier) else classifier

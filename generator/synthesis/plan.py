@@ -8,14 +8,14 @@ from dataclasses import dataclass, fields, replace
 
 import torch
 
-from foundation.protocols import AcceleratedClassifier, Classifier, Encoder
+from foundation.protocols import Classifier, Encoder
 from generator.recipes.completion import fill_in
 from generator.recipes.guides import Guides
 from generator.recipes.perturbations import ACCELERATED, ALL_ACCELERATED, resolutions_of
 from generator.recipes.pictures import NO_PICTURES, Pictures
 from generator.recipes.recipe import Recipe
 from generator.synthesis.leading import classes_of, led
-from generator.synthesis.models import Model, sorted_models
+from generator.synthesis.models import Model, accelerated, sorted_models
 from generator.synthesis.named import Named, named_classes, with_own_names
 from generator.synthesis.words import readers, reading_warnings, unknown_words
 from generator.units.unit import Unit
@@ -103,7 +103,7 @@ def plan_of(
     resolutions, views = resolutions_of(recipe), views_of(recipe)
     target_views = parse_views(recipe.target_views) if recipe.target_views else None
     if recipe.version >= (ACCELERATED if recipe.task == "attack" else ALL_ACCELERATED):
-        stepped = {name: _accelerated(classifier) for name, classifier in classifiers.items()}
+        stepped = {name: accelerated(classifier) for name, classifier in classifiers.items()}
     return Plan(
         recipe=recipe,
         classifiers=classifiers,
@@ -125,10 +125,6 @@ def views_of(recipe: Recipe) -> Compose:
     views = parse_views(recipe.views)
     across = any(isinstance(view, Roll) or (isinstance(view, RandomWindow) and view.wrap) for view in views.views)
     return Compose((Roll(), *views.views)) if recipe.tile and not across else views
-
-
-def _accelerated(classifier: Classifier) -> Classifier:
-    return classifier.accelerated() if isinstance(classifier, AcceleratedClassifier) else classifier
 
 
 def _placed(pictures: Pictures, device: torch.device | str) -> Pictures:
