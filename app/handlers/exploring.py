@@ -173,7 +173,7 @@ class _Tables:
 
     def ask(self, victim: Victim, survivals: Sequence[str]) -> None:
         """Add the rows of a victim for some things that may happen to the file. StudioError for one unreadable."""
-        found = compare([self._case], [victim], survivals=survivals, store=self._store)
+        found = compare([self._case], [victim], survivals=survivals, store=self._store, known=self._distances)
         if found.unreadable:
             raise StudioError(next(iter(found.unreadable.values())))
         self._rows |= {(row.victim, row.survival): row for row in found.rows}

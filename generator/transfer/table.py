@@ -1,6 +1,6 @@
 """The transfer table: which attack fools which victim, measured on saved files alone."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -132,13 +132,15 @@ def compare(
     survivals: Sequence[str] = (SAVED,),
     names: Names | None = None,
     store: VerdictStore | None = None,
+    known: Mapping[tuple[str, str], Distances] | None = None,
     on_progress: Callable[[Progress], None] = silent,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Comparison:
     """Look at every case with every victim, from the files on disk.
 
     `on_progress` is called before every picture and victim, and at the end. Asked to stop, it returns the rows of the
-    cases that are complete. A file that cannot be read, or has changed its size, is named in `unreadable`.
+    cases that are complete. A file that cannot be read, or has changed its size, is named in `unreadable`. Distances
+    that are `known` are not measured again.
     """
     names, store = names or Names(), store or VerdictStore()
     rows: list[Row] = []
@@ -189,7 +191,8 @@ def compare(
                     )
                 )
         rows += of_case
-        found[key] = distances(to_tensor(attacked), to_tensor(photo))
+        measured = (known or {}).get(key)
+        found[key] = distances(to_tensor(attacked), to_tensor(photo)) if measured is None else measured
     on_progress(Progress(total, total, "Measured", unit="items"))
     return Comparison(tuple(rows), found, unreadable)
 

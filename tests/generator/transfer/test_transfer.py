@@ -116,6 +116,14 @@ def test_shares_and_distances_are_those_of_the_files(tmp_path: Path) -> None:
     assert (found.rows[0].share_before, found.rows[0].share_after) == pytest.approx(green, abs=1e-6)
 
 
+def test_distances_that_are_known_are_not_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cases = make_cases(tmp_path)[:2]
+    victims = [classifier_victim("colours", Colours())]
+    first = compare(cases, victims)
+    monkeypatch.setattr("generator.transfer.table.distances", None)
+    assert compare(cases, victims, known=first.distances) == first
+
+
 def test_without_question_the_answer_before_is_what_is_left(tmp_path: Path) -> None:
     case = make_cases(tmp_path)[0]
     open_case = Case(case.image, case.attack, case.photo, case.attacked, Question())
