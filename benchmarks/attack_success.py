@@ -21,11 +21,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean, median
-from typing import Any
 
 import torch
+from pydantic import JsonValue
 from torch import Tensor
 
 from benchmarks.harness import machine, run_benchmark, write_json
@@ -96,6 +97,96 @@ class Attacked:
     took: Took
 
 
+@dataclass(frozen=True)
+class FirstSuccess:
+    """Of how many attacks a first success was seen, and when: medians, None of none."""
+
+    of: int
+    median_seconds: float | None
+    median_step: float | None
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The figures of one row: rates, and means and medians over its photos."""
+
+    success: Rate
+    mean_probability: float
+    median_seconds: float
+    mean_seconds: float
+    mean_steps: float
+    first_success: FirstSuccess
+    onlookers: Mapping[str, Rate]
+    photos: Sequence[Attacked]
+
+    @classmethod
+    def of(cls, attacked: Sequence[Attacked]) -> "Figures":
+        """Of the photos of one row."""
+        first = [one.took.first_seconds for one in attacked if one.took.first_seconds is not None]
+        steps = [one.took.first_step for one in attacked if one.took.first_step]
+        onlookers = dict.fromkeys(other for one in attacked for other in one.fooled)
+        return cls(
+            success=Rate(sum(one.reached for one in attacked), len(attacked)),
+            mean_probability=fmean(one.probability for one in attacked),
+            median_seconds=median(one.took.seconds for one in attacked),
+            mean_seconds=fmean(one.took.seconds for one in attacked),
+            mean_steps=fmean(one.took.steps for one in attacked),
+            first_success=FirstSuccess(len(first), median(first) if first else None, median(steps) if first else None),
+            onlookers={other: Rate(sum(one.fooled[other] for one in attacked), len(attacked)) for other in onlookers},
+            photos=attacked,
+        )
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """As a file has it: every rate with its interval."""
+        return {
+            **asdict(self),
+            "success": self.success.to_json(),
+            "onlookers": {other: rate.to_json() for other, rate in self.onlookers.items()},
+        }
+
+    def cells(self, onlookers: Sequence[str]) -> list[str]:
+        """Its row of the table, with what became of these onlookers."""
+        first = self.first_success.median_seconds
+        return [
+            _rate(self.success),
+            f"{self.mean_probability:.3f}",
+            f"{self.median_seconds:.1f}",
+            f"{self.mean_steps:.0f}",
+            "-" if first is None else f"{first:.1f}",
+            *(_rate(self.onlookers[other]) if other in self.onlookers else "-" for other in onlookers),
+        ]
+
+
+@dataclass(frozen=True)
+class Results:
+    """The figures of all rows."""
+
+    rows: Mapping[Row, Figures]
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """As a file has it."""
+        return {
+            "rows": [
+                {"model": model, "preset": preset, "goal": goal, **figures.to_json()}
+                for (model, preset, goal), figures in self.rows.items()
+            ]
+        }
+
+    def markdown(self) -> str:
+        """The figures as a table of Markdown."""
+        onlookers = list(dict.fromkeys(other for figures in self.rows.values() for other in figures.onlookers))
+        heading = ["model", "preset", "goal", "success", "mean probability", "s a photo", "steps", "first success, s"]
+        lines = [[*heading, *(f"{other} falls" for other in onlookers)]]
+        lines.append(["---"] * 3 + ["---:"] * (len(lines[0]) - 3))
+        lines += [[*row, *figures.cells(onlookers)] for row, figures in self.rows.items()]
+        return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _rate(rate: Rate) -> str:
+    low, high = rate.interval
+    return f"{rate.successes} of {rate.total}: {rate.value:.0%} ({low:.0%} to {high:.0%})"
+
+
 def probabilities(classifier: Classifier, image: Tensor, draws: int | None = None) -> Tensor:
     """What a classifier says of one image [1, 3, H, W]: [C], averaged over passes where it draws random numbers."""
     return ask(classifier, image, draws).passes[:, 0].double().softmax(dim=1).mean(dim=0).cpu()
@@ -130,10 +221,8 @@ def draw_target(seed: int, name: str, clean: int, classes: int) -> int:
 
 def recipe_of(preset: str, model: str, aim: Aim, seed: int) -> Recipe:
     """The recipe of a preset for one aim: a targeted attack has the preset's own objective."""
-    goal: dict[str, Any] = (
-        {"objective": "leave", "classes": ()} if aim.target is None else {"classes": (str(aim.target),)}
-    )
-    return from_preset("attack", preset, models=(model,), seed=seed, **goal)
+    of = partial(from_preset, "attack", preset, models=(model,), seed=seed)
+    return of(objective="leave", classes=()) if aim.target is None else of(classes=(str(aim.target),))
 
 
 def attack(recipe: Recipe, model: Classifier, photo: Tensor, aim: Aim, outputs: Outputs) -> Took:
@@ -231,67 +320,15 @@ def _one(
     )
 
 
-def figures_of(attacked: Sequence[Attacked]) -> dict[str, Any]:
-    """The figures of one row: rates with their intervals, means and medians over its photos."""
-    first = [one.took.first_seconds for one in attacked if one.took.first_seconds is not None]
-    onlookers = dict.fromkeys(other for one in attacked for other in one.fooled)
-    return {
-        "success": Rate(sum(one.reached for one in attacked), len(attacked)).to_json(),
-        "mean_probability": fmean(one.probability for one in attacked),
-        "median_seconds": median(one.took.seconds for one in attacked),
-        "mean_seconds": fmean(one.took.seconds for one in attacked),
-        "mean_steps": fmean(one.took.steps for one in attacked),
-        "first_success": {
-            "of": len(first),
-            "median_seconds": median(first) if first else None,
-            "median_step": median(one.took.first_step for one in attacked if one.took.first_step) if first else None,
-        },
-        "onlookers": {
-            other: Rate(sum(one.fooled[other] for one in attacked), len(attacked)).to_json() for other in onlookers
-        },
-        "photos": [asdict(one) for one in attacked],
-    }
-
-
-def markdown(figures: Mapping[Row, Mapping[str, Any]]) -> str:
-    """The figures as a table of Markdown."""
-    onlookers = list(dict.fromkeys(other for found in figures.values() for other in found["onlookers"]))
-    heading = ["model", "preset", "goal", "success", "mean probability", "s a photo", "steps", "first success, s"]
-    lines = [[*heading, *(f"{other} falls" for other in onlookers)]]
-    lines.append(["---"] * 3 + ["---:"] * (len(lines[0]) - 3))
-    for row, found in figures.items():
-        first = found["first_success"]["median_seconds"]
-        fallen = [found["onlookers"].get(other) for other in onlookers]
-        lines.append(
-            [
-                *row,
-                _rate(found["success"]),
-                f"{found['mean_probability']:.3f}",
-                f"{found['median_seconds']:.1f}",
-                f"{found['mean_steps']:.0f}",
-                "-" if first is None else f"{first:.1f}",
-                *("-" if one is None else _rate(one) for one in fallen),
-            ]
-        )
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
-def _rate(rate: Mapping[str, Any]) -> str:
-    low, high = rate["ci95"]
-    return f"{rate['successes']} of {rate['total']}: {rate['rate']:.0%} ({low:.0%} to {high:.0%})"
-
-
 def run(
     options: argparse.Namespace,
     models: Mapping[str, Classifier],
     say: Callable[[str], None] = lambda _message: None,
-) -> tuple[str, dict[str, Any]]:
-    """Attack, ask, and return the table with the figures in it."""
+) -> Results:
+    """Attack, ask, and return the figures."""
     with tempfile.TemporaryDirectory() as scratch:
         found = attack_all(options, models, options.out or Path(scratch), say)
-    figures = {row: figures_of(attacked) for row, attacked in found.items()}
-    named = [{"model": row[0], "preset": row[1], "goal": row[2], **one} for row, one in figures.items()]
-    return markdown(figures), {"rows": named}
+    return Results({row: Figures.of(attacked) for row, attacked in found.items()})
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -329,12 +366,12 @@ def main() -> None:
     models = {
         name: load_subject(name, options.device).model for name in dict.fromkeys([*options.models, *options.onlookers])
     }
-    printed, figures = run(options, models, lambda message: print(message, file=sys.stderr, flush=True))
-    print(printed)
+    results = run(options, models, lambda message: print(message, file=sys.stderr, flush=True))
+    print(results.markdown())
     if options.out:
         settings = json.loads(json.dumps(vars(options), default=str))
-        write_json(options.out / "results.json", {"machine": machine(), "settings": settings, **figures})
-        write_text(options.out / "results.md", printed)
+        write_json(options.out / "results.json", {"machine": machine(), "settings": settings, **results.to_json()})
+        write_text(options.out / "results.md", results.markdown())
 
 
 if __name__ == "__main__":

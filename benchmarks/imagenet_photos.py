@@ -10,8 +10,8 @@ evaluations do it. Prints a table with 95 % intervals (Wilson) and, with --json 
 
 import argparse
 import re
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from foundation.errors import StudioError
 from foundation.files.places import result_file, user_path
 from foundation.files.text_files import reason, shown
 from foundation.images.files import load_image
-from foundation.intervals import wilson
+from foundation.intervals import Rate
 from generator.classes.labels import imagenet
 from generator.classes.synonyms import imagenet_wordnet_ids
 from robust_model.data.datasets import centre_square
@@ -56,8 +56,25 @@ def seen(file: Path, side: int) -> Tensor:
     return torch.from_numpy(pixels / 255).permute(2, 0, 1)
 
 
+@dataclass(frozen=True)
+class Named:
+    """How many of so many photos a model names right: first, and among five; and the interval of the first's share."""
+
+    model: str
+    photos: int
+    top1: int
+    top5: int
+    low: float
+    high: float
+
+    def cells(self) -> tuple[str, ...]:
+        """Its row of the table."""
+        first = f"{self.top1 / self.photos:.1%} ({self.low:.1%} to {self.high:.1%})"
+        return self.model, first, f"{self.top5 / self.photos:.1%}"
+
+
 @torch.no_grad()
-def measure(name: str, photos: list[tuple[Path, int]]) -> dict[str, Any]:
+def measure(name: str, photos: list[tuple[Path, int]]) -> Named:
     """How often the model `name` puts the right class first, and among five."""
     model = load_subject(name).model
     side = model.config.image_size
@@ -68,8 +85,7 @@ def measure(name: str, photos: list[tuple[Path, int]]) -> dict[str, Any]:
         right = answers == torch.tensor([label for _, label in part])[:, None]
         first += int(right[:, 0].sum())
         among_five += int(right.any(dim=1).sum())
-    low, high = wilson(first, len(photos))
-    return {"model": name, "photos": len(photos), "top1": first, "top5": among_five, "low": low, "high": high}
+    return Named(name, len(photos), first, among_five, *Rate(first, len(photos)).interval)
 
 
 def main() -> None:
@@ -91,19 +107,11 @@ def main() -> None:
             f"'{shown(options.photos)}' holds no photos called nXXXXXXXX_anything.jpg: name another folder."
         )
     rows = [measure(name, photos) for name in options.models]
-    shares = [("model", "first", "among five")] + [
-        (
-            row["model"],
-            f"{row['top1'] / row['photos']:.1%} ({row['low']:.1%} to {row['high']:.1%})",
-            f"{row['top5'] / row['photos']:.1%}",
-        )
-        for row in rows
-    ]
     described = machine()
     print(", ".join(f"{key} {value}" for key, value in described.items()))
-    print(table(shares))
+    print(table([("model", "first", "among five"), *(row.cells() for row in rows)]))
     if options.json:
-        write_json(options.json, {"machine": described, "rows": rows})
+        write_json(options.json, {"machine": described, "rows": [asdict(row) for row in rows]})
 
 
 if __name__ == "__main__":

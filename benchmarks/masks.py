@@ -9,8 +9,8 @@ the last is robustness in appearance; the signs are what the report of the suite
 """
 
 import argparse
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import nn
@@ -47,19 +47,36 @@ def left_by_pgd(mask: nn.Module, gradients: nn.Module, data: LabelledImages) -> 
     return float((clean & ~last.broken).float().mean())
 
 
-def measure(name: str, make: Any, data: LabelledImages) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Row:
+    """One mask: the share of images that stands clean, after each of three attacks, and the signs that are named."""
+
+    mask: str
+    clean: float
+    pgd: float
+    adaptive: float
+    known: float
+    signs: list[str]
+
+    def cells(self) -> list[str]:
+        """Its row of the table."""
+        shares = (self.clean, self.pgd, self.adaptive, self.known)
+        return [self.mask, *(f"{share:.0%}" for share in shares), ", ".join(self.signs)]
+
+
+def measure(name: str, make: Callable[[], nn.Module], data: LabelledImages) -> Row:
     """A row of the table."""
     settings = {"eps": EPS, "steps": STEPS, "restarts": RESTARTS, "draws": DRAWS, "count": 0, "samples": 0}
     report = evaluate_model(EvalConfig(model="mask", data="gratings", **settings), defence(make()), data=data)
     signs = sorted(finding["sign"] for finding in report["findings"] if finding["verdict"] == "found")
-    return {
-        "mask": name,
-        "clean": report["clean"]["accuracy"],
-        "pgd": left_by_pgd(make(), make(), data),
-        "adaptive": report["worst_case"]["accuracy"],
-        "known": left_by_pgd(make(), Known(make()), data),
-        "signs": signs,
-    }
+    return Row(
+        mask=name,
+        clean=report["clean"]["accuracy"],
+        pgd=left_by_pgd(make(), make(), data),
+        adaptive=report["worst_case"]["accuracy"],
+        known=left_by_pgd(make(), Known(make()), data),
+        signs=signs,
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,14 +89,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = []
     for name, make in {"none": Open, **MASKS}.items():
         rows.append(measure(name, make, data))
-        print(rows[-1], flush=True)
-    cells = [
-        [row["mask"], *(f"{row[key]:.0%}" for key in ("clean", "pgd", "adaptive", "known")), ", ".join(row["signs"])]
-        for row in rows
-    ]
-    print(table([["mask", "clean", "PGD alone", "adaptive suite", "who knows it", "signs named"], *cells]))
+        print(asdict(rows[-1]), flush=True)
+    heading = ["mask", "clean", "PGD alone", "adaptive suite", "who knows it", "signs named"]
+    print(table([heading, *(row.cells() for row in rows)]))
     if options.json:
-        write_json(options.json, {"machine": machine(), "rows": rows})
+        write_json(options.json, {"machine": machine(), "rows": [asdict(row) for row in rows]})
     return 0
 
 

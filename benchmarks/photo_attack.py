@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -30,8 +31,9 @@ from foundation.errors import StudioError
 from foundation.files.places import path_text, result_file
 from foundation.images.files import load_image, to_tensor
 from foundation.protocols import Classifier
+from foundation.record import Maybe, Record
 from generator.classes.class_names import class_place
-from generator.production.making import make
+from generator.production.making import Made, make
 from generator.recipes.pictures import Pictures
 from generator.recipes.presets import from_preset
 from generator.recipes.recipe import Recipe
@@ -47,13 +49,29 @@ Size = tuple[int, int]
 
 def recipes(model: str, target: str) -> dict[str, Recipe]:
     """The attacks of ours, by name."""
-    asked: dict[str, Any] = {"models": (model,), "classes": (target,), "steps": STEPS}
-    old = {"version": 4, "detail": 0.0}
+    ours = partial(from_preset, "attack", models=(model,), classes=(target,), steps=STEPS)
     return {
-        "pgd": from_preset("attack", "pgd", **asked),
-        "standard": from_preset("attack", "standard", **asked, enough=UNREACHED),
-        "standard, before": from_preset("attack", "standard", **asked, enough=UNREACHED, **old),
+        "pgd": ours("pgd"),
+        "standard": ours("standard", enough=UNREACHED),
+        "standard, before": ours("standard", enough=UNREACHED, version=4, detail=0.0),
     }
+
+
+class Figures(Record):
+    """What a run takes: seconds, and their ratio to the bare model's; of attacks of ours also what came out."""
+
+    seconds: float
+    ratio: float
+    linf: Maybe[float] = None
+    probability: Maybe[float] = None
+    peak_mb: Maybe[int] = None
+
+    def cells(self) -> list[str]:
+        """Its row of the table."""
+        linf = "" if self.linf is None else f"{255 * self.linf:.2f}"
+        probability = "" if self.probability is None else f"{self.probability:.4f}"
+        peak = "" if self.peak_mb is None else str(self.peak_mb)
+        return [f"{self.seconds:.2f}", f"{self.ratio:.2f}", linf, probability, peak]
 
 
 def bare(
@@ -91,13 +109,13 @@ def peak_of(options: argparse.Namespace, size: Size, name: str) -> int:
     return int(json.loads(done.stdout.splitlines()[-1])["peak_mb"])
 
 
-def measure(options: argparse.Namespace, model: Any, size: Size) -> dict[str, dict[str, Any]]:
+def measure(options: argparse.Namespace, model: Any, size: Size) -> dict[str, Figures]:
     """Ratios, seconds, memory and what the model says in the end, by attack."""
     photo = photo_of(options.photo, size)
     attacks = {
         name: recipe for name, recipe in recipes(options.model, options.target).items() if _wanted(options, size, name)
     }
-    made: dict[str, Any] = {}
+    made: dict[str, Made] = {}
 
     def attack(name: str) -> None:
         made[name] = make(attacks[name], {options.model: model}, pictures=Pictures(photo))
@@ -108,17 +126,20 @@ def measure(options: argparse.Namespace, model: Any, size: Size) -> dict[str, di
         cases |= others(model, photo)
     seconds = alternated(cases, options.repeats)
     base = statistics.median(seconds["bare"])
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, Figures] = {}
     for name, runs in seconds.items():
         median = statistics.median(runs)
-        found[name] = {"seconds": median, "ratio": median / base}
+        found[name] = Figures(seconds=median, ratio=median / base)
         if name in made:
             images = made[name].images
             shares = ask(model, images).passes[:, 0].softmax(dim=1).mean(dim=0)
-            found[name]["linf"] = (images - photo).abs().max().item()
-            found[name]["probability"] = shares[class_place(model.class_names, options.target)].item()
-            if options.memory:
-                found[name]["peak_mb"] = peak_of(options, size, name)
+            found[name] = Figures(
+                seconds=median,
+                ratio=median / base,
+                linf=(images - photo).abs().max().item(),
+                probability=shares[class_place(model.class_names, options.target)].item(),
+                peak_mb=peak_of(options, size, name) if options.memory else None,
+            )
     return found
 
 
@@ -183,27 +204,15 @@ def main() -> int:
         )
         print(json.dumps({"peak_mb": round(peak_megabytes())}))
         return 0
-    results: dict[str, Any] = {}
-    rows = [("attack", "seconds", "ratio", "L-inf / 255", "probability", "peak MB")]
-    for size in options.sizes:
-        named = f"{size[0]} x {size[1]}"
-        results[named] = measure(options, model, size)
-        for name, one in results[named].items():
-            extra = [f"{255 * one['linf']:.2f}", f"{one['probability']:.4f}"] if "linf" in one else ["", ""]
-            rows.append(
-                (
-                    f"{named}: {name}",
-                    f"{one['seconds']:.2f}",
-                    f"{one['ratio']:.2f}",
-                    *extra,
-                    str(one.get("peak_mb", "")),
-                )
-            )
+    results = {f"{size[0]} x {size[1]}": measure(options, model, size) for size in options.sizes}
+    rows = [["attack", "seconds", "ratio", "L-inf / 255", "probability", "peak MB"]]
+    rows += [[f"{size}: {name}", *one.cells()] for size, found in results.items() for name, one in found.items()]
     print(", ".join(f"{key} {value}" for key, value in machine().items()), end="\n\n")
     print(table(rows))
     if options.json:
+        written = {size: {name: one.to_json() for name, one in found.items()} for size, found in results.items()}
         settings = {"photo": options.photo, "model": options.model, "steps": STEPS, "repeats": options.repeats}
-        write_json(options.json, {"settings": settings, "machine": machine(), "results": results})
+        write_json(options.json, {"settings": settings, "machine": machine(), "results": written})
     return 0
 
 

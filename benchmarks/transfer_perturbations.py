@@ -12,13 +12,14 @@ explorer` defines it, and the interval is Wilson's at 95 %. Surrogates stand in 
 
 import argparse
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
+from pydantic import JsonValue
 
 from app.visitors.data_dir import choose_data_dir
 from benchmarks.harness import machine, run_benchmark, table, write_json
@@ -41,14 +42,80 @@ from generator.victims.victims import Victim, victim_of
 from robust_model.zoo.catalogue import open_catalogue
 
 
-def methods(steps: int) -> dict[str, dict[str, Any]]:
+class Rule(TypedDict, total=False):
+    """An update rule, as fields of a recipe."""
+
+    optimiser: str
+    learning_rate: float
+    momentum: float
+
+
+class Method(Rule, total=False):
+    """What is changed in the pictures, and by which rule, as fields of a recipe."""
+
+    perturbation: str
+
+
+class Asked(TypedDict, total=False):
+    """What is asked for, as fields of a recipe."""
+
+    prompt: str
+    captions: str
+    objective: str
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What came out of one method.
+
+    Attributes:
+        rates: by the victims' columns.
+        held_out: over all victims together that the method did not attack with.
+        linf, l2: mean distances.
+    """
+
+    rates: Mapping[str, Rate]
+    held_out: Rate
+    linf: float
+    l2: float
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """As a file has it."""
+        rates: dict[str, JsonValue] = {column: rate.to_json() for column, rate in self.rates.items()}
+        return {"rates": rates, "held_out": self.held_out.to_json(), "linf": self.linf, "l2": self.l2}
+
+    def cells(self, columns: Iterable[str]) -> list[str]:
+        """Its row of the table."""
+        rates = [shown(self.rates[column]) for column in columns]
+        return [*rates, shown(self.held_out), f"{255 * self.linf:.1f}", f"{self.l2:.2f}"]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What was attacked, how, and what came out, by the methods' names."""
+
+    photos: Sequence[Path]
+    recipes: Mapping[str, Recipe]
+    results: Mapping[str, Found]
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """As a file has it."""
+        return {
+            "photos": [path.name for path in self.photos],
+            "recipes": {name: recipe.model_dump(mode="json") for name, recipe in self.recipes.items()},
+            "results": {name: found.to_json() for name, found in self.results.items()},
+        }
+
+
+def methods(steps: int) -> dict[str, Method]:
     """What is compared, as recipe fields: step sizes are those of the program's presets, or of the papers.
 
     pgd takes 2.5 eps / steps (Madry et al., arXiv 1706.06083), mi-fgsm eps / steps with momentum 1 (Dong et al., arXiv
     1710.06081), apgd its own. On layers a step of mi-fgsm is that of the presets, as X has no edge to be reached.
     """
-    sgd: dict[str, Any] = {"optimiser": "sgd", "momentum": 0.9, "learning_rate": 0.05}
-    mi_fgsm: dict[str, Any] = {"optimiser": "mi-fgsm", "momentum": 1.0}
+    sgd: Rule = {"optimiser": "sgd", "momentum": 0.9, "learning_rate": 0.05}
+    mi_fgsm: Rule = {"optimiser": "mi-fgsm", "momentum": 1.0}
     return {
         "layers, sgd": {"perturbation": "layers", **sgd},
         "pixel, sgd": {"perturbation": "pixel", **sgd},
@@ -72,15 +139,20 @@ class Quiet:
         """Say nothing."""
 
 
-def common_fields(options: argparse.Namespace, models: Mapping[str, Model]) -> dict[str, Any]:
-    """The fields that all methods share. What is asked depends on the kinds of surrogates there are."""
+def asked_of(options: argparse.Namespace, models: Mapping[str, Model]) -> Asked:
+    """What all methods are asked for, which depends on the kinds of surrogates there are."""
     encoders = [name for name in options.surrogates if isinstance(models[name], Encoder)]
-    asked: dict[str, Any] = {"classes": ()}
+    asked: Asked = {"classes": ()}
     if encoders:
         asked |= {"prompt": options.prompt} if options.target else {"captions": options.captions}
     if len(encoders) < len(options.surrogates):
         asked |= {"objective": "margin", "classes": (options.target,)} if options.target else {"objective": "leave"}
-    return {
+    return asked
+
+
+def recipe_of(options: argparse.Namespace, asked: Asked, method: Method) -> Recipe:
+    """A method as a recipe: all that is not its own is alike."""
+    fields = {
         "task": "attack",
         "models": tuple(options.surrogates),
         "norm": options.norm,
@@ -92,7 +164,9 @@ def common_fields(options: argparse.Namespace, models: Mapping[str, Model]) -> d
         "start_std": 0.0,
         "seed": options.seed,
         **asked,
+        **method,
     }
+    return Recipe.model_validate(fields)
 
 
 def attack_all(
@@ -120,51 +194,48 @@ def victims_of(options: argparse.Namespace, models: Mapping[str, Model]) -> dict
     return {name: victim_of(name, model, labels, options.device) for name, model in named.items()}
 
 
-def report(comparison: Comparison, names: Sequence[str], victims: Mapping[str, Victim]) -> dict[str, Any]:
+def report(comparison: Comparison, names: Sequence[str], victims: Mapping[str, Victim]) -> dict[str, Found]:
     """Rates by method and victim, over all held-out victims together, and mean distances."""
     columns = {victim.name: column for column, victim in victims.items()}
-    found: dict[str, Any] = {}
+    found: dict[str, Found] = {}
     for name in names:
         rows = [row for row in comparison.rows if row.attack == name]
         cells = {columns[cell.victim]: cell.rate for cell in cells_of(rows)}
         held_out = [rate for column, rate in cells.items() if not column.endswith("*")]
         together = Rate(sum(rate.successes for rate in held_out), sum(rate.total for rate in held_out))
         distances = [value for (attack, _), value in comparison.distances.items() if attack == name]
-        found[name] = {
-            "rates": {column: rate.to_json() for column, rate in cells.items()},
-            "held_out": together.to_json(),
-            "linf": fmean(distance.linf for distance in distances),
-            "l2": fmean(distance.l2 for distance in distances),
-        }
+        found[name] = Found(
+            rates=cells,
+            held_out=together,
+            linf=fmean(distance.linf for distance in distances),
+            l2=fmean(distance.l2 for distance in distances),
+        )
     return found
 
 
-def shown(rate: Mapping[str, Any]) -> str:
+def shown(rate: Rate) -> str:
     """A rate as a cell of the table: ``62 % [41, 79] of 21``."""
-    if rate["rate"] is None:
+    if rate.value is None:
         return "none of 0"
-    low, high = rate["ci95"]
-    return f"{100 * rate['rate']:.0f} % [{100 * low:.0f}, {100 * high:.0f}] of {rate['total']}"
+    low, high = rate.interval
+    return f"{100 * rate.value:.0f} % [{100 * low:.0f}, {100 * high:.0f}] of {rate.total}"
 
 
-def run(options: argparse.Namespace, models: Mapping[str, Model]) -> tuple[str, dict[str, Any]]:
+def run(options: argparse.Namespace, models: Mapping[str, Model]) -> tuple[str, Figures]:
     """Attack, look, and return the table with the figures in it."""
     photos = find_photos([options.photos])[: options.limit or None]
-    fields = common_fields(options, models)
+    asked = asked_of(options, models)
     chosen = {name: own for name, own in methods(options.steps).items() if name in options.methods}
-    recipes = {name: Recipe(**(fields | own)) for name, own in chosen.items()}
+    recipes = {name: recipe_of(options, asked, own) for name, own in chosen.items()}
     victims = victims_of(options, models)
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.out or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         comparison = compare(attack_all(recipes, photos, models, folder, options), list(victims.values()))
-    figures = report(comparison, list(recipes), victims)
+    results = report(comparison, list(recipes), victims)
     rows = [["perturbation, rule", *victims, "all held out", "L-inf / 255", "L2"]]
-    for name, found in figures.items():
-        rates = [shown(found["rates"][column]) for column in victims]
-        rows.append([name, *rates, shown(found["held_out"]), f"{255 * found['linf']:.1f}", f"{found['l2']:.2f}"])
-    described = {name: recipe.model_dump(mode="json") for name, recipe in recipes.items()}
-    return table(rows), {"photos": [path.name for path in photos], "recipes": described, "results": figures}
+    rows += [[name, *found.cells(victims)] for name, found in results.items()]
+    return table(rows), Figures(photos, recipes, results)
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -224,7 +295,7 @@ def main() -> None:
     print(printed)
     if options.json:
         settings = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
-        write_json(options.json, {"machine": machine(), "settings": settings, **figures})
+        write_json(options.json, {"machine": machine(), "settings": settings, **figures.to_json()})
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks.harness import machine, run_benchmark, table, write_json
 from benchmarks.hostile.server import app_running, memory_mb, settled_mb
@@ -35,7 +35,38 @@ THREADS = 4
 HONEST, EVIL = "127.0.0.2", ("127.0.0.1", "127.0.0.3", "127.0.0.4")
 
 
-def run(minutes: float, port: int, pid: int, data: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Seen:
+    """What was seen in some minutes.
+
+    Attributes:
+        requests: of the hostile visitor, and `statuses` how often they were answered so (0: not at all).
+        read: what was read that must not be.
+        page_loads: whether the page still does.
+        memory_start_mb, memory_end_mb, memory_highest_mb: memory of the server.
+        honest_clicks, honest_faults, honest_median_s, honest_p95_s: what the other visitor met.
+    """
+
+    minutes: float
+    requests: int
+    statuses: dict[str, int]
+    read: list[str]
+    page_loads: bool
+    memory_start_mb: float
+    memory_end_mb: float
+    memory_highest_mb: float
+    honest_clicks: int
+    honest_faults: list[str]
+    honest_median_s: float
+    honest_p95_s: float
+
+    @property
+    def growth_mb(self) -> float:
+        """Of memory, from the start to the end."""
+        return self.memory_end_mb - self.memory_start_mb
+
+
+def run(minutes: float, port: int, pid: int, data: Path) -> Seen:
     """Let both visitors at the server for some minutes; returns what was seen."""
     config = PageConfig(Hostile(port).get("/", timeout=120).text)
     honest = Honest(Hostile(port, HONEST), config)
@@ -84,39 +115,31 @@ def run(minutes: float, port: int, pid: int, data: Path) -> dict[str, Any]:
         thread.join(90)
     after = settled_mb(pid)  # what is in use, as at the start: not what a request had for a moment
     seconds = sorted(honest.seconds)
-    return {
-        "minutes": minutes,
-        "requests": sum(evil.statuses.values()),
-        "statuses": {str(status): count for status, count in sorted(evil.statuses.items())},
-        "read": sorted(set(evil.read))[:20],
-        "page_loads": Hostile(port, HONEST).get("/").status == 200,
-        "memory_start_mb": before,
-        "memory_end_mb": after,
-        "memory_highest_mb": max(highest),
-        "honest_clicks": len(seconds),
-        "honest_faults": honest.faults[:20],
-        "honest_median_s": statistics.median(seconds),
-        "honest_p95_s": seconds[min(len(seconds) - 1, int(0.95 * len(seconds)))],
-    }
+    return Seen(
+        minutes=minutes,
+        requests=sum(evil.statuses.values()),
+        statuses={str(status): count for status, count in sorted(evil.statuses.items())},
+        read=sorted(set(evil.read))[:20],
+        page_loads=Hostile(port, HONEST).get("/").status == 200,
+        memory_start_mb=before,
+        memory_end_mb=after,
+        memory_highest_mb=max(highest),
+        honest_clicks=len(seconds),
+        honest_faults=honest.faults[:20],
+        honest_median_s=statistics.median(seconds),
+        honest_p95_s=seconds[min(len(seconds) - 1, int(0.95 * len(seconds)))],
+    )
 
 
-def judge(found: dict[str, Any]) -> list[tuple[str, str, bool]]:
+def judge(seen: Seen) -> list[tuple[str, str, bool]]:
     """What must hold, what was seen, and whether it does."""
-    growth = found["memory_end_mb"] - found["memory_start_mb"]
+    growth, slow = seen.growth_mb, seen.honest_p95_s
     return [
-        (
-            "nothing of others, of the machine, or of a fault was read",
-            "; ".join(found["read"]) or "-",
-            not found["read"],
-        ),
-        ("the server is alive and its page loads", str(found["page_loads"]), found["page_loads"]),
+        ("nothing of others, of the machine, or of a fault was read", "; ".join(seen.read) or "-", not seen.read),
+        ("the server is alive and its page loads", str(seen.page_loads), seen.page_loads),
         (f"memory within {MOST_GROWTH_MB:.0f} MB", f"{growth:+.0f} MB", growth < MOST_GROWTH_MB),
-        ("honest clicks all answered", "; ".join(found["honest_faults"]) or "-", not found["honest_faults"]),
-        (
-            f"their 95th percentile < {MOST_SECONDS:g} s",
-            f"{found['honest_p95_s']:.2f} s",
-            found["honest_p95_s"] < MOST_SECONDS,
-        ),
+        ("honest clicks all answered", "; ".join(seen.honest_faults) or "-", not seen.honest_faults),
+        (f"their 95th percentile < {MOST_SECONDS:g} s", f"{slow:.2f} s", slow < MOST_SECONDS),
     ]
 
 
@@ -133,15 +156,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
         with app_running(data) as (process, port):
-            found = run(options.minutes, port, process.pid, data)
-            found["alive"] = process.poll() is None
-        found["log_bytes"] = (data.parent / "server.log").stat().st_size
-    judged = judge(found)
+            seen = run(options.minutes, port, process.pid, data)
+            alive = process.poll() is None
+        log_bytes = (data.parent / "server.log").stat().st_size
+    judged = judge(seen)
+    found: dict[str, object] = {**asdict(seen), "alive": alive, "log_bytes": log_bytes}
     print(table([["what must hold", "seen", ""], *[[a, b[:100], "yes" if c else "NO"] for a, b, c in judged]]))
     print(json.dumps({key: value for key, value in found.items() if key != "read"}, indent=1))
     if options.json:
         write_json(options.json, {"machine": machine(), **found})
-    return 0 if found["alive"] and all(holds for _, _, holds in judged) else 1
+    return 0 if alive and all(holds for _, _, holds in judged) else 1
 
 
 if __name__ == "__main__":

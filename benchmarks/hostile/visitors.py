@@ -11,14 +11,33 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
+
 from tests.hostile import Answer, Hostile, form_of
 
 UPLOAD = "attack-upload"
 FILE = {"meta": {"_type": "gradio.FileData"}}
-VALUES: tuple[Any, ...] = (
+VALUES: tuple[JsonValue, ...] = (
     *(None, True, -1, 10**30, 1e308, "", "x" * 100_000, "\x00", "\ud800", " " * 200_000, "1" + " " * 40_000 + "x"),
     *([], {}, [[]] * 100, {"owner": "0" * 32}, {"path": "/etc/passwd", **FILE}, {"path": "/cache/../secret", **FILE}),
 )
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of a page: the events that start it, each with its component, and the components that it reads."""
+
+    targets: tuple[tuple[int | None, str], ...]
+    inputs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Component:
+    """A component of a page: its id there, what stands in it at first, and whether the browser keeps it."""
+
+    elem_id: str | None = None
+    value: JsonValue = None
+    stored: bool = False
 
 
 class PageConfig:
@@ -29,29 +48,38 @@ class PageConfig:
         if found is None:
             raise SystemExit("The page has no configuration in it.")
         config = json.loads(found[1])
-        self.functions: dict[int, dict[str, Any]] = {one["id"]: one for one in config["dependencies"]}
-        self._components = {one["id"]: one["props"] for one in config["components"]}
+        self.functions = {
+            one["id"]: Function(tuple((target, name) for target, name in one["targets"]), tuple(one["inputs"]))
+            for one in config["dependencies"]
+        }
+        self._components = {one["id"]: _component(one["props"]) for one in config["components"]}
 
     def triggered(self, event: str, elem_id: str | None = None) -> int:
         """The function that an event starts, on the component with this id."""
         return next(
             number
             for number, function in self.functions.items()
-            for target, name in function["targets"]
-            if name == event and (elem_id is None or self._components.get(target, {}).get("elem_id") == elem_id)
+            for target, name in function.targets
+            if name == event and (elem_id is None or self._component(target).elem_id == elem_id)
         )
 
-    def fields(self, number: int, owner: Any, given: Mapping[str, Any] | None = None) -> list[Any]:
+    def fields(self, number: int, owner: JsonValue, given: Mapping[str, JsonValue] | None = None) -> list[JsonValue]:
         """What a page sends with a function whose fields nobody has touched, but for those with these ids."""
         sent = []
-        for one in self.functions[number]["inputs"]:
-            props = self._components.get(one, {})
-            name = props.get("elem_id")
-            if given and name in given:
-                sent.append(given[name])
+        for component in map(self._component, self.functions[number].inputs):
+            if given and component.elem_id in given:
+                sent.append(given[component.elem_id])
             else:
-                sent.append(owner if props.get("storage_key") is not None else props.get("value"))
+                sent.append(owner if component.stored else component.value)
         return sent
+
+    def _component(self, number: int | None) -> Component:
+        return self._components.get(number, Component())
+
+
+def _component(props: Any) -> Component:
+    """A component of Gradio's properties, of which each kind has its own."""
+    return Component(props.get("elem_id"), props.get("value"), props.get("storage_key") is not None)
 
 
 @dataclass
@@ -68,10 +96,10 @@ class Honest:
     seconds: list[float] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)
     faults: list[str] = field(default_factory=list)
-    owner: Any = field(default_factory=dict)
+    owner: JsonValue = field(default_factory=dict)
     session: str = "honestvisitor"
 
-    def click(self, number: int, data: list[Any] | None = None) -> Answer:
+    def click(self, number: int, data: list[JsonValue] | None = None) -> Answer:
         """One click, and how long it took."""
         body = {
             "data": self.config.fields(number, self.owner) if data is None else data,
@@ -146,7 +174,7 @@ class Evil:
         for index in range(12):
             number = numbers[(turn * 12 + index) % len(numbers)]
             value = VALUES[(turn + index) % len(VALUES)]
-            count = len(self.config.functions[number]["inputs"])
+            count = len(self.config.functions[number].inputs)
             body = {
                 "data": [value] * count,
                 "event_data": {"pick": value, "index": value, "value": value},
@@ -168,9 +196,9 @@ class Evil:
         )
         yield "half an upload", lambda: self._half(client)
 
-    def bring(self, client: Hostile, data: bytes, turn: int) -> Answer:
+    def bring(self, client: Hostile, picture: bytes, turn: int) -> Answer:
         """Bring a picture to the attack tab."""
-        sent = client.upload(data, "bomb.png")
+        sent = client.upload(picture, "bomb.png")
         if sent.status != 200:
             return sent
         number = self.config.triggered("upload", UPLOAD)

@@ -20,22 +20,24 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import JsonValue
 
 from app.visitors.data_dir import choose_data_dir
 from benchmarks.harness import machine, run_benchmark, table, write_json
 from benchmarks.recognised.judging import (
     PROMPTS,
     Judge,
+    OfPhotos,
     Subject,
     Tally,
     judge_photos,
     photos_in,
-    rate_text,
     read_prompts,
     some,
     square,
 )
+from benchmarks.recognised.outcome import Outcome, Picture, Row, Said, Saved
 from foundation.catalogue.catalogue import Catalogue
 from foundation.command_line.arguments import MOST_SEED, whole
 from foundation.command_line.program import Parser
@@ -151,7 +153,7 @@ def asked_for(
     return found
 
 
-def judged(drawn: Sequence[Drawn], judges: Sequence[Judge]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def judged(drawn: Sequence[Drawn], judges: Sequence[Judge]) -> tuple[list[Row], list[Picture]]:
     """What the judges say: a row for each drawer, preset and judge; and an entry for each picture that is there."""
     tallies: dict[tuple[str, str, str], Tally] = defaultdict(Tally)
     seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
@@ -160,7 +162,7 @@ def judged(drawn: Sequence[Drawn], judges: Sequence[Judge]) -> tuple[list[dict[s
         if one.piece is not None and not one.piece.is_done():
             continue  # not drawn yet
         image = None if one.piece is None else to_tensor(load_image(one.piece.path))
-        entry: dict[str, Any] = {"drawer": one.drawer, "preset": one.preset, "of": one.subject.told, "said": {}}
+        said: dict[str, Said] = {}
         for judge in judges:
             tally, right = tallies[one.drawer, one.preset, judge.name], judge.right(one.subject)
             if image is None:
@@ -168,38 +170,29 @@ def judged(drawn: Sequence[Drawn], judges: Sequence[Judge]) -> tuple[list[dict[s
                 continue
             top = judge.top(image)
             tally.add(right, top)
-            entry["said"][judge.name] = {"top": [judge.name_of(place) for place in top], "right": top[0] in right}
+            said[judge.name] = Said([judge.name_of(place) for place in top], top[0] in right)
+        saved = None
         if one.piece is not None:
             record = one.piece.record()
             seconds[one.drawer, one.preset].append(record.seconds)
-            entry |= {"file": str(one.piece.path), "seconds": record.seconds, "ran_away": bool(record.ran_away)}
-        pictures.append(entry)
+            saved = Saved(str(one.piece.path), record.seconds, bool(record.ran_away))
+        pictures.append(Picture(one.drawer, one.preset, one.subject.told, said, saved))
+    middles = {key: statistics.median(took) for key, took in seconds.items()}
     rows = [
-        {
-            "drawer": drawer,
-            "preset": preset,
-            "judge": judge,
-            "seconds": statistics.median(seconds[drawer, preset]) if seconds[drawer, preset] else None,
-            **tally.to_json(),
-        }
+        Row(drawer, preset, judge, middles.get((drawer, preset)), tally)
         for (drawer, preset, judge), tally in tallies.items()
     ]
     return rows, pictures
 
 
-def cells(rows: Sequence[Mapping[str, Any]], photos: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+def cells(rows: Sequence[Row], photos: Sequence[OfPhotos]) -> list[list[str]]:
     """The table, with its heading."""
     found = [["who draws", "preset", "judge", "first", "among five", "no class for it", "s a picture"]]
     for row in rows:
-        took = "-" if row["seconds"] is None else f"{row['seconds']:.1f}"
-        found.append([row["drawer"], row["preset"], *_rates(row), took])
-    found += [["(photos)", f"{row['side']} px", *_rates(row), "-"] for row in photos]
+        took = "-" if row.seconds is None else f"{row.seconds:.1f}"
+        found.append([row.drawer, row.preset, row.judge, *row.tally.cells(), took])
+    found += [["(photos)", f"{row.side} px", row.judge, *row.tally.cells(), "-"] for row in photos]
     return found
-
-
-def _rates(row: Mapping[str, Any]) -> list[str]:
-    unknown = str(row["unknown_to_judge"])
-    return [row["judge"], rate_text(row["first"]), rate_text(row["among_five"]), unknown]
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:
@@ -208,17 +201,18 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]]) + "\n"
 
 
-def save_sheet(pictures: Sequence[Mapping[str, Any]], judges: Sequence[str], path: Path) -> None:
+def save_sheet(pictures: Sequence[Picture], judges: Sequence[str], path: Path) -> None:
     """One picture of all that are there: what each was to show, how many judges say so, and what another one says."""
-    there = [entry for entry in pictures if "file" in entry]
-    captions = []
-    for entry in there:
-        said = [entry["said"][judge] for judge in judges]
-        wrong = next((one["top"][0] for one in said if not one["right"]), "")
-        score = f"{sum(one['right'] for one in said)}/{len(said)}"
-        captions.append(f"{entry['of']} {score}" + (f": {wrong}" if wrong else ""))
-    if there:
-        images = [square(Path(entry["file"]), TILE) for entry in there]
+    images, captions = [], []
+    for picture in pictures:
+        if picture.saved is None:
+            continue
+        said = [picture.said[judge] for judge in judges]
+        wrong = next((one.top[0] for one in said if not one.right), "")
+        score = f"{sum(one.right for one in said)}/{len(said)}"
+        images.append(square(Path(picture.saved.file), TILE))
+        captions.append(f"{picture.of} {score}" + (f": {wrong}" if wrong else ""))
+    if images:
         save_png(contact_sheet(images, captions, columns=10), path)
 
 
@@ -262,7 +256,7 @@ def parser() -> Parser:
     return made
 
 
-def draw_and_judge(context: JobContext, options: argparse.Namespace, catalogue: Catalogue) -> dict[str, Any]:
+def draw_and_judge(context: JobContext, options: argparse.Namespace, catalogue: Catalogue) -> Outcome:
     """Draw what is not there yet, and ask the judges. StudioError for what does not fit, before anything is drawn."""
     loaded = {}
     for name in dict.fromkeys(part for drawer in options.drawers for part in drawer.split("+")):
@@ -278,13 +272,7 @@ def draw_and_judge(context: JobContext, options: argparse.Namespace, catalogue: 
     pieces = [one.piece for one in drawn if one.piece is not None]
     series = draw_series(context, pieces, lambda piece: {name: loaded[name] for name in piece.recipe.models})
     rows, pictures = judged(drawn, judges)
-    return {
-        "rows": rows,
-        "photos": judge_photos(photos, judges, SIDES),
-        "pictures": pictures,
-        "failed": series.failed,
-        "stopped": series.stopped,
-    }
+    return Outcome(rows, judge_photos(photos, judges, SIDES), pictures, series.failed, series.stopped)
 
 
 def classifier(name: str, context: JobContext, catalogue: Catalogue) -> Classifier:
@@ -306,22 +294,26 @@ def main() -> int:
         preset_of("class", name), preset_of("text", name)
     data = choose_data_dir()
     catalogue = open_catalogue((data.models,), data.downloads)
-    found = Terminal().run(
-        "recognised", choose_device(options.device), lambda context: draw_and_judge(context, options, catalogue)
-    )
-    if found is None:
+    outcomes: list[Outcome] = []
+
+    def work(context: JobContext) -> dict[str, JsonValue]:
+        outcomes.append(draw_and_judge(context, options, catalogue))
+        return {}  # a job's result is JSON, and what follows needs more than that
+
+    if Terminal().run("recognised", choose_device(options.device), work) is None:
         return 130
-    rows = cells(found["rows"], found["photos"])
+    (found,) = outcomes
+    rows = cells(found.rows, found.photos)
     print(table(rows))
-    if found["failed"]:
-        print(f"Diverged: {listed(list(found['failed']))}.")
+    if found.failed:
+        print(f"Diverged: {listed(list(found.failed))}.")
     if options.json:
-        write_json(options.json, {"machine": machine(), **found})
+        write_json(options.json, {"machine": machine(), **found.to_json()})
     if options.markdown:
         write_text(options.markdown, markdown(rows))
     if options.sheet:
-        save_sheet(found["pictures"], options.judges, options.sheet)
-    return 130 if found["stopped"] else 0
+        save_sheet(found.pictures, options.judges, options.sheet)
+    return 130 if found.stopped else 0
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """What `benchmarks.recognised` asks: what is to be drawn, who judges it, and the same of real photos."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
+from pydantic import JsonValue
 from torch import Tensor
 
 from benchmarks.imagenet_photos import labelled
@@ -87,13 +87,32 @@ class Tally:
         """Count a picture that could not be drawn."""
         self.add(right, [-1])
 
-    def to_json(self) -> dict[str, Any]:
+    @property
+    def rates(self) -> tuple[Rate, Rate]:
+        """How often the right name came first, and among five."""
+        return Rate(self.first, self.total), Rate(self.among_five, self.total)
+
+    def to_json(self) -> dict[str, JsonValue]:
         """Both rates with their 95 % intervals."""
-        return {
-            "first": Rate(self.first, self.total).to_json(),
-            "among_five": Rate(self.among_five, self.total).to_json(),
-            "unknown_to_judge": self.unknown,
-        }
+        first, among_five = self.rates
+        return {"first": first.to_json(), "among_five": among_five.to_json(), "unknown_to_judge": self.unknown}
+
+    def cells(self) -> list[str]:
+        """Its part of a table's row: both rates, as "7 of 40 (18%, 9% to 32%)", and what is unknown."""
+        return [*map(str, self.rates), str(self.unknown)]
+
+
+@dataclass(frozen=True)
+class OfPhotos:
+    """What a judge says of photos of one side, in pixels."""
+
+    side: int
+    judge: str
+    tally: Tally
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """As a file has it."""
+        return {"side": self.side, "judge": self.judge, **self.tally.to_json()}
 
 
 @dataclass(frozen=True)
@@ -151,8 +170,8 @@ def shrunk(path: Path, side: int) -> Tensor:
 @torch.no_grad()
 def judge_photos(
     photos: Sequence[tuple[Path, Subject]], judges: Sequence[Judge], sides: Sequence[int]
-) -> list[dict[str, Any]]:
-    """What the judges say of photos of each side, as rows of JSON."""
+) -> list[OfPhotos]:
+    """What the judges say of photos of each side."""
     rows = []
     for side in sides:
         tallies = {judge.name: Tally() for judge in judges}
@@ -160,13 +179,8 @@ def judge_photos(
             image = shrunk(path, side)
             for judge in judges:
                 tallies[judge.name].add(judge.right(subject), judge.top(image))
-        rows += [{"side": side, "judge": name, **tally.to_json()} for name, tally in tallies.items()]
+        rows += [OfPhotos(side, name, tally) for name, tally in tallies.items()]
     return rows
-
-
-def rate_text(rate: Mapping[str, Any]) -> str:
-    """A rate as a table has it: "7 of 40 (18%, 9% to 32%)"."""
-    return str(Rate(rate["successes"], rate["total"]))
 
 
 def square(path: Path, side: int) -> Tensor:

@@ -97,15 +97,14 @@ def autoattack(setting: Setting) -> Iterator[Point]:
 
 def _autoattack(count: int, steps: int, device: str) -> Point:
     load, photos = partial(classifier, MODEL, device), partial(cuts, count, SIDE, device)
-    budget: dict[str, Any] = {"eps": EPS, "steps": steps, "restarts": 1}
 
     def attacked(config: ApgdConfig | AutoAttackConfig) -> Run:
         model, images = load(), photos()
         labels = answered(model, images)
         return lambda: attack(model, images, labels, config, batch=count, seed=0)
 
-    ours = ApgdConfig(source="defence", loss="ce", **budget)
-    theirs = AutoAttackConfig(version="custom", attacks=("apgd-ce",), **budget)
+    ours = ApgdConfig(source="defence", loss="ce", eps=EPS, steps=steps, restarts=1)
+    theirs = AutoAttackConfig(version="custom", attacks=("apgd-ce",), eps=EPS, steps=steps, restarts=1)
     return Point(
         "images",
         count,

@@ -35,7 +35,10 @@ def options(folder: Path, *more: str) -> Any:
 
 @pytest.mark.slow
 def test_rates_are_those_of_the_saved_files(tmp_path: Path) -> None:
-    printed, figures = run(options(tmp_path), MODELS)
+    results = run(options(tmp_path), MODELS)
+    printed, figures = results.markdown(), results.to_json()
+    keys = ["success", "mean_probability", "median_seconds", "mean_seconds", "mean_steps", "first_success"]
+    assert list(figures["rows"][0]) == ["model", "preset", "goal", *keys, "onlookers", "photos"]
     assert [(row["preset"], row["goal"]) for row in figures["rows"]] == [
         ("standard", "targeted"),
         ("standard", "untargeted"),
@@ -74,20 +77,20 @@ def test_rates_are_those_of_the_saved_files(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_run_that_is_started_again_makes_no_picture_twice(tmp_path: Path) -> None:
     told: list[str] = []
-    _, figures = run(options(tmp_path, "--limit", "2"), MODELS, told.append)
+    rows = run(options(tmp_path, "--limit", "2"), MODELS, told.append).to_json()["rows"]
     assert len(told) == 8 and told[0].startswith("1 of 8 attacks") and "min left" in told[0]
     stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")}
     assert len(stamps) == 8
     gone = sorted(stamps)[0]
     gone.unlink()
-    _, same = run(options(tmp_path, "--limit", "2"), MODELS)
+    same = run(options(tmp_path, "--limit", "2"), MODELS).to_json()["rows"]
     changed = [path for path in stamps if path.stat().st_mtime_ns != stamps[path]]
     assert changed == [gone]
 
     def timeless(rows: Sequence[Any]) -> list[Any]:
         return [[{**one, "took": None} for one in row["photos"]] for row in rows]
 
-    assert timeless(same["rows"]) == timeless(figures["rows"])
+    assert timeless(same) == timeless(rows)
 
 
 def test_targets_are_never_what_the_model_says_and_come_from_the_seed() -> None:
@@ -119,7 +122,7 @@ def test_aims() -> None:
 
 def test_a_model_that_draws_random_numbers_is_asked_by_the_rule_of_all(tmp_path: Path) -> None:
     chosen = parse(["--photos", str(photos(tmp_path)), "--models", "noisy", "--limit", "1", "--device", "cpu"])
-    found = [run(chosen, MODELS)[1]["rows"] for _ in range(2)]
+    found = [run(chosen, MODELS).to_json()["rows"] for _ in range(2)]
     assert [row["mean_probability"] for row in found[0]] == [row["mean_probability"] for row in found[1]]
 
 

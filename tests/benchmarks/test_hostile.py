@@ -2,13 +2,14 @@
 
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from PIL import Image
 
 from benchmarks.hostile import visitors
-from benchmarks.hostile.__main__ import judge
+from benchmarks.hostile.__main__ import Seen, judge
 from tests.hostile import Answer
 
 CONFIG = {
@@ -22,14 +23,20 @@ CONFIG = {
         {"id": 6, "targets": [[1, "click"]], "inputs": [2, 3]},
     ],
 }
-GOOD: dict[str, Any] = {
-    "read": [],
-    "page_loads": True,
-    "memory_start_mb": 1000.0,
-    "memory_end_mb": 1150.0,
-    "honest_faults": [],
-    "honest_p95_s": 0.5,
-}
+GOOD = Seen(
+    minutes=1.0,
+    requests=9,
+    statuses={"200": 9},
+    read=[],
+    page_loads=True,
+    memory_start_mb=1000.0,
+    memory_end_mb=1150.0,
+    memory_highest_mb=1160.0,
+    honest_clicks=5,
+    honest_faults=[],
+    honest_median_s=0.1,
+    honest_p95_s=0.5,
+)
 
 
 def test_the_page_says_what_its_buttons_send() -> None:
@@ -58,7 +65,7 @@ def test_the_bomb_is_a_picture() -> None:
 )
 def test_what_does_not_hold_is_told(change: dict[str, Any]) -> None:
     assert all(holds for _, _, holds in judge(GOOD))
-    assert sum(not holds for _, _, holds in judge(GOOD | change)) == 1
+    assert sum(not holds for _, _, holds in judge(replace(GOOD, **change))) == 1
 
 
 def test_what_must_not_be_read_is_noticed(tmp_path: Any) -> None:

@@ -1,6 +1,7 @@
 """The benchmark of what is recognised, with models of colours: counts by hand, resumption, and what is refused."""
 
 import argparse
+import json
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from benchmarks.recognised.judging import (
     read_prompts,
     some,
 )
+from benchmarks.recognised.outcome import Picture
 from foundation.catalogue.catalogue import Catalogue
 from foundation.errors import StudioError
 from foundation.images.files import load_image
@@ -123,11 +125,13 @@ def options(tmp_path: Path, *argv: str) -> argparse.Namespace:
 def test_it_draws_asks_and_goes_on(tmp_path: Path, models: Catalogue) -> None:
     asked = options(tmp_path, "--models", "colours", "words", "--judges", "red-says", "--unrelated", "few")
     first = draw_and_judge(Context(stop_at=8), asked, models)
-    assert first["stopped"] and 0 < len(list((tmp_path / "out").rglob("*.png"))) < 10
+    assert first.stopped and 0 < len(list((tmp_path / "out").rglob("*.png"))) < 10
     found = draw_and_judge(Context(), asked, models)
+    written = found.to_json()
+    assert list(written) == ["rows", "photos", "pictures", "failed", "stopped"]
     drawn = sorted(path.name for path in (tmp_path / "out/colours/balanced").glob("*.png"))
     assert drawn == [f"{name}-{seed}.png" for name in sorted(NAMES) for seed in (0, 1)]
-    by_key = {(row["drawer"], row["judge"]): row for row in found["rows"]}
+    by_key = {(row["drawer"], row["judge"]): row for row in written["rows"]}
     row = by_key["colours", "red-says"]  # knows red and blue, and says red: 2 of 4 pictures; both are among five
     assert (row["first"]["successes"], row["first"]["total"], row["among_five"]["successes"]) == (2, 4, 4)
     assert row["unknown_to_judge"] == 4 and row["seconds"] > 0
@@ -136,12 +140,22 @@ def test_it_draws_asks_and_goes_on(tmp_path: Path, models: Catalogue) -> None:
     few = by_key["colours", "few"]
     assert (few["first"]["successes"], few["among_five"]["successes"], few["first"]["total"]) == (0, 2, 2)
     again = draw_and_judge(Context(), asked, models)
-    assert again["rows"] == found["rows"] and again["pictures"] == found["pictures"]
-    rows = cells(found["rows"], found["photos"])
+    assert again.rows == found.rows and again.pictures == found.pictures
+    assert list(row) == ["drawer", "preset", "judge", "seconds", "first", "among_five", "unknown_to_judge"]
+    picture = written["pictures"][0]
+    assert list(picture) == ["drawer", "preset", "of", "said", "file", "seconds", "ran_away"]
+    assert picture["said"]["red-says"] == {"top": ["red", "blue", "tabby"], "right": picture["of"] == "red"}
+    assert json.loads(json.dumps(written)) == written
+    rows = cells(found.rows, found.photos)
     assert rows[1][:4] == ["colours", "balanced", "red-says", "2 of 4 (50%, 15% to 85%)"]
     assert markdown(rows).splitlines()[1] == "| --- | --- | --- | --- | --- | --- | --- |"
-    save_sheet(found["pictures"], ["red-says"], tmp_path / "sheet.png")
+    save_sheet(found.pictures, ["red-says"], tmp_path / "sheet.png")
     assert load_image(tmp_path / "sheet.png").width == 8 + 10 * (128 + 8)
+
+
+def test_what_nobody_could_draw_has_no_file() -> None:
+    written = Picture("words", "balanced", "xyzzy", {}, None).to_json()
+    assert written == {"drawer": "words", "preset": "balanced", "of": "xyzzy", "said": {}}
 
 
 def test_photos_by_their_folder_and_by_their_name(tmp_path: Path) -> None:
@@ -151,7 +165,8 @@ def test_photos_by_their_folder_and_by_their_name(tmp_path: Path) -> None:
     found = photos_in(tmp_path / "folders", 100)
     assert [subject.told for _, subject in found] == ["tabby", "red", "xyzzy"]
     judge = Judge("j", Says("red", "tabby"))
-    (row,) = judge_photos(found, [judge], [8])
+    row = judge_photos(found, [judge], [8])[0].to_json()
+    assert list(row) == ["side", "judge", "first", "among_five", "unknown_to_judge"]
     assert (row["first"]["successes"], row["first"]["total"], row["unknown_to_judge"]) == (1, 2, 1)
     (tmp_path / "files").mkdir()
     Image.new("RGB", (40, 30)).save(tmp_path / "files/n02123045_tabby.JPEG")

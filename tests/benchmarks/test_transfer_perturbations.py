@@ -9,6 +9,7 @@ import torch
 from benchmarks.transfer_perturbations import methods, parse, run, shown
 from foundation.errors import StudioError
 from foundation.images.files import load_image, quantise, save_png, to_tensor
+from foundation.intervals import Rate
 from tests.generator.standins import Colours, LayeredColours, Words, rng
 
 MODELS = {"near": Colours(), "far": LayeredColours(), "words": Words()}
@@ -24,7 +25,9 @@ def options(folder: Path, *more: str):
 
 def test_rates_are_those_of_the_saved_files(tmp_path: Path) -> None:
     chosen = options(tmp_path, "--methods", "layers, sgd", "pixel, sgd", "pixel, apgd")
-    printed, figures = run(chosen, MODELS)
+    printed, found = run(chosen, MODELS)
+    figures = found.to_json()
+    assert list(figures) == ["photos", "recipes", "results"]
     assert list(figures["results"]) == ["layers, sgd", "pixel, sgd", "pixel, apgd"]
     for place, (name, found) in enumerate(figures["results"].items()):
         for column, model in (("near*", MODELS["near"]), ("far", MODELS["far"])):
@@ -40,6 +43,7 @@ def test_rates_are_those_of_the_saved_files(tmp_path: Path) -> None:
         assert found["linf"] == pytest.approx(sum(distances) / 3, abs=1e-6)
         assert found["linf"] <= 0.2 + 1e-6
         assert found["held_out"]["total"] == 6
+        assert list(found) == ["rates", "held_out", "linf", "l2"]
         assert name in printed
     assert json.loads(json.dumps(figures)) == figures
 
@@ -47,7 +51,9 @@ def test_rates_are_those_of_the_saved_files(tmp_path: Path) -> None:
 def test_methods_differ_in_perturbation_and_rule_alone(tmp_path: Path) -> None:
     _, figures = run(options(tmp_path, "--limit", "1", "--target", "green"), MODELS)
     own = {"perturbation", "optimiser", "momentum", "learning_rate"}
-    shared = [{key: value for key, value in made.items() if key not in own} for made in figures["recipes"].values()]
+    shared = [
+        {key: value for key, value in made.items() if key not in own} for made in figures.to_json()["recipes"].values()
+    ]
     assert len(shared) == len(methods(3)) and all(fields == shared[0] for fields in shared)
     assert (shared[0]["classes"], shared[0]["objective"], shared[0]["start_std"]) == (["green"], "margin", 0.0)
 
@@ -58,5 +64,5 @@ def test_victims_are_held_out(tmp_path: Path) -> None:
 
 
 def test_a_rate_in_words() -> None:
-    assert shown({"rate": 0.5, "ci95": [0.25, 0.75], "total": 8}) == "50 % [25, 75] of 8"
-    assert shown({"rate": None, "ci95": [0, 1], "total": 0}) == "none of 0"
+    assert shown(Rate(4, 8)) == "50 % [22, 78] of 8"
+    assert shown(Rate(0, 0)) == "none of 0"
