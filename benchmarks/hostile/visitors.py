@@ -11,13 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import JsonValue
-
 from tests.hostile import Answer, Hostile, form_of
 
 UPLOAD = "attack-upload"
 FILE = {"meta": {"_type": "gradio.FileData"}}
-VALUES: tuple[JsonValue, ...] = (
+VALUES: tuple[object, ...] = (
     *(None, True, -1, 10**30, 1e308, "", "x" * 100_000, "\x00", "\ud800", " " * 200_000, "1" + " " * 40_000 + "x"),
     *([], {}, [[]] * 100, {"owner": "0" * 32}, {"path": "/etc/passwd", **FILE}, {"path": "/cache/../secret", **FILE}),
 )
@@ -36,7 +34,7 @@ class Component:
     """A component of a page: its id there, what stands in it at first, and whether the browser keeps it."""
 
     elem_id: str | None = None
-    value: JsonValue = None
+    value: object = None  # which is only sent back
     stored: bool = False
 
 
@@ -48,7 +46,7 @@ class PageConfig:
         if found is None:
             raise SystemExit("The page has no configuration in it.")
         config = json.loads(found[1])
-        self.functions = {
+        self.functions: dict[int, Function] = {
             one["id"]: Function(tuple((target, name) for target, name in one["targets"]), tuple(one["inputs"]))
             for one in config["dependencies"]
         }
@@ -63,12 +61,13 @@ class PageConfig:
             if name == event and (elem_id is None or self._component(target).elem_id == elem_id)
         )
 
-    def fields(self, number: int, owner: JsonValue, given: Mapping[str, JsonValue] | None = None) -> list[JsonValue]:
+    def fields(self, number: int, owner: Mapping[str, str], given: Mapping[str, object] | None = None) -> list[object]:
         """What a page sends with a function whose fields nobody has touched, but for those with these ids."""
-        sent = []
+        sent: list[object] = []
         for component in map(self._component, self.functions[number].inputs):
-            if given and component.elem_id in given:
-                sent.append(given[component.elem_id])
+            name = component.elem_id
+            if given and name is not None and name in given:
+                sent.append(given[name])
             else:
                 sent.append(owner if component.stored else component.value)
         return sent
@@ -96,10 +95,10 @@ class Honest:
     seconds: list[float] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)
     faults: list[str] = field(default_factory=list)
-    owner: JsonValue = field(default_factory=dict)
+    owner: dict[str, str] = field(default_factory=dict)
     session: str = "honestvisitor"
 
-    def click(self, number: int, data: list[JsonValue] | None = None) -> Answer:
+    def click(self, number: int, data: list[object] | None = None) -> Answer:
         """One click, and how long it took."""
         body = {
             "data": self.config.fields(number, self.owner) if data is None else data,
