@@ -10,12 +10,13 @@ from torch import Tensor
 
 from clip_model.captions import COLOURS, every_text
 from clip_model.data import CaptionedImages, all_concepts
-from clip_model.model import WEIGHTS, CompactText, Network, make_model, renew_statistics, to_model_size
+from clip_model.model import WEIGHTS, CompactText, Network, OpenClipConfig, make_model, renew_statistics, to_model_size
 from clip_model.train_config import ClipTrainConfig
 from foundation import torchvision_cure  # noqa: F401  (before open_clip is imported)
 from foundation.errors import StudioError
 from foundation.files.places import same_place
 from foundation.files.text_files import NoFileError, read_bytes, read_json, read_object, write_bytes
+from foundation.record import Record
 from robust_model.data.datasets import to_float
 from robust_model.training.provenance import circumstances, provenance_lines
 from robust_model.weights.averaging import mean_weights, shares
@@ -111,7 +112,7 @@ def average(
     return out
 
 
-def _with_statistics(tensors: dict[str, Tensor], config: dict[str, Any], images: CaptionedImages) -> dict[str, Tensor]:
+def _with_statistics(tensors: dict[str, Tensor], config: OpenClipConfig, images: CaptionedImages) -> dict[str, Tensor]:
     """The weights with BatchNorm statistics of their own, on a fixed draw of the images as training makes it."""
     model = make_model(config, seed=0)
     load_weights(model, tensors, "the average")
@@ -178,25 +179,39 @@ def write_card(folder: Path) -> None:
         "",
     ]
     report = folder / EVALUATION
-    lines += _measured(read_json(report)) if report.exists() else []
+    lines += _measured(_Evaluation.read(read_json(report), "evaluation")) if report.exists() else []
     lines += ["## What it knows", "", f"Colours: {', '.join(vocabulary['colours'])}; light and dark. Things:", ""]
     lines += [", ".join(thing["names"][0] for thing in vocabulary["things"]) + "."]
     lines += ["", f"With their synonyms these are {len(vocabulary['words'])} words (`{VOCABULARY}`).", ""]
     write_bytes(folder / "README.md", "\n".join(lines).encode())
 
 
-def _measured(report: dict[str, Any]) -> list[str]:
+class _Figures(Record):
+    """What was measured on one data set; the interval is of top-1."""
+
+    top1: float
+    top5: float
+    images: int
+    ci95: tuple[float, float]
+
+
+class _Evaluation(Record):
+    """What `python -m clip_model evaluate` measured, by the names of the data."""
+
+    command: str
+    data: dict[str, _Figures]
+
+
+def _measured(report: _Evaluation) -> list[str]:
     lines = [
         "## Measured",
         "",
-        f"`{report['command']}`",
+        f"`{report.command}`",
         "",
         "| zero-shot on | top-1 | 95 % interval | top-5 | images |",
     ]
     lines.append("| --- | --- | --- | --- | --- |")
-    for name, found in report["data"].items():
-        low, high = found["ci95"]
-        lines.append(
-            f"| {name} | {found['top1']:.1%} | {low:.1%} to {high:.1%} | {found['top5']:.1%} | {found['images']} |"
-        )
+    for name, found in report.data.items():
+        low, high = found.ci95
+        lines.append(f"| {name} | {found.top1:.1%} | {low:.1%} to {high:.1%} | {found.top5:.1%} | {found.images} |")
     return [*lines, ""]

@@ -5,7 +5,7 @@ open_clip's transformer with the tokenizer of CLIP (Radford et al., arXiv 2103.0
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 import torch.nn.functional as F
@@ -24,9 +24,53 @@ Network = Any
 """An `open_clip.model.CLIP`, which has no types: visual, token_embedding, transformer, encode_text and so on."""
 
 
+class VisionConfig(TypedDict):
+    """The image tower, of timm."""
+
+    timm_model_name: str
+    timm_model_pretrained: bool
+    timm_pool: str
+    timm_proj: str
+    image_size: int
+
+
+class TextConfig(TypedDict):
+    """The text tower, of open_clip."""
+
+    context_length: int
+    vocab_size: int
+    width: int
+    heads: int
+    layers: int
+
+
+class TowersConfig(TypedDict):
+    """Both towers, and the width of what they have in common."""
+
+    embed_dim: int
+    vision_cfg: VisionConfig
+    text_cfg: TextConfig
+
+
+class PreprocessConfig(TypedDict):
+    """How a picture is made into what the image tower sees."""
+
+    mean: list[float]
+    std: list[float]
+    interpolation: str
+    resize_mode: str
+
+
+class OpenClipConfig(TypedDict):
+    """The keys of `open_clip_config.json` that models of ours have."""
+
+    model_cfg: TowersConfig
+    preprocess_cfg: PreprocessConfig
+
+
 def open_clip_config(
     *, image_size: int = 64, embed_dim: int = 256, tower: str = "resnet10t", width: int = 128, layers: int = 2
-) -> dict[str, Any]:
+) -> OpenClipConfig:
     """The JSON that open_clip reads from `open_clip_config.json`."""
     return {
         "model_cfg": {
@@ -55,7 +99,7 @@ def open_clip_config(
     }
 
 
-def make_model(config: dict[str, Any], seed: int) -> Network:
+def make_model(config: OpenClipConfig, seed: int) -> Network:
     """A freshly initialised open_clip model; the global random state is left as it was."""
     import open_clip
 

@@ -1,10 +1,8 @@
 """What a training run of the small CLIP is told: one type with every default."""
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from clip_model.model import open_clip_config
+from clip_model.model import OpenClipConfig, open_clip_config
 from foundation.command_line.arguments import MOST_SEED
 from robust_model.training.adversary import ADVERSARIES
 
@@ -68,7 +66,7 @@ class ClipTrainConfig(BaseModel):
             raise ValueError("clean_until must not be later than full_from")
         return self
 
-    def open_clip_config(self) -> dict[str, Any]:
+    def open_clip_config(self) -> OpenClipConfig:
         """The network in open_clip's own JSON."""
         return open_clip_config(
             image_size=self.image_size,

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import torch
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 
 from foundation.errors import StudioError
 from foundation.files.text_files import read_json, write_bytes
+from foundation.record import Maybe, Record
 from robust_model.networks.packaged import PACKAGED
 from robust_model.training.distributed import current
 from robust_model.training.run import TrainingRun
@@ -72,7 +73,36 @@ def circumstances(command: str, device: str) -> Circumstances:
     }
 
 
-def provenance_lines(facts: Mapping[str, Any]) -> list[str]:
+class _Change(Record):
+    """A change of a run that was resumed."""
+
+    step: int | str  # in words where only about is known when
+    command: str
+
+
+class _Source(Record):
+    """A model that another was made of, began with or was taught by, as it is read: averages have a weight."""
+
+    name: str
+    revision: str
+    provenance: Mapping[str, JsonValue]
+    role: str = "Made of"
+    weight: Maybe[float] = None
+
+
+class _Provenance(Record):
+    """Where a model comes from, as it is read."""
+
+    command: str
+    commit: str
+    versions: str
+    machine: str
+    data: Maybe[str] = None
+    changes: tuple[_Change, ...] = ()
+    parents: tuple[_Source, ...] = ()
+
+
+def provenance_lines(facts: Mapping[str, object]) -> list[str]:
     """What a card says of a model's provenance, as a list in Markdown; nothing where nothing is known.
 
     What was made of other models, began with their weights or was taught by them ("parents") is followed by their
@@ -80,16 +110,17 @@ def provenance_lines(facts: Mapping[str, Any]) -> list[str]:
     """
     if not facts:
         return []
+    found = _Provenance.read(facts, "provenance")
     lines = [
-        f"- Command: `{facts['command']}`",
-        f"- Code: commit {facts['commit']}; {facts['versions']}; {facts['machine']}",
-        *([f"- Data: {facts['data']}"] if "data" in facts else []),
-        *(f"- Changed at step {c['step']}: `{c['command']}`" for c in facts.get("changes", [])),
+        f"- Command: `{found.command}`",
+        f"- Code: commit {found.commit}; {found.versions}; {found.machine}",
+        *([] if found.data is None else [f"- Data: {found.data}"]),
+        *(f"- Changed at step {change.step}: `{change.command}`" for change in found.changes),
     ]
-    for parent in facts.get("parents", []):
-        share = f", weight {parent['weight']:g}" if "weight" in parent else ""
-        lines.append(f"- {parent.get('role', 'Made of')} '{parent['name']}' (revision {parent['revision']}{share}):")
-        lines += [f"  {line}" for line in provenance_lines(parent["provenance"])]
+    for parent in found.parents:
+        share = "" if parent.weight is None else f", weight {parent.weight:g}"
+        lines.append(f"- {parent.role} '{parent.name}' (revision {parent.revision}{share}):")
+        lines += [f"  {line}" for line in provenance_lines(parent.provenance)]
     return lines
 
 

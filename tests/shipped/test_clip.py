@@ -1,6 +1,7 @@
 """The shipped CLIP: it fits its promises, reads past words that it doesn't know, and draws what it is told."""
 
 import json
+import shutil
 from pathlib import Path
 
 import open_clip
@@ -8,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from clip_model.export import write_card
 from generator.recipes.presets import from_preset
 from generator.synthesis.synthesis import synthesise
 from robust_model.zoo.catalogue import open_catalogue
@@ -40,6 +42,12 @@ def test_it_is_small_and_its_card_says_what_was_measured() -> None:
     for found in report["data"].values():
         assert f"{found['top1']:.1%}" in card
     assert all(name in card for name in ("goldfish", "school bus", "frog"))
+
+
+def test_its_card_is_what_the_facts_beside_it_make(tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(FOLDER, tmp_path / "tiny-clip"))
+    write_card(copy)
+    assert (copy / "README.md").read_bytes() == (FOLDER / "README.md").read_bytes()
 
 
 def test_open_clip_itself_loads_it() -> None:
