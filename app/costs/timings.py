@@ -4,7 +4,6 @@ So the page can say what the next job costs before it begins, and a job that is 
 """
 
 import io
-import json
 import math
 import threading
 import time
@@ -12,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 from torch import Tensor
 
 from app.costs.estimates import DRAWS, NOTHING_MORE, Cost, Extras, Network, Rates, cost_of
@@ -51,6 +50,7 @@ _SIDE = 1024
 _PROBE = (64, 64)
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_SIZE = TypeAdapter(tuple[int, int])
 _Clock = Callable[[], float]
 
 
@@ -61,12 +61,17 @@ class _Value(BaseModel):
 class _Job(_Value):
     """A finished job: its recipe as far as it costs time, and the seconds that a step and all that follows took."""
 
-    recipe: dict[str, Any]
+    recipe: dict[str, JsonValue]
     photo: tuple[int, int] | None
     victims: tuple[str, ...]
     survivals: int
     step: Seconds
     after: Seconds
+
+    @property
+    def pixels(self) -> int:
+        """Of its picture."""
+        return math.prod(self.photo or _SIZE.validate_python(self.recipe["size"]))
 
 
 class _Network(_Value):
@@ -154,7 +159,7 @@ class Timings:
         if not alike:
             return cost
         pixels = math.prod(photo or recipe.size)
-        distances = [abs(math.log2(pixels / math.prod(job.photo or job.recipe["size"]))) for job in alike]
+        distances = [abs(math.log2(pixels / job.pixels)) for job in alike]
         nearest = min(distances)
         job = next(job for job, far in zip(reversed(alike), reversed(distances), strict=True) if far == nearest)
         then = cost_of(_recipe(job), rates, job.photo, Extras(job.victims, job.survivals, extras.onlookers))
@@ -237,13 +242,12 @@ def _read(path: Path) -> _Book:
         return _Book()  # nothing is lost that the next jobs will not measure again
 
 
-def _facts(recipe: Recipe, names: tuple[str, ...]) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads(recipe.model_dump_json(include=set(names)))
-    return facts
+def _facts(recipe: Recipe, names: tuple[str, ...]) -> dict[str, JsonValue]:
+    return recipe.model_dump(mode="json", include=set(names))
 
 
 def _recipe(job: _Job) -> Recipe:
-    return Recipe(**job.recipe, **_AIMS[job.recipe["task"]])
+    return Recipe.model_validate({**job.recipe, **_AIMS[str(job.recipe["task"])]})
 
 
 def _pairs(job: _Job, then: Cost) -> tuple[tuple[float, float], tuple[float, float]]:

@@ -3,7 +3,6 @@
 import difflib
 import reprlib
 from collections.abc import Mapping
-from typing import Any
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -51,7 +50,7 @@ def _sentence(detail: ErrorDetails, fields: Mapping[str, FieldInfo]) -> str:
     return f"{subject} must {demand}, not {reprlib.repr(detail['input'])}."
 
 
-def _demand(kind: str, context: Mapping[str, Any]) -> str:
+def _demand(kind: str, context: Mapping[str, object]) -> str:
     if kind == "literal_error":
         return f"be {context['expected']}"
     if kind in _BOUNDS:

@@ -4,7 +4,8 @@ The figure of arXiv 2408.05446, section 5 (class images by gradient ascent), dra
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 from PIL import Image
@@ -76,13 +77,10 @@ def measure(config: ClassesConfig, material: Material, monitor: Monitor) -> Meas
     """Draw every class; a stop keeps those that are finished."""
     (name, model), *_ = material.models
     assert isinstance(model, Classifier)  # every network of ours is: what is loaded is a torch module
-    changes: dict[str, Any] = {"steps": config.steps} if config.steps else {}
-    recipes = [
-        from_preset(
-            "class", config.preset, classes=(c,), models=(name,), images=config.images, seed=config.seed, **changes
-        )
-        for c in model.class_names
-    ]
+    recipe_of = partial(from_preset, "class", config.preset, models=(name,), images=config.images, seed=config.seed)
+    if config.steps:
+        recipe_of = partial(recipe_of, steps=config.steps)
+    recipes = [recipe_of(classes=(title,)) for title in model.class_names]
     monitor.begin(sum(recipe.steps for recipe in recipes))
     drawn: list[DrawnClass] = []
     pictures: dict[str, Image.Image] = {}

@@ -1,6 +1,6 @@
 """The menu of models, with a line on what the chosen one is and whether it is ready."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -43,6 +43,9 @@ class ModelPicker:
         label: over the menu.
     """
 
+    typed = False
+    """Whether a name can be typed, of a model that is not in the menu."""
+
     def __init__(self, studio: Studio, value: str, elem_id: str, label: str = "Model") -> None:
         self.studio = studio
         self.value = value
@@ -53,7 +56,13 @@ class ModelPicker:
         """Create the menu and its line."""
         with gr.Column(elem_classes="cx-group"):
             self.choice = gr.Dropdown(
-                self._choices(), value=self.value, label=self.label, elem_id=self.elem_id, **self._entry()
+                self._choices(),
+                value=self.value,
+                label=self.label,
+                elem_id=self.elem_id,
+                filterable=self.typed,
+                allow_custom_value=self.typed,
+                info=PUBLISHED if self.typed else None,
             )
             self.line = gr.HTML(self._line(self.value), apply_default_css=False)
 
@@ -92,10 +101,6 @@ class ModelPicker:
         if not info.ready:
             raise FormError(f"{info.title} is not ready. {info.why_not}")
 
-    def _entry(self) -> Mapping[str, Any]:
-        """How the menu is used: by choosing from it, and no more."""
-        return {"filterable": False}
-
     def _infos(self) -> Sequence[ModelInfo]:
         return self.studio.classifiers()
 
@@ -112,6 +117,8 @@ class ModelPicker:
 class ClassifierPicker(ModelPicker):
     """The same for models that know classes, where the name of a published one can be typed, too."""
 
+    typed = True
+
     def check(self, model: str | None) -> None:
         """Refuse a model that is neither there nor to be had. StudioError says why."""
         self.checked(model)
@@ -121,9 +128,6 @@ class ClassifierPicker(ModelPicker):
         if not model:
             raise FormError("Choose the model, or type the name of a published one.")
         return usable(self.studio.classifier(model), model)
-
-    def _entry(self) -> Mapping[str, Any]:
-        return {"allow_custom_value": True, "info": PUBLISHED}
 
     def _line(self, model: str | None) -> str:
         try:
