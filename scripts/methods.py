@@ -28,7 +28,7 @@ from generator.objectives.classes import OBJECTIVES  # noqa: E402
 from generator.objectives.similarity import SCORES  # noqa: E402
 from generator.optimisers.projected import SCHEDULES  # noqa: E402
 from generator.optimisers.registry import OPTIMISERS  # noqa: E402
-from generator.priors.prior import PRIORS  # noqa: E402
+from generator.priors.making import PRIORS  # noqa: E402
 from generator.recipes.perturbations import PERTURBATIONS  # noqa: E402
 from generator.recipes.presets_published import PUBLISHED_ATTACKS  # noqa: E402
 from generator.units.objective import UnitObjective  # noqa: E402
