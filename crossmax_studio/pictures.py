@@ -116,7 +116,7 @@ def text_image(
         prompt: for example "a frog", or with weights "a frog:1.2 | oil painting:0.5".
         model: the name of a CLIP model, which may be downloaded first; or several names, of classifiers too, which lead
             along to what the prompt names. None for those that draw best of what is here: `tiny-clip`,
-            `crossmax-tiny64` and `lite0`.
+            `crossmax-imagenet64` and `lite0`.
         preset: "fast", "balanced", "best" or "das".
 
     The others are as for `class_image`. Raises StudioError for what does not fit.

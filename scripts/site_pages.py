@@ -21,7 +21,10 @@ from mkdocs.structure.pages import Page  # noqa: E402
 
 from foundation.files.text_files import read_text  # noqa: E402 -- found by the line above
 
-MODELS = ("crossmax-cifar10", "crossmax-plain-cifar10", "undefended-cifar10", "crossmax-tiny64", "tiny-clip")
+MODELS = (
+    *("crossmax-cifar10", "crossmax-plain-cifar10", "undefended-cifar10"),
+    *("crossmax-tiny64", "crossmax-imagenet64", "tiny-clip"),
+)
 ELSEWHERE = {
     "README.md": "index.md",
     "CONTRIBUTING.md": "contributing.md",

@@ -7,13 +7,13 @@ from foundation.catalogue.entry import ModelInfo
 from foundation.errors import StudioError
 from generator.classes.class_names import meaning
 
-SHARES: Mapping[str, float] = {"crossmax-tiny64": 4.0, "lite0": 1.0}
+SHARES: Mapping[str, float] = {"crossmax-imagenet64": 4.0, "lite0": 1.0}
 """What the logits of a model count beside others': the robust one holds the shape, the sharp one adds detail."""
 LEAD = 0.1
 """The weight of what classifiers that lead a text along want, beside prompts of weight 1."""
 DRAWERS: Mapping[str, tuple[str, ...]] = {
-    "text": ("tiny-clip", "crossmax-tiny64", "lite0"),
-    "class": ("crossmax-tiny64", "lite0"),
+    "text": ("tiny-clip", "crossmax-imagenet64", "lite0"),
+    "class": ("crossmax-imagenet64", "lite0"),
 }
 """The models of each task."""
 

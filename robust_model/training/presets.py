@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from generator.classes.labels import CIFAR10_CLASSES
@@ -89,42 +90,44 @@ def _plain_cifar10(data: str) -> TrainConfig:
     )
 
 
+def _for_pictures(data: str, size: int, eps: float, epochs: float, **changes: Any) -> TrainConfig:
+    """A phase of the networks for pictures, at this many pixels and against this budget (in levels of 255)."""
+    model = ModelConfig(
+        class_names=class_names_of(data),
+        stack=StackConfig(
+            size=size,
+            resolutions=(size, size // 2, size // 4, size // 8),
+            max_shift=1,
+            noise_low=0.02,
+            noise_high=0.02,
+        ),
+        widths=(32, 64, 128, 256),
+        blocks=(1, 2, 2, 2),
+        input_size=size,
+        readout_depths=(4, 5, 6, 7),
+        aggregator="crossmax-median-votes",
+        voters=3,
+    )
+    return TrainConfig(
+        model=model,
+        data=data,
+        epochs=epochs,
+        bf16=True,
+        adversary="n-fgsm" if eps else "none",
+        eps=eps / 255,
+        readout_weights=(0.1, 0.15, 0.25, 0.35, 1.0),
+        teachers=("lite0",),
+        teacher_weight=0.7,
+        teacher_side=160,
+        teacher_temperature=1.5,
+        shift=size // 10,
+        **changes,
+    )
+
+
 def _crossmax_tiny64(data: str) -> PipelineConfig:
     """Progressive sizes (Howard's fast.ai recipe of 2018: small images first) and budgets, one teacher for all."""
-
-    def phase(size: int, eps: float, epochs: float, **changes: Any) -> TrainConfig:
-        model = ModelConfig(
-            class_names=class_names_of(data),
-            stack=StackConfig(
-                size=size,
-                resolutions=(size, size // 2, size // 4, size // 8),
-                max_shift=1,
-                noise_low=0.02,
-                noise_high=0.02,
-            ),
-            widths=(32, 64, 128, 256),
-            blocks=(1, 2, 2, 2),
-            input_size=size,
-            readout_depths=(4, 5, 6, 7),
-            aggregator="crossmax-median-votes",
-            voters=3,
-        )
-        return TrainConfig(
-            model=model,
-            data=data,
-            epochs=epochs,
-            bf16=True,
-            adversary="n-fgsm" if eps else "none",
-            eps=eps / 255,
-            readout_weights=(0.1, 0.15, 0.25, 0.35, 1.0),
-            teachers=("lite0",),
-            teacher_weight=0.7,
-            teacher_side=160,
-            teacher_temperature=1.5,
-            shift=size // 10,
-            **changes,
-        )
-
+    phase = partial(_for_pictures, data)
     return PipelineConfig(
         phases={
             "clean-32": phase(32, 0, 3, warmup=0.1),
@@ -133,6 +136,11 @@ def _crossmax_tiny64(data: str) -> PipelineConfig:
             "robust-64": phase(64, 4, 2, warmup=0.05, learning_rate=0.1, start_from="phase:robust-48"),
         }
     )
+
+
+def _crossmax_imagenet64(data: str) -> TrainConfig:
+    """More classes for the network of 200: its backbone knows already what pictures are made of."""
+    return _for_pictures(data, 64, 4, 5, warmup=0.05, learning_rate=0.1, start_from="shipped:crossmax-tiny64")
 
 
 def _pretrain_small(data: str) -> TrainConfig:
@@ -194,6 +202,14 @@ PRESETS: dict[str, TrainPreset] = {
         "EfficientNet-Lite0, and trained for a short while against single-step attacks, it is made for pictures of its "
         "classes: it holds against few attacks itself.",
         _crossmax_tiny64,
+        data="",
+    ),
+    "crossmax-imagenet64": TrainPreset(
+        "CrossMax for pictures, 1,000 classes at 64 pixels",
+        "Sees every image at four resolutions (64, 32, 16, 8) and knows the 1,000 classes of ImageNet. Started from "
+        "the one of 200 classes and taught by EfficientNet-Lite0, it is made for pictures: of 790 classes it has seen "
+        "one photo each, and what its teacher finds of them in others.",
+        _crossmax_imagenet64,
         data="",
     ),
     "pretrain-small": TrainPreset(

@@ -18,7 +18,7 @@ from foundation.record import Maybe, Record
 from robust_model.networks.packaged import PACKAGED
 from robust_model.training.distributed import current
 from robust_model.training.run import TrainingRun
-from robust_model.training.start_from import last_phase, weights_in
+from robust_model.training.start_from import last_phase, start_folder, weights_in
 from robust_model.weights.checkpoint import file_digest
 
 _LEAD = re.compile(r"((?:[^/]*[:=])?)(.*)", re.DOTALL)
@@ -130,7 +130,7 @@ def _parents(config: BaseModel) -> list[Parent]:
     for phase in getattr(config, "phases", {"": config}).values():
         start, file = getattr(phase, "start_from", ""), getattr(phase, "pretrained_file", "")
         if start and not start.startswith("phase:"):
-            found.append(_parent("Started from", Path(start)))
+            found.append(_parent("Started from", start_folder(start, Path())))
         if file and not start:
             found.append(_parent("Pretrained weights", Path(file)))
         found += [_teacher(teacher) for teacher in getattr(phase, "teachers", ())]

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from foundation.errors import StudioError
+from foundation.files.shipped import ASSETS
 from foundation.files.text_files import FileError, read_json
 from robust_model.networks.ensemble import ModelConfig, SelfEnsemble
 from robust_model.weights.checkpoint import load_tensors, load_weights
@@ -46,9 +47,13 @@ def take_weights(model: SelfEnsemble, place: Path) -> tuple[str, ...]:
 
 
 def start_folder(start_from: str, run: Path) -> Path:
-    """Where the weights are that a run in the folder `run` starts from: of "phase:NAME", the folder NAME beside it."""
-    kind, _, phase = start_from.partition(":")
-    return run.parent / phase if kind == "phase" and phase else Path(start_from)
+    """Where the weights are that a run in the folder `run` starts from.
+
+    Of "phase:NAME" that is the folder NAME beside it, of "shipped:NAME" the model that came with the program.
+    """
+    kind, _, name = start_from.partition(":")
+    places = {"phase": run.parent, "shipped": ASSETS}
+    return places[kind] / name if kind in places and name else Path(start_from)
 
 
 def last_phase(place: Path) -> Path:

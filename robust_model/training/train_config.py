@@ -20,9 +20,10 @@ class TrainConfig(BaseModel):
     read-outs (or those at `trained_readouts`) in one pass over a frozen backbone, each by its own loss. There
     `backbone_mode` "eval" keeps the backbone's BatchNorm statistics still, and "train" normalises by the batch and
     lets them move. `start_from` is the folder of a run or an exported model whose weights are taken over ("phase:NAME":
-    that phase of the same pipeline); "readouts" needs one. Without it, `pretrained` starts a torchvision or timm
-    backbone from its library's weights, read from `pretrained_file` if that is given, else from the library's cache or
-    the network. `learning_rate` is the peak of a one-cycle schedule (linear up over the `warmup` fraction, linear down
+    that phase of the same pipeline; "shipped:NAME": a model that came with the program); "readouts" needs one. Without
+    it, `pretrained` starts a torchvision or timm backbone from its library's weights, read from `pretrained_file` if
+    that is given, else from the cache of the library or the network. `learning_rate` is the peak of a one-cycle
+    schedule (linear up over the `warmup` fraction, linear down
     to zero; `warmup` = -1: constant). `eps` is the adversary's L-inf budget in [0, 1] pixel units; `ema` the decay of
     the weights' moving average, which is what is exported (0: none). `teachers`
     are folders of runs or of exported models, or names of classifiers that packages bring: with the weight

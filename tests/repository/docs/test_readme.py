@@ -77,7 +77,8 @@ def test_every_file_and_command_that_is_named_exists() -> None:
 def test_the_shipped_models_are_ready_small_and_have_cards_with_figures() -> None:
     shipped = {info.name: info for info in open_catalogue().list() if info.origin == "shipped"}
     cifar10 = ("crossmax-cifar10", "crossmax-plain-cifar10", "undefended-cifar10")
-    known = {**dict.fromkeys(cifar10, (10, "CIFAR-10 (JPEG)")), "crossmax-tiny64": (200, "tiny-imagenet-64")}
+    known = {**dict.fromkeys(cifar10, (10, "CIFAR-10 (JPEG)"))}
+    known |= {"crossmax-tiny64": (200, "tiny-imagenet-64"), "crossmax-imagenet64": (1000, "tiny-imagenet-64")}
     assert set(shipped) == set(known)
     for name, (classes, data) in known.items():
         info = shipped[name]
