@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT))
 from foundation import torchvision_cure  # noqa: E402, F401 -- before timm, which imports torchvision
 from foundation.command_line.program import Parser, answered, run_program  # noqa: E402
 from foundation.errors import StudioError  # noqa: E402
+from foundation.files.places import user_path  # noqa: E402
 from robust_model.networks.packaged import PACKAGED  # noqa: E402
 
 PHOTO_COUNTS = 10
@@ -26,8 +27,10 @@ PHOTO_COUNTS = 10
 def main() -> None:
     """Read the folders, and write the links."""
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("tiny-imagenet", "imagenette", "photos", "out"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--tiny-imagenet", type=user_path, required=True, help="Tiny-ImageNet, as it is published")
+    parser.add_argument("--imagenette", type=user_path, required=True, help="a folder of folders, one for each WNID")
+    parser.add_argument("--photos", type=user_path, required=True, help="one photo of each class, WNID_NAME.JPEG")
+    parser.add_argument("--out", type=user_path, required=True, help="where the class folder is made")
     options = parser.parse_args()
     import timm.data
 
@@ -35,6 +38,8 @@ def main() -> None:
     photos = {path.name.split("_")[0]: path for path in options.photos.glob("*.JPEG")}
     if missing := [wnid for wnid in wnids if wnid not in photos]:
         raise StudioError(f"In '{options.photos}' there is no photo of {len(missing)} classes, such as {missing[0]}.")
+    if (options.out / "train").exists():
+        raise StudioError(f"'{options.out}' has a folder 'train' already: name another place.")
     count = 0
     for name, wnid in zip(PACKAGED["lite0"].config.class_names, wnids, strict=True):
         folder = options.out / "train" / name.replace("/", "_")
