@@ -22,6 +22,7 @@ from generator.recipes.completion import fill_in
 from generator.recipes.pictures import Pictures
 from generator.recipes.recipe import Recipe, RecipeError
 from generator.records.pictures import PictureRecord
+from generator.synthesis.leading import led_fields
 from generator.synthesis.models import Model
 
 MOST_TILE = 128
@@ -58,7 +59,7 @@ class Piece:
             raise StudioError(f"'{shown(self.path)}' is in the way: {error} Choose another folder.") from error
         wanted = fill_in(self.recipe, self.pictures)
         left_out = {"seed", "redraw"} if wanted.redraw else set()  # those that it was drawn anew with
-        differing = _differing(found, wanted) - left_out
+        differing = _differing(found, wanted) - left_out - led_fields(found, wanted)
         if differing == {"steps"} and found.steps < wanted.steps:
             return False
         if differing:

@@ -68,6 +68,17 @@ def led(recipe: Recipe, names: Mapping[str, Sequence[str]]) -> Led:
     return Led(changed, taken, apart, frozenset(recipe.guides.wanted[place].text for place in most))
 
 
+def led_fields(found: Recipe, wanted: Recipe) -> set[str]:
+    """The fields of a picture's recipe that `led` may have filled in where the recipe that was asked for left them out.
+
+    The models that take part are among those asked for; who does not is known only to whoever has their classes.
+    """
+    if wanted.task != "text" or wanted.classes or not set(found.models) <= set(wanted.models):
+        return set()
+    left_out = {"class_weight": not wanted.class_weight, "model_weights": not wanted.model_weights}
+    return {"models", "revisions", "classes", "weights", "objective", *(name for name, out in left_out.items() if out)}
+
+
 def classes_of(recipe: Recipe, models: Mapping[str, Model]) -> dict[str, Sequence[str]]:
     """The classes of those loaded models that are classifiers of a recipe, as `led` takes them."""
     mine = {name: models[name] for name in recipe.models if name in models}

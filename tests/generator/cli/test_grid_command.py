@@ -114,3 +114,17 @@ def test_a_folder_of_other_pictures_is_refused(run: Callable[..., int], capsys: 
     assert run(*argv) == 0
     assert run(*argv, "--learning-rate", "0.5") == 2
     assert "was made by another recipe (its learning_rate)" in capsys.readouterr().err
+
+
+def test_a_grid_of_a_text_that_a_classifier_leads_is_gone_on_with(
+    run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ("text", "a red", "--model", "words", "colours", "--x", "seed=1,2", "--y", "steps=2", "--out", "g")
+    assert run(*argv, *SMALL) == 0
+    made = Recipe.from_png(tmp_path / "g" / "cell-steps-2-seed-1.png")
+    assert made.classes == ("red",) and made.class_weight > 0
+    capsys.readouterr()
+    assert run(*argv, *SMALL) == 0
+    assert "0 pictures drawn, 2 were there, of 2." in capsys.readouterr().out
+    assert run(*argv, *SMALL, "--class-weight", "3") == 2
+    assert "was made by another recipe (its class_weight)" in capsys.readouterr().err
