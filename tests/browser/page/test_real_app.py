@@ -62,7 +62,7 @@ def test_an_uploaded_jpeg_is_attacked_and_the_undefended_network_changes_its_min
     assert re.search(r"frog became (?!frog)", fell.text_content() or "")
     table = real_visit.locator("#attack-transfer tbody tr")
     assert (
-        table.count() == 8  # the shipped classifiers, those of packages, and the CLIP
+        table.count() == 9  # the shipped classifiers, those of packages, and the CLIP
         and "fooled" in table.first.inner_text()
         and "1 of 1 attacked" in table.locator("xpath=ancestor::section").first.inner_text()
     )
