@@ -75,8 +75,12 @@ def led_fields(found: Recipe, wanted: Recipe) -> set[str]:
     """
     if wanted.task != "text" or wanted.classes or not set(found.models) <= set(wanted.models):
         return set()
-    left_out = {"class_weight": not wanted.class_weight, "model_weights": not wanted.model_weights}
-    return {"models", "revisions", "classes", "weights", "objective", *(name for name, out in left_out.items() if out)}
+    left_out = {
+        "class_weight": not wanted.class_weight,
+        "model_weights": not wanted.model_weights,
+        "objective": len(found.weights) > 1,
+    }
+    return {"models", "revisions", "classes", "weights", *(name for name, out in left_out.items() if out)}
 
 
 def classes_of(recipe: Recipe, models: Mapping[str, Model]) -> dict[str, Sequence[str]]:

@@ -93,8 +93,8 @@ def _packaged(name: str, side: int, device: torch.device) -> Callable[[Tensor], 
 
     def ask(x: Tensor) -> Tensor:
         x = F.interpolate(x, (side, side), mode="bicubic", align_corners=False).clamp(0, 1)
-        # A few at a time: at hundreds of pixels a side the activations of all of them would take gigabytes.
         x = x.contiguous(memory_format=torch.channels_last)
+        # A few at a time: at hundreds of pixels a side the activations of all of them would take gigabytes.
         return torch.cat([teacher(part) for part in x.split(50)])
 
     return ask

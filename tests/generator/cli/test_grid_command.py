@@ -128,3 +128,5 @@ def test_a_grid_of_a_text_that_a_classifier_leads_is_gone_on_with(
     assert "0 pictures drawn, 2 were there, of 2." in capsys.readouterr().out
     assert run(*argv, *SMALL, "--class-weight", "3") == 2
     assert "was made by another recipe (its class_weight)" in capsys.readouterr().err
+    assert run(*argv, *SMALL, "--objective", "margin") == 2
+    assert "was made by another recipe (its objective)" in capsys.readouterr().err

@@ -53,3 +53,14 @@ def test_others_are_asked_for_their_read_outs_afterwards() -> None:
     assert torch.equal(said.passes[0], model(IMAGES))
     assert ask(Colours(), IMAGES).readouts is None
     assert ask(NoisyColours(), IMAGES).passes.shape == (DRAWS, 2, 4)
+
+
+def test_one_that_has_a_faster_form_is_asked_in_that() -> None:
+    class Slow(Colours):
+        def forward(self, images: Tensor) -> Tensor:
+            raise AssertionError("the slow form was asked")
+
+        def accelerated(self) -> Colours:
+            return Colours()
+
+    assert torch.equal(ask(Slow(), IMAGES, 1).passes[0], Colours()(IMAGES))

@@ -11,10 +11,11 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from foundation.errors import StudioError
+from foundation.files.shipped import ASSETS
 from robust_model.data.datasets import LabelledImages, synthetic, to_float
 from robust_model.networks.ensemble import ModelConfig, SelfEnsemble
 from robust_model.networks.stack import STACKS
-from robust_model.training.start_from import take_weights
+from robust_model.training.start_from import start_folder, take_weights
 from robust_model.training.training import Run, TrainConfig, TrainProgress
 from robust_model.weights.checkpoint import load_tensors
 
@@ -345,3 +346,17 @@ def test_loss_weights_of_the_phases() -> None:
     assert config(phase="backbone").loss_weights() == (0, 0, 1)
     assert config(phase="readouts", start_from="x").loss_weights() == (1, 1, 0)
     assert config(phase="readouts", start_from="x", trained_readouts=(2,)).loss_weights() == (0, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("told", "place"),
+    [
+        ("phase:clean", Path("run/clean")),
+        ("shipped:crossmax-tiny64", ASSETS / "crossmax-tiny64"),
+        ("shipped:", Path("shipped:")),
+        ("C:model", Path("C:model")),
+        ("model", Path("model")),
+    ],
+)
+def test_a_run_starts_from_a_phase_beside_it_a_shipped_model_or_a_folder(told: str, place: Path) -> None:
+    assert start_folder(told, Path("run/robust")) == place
