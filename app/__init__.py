@@ -20,10 +20,14 @@ A click on its way to a result::
    command for accounts.
 
 Gradio is imported by this package alone. What a browser sends names models of the lists and digests of uploads, never a
-path.
+path. What its import would do for developers is left out (`lean_gradio`).
 
 To add a kind of job: a handler in `handlers.registry`, its cost in `handlers.costs`. To add a tab: a class like
 `ui.classes.tab`, built in `ui.page`. See also CONTRIBUTING.md.
 """
 
+from app.lean_gradio import prepare as _prepare
+
 __version__ = "0.1.0"
+
+_prepare()

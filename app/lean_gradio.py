@@ -1,0 +1,60 @@
+"""Gradio's import without what it does there for those who develop components: half of its time.
+
+At every start Gradio parses the source of each of its components and writes type stubs beside them, for editors, and
+loads the package `mcp` where it is installed, for a server of its own that this app does not use (the app's is
+`crossmax_studio.assistants`). Neither is needed to serve a page. `app` prepares this before anything imports Gradio.
+"""
+
+import importlib.abc
+import importlib.machinery
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+STUBS, SERVER = "gradio.component_meta", "gradio.mcp"
+
+
+class _Lean(importlib.abc.Loader):
+    """Loads one of the two modules as ever, but for what takes the time."""
+
+    def __init__(self, loader: importlib.abc.Loader) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        if module.__name__ == STUBS:
+            self._loader.exec_module(module)
+            module.create_or_modify_pyi = _write_no_stub  # type: ignore[attr-defined]
+            return
+        hidden = "mcp" not in sys.modules
+        if hidden:
+            sys.modules["mcp"] = None  # type: ignore[assignment]  # what the import system takes for "is not there"
+        try:
+            self._loader.exec_module(module)
+        finally:
+            if hidden:
+                del sys.modules["mcp"]
+
+
+def _write_no_stub(*_: object) -> None:
+    """In place of Gradio's `create_or_modify_pyi`."""
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname not in (STUBS, SERVER):
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Lean(spec.loader)
+        return spec
+
+
+def prepare() -> None:
+    """Let the next import of Gradio be a lean one; nothing where that was prepared or where it is imported already."""
+    if "gradio" not in sys.modules and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())

@@ -1,0 +1,34 @@
+"""Gradio's import without stubs and without a server that nobody starts: and all else as it was."""
+
+import json
+import os
+import subprocess
+import sys
+
+PROGRAM = """
+import pathlib
+written = []
+pathlib.Path.write_text = lambda path, *rest, **more: written.append(str(path))
+parsed = []
+import ast
+parse = ast.parse
+ast.parse = lambda source, *rest, **more: (parsed.append(len(source)), parse(source, *rest, **more))[1]
+import app
+import gradio
+import json, sys
+found = {"mcp": "mcp" in sys.modules, "written": written, "parsed": sum(parsed)}
+import mcp.types
+with gradio.Blocks() as page:
+    box = gradio.Textbox("a")
+    box.change(str, box, box)
+found["listeners"] = len(page.fns)
+print(json.dumps(found))
+"""
+
+
+def test_what_is_for_developers_is_left_out_and_the_rest_works() -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    said = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, env=environment, check=True)
+    found = json.loads(said.stdout)
+    assert found == {"mcp": False, "written": [], "parsed": found["parsed"], "listeners": 1}
+    assert found["parsed"] < 100_000, "the sources of the components, which are larger, are not parsed"
