@@ -5,7 +5,8 @@ far is always in the prior. It touches the leaves of the prior and nothing else:
 model, no random generator but the one it is given (and any that a classifier owns).
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -34,6 +35,19 @@ class DivergedError(StudioError):
 
     def __init__(self, message: str, images: Tensor | None, updates: int) -> None:
         super().__init__(message)
+        self.images, self.updates = images, updates
+
+
+class AbandonedError(Exception):
+    """Somebody did not want to wait for the end of a step: it is as if it had not begun.
+
+    Attributes:
+        images: as they were before it, [B, 3, H, W].
+        updates: how many updates those have seen, at least one.
+    """
+
+    def __init__(self, images: Tensor, updates: int) -> None:
+        super().__init__(f"step {updates + 1} was abandoned")
         self.images, self.updates = images, updates
 
 
@@ -125,6 +139,7 @@ def optimise(
     views_per_step: int,
     rng: torch.Generator,
     canvas: Canvas | None = None,
+    give_up: Callable[[], bool] = lambda: False,
 ) -> Generator[Step, None, None]:
     """Minimise the expectation of the objective over views of the prior's images, one `Step` at a time.
 
@@ -134,6 +149,9 @@ def optimise(
     the totals, and the objective hears all of them. With a `canvas`, views are taken of how
     it says that the images look. Raises DivergedError, without taking the update, when a loss or a
     gradient is not finite.
+
+    `give_up` is asked again and again in the middle of each step but the first, which on a large canvas take seconds:
+    once it says so, the step is abandoned with an AbandonedError, and the prior is as it was before it.
     """
     good: Tensor | None = None
     for index in range(1, steps + 1):
@@ -141,13 +159,15 @@ def optimise(
         with torch.enable_grad():
             images = prior.render()
             shown = images if canvas is None else canvas.seen(images)
-        losses, gradient = score(shown, objective, view, views_per_step, rng)
+        go_on = partial(_go_on, give_up, images.detach(), index - 1)
+        losses, gradient = score(shown, objective, view, views_per_step, rng, go_on)
         if not losses["total"].isfinite().all():
             raise _diverged(index, good, index - 2)
         good = images.detach()
         if not all(end.isfinite() for end in gradient.aminmax()):  # in one pass; NaN is both ends
             raise _diverged(index, good, index - 1)
         torch.autograd.backward([shown], [gradient], inputs=prior.leaves())
+        go_on()
         objective.hear(losses)
         if isinstance(optimiser, WatchesLosses):
             optimiser.observe(losses["total"])
@@ -160,14 +180,20 @@ def optimise(
 
 @torch.enable_grad()
 def score(
-    images: Tensor, objective: Objective, view: View, views: int, rng: torch.Generator
+    images: Tensor,
+    objective: Objective,
+    view: View,
+    views: int,
+    rng: torch.Generator,
+    go_on: Callable[[], None] = lambda: None,
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Score images [B, 3, H, W] under random views.
 
     Returns the terms by name and their weighted sum "total", each the mean [B] over the views, and the
     gradient [B, 3, H, W] of the total. Each member of the objective sees views of its own. Views that it has
     prepared to one size go through it together, up to MAX_BATCH images at a time. A view may show several copies of
-    all images, one after the other: their mean counts.
+    all images, one after the other: their mean counts. `go_on` is called between the parts of the work, and ends it by
+    what it raises.
     """
     images = images.detach().requires_grad_()
     losses: dict[str, Tensor] = {}
@@ -176,12 +202,14 @@ def score(
         for drawn in _turns(views, images):
             by_size: dict[torch.Size, list[Tensor]] = {}
             for _ in range(drawn):
+                go_on()
                 seen = member.prepare(view(images, rng))
                 by_size.setdefault(seen.shape, []).append(seen)
             for seen_alike in by_size.values():
                 shown = views * (len(seen_alike[0]) // len(images))
                 together = max(1, MAX_BATCH // len(seen_alike[0]))
                 for start in range(0, len(seen_alike), together):
+                    go_on()
                     terms = member.evaluate(torch.cat(seen_alike[start : start + together]))
                     weighted = total(terms)
                     if not weighted.requires_grad:
@@ -190,11 +218,13 @@ def score(
                             "made, and a photo attacked, by following it. Choose another model, or let that one "
                             "compute with gradients (without torch.no_grad or detach)."
                         )
+                    go_on()
                     gradient += torch.autograd.grad(weighted.sum() / shown, images)[0]
                     values = {term.name: term.value for term in terms} | {"total": weighted}
                     for name, value in values.items():
                         per_image = value.detach().view(-1, len(images)).sum(dim=0) / shown
                         losses[name] = losses[name] + per_image if name in losses else per_image
+    go_on()
     losses["total"] = losses.pop("total")  # the last, after the terms of all members
     return losses, gradient
 
@@ -205,6 +235,12 @@ def _turns(views: int, images: Tensor) -> Iterator[int]:
     at_once = max(1, MAX_PIXELS // pixels)
     for done in range(0, views, at_once):
         yield min(at_once, views - done)
+
+
+def _go_on(give_up: Callable[[], bool], images: Tensor, updates: int) -> None:
+    """Abandon a step whose images [B, 3, H, W] have seen so many updates, unless it is the first, if that is wanted."""
+    if updates and give_up():
+        raise AbandonedError(images, updates)
 
 
 def _diverged(index: int, good: Tensor | None, updates: int) -> DivergedError:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from generator.optimisers.loop import DivergedError, Step
+from generator.optimisers.loop import AbandonedError, DivergedError, Step
 from generator.production.redrawing import Drawn, Runaway, draw_anew
 from generator.recipes.checks import may_end_early
 from generator.recipes.pictures import NO_PICTURES, Pictures
@@ -38,6 +38,7 @@ class Made:
         enough: whether it ended since the models were sure.
         runaways: pictures that ran away.
         diverged: the error that ended it, if one did; the images are the last good ones.
+        held: whether the prior of `synthesis` holds these very images.
     """
 
     recipe: Recipe
@@ -48,6 +49,7 @@ class Made:
     enough: bool = False
     runaways: tuple[Runaway, ...] = ()
     diverged: DivergedError | None = None
+    held: bool = True
 
 
 @dataclass
@@ -58,6 +60,7 @@ class _Progress:
     updates: int = 0
     stopped: bool = False
     enough: bool = False
+    held: bool = True
     losses: dict[str, list[list[float]]] = field(default_factory=dict)
 
     def add(self, step: Step) -> None:
@@ -78,11 +81,12 @@ def make(
 ) -> Made:
     """Make the images of a recipe.
 
-    `pictures`, `on_step` and `should_stop` are as for `generator.production.production.produce`. Raises
+    `pictures`, `on_step` and `should_stop` are as for `generator.production.production.produce`; `should_stop` is asked
+    in the middle of steps, too, and what was done of one by then does not count. Raises
     StudioError for what does not fit, and DivergedError where no image has seen a step before it.
     """
     plan = plan_of(recipe, models, pictures, device)
-    synthesis = follow(plan)
+    synthesis = follow(plan, should_stop)
     progress = _Progress(synthesis.start)
     diverged: DivergedError | None = None
     try:
@@ -90,7 +94,7 @@ def make(
     except DivergedError as error:
         if error.images is None or error.updates == 0:
             raise
-        diverged, progress.images, progress.updates = error, error.images, error.updates
+        diverged, progress.images, progress.updates, progress.held = error, error.images, error.updates, False
     runaways: list[Runaway] = []
     if not (diverged or progress.stopped or synthesis.source is not None):
         drawn = Drawn(synthesis, progress.images, progress.losses)
@@ -111,6 +115,7 @@ def make(
         enough=progress.enough,
         runaways=tuple(runaways),
         diverged=diverged,
+        held=progress.held,
     )
 
 
@@ -121,7 +126,7 @@ def _again(
     should_stop: Callable[[], bool],
 ) -> Drawn | None:
     """Draw one picture in place of one that ran away; None if it was stopped (which `progress` is told) or diverged."""
-    synthesis = follow(single)
+    synthesis = follow(single, should_stop)
     own = _Progress(synthesis.start)
     try:
         _run(synthesis, own, lambda step: on_anew(step, single.recipe.seed), should_stop)
@@ -139,23 +144,36 @@ def _run(
 ) -> None:
     """Take the steps, until they are done or somebody wants to stop; leave what came out in `progress`."""
     every = between_looks(synthesis.recipe)
-    with contextlib.closing(synthesis.steps) as steps:
-        for step in steps:
-            progress.add(step)
-            on_step(step)
-            ends = step.index == step.steps or should_stop()
-            if synthesis.looks and (ends or step.index % every == 0):
-                for best, images in zip(synthesis.looks, step.image().chunk(len(synthesis.looks)), strict=True):
-                    best.look(images)
-            progress.enough = bool(synthesis.looks) and all(best.has_enough for best in synthesis.looks)
-            if ends or progress.enough:
-                progress.images = step.image()
-                progress.stopped = step.index < step.steps and not progress.enough
-                break
+    try:
+        with contextlib.closing(synthesis.steps) as steps:
+            for step in steps:
+                progress.add(step)
+                on_step(step)
+                ends = step.index == step.steps or should_stop()
+                if ends or step.index % every == 0:
+                    _look(synthesis, step.image)
+                progress.enough = bool(synthesis.looks) and all(best.has_enough for best in synthesis.looks)
+                if ends or progress.enough:
+                    progress.images = step.image()
+                    progress.stopped = step.index < step.steps and not progress.enough
+                    break
+    except AbandonedError as error:
+        progress.images, progress.stopped = error.images, True
+        progress.held = len(synthesis.seeds) <= 1 or bool(synthesis.looks)
+        if progress.updates % every:
+            images = error.images
+            _look(synthesis, lambda: images)
     if synthesis.looks:
         for best in synthesis.looks:
             best.settle()
         progress.images = rendered(synthesis.prior)
+
+
+def _look(synthesis: Synthesis, images: Callable[[], Tensor]) -> None:
+    """Let those who remember the best step look at the images [B, 3, H, W], where there are any."""
+    if synthesis.looks:
+        for best, seen in zip(synthesis.looks, images().chunk(len(synthesis.looks)), strict=True):
+            best.look(seen)
 
 
 def between_looks(recipe: Recipe) -> int:

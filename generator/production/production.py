@@ -121,9 +121,10 @@ def produce(
     """Make the images of a recipe and save them with their record.
 
     An attack takes its photo among the `pictures`, a text several kinds of them. `on_step` is called after every step
-    (what it raises ends the production, and nothing is saved), `should_stop` before every step after the first: what
-    there is by then is kept. `on_done` is handed the finished synthesis once its pictures are saved, for those who want
-    its layers; it is not called after a divergence, when the layers no longer are those of the picture that is saved.
+    (what it raises ends the production, and nothing is saved), `should_stop` again and again after the first: what
+    there is by then is kept, without the step that was being taken. `on_done` is handed the finished synthesis once its
+    pictures are saved, for those who want its layers; it is not called where the layers no longer are those of the
+    pictures that are saved: after a divergence, and of several pictures, made by themselves, in the middle of a step.
 
     Raises StudioError for what does not fit. DivergedError comes after the last good images were saved, if
     there are any that have seen at least one step.
@@ -141,7 +142,7 @@ def produce(
         on_anew=on_anew,
     )
     save_images(made, outputs)
-    if made.diverged is None:
+    if made.held:
         on_done(made.synthesis)
     if outputs.overview is not None:
         _save_overview(made, outputs.overview, _metadata(made.recipe, outputs))

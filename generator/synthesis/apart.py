@@ -11,7 +11,7 @@ from collections.abc import Generator, Sequence
 import torch
 from torch import Tensor
 
-from generator.optimisers.loop import Canvas, DivergedError, Step
+from generator.optimisers.loop import AbandonedError, Canvas, DivergedError, Step
 from generator.priors.bounds import Bound
 from generator.priors.prior import Prior
 
@@ -57,7 +57,8 @@ def in_turn(
     """Take the steps of several pictures in turn, and yield one `Step` of all after each round.
 
     `parts` take the steps of one picture each, whose priors are those of `prior`, on a `canvas` of all. DivergedError
-    for all where one diverges, with all of them as they were after as many updates as its last good picture has seen.
+    for all where one diverges, with all of them as they were after as many updates as its last good picture has seen;
+    AbandonedError likewise.
     """
     held: list[Step] = []
     with contextlib.ExitStack() as stack:
@@ -72,6 +73,10 @@ def in_turn(
                 except DivergedError as error:
                     images = _all_after(error, index, held, new, start)
                     raise DivergedError(str(error), images, error.updates) from error
+                except AbandonedError as error:
+                    images = _all_after(error, index, held, new, start)
+                    assert images is not None
+                    raise AbandonedError(images, error.updates) from error
             held = new
             columns = zip(*(one.losses.items() for one in new), strict=True)
             losses = {column[0][0]: [value for _, values in column for value in values] for column in columns}
@@ -88,9 +93,13 @@ def rendered(prior: Prior) -> Tensor:
 
 
 def _all_after(
-    error: DivergedError, index: int, held: Sequence[Step], new: Sequence[Step], start: Sequence[Tensor]
+    error: DivergedError | AbandonedError,
+    index: int,
+    held: Sequence[Step],
+    new: Sequence[Step],
+    start: Sequence[Tensor],
 ) -> Tensor | None:
-    """All pictures after the updates that the last good one of a diverged picture has seen, if there is one.
+    """All pictures after the updates that the last good one of a picture has seen that ended, if there is one.
 
     That is one step or two before step `index`, which the pictures before it (`new`) have taken already, and those
     behind it have not (`held`: the step before).

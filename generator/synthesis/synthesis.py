@@ -108,21 +108,35 @@ def synthesise(
     return follow(plan_of(recipe, models, pictures, device))
 
 
-def follow(plan: Plan) -> Synthesis:
-    """Set up what a plan describes, as `synthesise`."""
+def _never() -> bool:
+    return False
+
+
+def follow(plan: Plan, give_up: Callable[[], bool] = _never) -> Synthesis:
+    """Set up what a plan describes, as `synthesise`.
+
+    Once `give_up` says so, the steps end in the middle of one with an AbandonedError, whose images are those before it;
+    not in the first. So is the prior then, but where images are made by themselves: those before the one that was being
+    made are a step ahead there.
+    """
     recipe = plan.recipe
     seeded = {name: _seeded(classifier, name, recipe.seed) for name, classifier in plan.classifiers.items()}
     copy = _small_copy(plan)
     if recipe.images > 1 and are_apart(plan):
         singles = [plan.of_image(index) for index in range(recipe.images)]
-        runs = [_run(own, None if copy is None else copy.of_one(index)) for index, own in enumerate(singles)]
+        # What looks back for its best step needs priors that are all at the same step: only the first may end early.
+        waits = [index > 0 and recipe.keep == "best" for index in range(len(singles))]
+        runs = [
+            _run(own, None if copy is None else copy.of_one(index), _never if waits[index] else give_up)
+            for index, own in enumerate(singles)
+        ]
         together = PriorsApart([run.prior for run in runs], bound_on(recipe, plan.pictures, copy))
         prior: Prior = together
         steps = in_turn([run.steps for run in runs], together, recipe.steps, copy)
         looks = tuple(best for run in runs for best in run.looks)
         seeds = tuple(own.recipe.seed for own in singles)
     else:
-        prior, steps, looks = _run(plan, copy)
+        prior, steps, looks = _run(plan, copy, give_up)
         seeds = (recipe.seed,) if recipe.images == 1 else ()
     return Synthesis(
         plan,
@@ -157,7 +171,7 @@ class _Run(NamedTuple):
     looks: tuple[BestStep, ...] = ()
 
 
-def _run(plan: Plan, copy: SmallCopy | None) -> _Run:
+def _run(plan: Plan, copy: SmallCopy | None, give_up: Callable[[], bool]) -> _Run:
     """Set up the images of a plan, which are made together, with the random numbers of its recipe's seed."""
     recipe, device = plan.recipe, plan.device
     seeded = {name: _seeded(classifier, name, recipe.seed) for name, classifier in plan.stepped.items()}
@@ -182,6 +196,7 @@ def _run(plan: Plan, copy: SmallCopy | None) -> _Run:
         views_per_step=recipe.views_per_step,
         rng=stream(recipe.seed, "views", device),
         canvas=copy,
+        give_up=give_up,
     )
     best = _best_step(plan, prior, copy)
     return _Run(prior, steps, () if best is None else (best,))

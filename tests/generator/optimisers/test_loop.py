@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
@@ -5,7 +7,7 @@ from torch import Tensor
 from foundation.errors import StudioError
 from generator.objectives.base import Ensemble, Objective, Term, mixture
 from generator.objectives.classes import ClassLogit, CrossEntropy
-from generator.optimisers.loop import DivergedError, optimise, score
+from generator.optimisers.loop import AbandonedError, DivergedError, optimise, score
 from generator.optimisers.registry import make_optimiser
 from generator.priors.bounds import Free
 from generator.priors.making import PRIORS, make_prior
@@ -29,6 +31,7 @@ def run(
     views: int = 2,
     lr: float = 0.5,
     normalise: bool = False,
+    give_up: Callable[[], bool] = lambda: False,
 ):
     return optimise(
         prior,
@@ -38,6 +41,7 @@ def run(
         steps=steps,
         views_per_step=views,
         rng=rng(1),
+        give_up=give_up,
     )
 
 
@@ -262,3 +266,29 @@ class TestDivergence:
         assert torch.equal(prior.render(), before)
         assert caught.value.images is not None and torch.equal(caught.value.images, before)
         assert caught.value.updates == 0
+
+
+@pytest.mark.parametrize("form", PRIORS)
+@pytest.mark.parametrize("asked", range(1, 8))
+def test_a_step_that_is_abandoned_anywhere_leaves_all_as_it_was_before_it(form: str, asked: int) -> None:
+    """Asked for the n-th time: nothing is abandoned in the first step, and whatever comes after is as if not begun."""
+    shorter, prior, calls = a_prior(form), a_prior(form), 0
+    (*_, last) = run(shorter, steps=1)
+
+    def give_up() -> bool:
+        nonlocal calls
+        calls += 1
+        return calls == asked
+
+    steps = run(prior, steps=2, give_up=give_up)
+    first = next(steps)
+    assert calls == 0
+    first.image()
+    if asked > 6:  # two views, their pass together and its gradient, the end of the score, and that of the step
+        next(steps)
+        assert calls == 6
+        return
+    with pytest.raises(AbandonedError) as ended:
+        next(steps)
+    assert ended.value.updates == 1 and torch.equal(ended.value.images, last.image())
+    assert all(torch.equal(a, b) for a, b in zip(prior.leaves(), shorter.leaves(), strict=True))

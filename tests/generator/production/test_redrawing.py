@@ -116,13 +116,14 @@ def test_of_a_batch_the_seeds_behind_it_are_taken(tmp_path: Path, spoilt: Callab
 
 def test_what_is_stopped_on_the_way_leaves_the_last_whole_picture(tmp_path: Path, spoilt: Callable[..., None]) -> None:
     spoilt(0)
-    asked: list[int] = []
-
-    def stop() -> bool:
-        asked.append(1)
-        return len(asked) > 3  # in the first step of the second drawing
-
-    result = make(recipe(redraw=2), tmp_path / "a", should_stop=stop)
+    anew: list[int] = []
+    result = make(
+        recipe(redraw=2),
+        tmp_path / "a",
+        on_anew=lambda _step, seed: anew.append(seed),
+        should_stop=lambda: bool(anew),
+    )
+    assert anew == [1], "after the first step of the second drawing"
     assert result.stopped and (result.recipe.seed, result.recipe.redraw) == (0, 0)
     assert torch.equal(pixels(result), pixels(make(recipe(), tmp_path / "b")))
 

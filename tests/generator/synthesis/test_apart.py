@@ -8,11 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from foundation.images.files import pixel_digest, quantise
+from foundation.images.files import load_image, pixel_digest, quantise
+from foundation.images.pixels import to_tensor
 from generator.optimisers.loop import DivergedError
 from generator.production.production import output_paths, produce
 from generator.recipes.pictures import NO_PICTURES, Pictures
 from generator.recipes.recipe import Recipe, RecipeError
+from generator.synthesis.apart import rendered
 from generator.synthesis.models import Model
 from generator.synthesis.synthesis import Synthesis, synthesise
 from tests.generator.standins import Colours, NoisyColours, Words, rng
@@ -168,3 +170,36 @@ def test_stopping_ends_all(tmp_path: Path) -> None:
     produce(stopped.recipe.with_changes(images=1, seed=6), models(), outputs=output_paths(tmp_path / "c.png", 1))
     pixels = [(tmp_path / name).read_bytes() for name in ("a-2.png", "b-2.png")]
     assert hashlib.sha256(pixels[0]).digest() == hashlib.sha256(pixels[1]).digest()
+
+
+@pytest.mark.parametrize("keep", ["last", "best"])
+@pytest.mark.parametrize("asked", range(1, 16))
+def test_stopping_in_the_middle_of_a_round_keeps_all_as_they_were_before_it(
+    tmp_path: Path, asked: int, keep: str
+) -> None:
+    """Whichever picture was being made: what is kept is what its recipe makes, and layers are shown of that alone."""
+    calls, told = 0, list[Synthesis]()
+
+    def should_stop() -> bool:
+        nonlocal calls
+        calls += 1
+        return calls >= asked
+
+    fields = CLASS if keep == "last" else ATTACK
+    pictures = NO_PICTURES if keep == "last" else Pictures(source=photo(3))
+    fields = fields | {"views_per_step": 1, "steps": 3, "keep": keep}
+    recipe = Recipe(**fields, images=3)
+    outputs = output_paths(tmp_path / "a.png", 3)
+    stopped = produce(
+        recipe, models(), outputs=outputs, pictures=pictures, should_stop=should_stop, on_done=told.append
+    )
+    assert stopped.stopped == (stopped.recipe.steps < 3)
+    produce(stopped.recipe, models(), outputs=output_paths(tmp_path / "b.png", 3), pictures=pictures)
+    for number in (1, 2, 3):
+        assert (tmp_path / f"a-{number}.png").read_bytes() == (tmp_path / f"b-{number}.png").read_bytes()
+    if told:
+        drawn = told[0].saved(rendered(told[0].prior))
+        assert all(
+            torch.equal(image[None], to_tensor(load_image(path)))
+            for image, path in zip(drawn, outputs.images, strict=True)
+        )
