@@ -2,10 +2,12 @@
 
 import io
 import re
+import time
 
 import pytest
 from PIL import Image
 
+from tests.browser.conftest import Server
 from tests.sources import ROOT
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -38,6 +40,35 @@ def test_a_class_forms_before_ones_eyes_survives_a_reload_and_is_what_was_asked_
     picture = done(real_visit, "image").locator("img").first
     assert picture.evaluate("image => image.naturalWidth") >= 128
     assert re.search(r"goldfish\s*\n?\s*\d+\s?%", real_visit.locator("#image-more").inner_text())
+
+
+def test_the_largest_picture_is_stopped_and_kept_within_a_second(
+    real_visit: "sync_api.Page", real_server: Server
+) -> None:
+    """Or within one of its own steps, on a machine where those take longer; the click lies in the middle of one."""
+    real_visit.locator("button.label-wrap", has_text="Advanced").locator("visible=true").first.click()
+    size = real_visit.locator("#class-size textarea, #class-size input")
+    size.fill("2048 x 2048")
+    size.press("Tab")
+    real_visit.click("#class-create")
+    words, seen = "document.querySelector('#image-stage .cx-words')?.innerText", []
+    for step in (2, 3):
+        real_visit.wait_for_function(f"/step [{step}-9]\\//.test({words})", timeout=PATIENCE_MS)
+        seen.append(time.time())
+    job = real_visit.locator("#image-stage [data-job]").get_attribute("data-job") or ""
+    real_visit.wait_for_timeout(250 * (seen[1] - seen[0]))
+    asked = time.time()
+    real_visit.click("#image-stop")
+    real_visit.wait_for_selector("#image-stage [data-status=stopped] img")
+    shown = time.time()
+    folder = real_server.data_dir / "jobs" / job
+    kept = (folder / "image-1.png").stat().st_mtime
+    allowed = max(1.0, seen[1] - seen[0])
+    assert kept - asked < allowed and shown - asked < 3 * allowed
+    with Image.open(folder / "image-1.png") as picture:
+        assert picture.size == (2048, 2048)
+    whole = real_visit.locator("#image-stage [data-status=stopped] img").first
+    assert whole.evaluate("async image => { await image.decode(); return image.naturalWidth; }") == 2048
 
 
 def test_an_uploaded_jpeg_is_attacked_and_the_undefended_network_changes_its_mind(real_visit: "sync_api.Page") -> None:
