@@ -26,8 +26,8 @@ To add a kind of job: a handler in `handlers.registry`, its cost in `handlers.co
 `ui.classes.tab`, built in `ui.page`. See also CONTRIBUTING.md.
 """
 
-from app.lean_gradio import prepare as _prepare
+from app.lean_gradio import prepare
 
 __version__ = "0.1.0"
 
-_prepare()
+_lean_gradio = prepare()

@@ -54,7 +54,10 @@ class _Finder(importlib.abc.MetaPathFinder):
         return spec
 
 
-def prepare() -> None:
-    """Let the next import of Gradio be a lean one; nothing where that was prepared or where it is imported already."""
-    if "gradio" not in sys.modules and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder())
+def prepare() -> importlib.abc.MetaPathFinder | None:
+    """Let the next import of Gradio be a lean one; what sees to that, or None where Gradio is imported already."""
+    if "gradio" in sys.modules:
+        return None
+    finder = _Finder()
+    sys.meta_path.insert(0, finder)
+    return finder
