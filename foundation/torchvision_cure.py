@@ -6,13 +6,16 @@ that nobody defined: ``operator torchvision::nms does not exist``. Declaring the
 concerned is enough for its models and transforms (neither is ever called here), and for timm and open_clip.
 
 Import this module before the first import of torchvision, timm or open_clip. A working installation is left
-untouched: schemas are declared only where torchvision's own extension cannot be loaded.
+untouched: schemas are declared only where torchvision's own extension cannot be loaded. What is imported then does
+without PyTorch's compiler until it compiles (`foundation.lean_torchvision`).
 """
 
 import importlib.util
 from pathlib import Path
 
 import torch
+
+from foundation import lean_torchvision
 
 _SCHEMAS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -51,4 +54,5 @@ def declare_missing_operators() -> torch.library.Library | None:
     return library
 
 
+lean_torchvision.prepare()
 _keep_alive = declare_missing_operators()

@@ -31,6 +31,12 @@ import torch, torchvision
 from torchvision.transforms.v2 import functional
 assert torchvision.models.resnet18().eval()(torch.zeros(2, 3, 32, 40)).shape == (2, 1000)
 assert functional.resize(torch.zeros(2, 3, 8, 9), [4, 5]).shape == (2, 3, 4, 5)
+import timm
+assert "torch._dynamo" not in sys.modules, "the compiler, which takes longer than all of this"
+assert torchvision.ops.roi_align.__globals__["is_compile_supported"]("meta") is False
+assert "torch._dynamo" in sys.modules
+assert torch.compiler.disable.__module__ == "torch.compiler"
+assert timm.layers.disable_compiler(lambda number: number + 1)(1) == 2
 """)
 
 

@@ -29,6 +29,7 @@ IMPORTED = (
     *("foundation.torchvision_cure", "torch", "app.server", "app.evaluation.service", "app.handlers.registry"),
     *("app.handlers.costs", "app.handlers.measurements", "app.handlers.units", "app.costs.calibration", "app.upkeep"),
     *("app.model_list", "robust_model.zoo.catalogue", "alembic.operations", "sqlalchemy.orm"),
+    *("torchvision.models", "open_clip", "torch._dynamo"),  # what the first job of a kind imports, and so each child
 )
 APP = """
 import sys

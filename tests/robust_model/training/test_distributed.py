@@ -38,6 +38,7 @@ CONFIG = {
 SCRIPT = """
 import json, os, sys
 from pathlib import Path
+import torch._dynamo  # which optimisers load, two seconds in each child
 from robust_model.training.distributed import processes
 from robust_model.training.training import Run, TrainConfig
 

@@ -19,6 +19,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 SCRIPT = '''
 import os, random, signal, sys, time
 from pathlib import Path
+import torch._dynamo  # which optimisers load, two seconds in each child
 from robust_model.training.training import Run, TrainConfig
 
 kills, folders = int(sys.argv[1]), [Path(folder) for folder in sys.argv[2:]]
