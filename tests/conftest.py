@@ -17,6 +17,7 @@ from hypothesis import settings
 
 from foundation import torchvision_cure  # noqa: F401
 from tests.examples import examples
+from tests.forking import Forking
 
 settings.register_profile("studio", max_examples=examples(100))
 settings.load_profile("studio")
@@ -34,6 +35,14 @@ class NoLoopLeftOpen(asyncio.DefaultEventLoopPolicy):
 
 
 asyncio.set_event_loop_policy(NoLoopLeftOpen())
+
+
+@pytest.fixture(scope="session")
+def forking() -> Iterator[Forking]:
+    """The process from which programs are forked: who wants one says what it must have imported (`Forking.need`)."""
+    opened = Forking()
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,8 @@
-"""Programs that are killed in tests, each a child of one process that has imported already what all of them need.
+"""Programs of tests, each a child of one process that has imported already what all of them need.
 
 A fresh Python with `foundation.jobs` takes most of a second, one with PyTorch several. The children have nothing of
-each other: each is forked from a process that has imported, and done nothing else.
+each other: each is forked from a process that has imported, and done nothing else. `forking`, of `tests.conftest`, is
+that process for all tests of a session.
 """
 
 import json
@@ -10,20 +11,19 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from tests.sources import ROOT
 
-# Reads one order after another: forks a child that runs a program, or waits for one to be gone.
+COMPILER = "torch._dynamo"
+"""What PyTorch imports as soon as an optimiser is made, and takes two seconds for."""
+# Reads one order after another: imports modules, forks a child that runs a program, or waits for one to be gone.
 FORKING = """
 import importlib, json, os, socket, sys
 
 orders = socket.socket(fileno=int(sys.argv[1]))
-for name in sys.argv[2:]:
-    importlib.import_module(name)
 while True:
     order, given, _, _ = socket.recv_fds(orders, 1 << 20, 1)
     if not order:
@@ -31,6 +31,10 @@ while True:
     asked = json.loads(order)
     if "wait" in asked:
         answer = os.waitstatus_to_exitcode(os.waitpid(asked["wait"], 0)[1])
+    elif "import" in asked:
+        for name in asked["import"]:
+            importlib.import_module(name)
+        answer = 0
     else:
         answer = os.fork()
         if answer == 0:
@@ -69,17 +73,35 @@ class Program:
 
 
 class Forking:
-    """A process that has imported some modules, and starts programs as its children."""
+    """A process that imports what programs need, and starts them as its children."""
 
-    def __init__(self, modules: Sequence[str]) -> None:
+    def __init__(self) -> None:
         self._orders, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", FORKING, str(theirs.fileno()), *modules],
+                [sys.executable, "-c", FORKING, str(theirs.fileno())],
                 cwd=ROOT,
-                env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+                env={
+                    **os.environ,
+                    "OMP_NUM_THREADS": "1",
+                    "PYTHONPATH": str(ROOT),
+                    "GRADIO_ANALYTICS_ENABLED": "False",
+                },
                 pass_fds=[theirs.fileno()],
             )
+
+    def need(self, *modules: str) -> None:
+        """Import modules, unless that was done, for all programs that start from now on."""
+        self._orders.sendall(json.dumps({"import": modules}).encode())
+        self._answer()
+
+    def run(self, code: str, *arguments: str, folder: Path = ROOT) -> str:
+        """What a program prints that must end well."""
+        program = self.start(code, *arguments, folder=folder)
+        with program.stdout:
+            said = program.stdout.read()
+        assert self.wait(program.number) == 0, "what it said of its end is in the captured stderr"
+        return said
 
     def start(self, code: str, *arguments: str, folder: Path = ROOT) -> Program:
         """A child that runs a program's code in a folder, as `python -c` would; what it prints comes by a pipe."""

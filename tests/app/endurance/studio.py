@@ -22,14 +22,14 @@ from app.visitors.data_dir import DataDir
 from foundation.limits import Limits
 from generator.recipes.presets import from_preset
 from robust_model.evaluation.record.config import EvalConfig
-from tests.forking import Forking, Program
+from tests.forking import COMPILER, Forking, Program
 
 OWNER = "0123456789abcdef0123456789abcdef"
 IMPORTED = (
     *("foundation.torchvision_cure", "torch", "app.server", "app.evaluation.service", "app.handlers.registry"),
     *("app.handlers.costs", "app.handlers.measurements", "app.handlers.units", "app.costs.calibration", "app.upkeep"),
     *("app.model_list", "robust_model.zoo.catalogue", "alembic.operations", "sqlalchemy.orm"),
-    *("torchvision.models", "open_clip", "torch._dynamo"),  # what the first job of a kind imports, and so each child
+    *("torchvision.models", "open_clip", COMPILER),  # what the first job of a kind imports, and so each child
 )
 APP = """
 import sys

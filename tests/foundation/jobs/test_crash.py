@@ -5,7 +5,7 @@ import random
 import sqlite3
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,12 +42,10 @@ def run(handler, **options):
 """
 
 
-@pytest.fixture(scope="module")
-def forking() -> Iterator[Forking]:
+@pytest.fixture(autouse=True)
+def imported(forking: Forking) -> None:
     """Each program is a fresh process, which is spared the imports alone."""
-    opened = Forking(IMPORTED)
-    yield opened
-    opened.close()
+    forking.need(*IMPORTED)
 
 
 @pytest.fixture

@@ -2,8 +2,7 @@ import csv
 import io
 import json
 import os
-import subprocess
-import sys
+import signal
 from pathlib import Path
 
 import pytest
@@ -22,11 +21,10 @@ from generator.transfer.attacking import attack_photos
 from generator.transfer.batch import measure_cases, run_batch
 from generator.transfer.report import COLUMNS, to_text
 from generator.transfer.saved import cases_of
+from tests.forking import Forking
 from tests.generator.standins import Colours
 from tests.generator.transfer.batches import measuring, plan_for, run, saved
 from tests.generator.transfer.standins import RECIPE, Context, save_photos
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -131,6 +129,7 @@ from pathlib import Path
 from generator.inputs.photos import list_photos, find_photos
 from tests.generator.transfer.standins import Context
 from tests.generator.transfer import batches
+from tests.forking import Forking
 from tests.generator.standins import Colours
 
 class Dying(Colours):
@@ -158,12 +157,12 @@ batches.run(folder / "out", photos)
 @pytest.mark.slow
 @pytest.mark.parametrize(("passes", "made"), [((10, 999), 1), ((999, 9), 3)], ids=["attacking", "measuring"])
 def test_killed_at_any_moment_it_goes_on(
-    tmp_path: Path, photos: tuple[Photo, ...], passes: tuple[int, int], made: int
+    forking: Forking, tmp_path: Path, photos: tuple[Photo, ...], passes: tuple[int, int], made: int
 ) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", KILLED, str(tmp_path), *map(str, passes)]
-    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=250, check=False)
-    assert ended.returncode == -9, ended.stderr.decode()
+    forking.need("generator.transfer.batch", "generator.production.production")
+    program = forking.start(KILLED, str(tmp_path), *map(str, passes))
+    with program.stdout:
+        assert forking.wait(program.number) == -signal.SIGKILL
     assert len(list((tmp_path / "out/colours").glob("*.json"))) == made
     assert (tmp_path / "out/answers.jsonl").exists() == (made == 3)
     assert not (tmp_path / "out/report.json").exists()

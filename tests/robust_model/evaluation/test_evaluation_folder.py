@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +16,9 @@ from robust_model.data.datasets import to_float
 from robust_model.evaluation.plan import extend
 from robust_model.evaluation.record.config import EvalConfig
 from robust_model.weights.checkpoint import load_tensors
+from tests.forking import Forking
 from tests.robust_model.evaluated import EPS, Known, evaluate_model, images, timeless
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 MEAN = PgdConfig(source="mean", eps=EPS, steps=4, restarts=2)
 ON = PgdConfig(source="defence", loss="margin", eps=EPS, steps=4, restarts=1, continues=True)
 DIRECT = PgdConfig(source="defence", eps=EPS, steps=6, restarts=1)
@@ -195,25 +193,30 @@ from pathlib import Path
 
 import torch
 
+from robust_model.attacks import SquareConfig
 from robust_model.data.datasets import LabelledImages, synthetic
 from robust_model.networks.ensemble import ModelConfig, SelfEnsemble
 from robust_model.evaluation.record.config import EvalConfig
-from robust_model.evaluation.engine import evaluate_model
+from robust_model.evaluation.engine import attacks_of, evaluate_model
 from robust_model.networks.stack import StackConfig
 
 torch.set_num_threads(1)
-stack = StackConfig(max_shift=1, noise_low=0.1, noise_high=0.1)
+stack = StackConfig(resolutions=(32, 16), max_shift=1, noise_low=0.1, noise_high=0.1)
 names = tuple(f"grating {c}" for c in range(4))
 model = SelfEnsemble(
     ModelConfig(class_names=names, stack=stack, widths=(4, 8), blocks=(1, 1), readout_depths=(1,), aggregator="mean",
                 inference_noise="fresh")
 ).eval().requires_grad_(False)
-pixels = synthetic("test", 10).images
+pixels = synthetic("test", 4).images
 with torch.no_grad():
     labels = model.with_noise("off")(pixels.float() / 255).argmax(1)
 data = LabelledImages(pixels, labels, names, "own answers")
-config = EvalConfig(model="m", data="d", count=0, suites=("adaptive",), steps=2, restarts=1, eot=2, draws=3, batch=4,
+config = EvalConfig(model="m", data="d", count=0, suites=("adaptive",), steps=2, restarts=1, eot=2, draws=2, batch=2,
                     samples=1, sweep=0)
+fewer = {"queries": 12}  # of the suite's Square, whose hundreds would be nearly all of the run
+attacks = [a.model_copy(update=fewer if isinstance(a, SquareConfig) else {}) for a in attacks_of(model, config)]
+assert any(isinstance(a, SquareConfig) for a in attacks)
+config = config.model_copy(update={"attacks": tuple(attacks)})
 
 
 def attempt(folder):
@@ -250,7 +253,7 @@ moments = random.Random(3)
 killed, rounds = 0, 1
 while killed < int(sys.argv[3]):
     child, steps = attempt(f"{sys.argv[2]}-{rounds}")
-    for _ in range(moments.randrange(12)):
+    for _ in range(moments.randrange(count // 5)):  # all over the run
         os.read(steps, 1)
     time.sleep(moments.uniform(0, 1.5) * per_step)
     os.kill(child, signal.SIGKILL)  # it was not waited for: the number is still the child's
@@ -266,23 +269,15 @@ print(rounds, flush=True)
 @pytest.mark.slow
 @pytest.mark.timeout(600)  # seconds on an idle machine; a busy one must not look like a hang
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
-def test_killed_at_ten_moments_it_ends_in_the_same_report(tmp_path: Path) -> None:
+def test_killed_at_ten_moments_it_ends_in_the_same_report(forking: Forking, tmp_path: Path) -> None:
     calm, rough = tmp_path / "calm", tmp_path / "rough"
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(calm), str(rough), "10"],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=550,
-    )
-    assert done.returncode == 0, done.stderr
+    forking.need("robust_model.evaluation.engine", "robust_model.networks.ensemble")
+    rounds = int(forking.run(SCRIPT, str(calm), str(rough), "10"))
     first = timeless(json.loads((calm / "report.json").read_text()))
     assert first["complete"] and first["clean"]["correct"] > 0
     mine = load_tensors(calm / "adversarial.safetensors")[0]
     pictures = {path.name: path.read_bytes() for path in (calm / "samples").glob("*.png")}
-    folders = [tmp_path / f"rough-{number + 1}" for number in range(int(done.stdout))]
+    folders = [tmp_path / f"rough-{number + 1}" for number in range(rounds)]
     assert folders and sorted(tmp_path.glob("rough-*")) == sorted(folders)
     for folder in folders:
         assert timeless(json.loads((folder / "report.json").read_text())) == first

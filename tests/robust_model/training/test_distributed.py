@@ -3,8 +3,6 @@
 import json
 import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,11 +11,11 @@ import torch
 from foundation.errors import StudioError
 from robust_model.training.distributed import World, current, processes
 from robust_model.weights.checkpoint import load_tensors
+from tests.forking import COMPILER, Forking
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 MODEL = {
     "class_names": [f"grating {c}" for c in range(4)],
-    "stack": {"max_shift": 1, "noise_low": 0.05, "noise_high": 0.05},
+    "stack": {"resolutions": [32, 16], "max_shift": 1, "noise_low": 0.05, "noise_high": 0.05},
     "widths": [8, 16],
     "blocks": [1, 1],
     "readout_depths": [1, 2],
@@ -34,11 +32,10 @@ CONFIG = {
     "checkpointing": True,
 }
 
-# One process imports once; each pair of workers is forked from it and meets as torchrun's would.
+# Each pair of workers is forked, and meets as torchrun's would.
 SCRIPT = """
 import json, os, sys
 from pathlib import Path
-import torch._dynamo  # which optimisers load, two seconds in each child
 from robust_model.training.distributed import processes
 from robust_model.training.training import Run, TrainConfig
 
@@ -88,18 +85,12 @@ def free_ports(count: int) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(forking: Forking, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same run by one process ("alone"), by two ("whole"), and by two that were stopped on the way ("halved")."""
     root = tmp_path_factory.mktemp("distributed")
     (root / "asked.json").write_text(json.dumps(CONFIG))
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(root), *free_ports(3)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    forking.need("robust_model.training.training", COMPILER)
+    forking.run(SCRIPT, str(root), *free_ports(3))
     return root
 
 

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,9 +20,9 @@ from robust_model.training.start_from import last_phase, take_weights
 from robust_model.training.train_config import TrainConfig
 from robust_model.training.training import Run
 from robust_model.weights.checkpoint import load_tensors, save_tensors
+from tests.forking import COMPILER, Forking
 from tests.loading import load_model
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 NAMES = tuple(f"grating {c}" for c in range(4))
 BARE = ModelConfig(class_names=NAMES, widths=(8, 16), blocks=(1, 1))
 WHOLE = BARE.model_copy(update={"readout_depths": (1, 2), "aggregator": "crossmax-top2"})
@@ -256,8 +254,10 @@ def test_every_preset_can_be_made_and_the_small_ones_fit_together(tmp_path: Path
 SCRIPT = """
 import os, random, signal, sys, time
 from pathlib import Path
+import torch
 from robust_model.training.pipeline import Pipeline, PipelineConfig
 
+torch.set_num_threads(int(sys.argv[4]))
 config = PipelineConfig.model_validate_json(Path(sys.argv[1]).read_text())
 moments, killed = random.Random(3), 0
 while killed < int(sys.argv[3]):
@@ -284,17 +284,12 @@ assert Pipeline(config, Path(sys.argv[2])).run(checkpoint_every_s=0)
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
-def test_a_killed_pipeline_ends_in_the_same_weights(finished: Path, tmp_path: Path) -> None:
+def test_a_killed_pipeline_ends_in_the_same_weights(forking: Forking, finished: Path, tmp_path: Path) -> None:
     (tmp_path / "asked.json").write_text(config().model_dump_json())
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(tmp_path / "asked.json"), str(tmp_path / "run"), "5"],
-        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads()), "PYTHONPATH": str(REPOSITORY)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) >= 2
+    forking.need("robust_model.training.pipeline", COMPILER)
+    asked, run = tmp_path / "asked.json", tmp_path / "run"
+    killed = forking.run(SCRIPT, str(asked), str(run), "5", str(torch.get_num_threads()))
+    assert int(killed) >= 2
     for phase in ("backbone", "readouts"):
         ours, theirs = weights(tmp_path / "run" / phase), weights(finished / phase)
         assert [name for name, tensor in ours.items() if not torch.equal(tensor, theirs[name])] == []

@@ -2,24 +2,21 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from robust_model.weights.checkpoint import load_tensors
+from tests.forking import COMPILER, Forking
 
 pytestmark = pytest.mark.slow
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-
-# One process imports once; every attempt at the run is a child of its own, killed in earnest with SIGKILL.
+# Runs what each folder asks for undisturbed in its `a` and disturbed in its `b`, and prints how often each was killed:
+# every attempt at a run is a child of its own, killed in earnest with SIGKILL.
 SCRIPT = '''
 import os, random, signal, sys, time
 from pathlib import Path
-import torch._dynamo  # which optimisers load, two seconds in each child
 from robust_model.training.training import Run, TrainConfig
 
 kills, folders = int(sys.argv[1]), [Path(folder) for folder in sys.argv[2:]]
@@ -73,28 +70,12 @@ for folder in folders:
 '''
 
 
-def train(folders: list[Path], kills: int) -> list[int]:
-    """Run what each folder asks for undisturbed in its `a` and disturbed in its `b`; how often each was killed."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(kills), *map(str, folders)],
-        env=environment,
-        cwd=folders[0],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=1500,
-    )
-    assert done.returncode == 0, done.stderr
-    return list(map(int, done.stdout.split()))
-
-
 @pytest.mark.timeout(1600)  # seconds on an idle machine; a busy one must not look like a hang
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
-def test_killed_runs_end_in_the_same_weights(tmp_path: Path) -> None:
+def test_killed_runs_end_in_the_same_weights(forking: Forking, tmp_path: Path) -> None:
     model = {
         "class_names": [f"grating {c}" for c in range(4)],
-        "stack": {"max_shift": 1, "noise_low": 0.02, "noise_high": 0.02},
+        "stack": {"resolutions": [32, 16], "max_shift": 1, "noise_low": 0.02, "noise_high": 0.02},
         "widths": [8, 16],
         "blocks": [1, 1],
         "readout_depths": [1, 2],
@@ -110,7 +91,8 @@ def test_killed_runs_end_in_the_same_weights(tmp_path: Path) -> None:
     for folder, (phase, changes) in zip(folders, phases.items(), strict=True):
         folder.mkdir()
         (folder / "asked.json").write_text(json.dumps({**base, "phase": phase, **changes}))
-    killed = train(folders, kills=5)
+    forking.need("robust_model.training.training", COMPILER)
+    killed = [int(line) for line in forking.run(SCRIPT, "5", *map(str, folders)).split()]
     assert len(killed) == 2 and min(killed) >= 2
     for folder in folders:
         (calm, said), (rough, again) = (load_tensors(folder / name / "checkpoint.safetensors") for name in "ab")
