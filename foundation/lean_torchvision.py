@@ -78,7 +78,11 @@ class _Finder(importlib.abc.MetaPathFinder):
         return spec
 
 
-def prepare() -> None:
-    """Let the next import of torchvision, and of timm, be a lean one; nothing where that was prepared."""
-    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder())
+def prepare() -> importlib.abc.MetaPathFinder:
+    """Let the next import of torchvision, and of timm, be a lean one, by what is returned."""
+    for finder in sys.meta_path:
+        if isinstance(finder, _Finder):
+            return finder
+    finder = _Finder()
+    sys.meta_path.insert(0, finder)
+    return finder

@@ -54,5 +54,5 @@ def declare_missing_operators() -> torch.library.Library | None:
     return library
 
 
-lean_torchvision.prepare()
+_lean = lean_torchvision.prepare()
 _keep_alive = declare_missing_operators()

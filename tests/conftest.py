@@ -1,4 +1,5 @@
-"""Whatever test runs first: torchvision's missing operators are declared before anything imports it.
+"""Whatever test runs first: torchvision's missing operators are declared before anything imports it, and the import of
+Gradio is prepared as the app does it.
 
 Property tests draw as many examples as `tests.examples` says.
 
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+import app  # noqa: F401
 from foundation import torchvision_cure  # noqa: F401
 from tests.examples import examples
 from tests.forking import Forking

@@ -22,6 +22,14 @@ with gradio.Blocks() as page:
     box = gradio.Textbox("a")
     box.change(str, box, box)
 found["listeners"] = len(page.fns)
+found["positional"] = box.constructor_args["value"]
+lister = gradio.FileExplorer(root_dir=".")
+found["callable"] = [function.__name__ for function in lister.server_fns]
+import inspect
+looked = []
+inspect._signature_from_callable = lambda *rest, **more: looked.append(rest)
+gradio.Textbox("b"), gradio.FileExplorer()
+found["looked"] = len(looked)
 print(json.dumps(found))
 """
 
@@ -30,5 +38,6 @@ def test_what_is_for_developers_is_left_out_and_the_rest_works() -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     said = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, env=environment, check=True)
     found = json.loads(said.stdout)
-    assert found == {"mcp": False, "written": [], "parsed": found["parsed"], "listeners": 1}
+    same = {"listeners": 1, "positional": "a", "callable": ["ls"]}
+    assert found == {"mcp": False, "written": [], "parsed": found["parsed"], "looked": 0, **same}
     assert found["parsed"] < 100_000, "the sources of the components, which are larger, are not parsed"
