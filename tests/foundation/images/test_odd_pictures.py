@@ -14,6 +14,7 @@ from foundation.errors import StudioError
 from foundation.images.decoding import ANIMATED, MAX_SCANS, TRANSPARENT, jpeg_scans
 from foundation.images.files import ImageError, load_image, load_noted
 from tests import corpus
+from tests.forking import Forking
 from tests.odd_pictures import frames, odd_pictures, progressive_scans
 
 ODD = odd_pictures()
@@ -58,8 +59,10 @@ def test_the_page_takes_it_or_says_why_not(tmp_path: Path) -> None:
 
 
 COMMAND = """
-import sys
+import sys, warnings
 from pathlib import Path
+warnings.simplefilter("ignore")
+sys.stderr = sys.stdout
 from generator.cli.main import main
 def never(*arguments):
     raise SystemExit("a model was loaded")
@@ -77,19 +80,19 @@ for name in sys.argv[1:]:
 
 
 @pytest.mark.slow
-def test_the_command_line_takes_it_or_says_why_not(tmp_path: Path) -> None:
+def test_the_command_line_takes_it_or_says_why_not(forking: Forking, tmp_path: Path) -> None:
     """In one process: 130 where the picture was accepted (and the stand-in ends there), 2 and a sentence else."""
     names = []
     for name, odd in ODD.items():
         if name not in ("16384x8.png", "8x16384.png"):  # refused for their size, as photos of an attack
             (tmp_path / name).write_bytes(odd.data)
             names.append(str(tmp_path / name))
-    command = [sys.executable, "-W", "ignore", "-c", COMMAND, *names]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
-    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
-    codes = dict(line.rsplit(": ", 1) for line in done.stdout.splitlines() if ": " in line)
+    forking.need("generator.cli.main")
+    said = forking.run(COMMAND, *names)
+    assert "Traceback" not in said, said
+    codes = dict(line.rsplit(": ", 1) for line in said.splitlines() if ": " in line)
     for name in (Path(path).name for path in names):
-        assert codes[name] == ("2" if ODD[name].expected is None else "130"), (name, done.stderr)
+        assert codes[name] == ("2" if ODD[name].expected is None else "130"), (name, said)
 
 
 def test_scans_are_counted_without_decoding() -> None:

@@ -16,8 +16,9 @@ IMPORT_ALL = """
 import importlib, os, sys, warnings
 warnings.simplefilter("ignore")
 import torch, numpy, pydantic, PIL.Image
+import app
 from foundation import torchvision_cure
-for name in ("torchvision", "timm", "gradio", "fastapi", "safetensors.torch"):
+for name in ("torchvision", "timm", "gradio", "fastapi", "safetensors.torch", "sqlalchemy.orm", "alembic", "av"):
     try:
         importlib.import_module(name)
     except ImportError:
