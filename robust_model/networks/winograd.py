@@ -24,6 +24,8 @@ LARGEST = 8
 """The largest side of a map that gains: above, the transforms move more memory than multiplications are saved."""
 _CHUNK_BYTES = 8 * 2**20
 """How large a chunk of transformed images may be, so that it stays in the processor's cache between the products."""
+_WEIGHTS_AT_ONCE = 16384
+"""How many of a layer's weights are transformed at a time, for the same reason."""
 
 
 def _polynomial(roots: list[float]) -> list[float]:
@@ -73,7 +75,11 @@ def fits(height: int, width: int) -> bool:
 def _transformed(weight: Tensor) -> Tensor:
     """Weights [K, C, 3, 3] in the tiles' own form, [6 * 6, C, K]."""
     _, g, _ = transforms()
-    return torch.einsum("ia,kcab,jb->ijck", g, weight.double(), g).flatten(0, 1).float().contiguous()
+    outputs, channels = weight.shape[:2]
+    both, taps = torch.kron(g, g), weight.permute(2, 3, 1, 0).reshape(_TAPS**2, -1)
+    # In chunks that stay in the processor's cache, several times as fast as all at once.
+    chunks = [(both @ chunk.double()).float() for chunk in taps.split(_WEIGHTS_AT_ONCE, dim=1)]
+    return torch.cat(chunks, dim=1).view(_REACH**2, channels, outputs)
 
 
 def _convolved(x: Tensor, weights: Tensor, bias: Tensor | None = None) -> Tensor:
