@@ -5,6 +5,7 @@ The flags are collected from the parsers themselves, so that a new one is tried 
 
 import argparse
 import errno
+import functools
 import importlib
 import os
 import runpy
@@ -92,6 +93,7 @@ def run_generator(argv: Sequence[str]) -> int:
     return generator_cli.main(argv, load_model=Loud(), list_models=list, foreground=Loud())
 
 
+PROGRAMS_OF_OURS = (generator_cli, robust_cli, clip_cli, app_main, assistants)
 COMMANDS = [
     *leaves(generator_cli.build_parser(), run_generator),
     *leaves(robust_cli.build_parser(), lambda argv: robust_cli.main(argv, foreground=Loud())),
@@ -114,6 +116,15 @@ NEEDED = {
     "app": ["--no-browser"],
 }
 GOOD = {"photo": "photo.png", "photos": "photos", "picture": "photo.png", "out": "new", "tiny_imagenet": "empty"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def parsers() -> Iterator[None]:
+    """Each program's parser is made once, which takes longer than all that is done with it here."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in PROGRAMS_OF_OURS:
+            patch.setattr(module, "build_parser", functools.cache(module.build_parser))
+        yield
 
 
 @pytest.fixture
