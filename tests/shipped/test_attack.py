@@ -61,9 +61,9 @@ def test_a_chosen_class_is_reached_wherever_single_pixels_reach_it() -> None:
     pixels = {"perturbation": "pixel", "optimiser": "pgd", "momentum": 0.0, "learning_rate": 0.1, "balance": 0.0}
     found: dict[str, list[float]] = {"layers": [], "pixels": []}
     for number, path in enumerate(PICTURES):
-        photo = picture(path, 224)
+        photo = picture(path, 112)
         target = (int(model(photo).argmax()) + 1 + number) % len(model.class_names)
-        fields = {"models": (name,), "classes": (model.class_names[target],), "steps": 40, "views_per_step": 1}
+        fields = {"models": (name,), "classes": (model.class_names[target],), "steps": 24, "views_per_step": 1}
         for kind, changes in (("layers", {}), ("pixels", pixels)):
             saved = _attacked(from_preset("attack", **fields, **changes), name, photo)
             found[kind].append(float(model(saved).softmax(1)[0, target]))

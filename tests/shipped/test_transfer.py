@@ -7,8 +7,6 @@ with its own tokenizer and preprocessing of Pillow images, and classifiers are a
 import functools
 import io
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,15 +19,20 @@ from PIL import Image
 
 from foundation.files.shipped import ASSETS
 from generator.classes.labels import TEMPLATES
+from tests.forking import COMPILER, Forking
 from tests.loading import load_model
 
 pytestmark = pytest.mark.slow
 
 PHOTO = ASSETS / "examples" / "ship.png"
 CLASSIFIERS = ("crossmax-cifar10", "crossmax-plain-cifar10", "undefended-cifar10")
-RANDOM, DRAWS = "crossmax-plain-cifar10", 64
+RANDOM, DRAWS = "crossmax-plain-cifar10", 24
 """The one that draws random numbers, whose answers are means over a few draws in the table, and over so many here."""
 ATTACKS = (*CLASSIFIERS, "tiny-clip")
+GENERATOR = """
+import generator.__main__
+assert generator.__main__.run() == 0
+"""
 Ask = Callable[[Image.Image], dict[str, float]]
 
 
@@ -80,26 +83,14 @@ def recompressed(picture: Image.Image) -> Image.Image:
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def report(forking: Forking, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("transfer")
     Image.open(PHOTO).convert("RGB").resize((150, 100)).save(folder / "ship.jpg", quality=95)
-    command = [sys.executable, "-m", "generator", "transfer", str(folder / "ship.jpg"), "--out", str(folder / "out")]
-    command += [
-        "--matrix",
-        *(flag for name in ATTACKS for flag in ("--victim", name)),
-        "--class",
-        "truck",
-        "--prompt",
-        "a truck",
-        "--steps",
-        "40",
-        "--eps",
-        "0.1",
-        "--survival",
-        "jpeg-75",
-    ]
-    done = subprocess.run([*command, "--device", "cpu", "--quiet"], cwd=ASSETS.parent, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    words = ["transfer", str(folder / "ship.jpg"), "--out", str(folder / "out"), "--matrix"]
+    words += [flag for name in ATTACKS for flag in ("--victim", name)]
+    words += ["--class", "truck", "--prompt", "a truck", "--steps", "20", "--eps", "0.1", "--survival", "jpeg-75"]
+    forking.need("generator.cli.main", "robust_model.zoo.catalogue", "torchvision.models", "open_clip", COMPILER)
+    forking.run(GENERATOR, *words, "--device", "cpu", "--quiet")
     return folder / "out", json.loads((folder / "out" / "report.json").read_text(encoding="utf-8"))
 
 
