@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import pathlib
 written = []
@@ -34,6 +36,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_what_is_for_developers_is_left_out_and_the_rest_works() -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     said = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, env=environment, check=True)

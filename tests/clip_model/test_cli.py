@@ -58,6 +58,7 @@ def run(*words: str) -> int:
         return main(words, foreground=Terminal(), open_models=lambda: open_catalogue(downloads=Path(kept)))
 
 
+@pytest.mark.slow
 def test_train_export_and_evaluate(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sets = [word for setting in SMALL for word in ("--set", setting)]
     place = ["--tiny-imagenet", str(data / "tiny"), "--cifar10", f"folder:{data / 'cifar10'}"]

@@ -38,6 +38,7 @@ def test_a_picture_of_a_class_is_the_file_of_the_command_line(home: Path, monkey
     assert picture.images.shape == (2, 3, 24, 32) and picture.pil().size == (32, 24) and not picture.stopped
 
 
+@pytest.mark.slow
 def test_a_picture_of_a_text_is_the_file_of_the_command_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command(monkeypatch, "text", "a frog", "--seed", "2", "--steps", "2", "--size", "32", "--out", "theirs.png")
     text_image("a frog", seed=2, steps=2, size=32, device="cpu").save("ours.png")

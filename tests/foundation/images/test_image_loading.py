@@ -196,6 +196,7 @@ def test_arbitrary_bytes_raise_nothing_but_image_errors(data: bytes, start: byte
 SEEDS = [name for name, case in VALID.items() if len(case.data) < 3000]
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(400), deadline=None)
 @given(
     st.sampled_from(SEEDS),

@@ -120,6 +120,7 @@ def test_linf_rounding_by_hand() -> None:
     assert (to_uint8(quantise_within(images, between, 0.1 / 255)) == 100).all()
 
 
+@pytest.mark.slow
 def test_a_budget_of_whole_levels_counts_as_whole_however_it_is_rounded() -> None:
     original = torch.zeros(1, 3, 2, 4)
     images = torch.ones(1, 3, 2, 4)

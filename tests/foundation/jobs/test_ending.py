@@ -257,6 +257,7 @@ def test_a_job_of_a_kind_that_is_gone_fails_in_words(start):
     assert failed.status is JobStatus.FAILED and "'old'" in failed.error
 
 
+@pytest.mark.slow
 def test_many_owners_and_threads_at_once(start):
     service = start(
         lambda context: context.progress(Progress(1, 1)) or {"owner": context.params["name"]},

@@ -47,6 +47,7 @@ def test_ids_cannot_be_guessed_and_creation_orders_the_list(start, clock):
     assert [snapshot.id for snapshot in service.list()] == jobs[::-1]
 
 
+@pytest.mark.slow
 def test_jobs_of_one_device_run_in_order_one_at_a_time(start):
     busy, order = threading.Semaphore(1), []
 
@@ -108,6 +109,7 @@ def test_a_handler_cannot_change_what_was_asked_for(start):
     assert finish(service, job).params["nested"] == [1]
 
 
+@pytest.mark.slow
 def test_curves_of_finished_jobs_are_read_from_disk(start, tmp_path):
     def handler(context):
         for step in range(600):

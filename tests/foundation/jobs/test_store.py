@@ -221,6 +221,7 @@ def test_requests_need_a_kind_a_device_and_an_owner(wrong):
         JobRequest(**{"kind": "image", "params": {}, **wrong})
 
 
+@pytest.mark.slow
 def test_the_package_needs_neither_torch_nor_gradio():
     import subprocess
     import sys

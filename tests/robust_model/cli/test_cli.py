@@ -45,6 +45,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "exported" / "demo"
 
 
+@pytest.mark.slow
 def test_trained_exported_and_loaded_it_knows_its_classes(model_folder: Path) -> None:
     info = describe(model_folder)
     assert info.ready and info.title == PRESETS["demo"].title and len(info.revision) == 16

@@ -106,6 +106,7 @@ def test_noise_is_added_low_and_high_and_clipped() -> None:
 # --- draws
 
 
+@pytest.mark.slow
 def test_distributions_of_the_paper_preset() -> None:
     stack = MultiResolutionStack(STACKS["paper"])
     draws = stack.sample(2000, rng())

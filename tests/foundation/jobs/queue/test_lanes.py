@@ -153,6 +153,7 @@ LENGTHS = st.one_of(st.integers(1, 60), st.integers(61, 400))
 ARRIVALS = st.lists(st.tuples(st.integers(0, 300), LENGTHS, st.sampled_from(["anna", "bert"])), min_size=1, max_size=12)
 
 
+@pytest.mark.slow
 @given(ARRIVALS)
 @settings(max_examples=examples(100), deadline=None)
 def test_short_jobs_wait_for_a_long_one_at_most_a_step_until_it_has_waited_its_share(drawn) -> None:
@@ -197,6 +198,7 @@ def order(told: dict[str, Expected]) -> list[tuple[str, str]]:
     return [(name, what) for _, what, name in sorted(moments)]
 
 
+@pytest.mark.slow
 @given(ARRIVALS)
 @settings(max_examples=examples(100), deadline=None)
 def test_what_is_expected_is_what_happens_if_no_more_come(drawn) -> None:
