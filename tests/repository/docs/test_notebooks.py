@@ -15,12 +15,16 @@ def cells(name: str, kind: str = "code") -> list[dict[str, Any]]:
     return [cell for cell in book["cells"] if cell["cell_type"] == kind]
 
 
-def run(name: str) -> dict[str, Any]:
-    """The names that a notebook leaves behind."""
+def run(name: str, written: str = "", instead: str = "") -> dict[str, Any]:
+    """The names that a notebook leaves behind, in which something that is written once may be replaced."""
     names: dict[str, Any] = {"__name__": name}
+    sources = ["".join(cell["source"]) for cell in cells(name)]
+    if written:
+        assert "".join(sources).count(written) == 1
+        sources = [source.replace(written, instead) for source in sources]
     with torch.random.fork_rng():
-        for number, cell in enumerate(cells(name)):
-            exec(compile("".join(cell["source"]), f"{name}.ipynb, cell {number}", "exec"), names)
+        for number, source in enumerate(sources):
+            exec(compile(source, f"{name}.ipynb, cell {number}", "exec"), names)
     return names
 
 
@@ -55,11 +59,11 @@ def test_attack_and_transfer() -> None:
 
 @pytest.mark.slow
 def test_honest_evaluation() -> None:
-    """The mask holds against the weak suite, and the adaptive one breaks many, and names it."""
-    found = run("honest_evaluation")
+    """The mask holds against the weak suite, and the adaptive one breaks many, and names it; on half of the images."""
+    found = run("honest_evaluation", "stripes(24)", "stripes(12)")
     assert (found["plain"].clean, found["plain"].robust) == (1.0, 0.0)
     assert found["weak"].robust == 1.0
     assert found["honest"].robust < 0.8
     text = found["honest"].text()
     assert "Sign of gradient masking: zero gradient" in text and "black box beats white box" in text
-    assert int((found["masked"](found["adversarial"]).argmax(1) == found["labels"]).sum()) <= 4
+    assert int((found["masked"](found["adversarial"]).argmax(1) == found["labels"]).sum()) <= 2
