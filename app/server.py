@@ -25,6 +25,7 @@ from app.web.answers import PROGRAMS
 from app.web.cache import Cache
 from app.web.calls import Calls
 from app.web.door import Door
+from app.web.frontend import lean_routes
 from app.web.gate import Gate, Rules
 from app.web.hosts import Hosts, check_port, is_wildcard
 from app.web.listening import Listener, open_socket
@@ -156,7 +157,12 @@ def build_site(page: gr.Blocks, studio: Studio, data_dir: Path, limits: Limits, 
     inner.state_holder = sessions
     page.is_running = page.has_launched = True
     uploads = Uploads(page, cache, limits)
-    routes = [*uploads.routes(), studio.media.route(), *(door.routes(studio) if door is not None else ())]
+    routes = [
+        *lean_routes(),
+        *uploads.routes(),
+        studio.media.route(),
+        *(door.routes(studio) if door is not None else ()),
+    ]
     own = Router(routes, redirect_slashes=False, default=site)
     programs = Api(studio, cache, limits)
 
