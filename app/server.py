@@ -42,6 +42,8 @@ PRIVATE = (
     *("speeds.json", "timings.json", "secret", "vlm.json", "studio.lock", "assistants", "settings.toml"),
     *("studio.db", "studio.db-wal", "studio.db-shm", "studio.db.lock"),
 )
+QUEUE_SECONDS = 60.0
+"""How often Gradio looks for work that waits in its queue; by itself it does a thousand times a second."""
 LOGGED_OUT = """
 <script>
 {
@@ -156,6 +158,8 @@ def build_site(page: gr.Blocks, studio: Studio, data_dir: Path, limits: Limits, 
     sessions.set_blocks(page)
     inner.state_holder = sessions
     page.is_running = page.has_launched = True
+    queue = page._queue  # carries nothing: the page calls its functions without it (`app.ui.wiring.guard.QUICK`)
+    queue.sleep_when_free = queue.progress_update_sleep_when_free = QUEUE_SECONDS
     uploads = Uploads(page, cache, limits)
     routes = [
         *lean_routes(),
