@@ -25,6 +25,7 @@ from app.web.answers import PROGRAMS
 from app.web.cache import Cache
 from app.web.calls import Calls
 from app.web.door import Door
+from app.web.first_page import PATH, FirstPage
 from app.web.frontend import lean_routes
 from app.web.gate import Gate, Rules
 from app.web.hosts import Hosts, check_port, is_wildcard
@@ -168,13 +169,15 @@ def build_site(page: gr.Blocks, studio: Studio, data_dir: Path, limits: Limits, 
         *(door.routes(studio) if door is not None else ()),
     ]
     own = Router(routes, redirect_slashes=False, default=site)
-    programs = Api(studio, cache, limits)
+    programs, first = Api(studio, cache, limits), FirstPage(own)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await site(scope, receive, send)
         elif scope["path"].startswith(PROGRAMS) or scope["path"] in HEALTH:
             await programs(scope, receive, send)
+        elif scope["path"] == PATH and scope["method"] == "GET":
+            await first(scope, receive, send)
         else:
             await own(scope, receive, send)
 
