@@ -23,6 +23,7 @@ sync_api.expect.set_options(timeout=60_000)  # as for all else, however busy the
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120
+VIEWPORT: "sync_api.ViewportSize" = {"width": 1400, "height": 900}
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 
@@ -103,7 +104,7 @@ def held(server: Server) -> Iterator[Hold]:
     hold.release("measuring")
 
 
-@pytest.fixture(scope="module")  # its event loop runs in this thread: tests of other files need it for theirs
+@pytest.fixture(scope="package")  # its event loop runs in this thread: other tests need it for theirs
 def browser() -> Iterator["sync_api.Browser"]:
     # The one without windows does the same in two thirds of the time.
     names = (os.environ.get("CHROMIUM", ""), *BROWSERS)
@@ -137,18 +138,9 @@ class Watch:
 
 def new_context(browser: "sync_api.Browser") -> "sync_api.BrowserContext":
     """A browser that knows nothing yet."""
-    context = browser.new_context(viewport={"width": 1400, "height": 900}, accept_downloads=True)
+    context = browser.new_context(viewport=VIEWPORT, accept_downloads=True)
     context.set_default_timeout(60_000)
     return context
-
-
-def forget(context: "sync_api.BrowserContext", address: str) -> None:
-    """Make a browser know nothing of an address any more, but for the files that every visitor is sent alike."""
-    page = context.new_page()
-    storage = {"origin": address.rstrip("/"), "storageTypes": "all"}
-    context.new_cdp_session(page).send("Storage.clearDataForOrigin", storage)
-    context.clear_cookies()
-    page.close()
 
 
 @contextlib.contextmanager
@@ -164,20 +156,73 @@ def first_visit(context: "sync_api.BrowserContext", address: str) -> Iterator["s
     assert watch.faults == []
 
 
-@pytest.fixture(scope="module")
-def context(browser: "sync_api.Browser") -> Iterator["sync_api.BrowserContext"]:
-    """One browser for a file of tests: loading a page for the first time takes longer than most tests."""
-    opened = new_context(browser)
-    yield opened
-    opened.close()
+class Tab:
+    """A tab of a browser in which one test after another visits a page for the first time.
+
+    The browser knows nothing of the one before, but for the files that every visitor is sent alike. In a new tab it
+    would read and compile all scripts again, which takes longer than most tests. After a failure the tab is a new one.
+    """
+
+    def __init__(self, context: "sync_api.BrowserContext") -> None:
+        self._context, self._address, self._watch = context, "", Watch()
+        self._page: sync_api.Page | None = None
+
+    def visit(self, address: str) -> "sync_api.Page":
+        """A first visit, until it is left or closed."""
+        if self._address != address:
+            self.close()
+        if self._page is None:
+            self._page, self._address, self._watch = self._context.new_page(), address, Watch()
+            self._watch.follow(self._page, address)
+        page, session = self._page, self._context.new_cdp_session(self._page)
+        session.send("Storage.clearDataForOrigin", {"origin": address.rstrip("/"), "storageTypes": "all"})
+        session.detach()
+        self._context.clear_cookies()
+        self._watch.faults.clear()
+        page.goto(address)
+        page.wait_for_selector("#text-start:enabled")
+        return page
+
+    def leave(self) -> list[str]:
+        """Go to where there is nothing, as one came; what went wrong until then."""
+        page = self._page
+        assert page is not None
+        for other in self._context.pages:
+            if other is not page:
+                other.close()
+        page.goto(f"{self._address}healthz")  # of the same address: another's would be another process of the browser
+        page.evaluate("sessionStorage.clear()")
+        page.mouse.move(0, 0)
+        page.set_viewport_size(VIEWPORT)
+        page.emulate_media(color_scheme="light", reduced_motion="no-preference")
+        return self._watch.faults.copy()
+
+    def close(self) -> None:
+        """The next visit is in a new tab."""
+        for page in self._context.pages:
+            page.close()
+        self._page = None
+
+
+@pytest.fixture(scope="package")
+def tab(browser: "sync_api.Browser") -> Iterator[Tab]:
+    with new_context(browser) as own:
+        yield Tab(own)
+
+
+def visiting(tab: Tab, address: str, test: pytest.Item) -> Iterator["sync_api.Page"]:
+    """The first visit of a test; fails afterwards if anything went wrong on the page."""
+    yield tab.visit(address)
+    if test.stash.get(_PASSED, False):
+        assert tab.leave() == []
+    else:
+        tab.close()
 
 
 @pytest.fixture
-def text_visit(context: "sync_api.BrowserContext", server: Server) -> Iterator["sync_api.Page"]:
+def text_visit(tab: Tab, server: Server, request: pytest.FixtureRequest) -> Iterator["sync_api.Page"]:
     """A first visit to the page with stand-ins, which opens with the tab of texts."""
-    forget(context, server.address)
-    with first_visit(context, server.address) as page:
-        yield page
+    yield from visiting(tab, server.address, request.node)
 
 
 _PASSED = pytest.StashKey[bool]()
@@ -238,11 +283,9 @@ def visit(text_visit: "sync_api.Page") -> "sync_api.Page":
 
 
 @pytest.fixture
-def real_text_visit(context: "sync_api.BrowserContext", real_server: Server) -> Iterator["sync_api.Page"]:
+def real_text_visit(tab: Tab, real_server: Server, request: pytest.FixtureRequest) -> Iterator["sync_api.Page"]:
     """A first visit to the real app, which opens with the tab of texts."""
-    forget(context, real_server.address)
-    with first_visit(context, real_server.address) as page:
-        yield page
+    yield from visiting(tab, real_server.address, request.node)
 
 
 @pytest.fixture

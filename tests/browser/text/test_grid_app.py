@@ -2,13 +2,12 @@
 
 import io
 import zipfile
-from collections.abc import Iterator
 
 import pytest
 from PIL import Image
 
 from generator.recipes.recipe import Recipe
-from tests.browser.actions import open_classes, stage, wait_for_state
+from tests.browser.actions import stage, wait_for_state
 from tests.browser.conftest import Server
 from tests.browser.holding import Hold
 
@@ -113,19 +112,9 @@ def test_refusals_name_the_field_or_the_cell_before_anything_is_made(text_visit:
     assert page.locator("#text-stage [data-job]").count() == 0
 
 
-@pytest.fixture
-def phone(browser: "sync_api.Browser", server: Server) -> Iterator["sync_api.Page"]:
-    """A narrow screen."""
-    with browser.new_context(viewport={"width": 390, "height": 844}) as context:
-        page = context.new_page()
-        page.goto(server.address)
-        page.wait_for_selector("#text-start:enabled")
-        yield page
-
-
-def test_a_grid_of_classes_on_a_phone_scrolls_in_its_own_box(phone: "sync_api.Page") -> None:
-    page = phone
-    open_classes(page)
+def test_a_grid_of_classes_on_a_phone_scrolls_in_its_own_box(visit: "sync_api.Page") -> None:
+    page = visit
+    page.set_viewport_size({"width": 390, "height": 844})
     ask_for_a_grid(page, "class")
     page.locator("#class-grid-x textarea, #class-grid-x input").first.fill("1..6")
     page.locator("#class-grid-cost", has_text="18 pictures").wait_for()
