@@ -9,8 +9,9 @@ A request passes, in this order, and is refused at the first that does not let i
 5. `bodies`: how much may come, in what time and form; `uploads` for files;
 6. `calls`: whether this page could have made that call of a function; `page` looks at what comes before Gradio does.
 
-`gate` puts that together. `sessions` bounds what is remembered of open pages, `cache` what lies on the disk on its way.
-All numbers come from `foundation.limits`.
+`gate` puts that together. `first_page` sends the page, `frontend` Gradio's scripts without what they do over and over.
+`sessions` bounds what is remembered of open pages, `cache` what lies on the disk on its way. All numbers come from
+`foundation.limits`.
 
 A new route of Gradio's that the page needs is a line in `routes`; a new threat that is met gets a row, with its test,
 in docs/threat-model.md."""
