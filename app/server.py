@@ -25,8 +25,7 @@ from app.web.answers import PROGRAMS
 from app.web.cache import Cache
 from app.web.calls import Calls
 from app.web.door import Door
-from app.web.first_page import PATH, FirstPage
-from app.web.frontend import lean_routes
+from app.web.frontend import PATH, FirstPage, lean_routes
 from app.web.gate import Gate, Rules
 from app.web.hosts import Hosts, check_port, is_wildcard
 from app.web.listening import Listener, open_socket

@@ -9,7 +9,7 @@ A request passes, in this order, and is refused at the first that does not let i
 5. `bodies`: how much may come, in what time and form; `uploads` for files;
 6. `calls`: whether this page could have made that call of a function; `page` looks at what comes before Gradio does.
 
-`gate` puts that together. `first_page` sends the page, `frontend` Gradio's scripts without what they do over and over.
+`gate` puts that together. `frontend` sends the page and Gradio's scripts, without what is done over and over.
 `sessions` bounds what is remembered of open pages, `cache` what lies on the disk on its way. All numbers come from
 `foundation.limits`.
 

@@ -1,24 +1,35 @@
-"""Gradio's scripts for the browser without what they do over and over: most of the time that a page took to come.
+"""What a browser gets of Gradio, without what is done over and over: most of the time that a page took to come.
 
-As Gradio brings them, they build a page twice, look through all events for each of its components and through all
-components for each that is filled, and watch every value of a description that never changes. These places are found
-by their text in the pinned version, and do the same once instead. A file in which one of its texts is not there, as in
-another version, is sent as it is. Each file works with the others either way: a browser may have kept one of before.
+The page itself is written and packed once, since it is the same for all who come by one address; Gradio would write it
+for each visit, and send nine times as much. What is somebody's own comes after it, by the functions of the page.
+
+Gradio's scripts, as it brings them, build a page twice, look through all events for each of its components and through
+all components for each that is filled, and watch every value of a description that never changes. These places are
+found by their text in the pinned version, and do the same once instead. A file in which one of its texts is not there,
+as in another version, is sent as it is. Each file works with the others either way: a browser may have kept one of
+before.
 """
 
 import functools
+import gzip
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import gradio
 from gradio.brotli_middleware import BrotliMiddleware
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from foundation.files.text_files import read_text
 
+PATH = "/"
+MOST_ADDRESSES = 16
+"""By how many addresses the page is kept; the gate lets few pass."""
 PLACES: dict[str, dict[str, str]] = {
     "core": {
         # The events of each component: a list of all, made once for a page.
@@ -85,3 +96,58 @@ def _sender(script: str) -> Callable[[Request], Awaitable[Response]]:
         return Response(script, media_type="application/javascript")
 
     return send
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A page, whole and packed."""
+
+    plain: bytes
+    packed: bytes
+    kind: str
+
+
+class FirstPage:
+    """Answers for the page alone, with what ``site`` said of it when it was asked first by the same address."""
+
+    def __init__(self, site: ASGIApp) -> None:
+        self._site = site
+        self._kept: dict[tuple[str, str], _Kept] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        address = (str(scope["scheme"]), headers.get("host", ""))
+        kept = self._kept.get(address)
+        if kept is None:
+            answer = _Heard(send)
+            await self._site(scope, receive, answer.send)
+            if (heard := answer.kept()) is not None and len(self._kept) < MOST_ADDRESSES:
+                self._kept[address] = heard
+            return
+        packed = "gzip" in headers.get("accept-encoding", "")
+        told = {"Content-Encoding": "gzip"} if packed else {}
+        body = kept.packed if packed else kept.plain
+        await Response(body, 200, {**told, "Vary": "Accept-Encoding"}, kept.kind)(scope, receive, send)
+
+
+class _Heard:
+    """Hands an answer on, and remembers it."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._status, self._headers, self._body, self._whole = 0, Headers(), b"", False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status, self._headers = message["status"], Headers(raw=message["headers"])
+        else:
+            self._body += message.get("body", b"")
+            self._whole = not message.get("more_body", False)
+        await self._send(message)
+
+    def kept(self) -> _Kept | None:
+        """The page that was sent; None where it was none for everybody."""
+        own = {"set-cookie", "content-encoding"} & set(self._headers)
+        if self._status != 200 or not self._whole or own:
+            return None
+        return _Kept(self._body, gzip.compress(self._body, mtime=0), self._headers.get("content-type", "text/html"))

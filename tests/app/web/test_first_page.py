@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.web.first_page import MOST_ADDRESSES, FirstPage
+from app.web.frontend import MOST_ADDRESSES, FirstPage
 from tests.app.web.conftest import Site
 
 
