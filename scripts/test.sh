@@ -61,6 +61,7 @@ fi
 # before them in turn, since they take longest: one file after the other, or two at a time where there are more than two
 # cores.
 export OMP_NUM_THREADS=1
+unset PYTHONDONTWRITEBYTECODE # else each of many processes compiles all of the program, and all tests, for itself
 side_by_side=(-n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder)
 in_browser=(tests/browser)
 [ "$(getconf _NPROCESSORS_ONLN)" -le 2 ] || in_browser+=(-n 2 --dist loadfile)
