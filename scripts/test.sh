@@ -77,9 +77,11 @@ if [ $# -gt 0 ]; then
 else
   .venv/bin/python -m pytest "${in_browser[@]}" >"$browser_said" 2>&1 &
   browser=$!
+  (nice -n 10 .venv/bin/mypy >"$types_said" 2>&1) & # whenever the tests wait for something
+  types=$!
   nice -n 5 .venv/bin/python -m pytest "${side_by_side[@]}" --ignore tests/browser || failed=$?
-  check_types || failed=$? # now, since the tests in a browser take longest
   wait "$browser" || failed=$?
+  wait "$types" || failed=$?
   echo "The tests in a browser:"
   cat "$browser_said"
 fi

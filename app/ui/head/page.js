@@ -26,6 +26,16 @@ new MutationObserver(() => {
     remover.setAttribute('title', name);
   }
 }).observe(document.documentElement, {childList: true, subtree: true});
+// Lists of jobs are drawn anew as these go on. A button that is exchanged for its like between the pointer's way down and
+// up gets no click from the browser: it is given one.
+let pressed = null;
+document.addEventListener('pointerdown', event => { pressed = event.target.closest?.('button[data-act]') ?? null; });
+document.addEventListener('pointerup', event => {
+  const button = event.target.closest?.('button[data-act]'), before = pressed;
+  pressed = null;
+  if (!before || !button || before.isConnected || event.button !== 0) return;
+  if (button.dataset.act === before.dataset.act && button.dataset.id === before.dataset.id) button.click();
+});
 // Files that are dropped or pasted anywhere on the page are opened by it, and never by the browser in its place.
 const openFiles = files => {
   const input = document.getElementById('page-drop')?.previousElementSibling;  // a button has its field before it

@@ -121,10 +121,9 @@ def _card(job: JobSnapshot, media: Media, titles: Mapping[str, str]) -> str:
         f'<div class="cx-card-tools"><input type="checkbox" data-choose="{name}" aria-label="Choose {title}"{ended}>'
         f'<button class="cx-word" data-act="star" data-id="{name}" aria-pressed="{pressed}" '
         f'aria-label="Favourite: {title}" title="Favourite">{star}</button>'
-        f"{_look(job, media, name, title)}"
         f'<button class="cx-word" data-act="edit" data-id="{name}" aria-label="Title and note: {title}">edit</button>'
         f'<button class="cx-word" data-act="delete-one" data-id="{name}" aria-label="Delete: {title}"{ended}>'
-        "delete</button>"
+        f"delete</button>{_look(job, media, name, title)}"  # the last: others do not move when it comes
         f"</div>{_reuse(job, name, title)}</article>"
     )
 

@@ -112,6 +112,29 @@ def test_a_zip_has_pictures_recipes_and_a_table(visit: "sync_api.Page") -> None:
     assert rows[0]["models"] == "Stand-in, defended"
 
 
+def test_a_click_counts_also_while_the_list_is_drawn_anew(visit: "sync_api.Page") -> None:
+    """Once, whether or not the button is exchanged between the pointer's way down and up; another button gets none."""
+    draw(visit, "frog", "ship")
+    expect_titles(visit, "ship", "frog")
+    stars = visit.locator("#results [data-act=star]")
+    exchange = "one => { const card = one.closest('.cx-card'); card.innerHTML = card.innerHTML; }"
+    for presses, exchanged in enumerate((True, False, True), start=1):
+        stars.first.hover()
+        visit.mouse.down()
+        if exchanged:
+            stars.first.evaluate(exchange)
+        visit.mouse.up()
+        sync_api.expect(stars.first).to_have_attribute("aria-pressed", "true" if presses % 2 else "false", timeout=SOON)
+    stars.first.hover()
+    visit.mouse.down()
+    stars.first.evaluate(exchange)
+    stars.last.hover()
+    visit.mouse.up()
+    card(visit, "frog").locator("[data-act=edit]").click()
+    visit.wait_for_selector("#results-save")
+    assert [one.get_attribute("aria-pressed") for one in stars.all()] == ["true", "false"]
+
+
 def test_settings_of_a_result_are_kept_and_used_again(visit: "sync_api.Page") -> None:
     visit.locator("#class-seed input").fill("77")
     draw(visit, "frog")
