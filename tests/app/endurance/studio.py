@@ -7,6 +7,7 @@
 import contextlib
 import hashlib
 import json
+import os
 import re
 import sqlite3
 from collections import Counter
@@ -104,6 +105,11 @@ for kind, params in itertools.cycle(orders) if asked["waiting"] else orders:
     tell()
 let_run(1)
 """
+
+
+def rounds(few: int) -> int:
+    """How often something is to happen: `few` times, or as often as `CROSSMAX_ENDURANCE` says."""
+    return int(os.environ.get("CROSSMAX_ENDURANCE", few))
 
 
 def until_refused(lines: TextIO) -> list[str]:

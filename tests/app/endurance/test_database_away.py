@@ -11,7 +11,7 @@ from benchmarks.hostile.visitors import Honest, PageConfig
 from crossmax_studio.client import Studio
 from foundation.errors import StudioError
 from foundation.jobs.outcome import INTERRUPTED
-from tests.app.endurance.studio import OWNER, Witness, port_of, start_app, until_refused
+from tests.app.endurance.studio import OWNER, Witness, port_of, rounds, start_app, until_refused
 from tests.forking import Forking
 from tests.hostile import Hostile
 from tests.postgresql import Server, running_server
@@ -19,7 +19,7 @@ from tests.postgresql import Server, running_server
 pytestmark = [pytest.mark.postgresql, pytest.mark.slow, pytest.mark.timeout(900)]
 pytest.importorskip("psycopg")
 
-STOPS = 4
+STOPS = rounds(4)
 AWAY = "database cannot be used (its server does not answer)"
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from foundation.jobs.outcome import DISK_FULL, INTERRUPTED
-from tests.app.endurance.studio import Witness, integrity, until_refused
+from tests.app.endurance.studio import Witness, integrity, rounds, until_refused
 from tests.forking import Forking
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-FULL = 6
+FULL = rounds(6)
 MB = 1 << 20
 DISK_MB = 64
 IN_WORDS = ("disk is full", "of the disk are free")
