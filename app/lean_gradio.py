@@ -9,48 +9,27 @@ loads the package `mcp` where it is installed, for a server of its own that this
 """
 
 import functools
-import importlib.abc
-import importlib.machinery
 import inspect
 import sys
-from collections.abc import Sequence
 from types import ModuleType, SimpleNamespace
 
-STUBS, SERVER, COMPONENTS = "gradio.component_meta", "gradio.mcp", "gradio.components.base"
+from foundation.lean_imports import LeanImports, Load, lean_imports
 
 
-class _Lean(importlib.abc.Loader):
-    """Loads one of these modules as ever, but for what takes the time."""
-
-    def __init__(self, loader: importlib.abc.Loader) -> None:
-        self._loader = loader
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
-        return self._loader.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        if module.__name__ == STUBS:
-            self._loader.exec_module(module)
-            module.create_or_modify_pyi = _write_no_stub  # type: ignore[attr-defined]
-            known = {**vars(inspect), "getfullargspec": functools.cache(inspect.getfullargspec)}
-            module.inspect = SimpleNamespace(**known)  # type: ignore[attr-defined]
-            return
-        if module.__name__ == COMPONENTS:
-            self._loader.exec_module(module)
-            module.dir = _server_functions  # type: ignore[attr-defined]
-            return
-        hidden = "mcp" not in sys.modules
-        if hidden:
-            sys.modules["mcp"] = None  # type: ignore[assignment]  # what the import system takes for "is not there"
-        try:
-            self._loader.exec_module(module)
-        finally:
-            if hidden:
-                del sys.modules["mcp"]
+def _without_stubs(module: ModuleType, load: Load) -> None:
+    load(module)
+    module.create_or_modify_pyi = _write_no_stub  # type: ignore[attr-defined]
+    known = {**vars(inspect), "getfullargspec": functools.cache(inspect.getfullargspec)}
+    module.inspect = SimpleNamespace(**known)  # type: ignore[attr-defined]
 
 
 def _write_no_stub(*_: object) -> None:
     """In place of Gradio's `create_or_modify_pyi`."""
+
+
+def _looking_once(module: ModuleType, load: Load) -> None:
+    load(module)
+    module.dir = _server_functions  # type: ignore[attr-defined]
 
 
 @functools.cache
@@ -59,22 +38,24 @@ def _server_functions(component: type) -> list[str]:
     return [name for name in dir(component) if getattr(getattr(component, name, None), "_is_server_fn", False)]
 
 
-class _Finder(importlib.abc.MetaPathFinder):
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        if fullname not in (STUBS, SERVER, COMPONENTS):
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _Lean(spec.loader)
-        return spec
+def _without_server(module: ModuleType, load: Load) -> None:
+    hidden = "mcp" not in sys.modules
+    if hidden:
+        sys.modules["mcp"] = None  # type: ignore[assignment]  # what the import system takes for "is not there"
+    try:
+        load(module)
+    finally:
+        if hidden:
+            del sys.modules["mcp"]
 
 
-def prepare() -> importlib.abc.MetaPathFinder | None:
+WAYS = {
+    "gradio.component_meta": _without_stubs,
+    "gradio.components.base": _looking_once,
+    "gradio.mcp": _without_server,
+}
+
+
+def prepare() -> LeanImports | None:
     """Let the next import of Gradio be a lean one; what sees to that, or None where Gradio is imported already."""
-    if "gradio" in sys.modules:
-        return None
-    finder = _Finder()
-    sys.meta_path.insert(0, finder)
-    return finder
+    return None if "gradio" in sys.modules else lean_imports(WAYS)

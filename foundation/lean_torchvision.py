@@ -6,16 +6,14 @@ torchvision or timm.
 """
 
 import builtins
-import importlib.abc
-import importlib.machinery
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import torch
 
-ASKS, DISABLE = "torchvision.ops.roi_align", ("timm.layers.typing", "torchvision.tv_tensors")
+from foundation.lean_imports import LeanImports, Load, lean_imports
+
 _COMPILER = "torch._dynamo.utils"
 
 
@@ -33,7 +31,7 @@ def _import(
     asked: Sequence[str] | None = (),
     level: int = 0,
 ) -> Any:
-    """`__import__` for `ASKS`."""
+    """`__import__` for a module that asks whether it could compile."""
     if (name, tuple(asked or ())) == (_COMPILER, ("is_compile_supported",)):
         return SimpleNamespace(is_compile_supported=_is_compile_supported)
     return builtins.__import__(name, names, local, asked or (), level)
@@ -44,45 +42,27 @@ def _disable(fn: Callable[..., Any] | None = None, recursive: bool = True, **_: 
     return torch._disable_dynamo(fn, recursive)  # type: ignore[attr-defined]
 
 
-class _Lean(importlib.abc.Loader):
-    """Loads one of these modules as ever, but for what it asks of the compiler."""
-
-    def __init__(self, loader: importlib.abc.Loader) -> None:
-        self._loader = loader
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
-        return self._loader.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        if module.__name__ == ASKS:
-            vars(module)["__builtins__"] = {**vars(builtins), "__import__": _import}
-            self._loader.exec_module(module)
-            return
-        disable = torch.compiler.disable
-        torch.compiler.disable = _disable
-        try:
-            self._loader.exec_module(module)
-        finally:
-            torch.compiler.disable = disable
+def _not_asking(module: ModuleType, load: Load) -> None:
+    vars(module)["__builtins__"] = {**vars(builtins), "__import__": _import}
+    load(module)
 
 
-class _Finder(importlib.abc.MetaPathFinder):
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        if fullname not in (ASKS, *DISABLE):
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _Lean(spec.loader)
-        return spec
+def _disabling_later(module: ModuleType, load: Load) -> None:
+    disable = torch.compiler.disable
+    torch.compiler.disable = _disable
+    try:
+        load(module)
+    finally:
+        torch.compiler.disable = disable
 
 
-def prepare() -> importlib.abc.MetaPathFinder:
+WAYS = {
+    "torchvision.ops.roi_align": _not_asking,
+    "timm.layers.typing": _disabling_later,
+    "torchvision.tv_tensors": _disabling_later,
+}
+
+
+def prepare() -> LeanImports:
     """Let the next import of torchvision, and of timm, be a lean one, by what is returned."""
-    for finder in sys.meta_path:
-        if isinstance(finder, _Finder):
-            return finder
-    finder = _Finder()
-    sys.meta_path.insert(0, finder)
-    return finder
+    return lean_imports(WAYS)
