@@ -1,13 +1,16 @@
 """What is written as JSON and read again, as values with types: each is parsed once, where the JSON is read."""
 
-from collections.abc import Collection
-from typing import Annotated, Self, TypeAlias, TypeVar
+from collections.abc import Collection, Iterator
+from functools import cache
+from typing import Annotated, Any, Self, TypeAlias, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticKnownError
 
 from foundation.errors import StudioError
 
 _T = TypeVar("_T")
+_NUMBERS = frozenset({int, float})
 
 
 def _is_none(value: object) -> bool:
@@ -58,3 +61,45 @@ def _sentence(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     place = ".".join(map(str, first["loc"])) or "all of it"
     return f"it lacks '{place}'" if first["type"] == "missing" else f"'{place}': {first['msg'].rstrip('.')}"
+
+
+class ExactScalars(BaseModel):
+    """Fields of numbers take no switches, and fields of switches nothing else: as the schema of the model says.
+
+    Pydantic by itself takes `false` as the number 0, and 1 or "on" as `true`. What was ordered by mistake would then be
+    done instead of refused. A number may still be written as a word, as command lines do.
+    """
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_what_it_seems(cls, value: object, info: ValidationInfo) -> object:
+        taken = _scalars(cls, info.field_name or "")
+        for one in _leaves(value):
+            if isinstance(one, bool) and bool not in taken and taken & _NUMBERS:
+                raise PydanticKnownError("float_type" if float in taken else "int_type")
+            if isinstance(one, int | float | str) and taken == {bool} and not isinstance(one, bool):
+                raise PydanticKnownError("bool_type")
+        return value
+
+
+def _leaves(value: object) -> Iterator[object]:
+    if isinstance(value, list | tuple):
+        for one in value:
+            yield from _leaves(one)
+    else:
+        yield value
+
+
+@cache
+def _scalars(model: type[BaseModel], field: str) -> frozenset[type]:
+    """The plain types that an annotation names; none where it also takes models, or whatever there is."""
+    found: set[Any] = set()
+    waiting: list[Any] = [model.model_fields[field].annotation]
+    while waiting:
+        one = waiting.pop()
+        inner = get_args(one)
+        if inner:
+            waiting += [part for part in inner if not isinstance(part, str | int)]  # values of Literal are no types
+        elif one not in (type(None), Ellipsis):
+            found.add(one)
+    return frozenset(found) if found <= {bool, int, float, str} else frozenset()

@@ -17,6 +17,7 @@ from app.records.params import DescribeWish, FolderOrder, Wish
 from foundation.catalogue.entry import Kind, ModelInfo, Origin
 from foundation.jobs.store.model import TITLE_LENGTH, JobSnapshot, JobStatus
 from foundation.progress import Unit
+from foundation.record import ExactScalars
 from generator.recipes.presets import preset_fields, rule_fields
 from generator.recipes.recipe import Recipe
 
@@ -29,7 +30,7 @@ Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="Of the pixe
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class Value(BaseModel):
+class Value(ExactScalars):
     """What is asked has no fields beside those that are named."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

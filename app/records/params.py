@@ -21,7 +21,7 @@ from pydantic import (
 
 from foundation.command_line.settings import validated
 from foundation.errors import StudioError
-from foundation.record import Maybe, Record
+from foundation.record import ExactScalars, Maybe, Record
 from generator.classes.labels import LABEL_LISTS, LabelList, captions
 from generator.classes.names import Names
 from generator.grids.axis import MOST_VALUES, axis_of, find_field
@@ -38,7 +38,7 @@ MOST_PHOTOS = 1000
 """Photos in one job of a page; the command line takes any number."""
 
 
-class Wish(BaseModel):
+class Wish(ExactScalars):
     """What is to be found out about an attack, as a page asks for it.
 
     Attributes:
@@ -75,7 +75,7 @@ class Wish(BaseModel):
         return captions(self.captions) if self.captions else LABEL_LISTS[self.labels]()
 
 
-class DescribeWish(BaseModel):
+class DescribeWish(ExactScalars):
     """What is asked of a vision-language model about an attack, as a page asks for it; see `Inquiry`.
 
     Attributes:
@@ -108,7 +108,7 @@ class DescribeWish(BaseModel):
 _Name = Annotated[str, Field(min_length=1, max_length=250)]
 
 
-class FolderPhoto(BaseModel):
+class FolderPhoto(ExactScalars):
     """One photo: its digest among the uploads, the name of its file, and what a label file says about it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -119,7 +119,7 @@ class FolderPhoto(BaseModel):
     target: str = Field("", max_length=300)
 
 
-class FolderOrder(BaseModel):
+class FolderOrder(ExactScalars):
     """Which photos are attacked, and which are not, with a sentence on why. No two go by the same name.
 
     With `alone`, each of the models is also attacked with alone: the table then has all pairs.

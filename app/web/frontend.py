@@ -4,7 +4,8 @@ The page itself is written and packed once, since it is the same for all who com
 for each visit, and send nine times as much. What is somebody's own comes after it, by the functions of the page.
 
 Gradio's scripts, as it brings them, build a page twice, look through all events for each of its components and through
-all components for each that is filled, and watch every value of a description that never changes. These places are
+all components for each that is filled, watch every value of a description that never changes, tell each component that
+an event ever filled how far each other event is, and leave clocks ticking that nobody sees. These places are
 found by their text in the pinned version, and do the same once instead. A file in which one of its texts is not there,
 as in another version, is sent as it is. Each file works with the others either way: a browser may have kept one of
 before.
@@ -54,8 +55,29 @@ PLACES: dict[str, dict[str, str]] = {
         ),
         "a.children=i.children,this.#f(i)": "a.children=i.children,cxBelow=new WeakMap,this.#f(i)",
     },
-    # A page that was just built is not built again, unless the program behind it has changed (Gradio's `reload_count`).
-    "Blocks": {"le(()=>{v(),oe(()=>{O.reload(": "le(()=>{v()&&oe(()=>{O.reload("},
+    "Blocks": {
+        # A page that was just built is not built again, unless the program behind it has changed (Gradio's
+        # `reload_count`).
+        "le(()=>{v(),oe(()=>{O.reload(": "le(()=>{v()&&oe(()=>{O.reload(",
+        # How far an event is, is told to the components of which it changed, not to each that an event ever filled; and
+        # not where the event is to show nothing of it, unless something else is to be taken away.
+        "await Promise.all(Object.entries(this.loading_stati.current)"
+        ".map(([e,t])=>this.update_state_cb(Number(e),{loading_status:t},!1)))": (
+            "let n=this.cxTold??={};await Promise.all(Object.entries(this.loading_stati.current).filter(([e,t])=>{"
+            "let r=n[e];if(t===r)return!1;"
+            "if(t.show_progress===`hidden`&&t.status!==`error`&&r?.status!==`error`&&r?.status!==`pending`)return!1;"
+            "return n[e]=t,!0}).map(([e,t])=>this.update_state_cb(Number(e),{loading_status:t},!1)))"
+        ),
+    },
+    "statustracker": {
+        # A clock of what is no longer on the page stops; it would tick with the screen as long as the page is open.
+        "F(Pe,(performance.now()-w(de))/1e3),W&&ze()": "F(Pe,(performance.now()-w(de))/1e3),W&&U&&ze()",
+        # What is told of a component stays the same object while it says the same.
+        "n.fn_index!==e.fn_index&&(this.current[t]={...n,": (
+            "n.fn_index!==e.fn_index&&(n.used_cache??n.cache_duration??n.avg_time??n.cache_event_id)!=null"
+            "&&(this.current[t]={...n,"
+        ),
+    },
     # The description of a page is read and never written: nothing has to watch its values.
     "Index": {"R(M,S(G).get_url_config(),!0)": "R(M,S(G).get_url_config(),!1)"},
 }

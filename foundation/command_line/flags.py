@@ -15,6 +15,7 @@ from pydantic_core import PydanticUndefined
 from foundation.choices import OneOf, Told
 from foundation.command_line.arguments import limits_of, number, whole
 from foundation.command_line.settings import validated
+from foundation.record import ExactScalars
 
 Config = TypeVar("Config", bound=BaseModel)
 LEVELS = 255
@@ -70,7 +71,7 @@ class ConfigField:
     maximum: float | None
 
 
-class Asked(BaseModel):
+class Asked(ExactScalars):
     """What a command is told by its flags. Frozen; every field has a description, which is the flag's help."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

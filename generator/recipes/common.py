@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 
 from foundation.choices import MARK, OneOf, Told
+from foundation.record import ExactScalars
 from generator.objectives.classes import OBJECTIVES, objectives_that
 from generator.optimisers.registry import OPTIMISERS, rules_that
 from generator.priors.making import PRIORS
@@ -78,7 +79,7 @@ FULL_MOMENTUM = Told(
 )
 
 
-class CommonFields(BaseModel):
+class CommonFields(ExactScalars):
     """The fields that mean something to every task, or are filled in by the program."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
@@ -161,6 +162,7 @@ class CommonFields(BaseModel):
             "Height and width of the canvas in pixels, 8 to 4096; one number makes a square. Where there is a photo "
             "to start from, the canvas has its size."
         ),
+        json_schema_extra={"minItems": 1},
     )
     resolutions: str = Field(
         "1..40",

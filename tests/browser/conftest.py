@@ -24,6 +24,11 @@ sync_api.expect.set_options(timeout=60_000)  # as for all else, however busy the
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120
 VIEWPORT: "sync_api.ViewportSize" = {"width": 1400, "height": 900}
+COUNT_FRAMES = """(() => {
+  const asked = window.requestAnimationFrame.bind(window);
+  window.framesAsked = 0;
+  window.requestAnimationFrame = drawn => { window.framesAsked += 1; return asked(drawn); };
+})()"""
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 
@@ -140,6 +145,7 @@ def new_context(browser: "sync_api.Browser") -> "sync_api.BrowserContext":
     """A browser that knows nothing yet."""
     context = browser.new_context(viewport=VIEWPORT, accept_downloads=True)
     context.set_default_timeout(60_000)
+    context.add_init_script(COUNT_FRAMES)
     return context
 
 

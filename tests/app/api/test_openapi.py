@@ -110,6 +110,23 @@ def test_what_is_sent_and_answered_is_as_described(description: Any, program: Pr
     check(program.post("/class", {}).json(), "Failure")
 
 
+@pytest.mark.parametrize(
+    ("path", "part"),
+    [
+        ("/class", {"with_recipe": 0}),
+        ("/class", {"with_recipe": "on"}),
+        ("/class", {"recipe": {**FROG, "steps": True}}),
+        ("/class", {"recipe": {**FROG, "normalise": 1}}),
+        ("/attack", {"recipe": {**FROG, "weights": [True]}}),
+        ("/presets", {"settings": {"task": "class", **FROG, "planned_steps": False}}),
+        ("/evaluate", {"count": True}),
+    ],
+)
+def test_no_number_passes_for_a_switch_nor_the_other_way(program: Program, path: str, part: dict[str, Any]) -> None:
+    answer = program.post(path, {**ORDERS[f"/api/v1{path}"], **part})
+    assert answer.status == 422, answer.text
+
+
 def as_described(answer: Any, description: Any, method: str, path: str) -> None:
     """What was asked, or 4xx with a sentence: either way one of the answers that are described, in its form."""
     assert 200 <= answer.status < 500, answer.text

@@ -26,6 +26,16 @@ def test_first_visit_one_click_makes_a_picture(visit: "sync_api.Page") -> None:
     assert stage(visit).locator("img").first.evaluate("image => image.naturalWidth") == 192
 
 
+def test_a_page_on_which_nothing_happens_asks_for_no_frames(used_visit: "sync_api.Page") -> None:
+    """It lies open all day: a clock that nobody sees, and that ticks with the screen, would cost a tenth of a core."""
+    asked = []
+    while not asked or asked[-1] >= 12:  # what the load has set in motion comes to rest; such a clock never does
+        assert len(asked) < 30, asked
+        before = used_visit.evaluate("framesAsked")
+        used_visit.wait_for_timeout(1000)
+        asked.append(used_visit.evaluate("framesAsked") - before)
+
+
 def test_a_chosen_class_is_drawn_while_one_watches(visit: "sync_api.Page", held: Hold, tmp_path: Path) -> None:
     visit.get_by_text("horse", exact=True).click()
     visit.click("#class-create")
