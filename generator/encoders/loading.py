@@ -1,6 +1,7 @@
 """Loading a model through open_clip's `create_model`, from files that are all there."""
 
 import contextlib
+import functools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -137,7 +138,7 @@ def load_encoder(
         ) from error
     return OpenClipEncoder(
         model,
-        _tokenizer(name, local.source),
+        _tokenizer(name, local),
         name=name,
         revision=revision,
         identity=local.configuration,
@@ -148,12 +149,31 @@ def load_encoder(
     )
 
 
-def _tokenizer(name: str, source: str) -> Any:
+@dataclass(frozen=True)
+class _Reading:
+    """What a tokeniser is made of: of two with one configuration the source does not matter."""
+
+    configuration: str
+    source: str = field(compare=False)
+
+
+@functools.lru_cache(maxsize=2)
+def _kept_tokenizer(reading: _Reading) -> Any:
+    """CLIP's own takes longer to make (a tenth of a second) than a small model; most models read with it."""
+    import open_clip
+
+    return open_clip.get_tokenizer(reading.source)
+
+
+def _tokenizer(name: str, local: LocalModel) -> Any:
     """The model's tokeniser; those of Hugging Face may need a package more, and small files of their own."""
     import open_clip
 
+    own_files = not local.source.startswith(FOLDER_PREFIX) or "hf_tokenizer_name" in local.configuration
     try:
-        return open_clip.get_tokenizer(source)
+        if own_files:
+            return open_clip.get_tokenizer(local.source)
+        return _kept_tokenizer(_Reading(local.configuration, local.source))
     except ImportError as error:
         raise StudioError(
             f"The model '{name}' reads prompts with the package {error.name or 'transformers'}, "

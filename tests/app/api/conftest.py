@@ -47,7 +47,7 @@ class Program:
         return job
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")  # a page takes over a second to build
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     data = tmp_path_factory.mktemp("programs") / "data"
     with pytest.MonkeyPatch.context() as patch:

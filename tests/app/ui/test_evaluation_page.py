@@ -1,6 +1,7 @@
 """The sidebar without a browser: from the form to an order, labels, figures and reports, and whose they are."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +56,23 @@ class Jobs:
         self.discarded.append((job_id, owner))
 
 
-@pytest.fixture
-def studio(tmp_path: Path) -> Any:
-    return make_studio(Jobs(), tmp_path, StandInMeasurements())
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("studio")
+
+
+@pytest.fixture(scope="module")
+def studio(data: Path) -> Any:
+    return make_studio(Jobs(), data, StandInMeasurements())
 
 
 @pytest.fixture
+def folder(data: Path) -> Path:
+    """A folder of its own below the data, out of which files are sent."""
+    return Path(tempfile.mkdtemp(dir=data))
+
+
+@pytest.fixture(scope="module")
 def form(studio: Any) -> EvaluationForm:
     return built(lambda owner: EvaluationForm(studio, owner))
 
@@ -252,8 +264,8 @@ def test_evaluations_that_came_with_a_model_stand_below_one_s_own(tmp_path: Path
     assert "data-compare" in both and both.count("data-remove") == 1
 
 
-def test_a_report_is_shown_in_a_frame_where_nothing_runs(studio: Any, tmp_path: Path) -> None:
-    files = ReportFiles(*(tmp_path / f"report.{suffix}" for suffix in ("json", "html", "md")))
+def test_a_report_is_shown_in_a_frame_where_nothing_runs(studio: Any, folder: Path) -> None:
+    files = ReportFiles(*(folder / f"report.{suffix}" for suffix in ("json", "html", "md")))
     for path in (files.json, files.html, files.markdown):
         path.write_text("<script>alert(1)</script>")
     shown = evaluation_reports.report_sheet(EVIL, files, studio.media)
@@ -281,7 +293,7 @@ def test_reports_are_served_so_that_nothing_in_them_runs(tmp_path: Path) -> None
 # Whose they are
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def sidebar(studio: Any) -> EvaluationSidebar:
     return built(lambda owner: EvaluationSidebar(studio, owner))
 
@@ -306,20 +318,20 @@ def test_somebody_else_s_evaluations_do_not_exist(sidebar: EvaluationSidebar, st
 
 
 def test_what_came_with_a_model_is_read_and_compared_with_one_s_own(
-    sidebar: EvaluationSidebar, studio: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sidebar: EvaluationSidebar, studio: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folders = {name: tmp_path / name for name in ("ours", "came")}
-    for folder in folders.values():
-        folder.mkdir()
-        (folder / "report.json").write_text(json.dumps(plain()))
+    folders = {name: folder / name for name in ("ours", "came")}
+    for place in folders.values():
+        place.mkdir()
+        (place / "report.json").write_text(json.dumps(plain()))
     came = ShippedReport("shipped:m/evaluation.json", "Came with it", folders["came"], report())
     monkeypatch.setattr(type(studio.evaluations), "shipped", lambda _self: (came,))
     job = snapshot(folders["ours"], id="ours", kind="evaluate", owner=ANNA, title="Mine", status=JobStatus.DONE)
     studio.jobs.known = {"ours": job}
     for owner in (ANNA, BEN):  # it is everybody's
         assert "Came with it" in sidebar._runs(owner)
-        title, folder = sidebar._past(came.name, {"owner": owner})
-        assert "Came with it" in sidebar._report(title, folder) and (folder / "report.html").is_file()
+        title, past = sidebar._past(came.name, {"owner": owner})
+        assert "Came with it" in sidebar._report(title, past) and (past / "report.html").is_file()
     compared = sidebar._comparison(["ours", came.name], {"owner": ANNA})
     assert "Mine" in compared and "Came with it" in compared and "+1.5 points" in compared
     for name in ("shipped:m/../../secret", "shipped:other/evaluation.json"):

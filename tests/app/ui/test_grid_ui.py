@@ -38,9 +38,9 @@ def job(folder: Path, **changes: Any) -> JobSnapshot:
     return replace(snapshot(folder, kind="grid", title="Grid: seed x prompt, 4 pictures", params=params), **changes)
 
 
-@pytest.fixture(params=[TextTab, ClassTab])
-def tab(tmp_path: Path, request: pytest.FixtureRequest) -> Any:
-    studio = make_studio(SimpleNamespace(), tmp_path, StandInMeasurements())
+@pytest.fixture(scope="module", params=[TextTab, ClassTab])
+def tab(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Any:
+    studio = make_studio(SimpleNamespace(), tmp_path_factory.mktemp("studio"), StandInMeasurements())
 
     async def build() -> Any:
         with gr.Blocks(analytics_enabled=False):

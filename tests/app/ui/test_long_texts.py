@@ -44,12 +44,12 @@ GENEROUS_SECONDS = 1.0
 """On a busy machine; the patterns that are meant took minutes for four times the length, so many seconds for this."""
 
 
-@pytest.fixture
-def studio(tmp_path: Path) -> Any:
-    return make_studio(SimpleNamespace(), tmp_path, StandInMeasurements())
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return make_studio(SimpleNamespace(), tmp_path_factory.mktemp("studio"), StandInMeasurements())
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def inputs(studio: Any) -> TextInputs:
     return text_inputs(studio)
 

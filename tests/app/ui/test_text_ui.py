@@ -38,12 +38,12 @@ ANNA = "a" * 32
 PHOTO = Image.linear_gradient("L").resize((40, 30)).convert("RGB")
 
 
-@pytest.fixture
-def studio(tmp_path: Path) -> Any:
-    return make_studio(SimpleNamespace(), tmp_path, StandInMeasurements())
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return make_studio(SimpleNamespace(), tmp_path_factory.mktemp("studio"), StandInMeasurements())
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def inputs(studio: Any) -> TextInputs:
     return text_inputs(studio)
 

@@ -78,7 +78,7 @@ def serving(
             served.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")  # a page takes over a second to build
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The server with its own limits, for requests that leave nothing behind."""
     data = tmp_path_factory.mktemp("site") / "data"

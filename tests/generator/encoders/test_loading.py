@@ -245,3 +245,18 @@ def test_a_tokeniser_that_is_not_installed_is_named(folder: Path) -> None:
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     with pytest.raises(StudioError, match=r"pip install transformers|tokeniser of the model 'tiny' cannot"):
         load(local_folder(folder))
+
+
+def test_models_of_one_configuration_read_with_one_tokeniser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making it takes longer than loading a small model; another context length is another tokeniser."""
+    made: list[str] = []
+    get = open_clip.get_tokenizer
+    monkeypatch.setattr(open_clip, "get_tokenizer", lambda source: made.append(source) or get(source))
+    text = {"vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
+    folders = [save_model(tmp_path / str(length), text={**text, "context_length": length}) for length in (9, 11)]
+    folders.append(save_model(tmp_path / "twin", seed=1, text={**text, "context_length": 9}))
+    encoders = [load(local_folder(folder)) for folder in folders]
+    assert made == [f"local-dir:{folder}" for folder in folders[:2]]
+    assert [encoder.context_length for encoder in encoders] == [9, 11, 9]
+    texts = [encoder.encode_text(["a frog on a leaf"]) for encoder in encoders]
+    assert not torch.equal(texts[0], texts[2]), "the weights are each model's own"
