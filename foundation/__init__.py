@@ -5,7 +5,7 @@
   of whoever runs the work; `progress`: how far that is; `part_of_job`: a part of a job that has its own count.
 - `devices` and `memory` of the machine, `seeds` of random numbers, `intervals` of shares, `limits` of visitors, jobs
   and the server, `choices` by name with a title and help.
-- `torchvision_cure` comes before any import of torchvision, timm or open_clip, which `lean_torchvision` shortens.
+- `torchvision_cure` comes before any import of torchvision, timm or open_clip, which `lean_vision` shortens.
 - `files`: reading and writing a user's files and our own. `images`: pictures as tensors, and as files.
 - `downloads`: fetching weights, resumed and checked. `catalogue`: all models by name.
 - `jobs`: work that is queued, stopped, resumed and kept, and its store.

@@ -6,8 +6,9 @@ that nobody defined: ``operator torchvision::nms does not exist``. Declaring the
 concerned is enough for its models and transforms (neither is ever called here), and for timm and open_clip.
 
 Import this module before the first import of torchvision, timm or open_clip. A working installation is left
-untouched: schemas are declared only where torchvision's own extension cannot be loaded. What is imported then does
-without PyTorch's compiler until it compiles (`foundation.lean_torchvision`).
+untouched: schemas are declared only where torchvision's own extension cannot be loaded. What is imported then
+does without PyTorch's compiler until it compiles, and without transformers until a model needs it
+(`foundation.lean_vision`).
 """
 
 import importlib.util
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from foundation import lean_torchvision
+from foundation import lean_vision
 
 _SCHEMAS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -54,5 +55,5 @@ def declare_missing_operators() -> torch.library.Library | None:
     return library
 
 
-_lean = lean_torchvision.prepare()
+_lean = lean_vision.prepare()
 _keep_alive = declare_missing_operators()

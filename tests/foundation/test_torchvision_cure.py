@@ -31,12 +31,31 @@ import torch, torchvision
 from torchvision.transforms.v2 import functional
 assert torchvision.models.resnet18().eval()(torch.zeros(2, 3, 32, 40)).shape == (2, 1000)
 assert functional.resize(torch.zeros(2, 3, 8, 9), [4, 5]).shape == (2, 3, 4, 5)
-import timm
+import timm, open_clip
 assert "torch._dynamo" not in sys.modules, "the compiler, which takes longer than all of this"
+assert "transformers" not in sys.modules, "which takes longer than open_clip itself"
 assert torchvision.ops.roi_align.__globals__["is_compile_supported"]("meta") is False
 assert "torch._dynamo" in sys.modules
 assert torch.compiler.disable.__module__ == "torch.compiler"
 assert timm.layers.disable_compiler(lambda number: number + 1)(1) == 2
+from open_clip import coca_model, hf_model, model
+towers = hf_model.HFTextEncoder
+assert towers is model.HFTextEncoder and hf_model.transformers is None
+from transformers import BertConfig
+small = BertConfig(
+    hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, vocab_size=99
+)
+for _ in range(2):  # the first of them completes the module, for those who have its class already, too
+    tower = towers("none", 8, small, pooler_type="cls_pooler", proj_type="linear", pretrained=False)
+    assert tower(torch.ones(2, 5, dtype=torch.long)).shape == (2, 8)
+    assert hf_model.HFTextEncoder is towers and hf_model.transformers is not None
+writer = coca_model.CoCa
+coca_model.GENERATION_TYPES = None
+try:
+    writer.generate(None, torch.zeros(1), seq_len=1)  # too short, or this transformers lacks what writes captions
+except AssertionError:
+    pass
+assert coca_model.GENERATION_TYPES and coca_model.CoCa is writer is open_clip.CoCa
 """)
 
 
