@@ -36,9 +36,15 @@ def parse(source: str) -> ast.Module:
     return ast.parse(source)
 
 
+@functools.lru_cache(maxsize=2)
+def nodes(tree: ast.AST) -> tuple[ast.AST, ...]:
+    """Every node of a tree, walked through once for all rules."""
+    return tuple(ast.walk(tree))
+
+
 def imports(tree: ast.AST, package: str = "") -> Iterator[tuple[int, str]]:
     """(line, dotted name) of everything that is imported anywhere; of ``from a import b`` both a and a.b."""
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name
@@ -71,7 +77,7 @@ def calls(tree: ast.AST) -> tuple[tuple[ast.Call, str], ...]:
     """Every call, with the dotted name of what is called ("" where it has none)."""
     return tuple(
         (node, dotted(node.func) if isinstance(node.func, (ast.Name, ast.Attribute)) else "")
-        for node in ast.walk(tree)
+        for node in nodes(tree)
         if isinstance(node, ast.Call)
     )
 

@@ -38,6 +38,7 @@ def test_agreement_is_within_the_noise_of_so_many_images(ours: int, same: bool) 
     assert "(MORE THAN 60%)" in verdict(3, "ce", {**found, OURS: result(500, 61)})
 
 
+@pytest.mark.slow
 def test_every_pass_is_counted() -> None:
     model = trained(conv=True)
     images, labels = picture(10, 5)

@@ -115,6 +115,7 @@ def test_a_folder_takes_the_place_of_a_photo(program: Program) -> None:
     assert (answer.status, "one of them" in answer.json()["error"]) == (422, True)
 
 
+@pytest.mark.slow
 def test_a_vision_language_model_is_asked_where_there_is_one(program: Program, site: Site) -> None:
     """Programs are told no more of it than the page: no address, no key."""
     told = program.get("/describe").json()

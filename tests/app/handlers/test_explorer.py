@@ -68,6 +68,7 @@ def written(folder):
     return found
 
 
+@pytest.mark.slow
 def test_the_tables_are_those_of_the_saved_files(handlers, upload, tmp_path):
     folder = tmp_path / "out"
     explore = {"victims": ["other", "damaged", "gratings", "words"], "survivals": ["jpeg-30", "half"]}

@@ -239,6 +239,7 @@ def test_no_memory(folder: Path, monkeypatch: pytest.MonkeyPatch, error: Excepti
         load(local_folder(folder))
 
 
+@pytest.mark.slow
 def test_a_tokeniser_that_is_not_installed_is_named(folder: Path) -> None:
     config = json.loads((folder / "open_clip_config.json").read_text())
     config["model_cfg"]["text_cfg"]["hf_tokenizer_name"] = "org/name"

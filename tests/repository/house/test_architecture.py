@@ -20,6 +20,7 @@ from tests.sources import (
     dotted,
     imports,
     keyword,
+    nodes,
     parse,
     top,
     violations,
@@ -68,12 +69,9 @@ def wrong_directions(source: str, path: Path) -> list[str]:
 def uncured_imports(source: str, path: Path) -> list[str]:
     """Imports of torchvision and its dependants that the cure does not precede, at the top of the same module."""
     tree = parse(source)
-    cures = [
-        node.lineno
-        for node in tree.body
-        if isinstance(node, (ast.Import, ast.ImportFrom))
-        and CURE in {name for _line, name in imports(ast.Module([node], []), ".".join(path.parent.parts))}
-    ]
+    at_the_top = {node.lineno for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))}
+    package = ".".join(path.parent.parts)
+    cures = [line for line, name in imports(tree, package) if name == CURE and line in at_the_top]
     first = min(cures, default=sys.maxsize)
     return [
         f"{path}:{line} imports {name} before {CURE}"
@@ -89,7 +87,7 @@ def is_error_import(node: ast.ImportFrom) -> bool:
 def unpickling(source: str, path: Path) -> list[str]:
     """Whatever could run code that hides in a file of weights or arrays."""
     tree = parse(source)
-    harmless = {node.lineno for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and is_error_import(node)}
+    harmless = {node.lineno for node in nodes(tree) if isinstance(node, ast.ImportFrom) and is_error_import(node)}
     found = [
         f"{path}:{line} imports {name}"
         for line, name in imports(tree)
@@ -119,7 +117,7 @@ def global_randomness(source: str, path: Path) -> list[str]:
             found.append(f"{path}:{line} imports {name}")
         if name.startswith("torchvision.transforms") and name.split(".")[-1].startswith("Random"):
             found.append(f"{path}:{line} imports {name}, which draws from the global generator")
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Attribute):
             name = dotted(node)
             if name.startswith(("np.random.", "numpy.random.")):
@@ -177,19 +175,19 @@ NAMED_BY_A_FLAG = {("robust_model/zoo/own_network.py", "_find")}
 """Functions that import what a user has typed."""
 
 
+def _around(call: ast.Call, tree: ast.AST) -> str | None:
+    """The innermost function in which a call stands."""
+    functions = [node for node in nodes(tree) if isinstance(node, ast.FunctionDef)]
+    return next((one.name for one in reversed(functions) if any(node is call for node in ast.walk(one))), None)
+
+
 def imports_of_variables(source: str, path: Path) -> list[str]:
     """F1: imports of modules whose names are not written here; names out of files must never come to one."""
     found = []
     tree = parse(source)
-    inside = {
-        id(node): function.name
-        for function in ast.walk(tree)
-        if isinstance(function, ast.FunctionDef)
-        for node in ast.walk(function)
-    }
     for call, name in calls(tree):
         written = bool(call.args) and isinstance(call.args[0], ast.Constant)
-        if name in RUN_WHAT_IS_NAMED and not written and (path.as_posix(), inside.get(id(call))) not in NAMED_BY_A_FLAG:
+        if name in RUN_WHAT_IS_NAMED and not written and (path.as_posix(), _around(call, tree)) not in NAMED_BY_A_FLAG:
             found.append(f"{path}:{call.lineno} {name} of a name that is not written here")
     return found
 
@@ -199,7 +197,7 @@ def joined_uploads(source: str, path: Path) -> list[str]:
     if path.as_posix() == "app/visitors/uploads.py" or "upload" not in source.lower():
         return []
     found = []
-    for node in ast.walk(parse(source)):
+    for node in nodes(parse(source)):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
             left, fixed = ast.unparse(node.left), isinstance(node.right, ast.Constant)
             if "upload" in left.lower() and not fixed:

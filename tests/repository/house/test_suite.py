@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sources import PACKAGES, ROOT, TESTS, parse
+from tests.sources import PACKAGES, ROOT, TESTS, nodes, parse
 
 MOST_LINES = 400
 SAYS = '#!/bin/sh\necho "$(basename "$0") $*" >> "$SAID"\n'
@@ -77,7 +77,7 @@ def private_imports(source: str) -> list[str]:
     """What a test imports of the project's own that is private to its module: "line: module._name"."""
     return [
         f"{node.lineno}: {node.module}.{alias.name}"
-        for node in ast.walk(parse(source))
+        for node in nodes(parse(source))
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OURS
         for alias in node.names
         if any(

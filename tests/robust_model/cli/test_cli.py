@@ -56,6 +56,7 @@ def test_trained_exported_and_loaded_it_knows_its_classes(model_folder: Path) ->
     assert not any(p.requires_grad for p in model.parameters()) and not model.training
 
 
+@pytest.mark.slow
 def test_calibration_changes_probabilities_and_no_decision(model_folder: Path) -> None:
     settings = json.loads((model_folder / "config.json").read_text())["model"]
     assert settings["temperature"] not in (0, 1)

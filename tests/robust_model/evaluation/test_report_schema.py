@@ -90,6 +90,7 @@ def test_a_shipped_report_is_written_as_it_was_read(path: Path) -> None:
     validator().validate(plain)
 
 
+@pytest.mark.slow
 def test_what_an_evaluation_writes_is_valid_and_read_as_it_is(full: dict[str, Any], random: dict[str, Any]) -> None:
     for made in (full, random):
         validator().validate(made)

@@ -35,6 +35,7 @@ def teachers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return root / "run", export(root / "other", root / "exported", title="", description="", dtype="float32")
 
 
+@pytest.mark.slow
 def test_the_teachers_speak_as_one(teachers: tuple[Path, Path]) -> None:
     logits = torch.zeros(64, 4)
     images = DATA.subset(torch.arange(64))
