@@ -27,11 +27,11 @@ def header(version: str) -> str:
         f'<span><img src="{mosaic_uri(cells)}" alt=""><small>{cells}</small></span>' for cells in (1, 2, 4, 8, 16, 32)
     )
     return (
-        '<header class="cx-header"><div><h1>CrossMax Studio'
+        '<div class="cx-head"><header class="cx-header"><div><h1>CrossMax Studio'
         f"<small>{markup.text(version)}</small></h1>"
         "<p>Pictures drawn by models that understand texts or are hard to fool, "
         "and attacks that show how hard they are.</p></div>"
-        f'<div class="cx-pyramid" aria-hidden="true">{tiles}</div>{_tools()}</header>{keys_dialog()}'
+        f'<div class="cx-pyramid" aria-hidden="true">{tiles}</div>{_tools()}</header></div>{keys_dialog()}'
     )
 
 

@@ -59,14 +59,22 @@
     const opener = document.querySelector('[data-open-evaluation]'), open = String(sideIsOpen());
     if (opener && opener.getAttribute('aria-expanded') !== open) opener.setAttribute('aria-expanded', open);
   };
+  // Choices of one of several are a group to the browser if they have one name: the arrow keys then go through them, and
+  // Tab to the chosen one. Gradio gives each a name of its own.
+  const group = () => {
+    for (const set of document.querySelectorAll('fieldset')) {
+      const [first, ...others] = set.querySelectorAll('input[type=radio]');
+      for (const one of others) if (one.name !== first.name) one.name = first.name;
+    }
+  };
   let waiting = false;
   const soon = () => {
     if (waiting) return;
     waiting = true;
-    setTimeout(() => { waiting = false; settle(); }, 50);
+    setTimeout(() => { waiting = false; settle(); group(); }, 50);
   };
   new MutationObserver(soon).observe(document.documentElement, {
-    childList: true, subtree: true, attributes: true, attributeFilter: ['aria-selected', 'class'],
+    childList: true, subtree: true, attributes: true, attributeFilter: ['aria-selected', 'class', 'name'],
   });
   document.addEventListener('click', event => {
     if (event.target.closest?.('[data-open-evaluation]')) toggleSide(true);

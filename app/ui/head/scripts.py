@@ -9,9 +9,10 @@ NAMES = ("page", "theme", "keys", "viewer", "saying")
 
 
 def head_scripts() -> str:
-    """The scripts for the head of the page, each in an element of its own, and a style sheet.
+    """The scripts for the head of the page, each in an element of its own, and style sheets.
 
-    The sheet is here since the framework narrows what it is handed to its part of the page, where no dialog lies.
+    The sheets are here since the framework narrows what it is handed to a part of the page, in which no dialog lies and
+    not what holds the sidebar, and passes over rules that ask for the room of an element.
     """
-    style = f"<style>\n{read_text(FOLDER / 'viewer.css')}</style>\n"
+    style = "".join(f"<style>\n{read_text(FOLDER / f'{name}.css')}</style>\n" for name in ("viewer", "room"))
     return style + "".join(f"<script>\n{read_text(FOLDER / f'{name}.js')}</script>\n" for name in NAMES)

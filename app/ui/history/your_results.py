@@ -103,8 +103,7 @@ class YourResults:
         gone = self.history.deleted(owner)
         updates = self.show(owner)
         if gone:
-            words = f"In the last {UNDO_MINUTES} minutes: {_results(len(gone))} deleted. That can still be undone."
-            updates |= self._say_deleted(gone) | {self.notice: markup.notice(words)}
+            updates |= self._say_deleted(gone) | {self.notice: markup.notice(_can_be_had_back(gone))}
         return updates
 
     def show(self, owner: str, *filters: Any) -> Updates:
@@ -171,10 +170,11 @@ class YourResults:
             # A server that has started anew knows what was deleted, and no longer by whom on which page.
             count = self.history.restore(gone or self.history.deleted(owner), owner)
             said = f"{_results(count)} {'is' if count == 1 else 'are'} back." if count else "They are gone for good."
+            before = self.history.deleted(owner)  # what was deleted earlier can be had back next
+            words = f"{said} {_can_be_had_back(before)}" if before else said
             return {
-                self.notice: markup.notice(said, tone="good" if count else "warn"),
-                self.undo: gr.Button(visible=False),
-                self.deleted: [],
+                **self._say_deleted(before),
+                self.notice: markup.notice(words, tone="good" if count else "warn"),
                 **self.show(owner, *filters),
             }
 
@@ -329,6 +329,10 @@ def _bytes(budget: Any) -> int | None:
     if not isinstance(budget, int | float) or not math.isfinite(budget) or not LEAST_GB <= budget <= 1e6:
         raise FormError(f"A budget is a number of GB, {LEAST_GB} to 1,000,000; leave it empty for none.")
     return round(budget * GB)
+
+
+def _can_be_had_back(gone: Sequence[str]) -> str:
+    return f"In the last {UNDO_MINUTES} minutes: {_results(len(gone))} deleted. That can still be undone."
 
 
 def _results(count: int) -> str:

@@ -64,7 +64,9 @@ def guarded(notice_area: Any, *, keep: bool = False) -> Callable[[Callable[P, Up
     The handler returns a dict of component to value. A ``StudioError`` shows its own
     sentence. Anything else is a fault of the program: it is logged with its traceback under a
     reference that the page shows. When all goes well, an old notice is cleared, unless ``keep`` says that this
-    event is not the visitor's own doing (a timer's tick).
+    event is not the visitor's own doing (a timer's tick, or fields that are filled in). Such an event also says
+    nothing of a field that cannot be read: it was sent while other fields, on which that one's choices depend, were
+    still to come, and they bring the next event.
     """
     cleared: Updates = {} if keep else {notice_area: ""}
 
@@ -73,6 +75,9 @@ def guarded(notice_area: Any, *, keep: bool = False) -> Callable[[Callable[P, Up
         def safe(*args: P.args, **kwargs: P.kwargs) -> Updates:
             try:
                 refuse_unreadable(args)
+            except StudioError as error:
+                return {notice_area: gr.skip() if keep else notice(str(error), tone="bad")}
+            try:
                 refuse_long(args, MOST_TEXT)
                 return {**cleared, **handler(*args, **kwargs)} or {notice_area: gr.skip()}
             except StudioError as error:

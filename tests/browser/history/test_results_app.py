@@ -70,9 +70,13 @@ def test_results_are_found_marked_named_deleted_and_had_back(visit: "sync_api.Pa
 def test_what_was_deleted_is_had_back_also_after_a_reload(visit: "sync_api.Page") -> None:
     draw(visit, "frog", "ship")
     expect_titles(visit, "ship", "frog")
-    choose(visit, "ship")
-    visit.locator("#results [data-act=delete]").click()
+    for name in ("ship", "frog"):  # one after the other: each can be had back
+        choose(visit, name)
+        visit.locator("#results [data-act=delete]").click()
+        sync_api.expect(visit.locator("#results .cx-result", has_text=name)).to_have_count(0, timeout=SOON)
+    visit.click("#results-undo")
     expect_titles(visit, "frog")
+    sync_api.expect(visit.locator("#results-notice")).to_contain_text("1 result is back", timeout=SOON)
     visit.reload()
     expect_titles(visit, "frog")
     sync_api.expect(visit.locator("#results-notice")).to_contain_text("1 result deleted", timeout=SOON)

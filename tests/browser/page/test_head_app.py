@@ -3,7 +3,7 @@
 import pytest
 
 from tests.browser.actions import a_jpeg, drop, wait_for_state
-from tests.browser.conftest import UsedPage
+from tests.browser.conftest import VIEWPORT, UsedPage
 from tests.browser.evaluation.sidebar import choose, open_sidebar, start
 from tests.browser.holding import Hold
 
@@ -71,6 +71,44 @@ def test_motion_stops_for_whoever_asks_for_less(used_visit: "sync_api.Page") -> 
     assert page.evaluate(longest) < 0.001
     page.evaluate("window.cxToTop()")
     page.emulate_media(reduced_motion="no-preference")
+
+
+def test_arrow_keys_go_through_the_choices_of_a_group(used_visit: "sync_api.Page") -> None:
+    page = used_visit
+    choices = page.locator("#text-preset input[type=radio]")
+    one_group = """() => {
+      const names = [...document.querySelectorAll('#text-preset input[type=radio]')].map(one => one.name);
+      return names.length > 2 && new Set(names).size === 1;
+    }"""
+    page.wait_for_function(one_group)
+    chosen = "[...document.querySelectorAll('#text-preset input[type=radio]')].findIndex(one => one.checked)"
+    before = page.evaluate(chosen)
+    choices.nth(before).focus()
+    for key, place in (("ArrowRight", before + 1), ("ArrowLeft", before)):
+        page.keyboard.press(key)
+        page.wait_for_function(f"place => {chosen} === place", arg=place)
+        assert choices.nth(place).evaluate("one => one === document.activeElement")
+    page.wait_for_timeout(500)  # the answer of the server may draw the choices anew
+    page.wait_for_function(one_group)
+    page.keyboard.press("Tab")
+    assert not page.evaluate("document.activeElement.matches('#text-preset input[type=radio]')"), (
+        "one stop for all of them"
+    )
+
+
+def test_the_head_keeps_its_lines_at_every_width_also_beside_the_sidebar(used_visit: "sync_api.Page") -> None:
+    page = used_visit
+    high = "place => document.querySelector(place).getBoundingClientRect().height"
+    seen = {}
+    for width in (390, 1024, 1280, 1600):
+        page.set_viewport_size({"width": width, "height": 800})
+        for open_ in (True, False):
+            page.evaluate(f"cxEvaluation({str(open_).lower()})")
+            page.wait_for_selector("#evaluate-start", state="visible" if open_ else "hidden")
+            page.wait_for_timeout(400)  # it slides
+            seen[width, open_] = page.evaluate(high, ".cx-header h1"), page.evaluate(high, ".cx-tools [data-keys]")
+    page.set_viewport_size(VIEWPORT)
+    assert all(title < 45 and button < 45 for title, button in seen.values()), seen
 
 
 def test_all_is_done_by_the_keyboard(text_visit: "sync_api.Page", held: Hold) -> None:

@@ -42,6 +42,20 @@ def test_a_class_forms_before_ones_eyes_survives_a_reload_and_is_what_was_asked_
     assert re.search(r"goldfish\s*\n?\s*\d+\s?%", real_visit.locator("#image-more").inner_text())
 
 
+def test_a_form_comes_back_with_a_model_of_other_classes_and_without_a_word(real_visit: "sync_api.Page") -> None:
+    models = real_visit.locator("input[aria-label=Model]").locator("visible=true").first
+    models.click()
+    real_visit.get_by_role("option", name=re.compile("Robust CrossMax, CIFAR-10")).first.click()
+    real_visit.locator("#class-chips").get_by_text("airplane", exact=True).wait_for()
+    real_visit.wait_for_function("JSON.stringify(localStorage).includes('crossmax-cifar10')")
+    real_visit.reload()
+    real_visit.get_by_role("tab", name="Class to image").click()
+    real_visit.locator("#class-chips").get_by_text("airplane", exact=True).wait_for()
+    sync_api.expect(models).to_have_value(re.compile("Robust CrossMax, CIFAR-10"))
+    real_visit.wait_for_timeout(1000)
+    assert real_visit.locator(".cx-notice.cx-bad").all_inner_texts() == []
+
+
 def test_the_largest_picture_is_stopped_and_kept_within_a_second(
     real_visit: "sync_api.Page", real_server: Server
 ) -> None:
