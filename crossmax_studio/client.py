@@ -272,9 +272,10 @@ class Studio:
 
     # ------------------------------------------------------------------ jobs
 
-    def jobs(self) -> list[dict[str, Any]]:
-        """This owner's jobs, the newest first, in short."""
-        return list(self._json("GET", "/jobs")["jobs"])
+    def jobs(self, *, limit: int = 50, before: Job | str = "") -> list[dict[str, Any]]:
+        """This owner's jobs in short, the newest first, 200 at most; those older than `before`, if that is given."""
+        params = {"limit": str(limit), "before": id_of(before) if before else ""}
+        return list(self._json("GET", "/jobs", params=params)["jobs"])
 
     def job(self, job: Job | str) -> Job:
         """A job as it is now."""

@@ -53,6 +53,15 @@ class OwnJobs:
             raise RefusedError(404, NO_JOB)
         return job
 
-    def list(self) -> tuple[JobSnapshot, ...]:
-        """All of them, the newest first, without curves."""
-        return tuple(self.studio.jobs.list(self.owner))
+    def list(self, before: str = "") -> tuple[JobSnapshot, ...]:
+        """All of them, the newest first, without curves; only those older than one, if that is named.
+
+        RefusedError (404): there is none of this id.
+        """
+        jobs = tuple(self.studio.jobs.history.all(self.owner))
+        if not before:
+            return jobs
+        places = [place for place, job in enumerate(jobs) if job.id == before]
+        if not places:
+            raise RefusedError(404, NO_JOB)
+        return jobs[places[0] + 1 :]

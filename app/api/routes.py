@@ -135,10 +135,14 @@ def _add_evaluations(router: APIRouter, studio: Studio) -> None:
 
 
 def _add_jobs(router: APIRouter, studio: Studio) -> None:
-    @router.get("/jobs", tags=["jobs"])
-    def jobs(owner: Owner, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> Jobs:
-        """List your jobs, the newest first."""
-        found = OwnJobs(studio, owner).list()[:limit]
+    @router.get("/jobs", tags=["jobs"], responses=OF_ONE_JOB)
+    def jobs(
+        owner: Owner,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+        before: Annotated[str, Query(max_length=64, description="The id of a job of yours: list older ones.")] = "",
+    ) -> Jobs:
+        """List your jobs, the newest first; with the last of a list as `before`, those that come next."""
+        found = OwnJobs(studio, owner).list(before)[:limit]
         return Jobs(jobs=tuple(JobLine.model_validate(JobLine.facts(job)) for job in found))
 
     @router.get("/queue", tags=["jobs"])

@@ -215,3 +215,14 @@ def test_bodies_are_bounded(program: Program) -> None:
     assert program.upload(b"x", "multipart/form-data; boundary=x").status == 415
     long = {"Content-Type": "image/png", "Content-Length": str(limits.upload_bytes + 1)}
     assert program.ask("POST", "/uploads", b"x", long).status == 413
+
+
+def test_all_jobs_are_listed_part_by_part(program: Program, other: Program) -> None:
+    made = [program.ended(program.post("/class", {"recipe": {**FROG, "seed": seed}}))["id"] for seed in range(3)]
+    listed: list[str] = []
+    while part := program.get(f"/jobs?limit=2&before={listed[-1] if listed else ''}").json()["jobs"]:
+        assert len(part) <= 2
+        listed += [one["id"] for one in part]
+    assert listed == made[::-1]
+    for unknown in ("0" * 32, other.ended(other.post("/class", {"recipe": FROG}))["id"]):
+        assert program.get(f"/jobs?before={unknown}").status == 404
