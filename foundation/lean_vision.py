@@ -26,17 +26,32 @@ def _is_compile_supported(device: Any) -> bool:
     return bool(is_compile_supported(device))
 
 
-def _import(
-    name: str,
-    names: Mapping[str, object] | None = None,
-    local: Mapping[str, object] | None = None,
-    asked: Sequence[str] | None = (),
-    level: int = 0,
-) -> Any:
-    """`__import__` for a module that asks whether it could compile."""
-    if (name, tuple(asked or ())) == (_COMPILER, ("is_compile_supported",)):
+def _importing(answer: Callable[[str, Sequence[str]], Any]) -> dict[str, object]:
+    """What a module has built in, with imports that `answer` is asked first: None leaves one as ever."""
+
+    def import_(
+        name: str,
+        names: Mapping[str, object] | None = None,
+        local: Mapping[str, object] | None = None,
+        asked: Sequence[str] | None = (),
+        level: int = 0,
+    ) -> Any:
+        found = None if level else answer(name, asked or ())
+        return builtins.__import__(name, names, local, asked or (), level) if found is None else found
+
+    return {**vars(builtins), "__import__": import_}
+
+
+def _compiler_asked(name: str, asked: Sequence[str]) -> Any:
+    """What answers for the compiler whether it could compile."""
+    if (name, *asked) == (_COMPILER, "is_compile_supported"):
         return SimpleNamespace(is_compile_supported=_is_compile_supported)
-    return builtins.__import__(name, names, local, asked or (), level)
+    return None
+
+
+def _no_transformers(name: str, _asked: Sequence[str]) -> None:
+    if name.partition(".")[0] == "transformers":
+        raise ImportError("transformers is imported where it is used first", name=name)
 
 
 def _disable(fn: Callable[..., Any] | None = None, recursive: bool = True, **_: object) -> Any:
@@ -45,7 +60,7 @@ def _disable(fn: Callable[..., Any] | None = None, recursive: bool = True, **_: 
 
 
 def _not_asking(module: ModuleType, load: Load) -> None:
-    vars(module)["__builtins__"] = {**vars(builtins), "__import__": _import}
+    vars(module)["__builtins__"] = _importing(_compiler_asked)
     load(module)
 
 
@@ -58,35 +73,22 @@ def _disabling_later(module: ModuleType, load: Load) -> None:
         torch.compiler.disable = disable
 
 
-def _no_transformers(
-    name: str,
-    names: Mapping[str, object] | None = None,
-    local: Mapping[str, object] | None = None,
-    asked: Sequence[str] | None = (),
-    level: int = 0,
-) -> Any:
-    """`__import__` for a module that does without transformers where it is not installed."""
-    if level == 0 and name.partition(".")[0] == "transformers":
-        raise ImportError("transformers is imported where it is used first", name=name)
-    return builtins.__import__(name, names, local, asked or (), level)
-
-
 def _with_transformers_at(kind_name: str, method: str) -> Way:
     """Load a module as where there is no transformers, and as ever before `method` of one of its classes runs first."""
 
     def way(module: ModuleType, load: Load) -> None:
         namespace = vars(module)
-        namespace["__builtins__"] = {**vars(builtins), "__import__": _no_transformers}
+        namespace["__builtins__"] = _importing(_no_transformers)
         load(module)
         kind = namespace[kind_name]
         known = getattr(kind, method)
 
         @functools.wraps(known)
         def complete(self: object, *args: Any, **named: Any) -> Any:
-            setattr(kind, method, known)
             namespace["__builtins__"] = builtins
             load(module)  # into the same namespace: what it defined first finds there what it lacked
             namespace[kind_name] = kind  # which others have imported
+            setattr(kind, method, known)  # last: another thread meanwhile loads it once more
             return known(self, *args, **named)
 
         setattr(kind, method, complete)
