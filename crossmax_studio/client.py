@@ -308,6 +308,18 @@ class Studio:
         """Have a job end soon, and keep what it has."""
         return job_of(self._json("POST", f"/jobs/{id_of(job)}/stop"))
 
+    def edit(
+        self,
+        job: Job | str,
+        *,
+        title: str | None = None,
+        note: str | None = None,
+        favourite: bool | None = None,
+    ) -> Job:
+        """Give a job another title or note, or make it a favourite; None leaves as it is."""
+        order = {"title": title, "note": note, "favourite": favourite}
+        return job_of(self._json("POST", f"/jobs/{id_of(job)}/edit", json=order))
+
     def delete(self, job: Job | str) -> None:
         """Delete a job with its files, for good."""
         self._ask("DELETE", f"/jobs/{id_of(job)}")

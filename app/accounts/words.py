@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from app.accounts.accounts import Share
-from foundation.jobs.allowance import Used
+from foundation.jobs.allowance import Used, minutes
 from foundation.jobs.store.users import Role
 
 NEARLY = 0.8
@@ -45,11 +45,6 @@ def is_nearly_used(share: Share, used: Used, upload_bytes: int) -> bool:
         (upload_bytes, share.upload_bytes),
     )
     return any(taken >= NEARLY * most for taken, most in parts)
-
-
-def minutes(seconds: float) -> str:
-    """Whole minutes, rounded up: what was begun is used."""
-    return f"{math.ceil(seconds / 60):,}"
 
 
 def size(count: float) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from starlette.responses import FileResponse, Response
 
+from app.evaluation.order import EVALUATION
 from app.ui.markup.media import FILE_TYPES, MEDIA_TYPES, REPORT_POLICY, REPORT_TYPES
 from app.ui.wiring.services import Studio
 from app.web.answers import RefusedError
@@ -25,7 +26,7 @@ def files_of(job: JobSnapshot, studio: Studio) -> Mapping[str, Path]:
     folder = Path(job.folder)
     with contextlib.suppress(FileNotFoundError):  # it was removed a moment ago
         found = {path.name: path for path in sorted(folder.iterdir()) if _is_shown(path)}
-        if job.kind == "evaluate" and job.status.finished:
+        if job.kind == EVALUATION and job.status.finished:
             with contextlib.suppress(StudioError):
                 report = studio.evaluations.files(folder)
                 found |= {path.name: path for path in (report.json, report.html, report.markdown)}

@@ -16,7 +16,7 @@ from app.api.values import (
     RecipeOrder,
     TextOrder,
 )
-from app.evaluation.order import EvaluationOrder, LabelledUpload
+from app.evaluation.order import EVALUATION, EvaluationOrder, LabelledUpload
 from app.handlers.folders import goes_on
 from app.handlers.grids import KIND as GRID
 from app.handlers.grids import goes_on as grid_goes_on
@@ -155,13 +155,13 @@ class Orders:
             owner=self.owner,
         )
         params = self.studio.evaluations.params(wanted)
-        return self._request("evaluate", params.to_json(), order.title or f"{info.title} on {order.data}")
+        return self._request(EVALUATION, params.to_json(), order.title or f"{info.title} on {order.data}")
 
     def go_on(self, job: JobSnapshot, order: ContinueOrder) -> JobRequest:
         """What goes on from where a job of this owner ended, as the page's buttons do."""
         if not job.status.finished:
             raise StudioError("This job has not ended yet: wait for it, or stop it, before going on from it.")
-        if job.kind == "evaluate":
+        if job.kind == EVALUATION:
             known = [suite.name for suite in self.studio.evaluations.suites()]
             if unknown := [name for name in order.suites if name not in known]:
                 raise StudioError(f"There are no attacks called '{unknown[0]}': choose of {', '.join(known)}.")

@@ -22,6 +22,7 @@ from app.api.values import (
     ContinueOrder,
     Data,
     Describing,
+    EditOrder,
     EvaluateOrder,
     Job,
     JobLine,
@@ -185,6 +186,13 @@ def _add_jobs(router: APIRouter, studio: Studio) -> None:
         """Move a waiting job up or down among yours; nobody else's turn changes."""
         OwnJobs(studio, owner).find(job_id)
         studio.jobs.move(job_id, owner, up=order.up)
+        return job_value(studio, job_id, owner)
+
+    @router.post("/jobs/{job_id}/edit", tags=["jobs"], responses={**refusals(OF_BODIES), **OF_ONE_JOB})
+    def edit(job_id: str, order: EditOrder, owner: Owner) -> Job:
+        """Change the title or the note of a job, or make it a favourite."""
+        OwnJobs(studio, owner).find(job_id)
+        studio.jobs.history.change(job_id, owner, **order.model_dump())
         return job_value(studio, job_id, owner)
 
     @router.post("/jobs/{job_id}/continue", status_code=202, tags=["jobs"], responses={**OF_ORDERS, **OF_ONE_JOB})

@@ -15,7 +15,7 @@ from app.evaluation.order import DataChoice, SuiteChoice
 from app.handlers.describing import Offer
 from app.records.params import DescribeWish, FolderOrder, Wish
 from foundation.catalogue.entry import Kind, ModelInfo, Origin
-from foundation.jobs.store.model import TITLE_LENGTH, JobSnapshot, JobStatus
+from foundation.jobs.store.model import NOTE_LENGTH, TITLE_LENGTH, JobSnapshot, JobStatus
 from foundation.progress import Unit
 from foundation.record import ExactScalars
 from generator.recipes.presets import preset_fields, rule_fields
@@ -147,6 +147,14 @@ class MoveOrder(Value):
     up: bool = Field(description="Before the one of yours that is before it (true), or after the one after it (false).")
 
 
+class EditOrder(Value):
+    """What is changed of a job; null, or left out, stays as it is."""
+
+    title: str | None = Field(None, min_length=1, max_length=TITLE_LENGTH)
+    note: str | None = Field(None, max_length=NOTE_LENGTH, description="Empty for none.")
+    favourite: bool | None = Field(None, description="Favourites are never deleted to keep to a disk budget.")
+
+
 class LabelledPicture(Value):
     """An uploaded picture, and the class that it shows."""
 
@@ -201,6 +209,8 @@ class JobLine(Value):
     id: str
     kind: str = Field(description="text, class, attack, grid, evaluate.")
     title: str
+    note: str
+    favourite: bool
     status: JobStatus
     position: int | None = Field(
         description="In its queue, from 1, short jobs before long ones; null once it has left that."

@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from robust_model.evaluation.record.schema import EvaluationReport, FinishedWorstCase
 from robust_model.evaluation.record.values import Proportion
 
+EVALUATION = "evaluate"
+"""The kind of the jobs that evaluate a model."""
+
 
 @dataclass(frozen=True)
 class DataChoice:
@@ -125,6 +128,17 @@ class Headline(BaseModel):
             return None if result is None else cls.model_validate(result)
         except ValidationError:
             return None
+
+
+def headline_of(found: Headline | EvaluationReport | None) -> tuple[str, Proportion] | None:
+    """What an evaluation came to: the worst case, in words and as a figure; None where nothing is known of it yet."""
+    if found is None:
+        return None
+    worst: Proportion | None = found.worst_case_finished
+    words = "worst case over the finished attacks"
+    if worst is None:
+        worst, words = found.worst_case, "worst case"
+    return None if worst is None or not worst.n else (words, worst)
 
 
 @dataclass(frozen=True)

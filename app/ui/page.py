@@ -2,11 +2,12 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import gradio as gr
 
+from app.evaluation.order import EVALUATION
 from app.ui.attack.remembering import AttackForm
 from app.ui.attack.tab import AttackTab
 from app.ui.blocks import PageBlocks
@@ -26,10 +27,11 @@ from app.ui.queue.your_jobs import YourJobs
 from app.ui.text.actions import picture_of
 from app.ui.text.remembering import TextForm
 from app.ui.text.tab import TextTab
+from app.ui.widgets.forms import FormError
 from app.ui.widgets.job_panel import JobPanel
 from app.ui.widgets.opened import one_of, recipe_in
-from app.ui.widgets.remembered import LISTEN_JS, READ_JS, RememberedForm, merged
-from app.ui.widgets.reuse import AGAIN, USE_BUT_SEED, params_again, settings_of
+from app.ui.widgets.remembered import KEEP_TAB_JS, LISTEN_JS, READ_JS, RememberedForm, merged
+from app.ui.widgets.reuse import AGAIN, USE, USE_BUT_SEED, params_again, settings_of
 from app.ui.widgets.seed import SeedInput
 from app.ui.wiring.guard import QUICK, Updates, guarded
 from app.ui.wiring.owner import owner_token
@@ -118,8 +120,9 @@ def build_page(studio: Studio) -> gr.Blocks:
         queue.build()
         with gr.Tabs(selected="text", elem_classes="cx-tabs") as tabs:
             for kind, (title, tab) in every.items():
-                with gr.Tab(title, id=kind):
+                with gr.Tab(title, id=kind) as place:
                     tab.build()
+                place.select(fn=None, js=KEEP_TAB_JS.format(tab=kind))
         notice = gr.HTML("", elem_classes="cx-notice-area", apply_default_css=False)
         results = YourResults(studio, owner)
         results.build()
@@ -134,7 +137,7 @@ def build_page(studio: Studio) -> gr.Blocks:
         forgetting.wire()
         sidebar = EvaluationSidebar(studio, owner)
         sidebar.build()
-        sidebar.wire()
+        sidebar.wire(results.say_deleted, results.said)
 
         panels = {kind: tab.panel for kind, (_, tab) in every.items()}
         for _, tab in every.values():
@@ -172,17 +175,20 @@ def build_page(studio: Studio) -> gr.Blocks:
                 token = secrets.token_hex(16)
             jobs = studio.jobs.list(token)
             mine = [job for job in jobs if tab_of(job) in panels]
-            # Whoever reloads comes back to where their work is, also if it has ended in between.
+            # Whoever reloads comes back to where they were; in another browser, to where their work is, also if it has
+            # ended in between.
             busy = next((tab_of(job) for job in mine if not job.status.finished), None)
             recent = (job for job in mine if time.time() - (job.finished or 0) < RECENT_SECONDS)
             busy = busy or next(map(tab_of, recent), None)
+            left = remembered.get("tab") if isinstance(remembered, dict) else None
+            shown_first = left if isinstance(left, str) and left in panels else busy
             updates: Updates = {
                 owner: {"owner": token},
                 **results.arrive(token),
                 **queue.show(token, jobs),
                 **presets.arrive(token),
                 models: _models(studio),
-                tabs: gr.Tabs(selected=busy) if busy else gr.skip(),
+                tabs: gr.Tabs(selected=shown_first) if shown_first else gr.skip(),
             }
             for _, tab in every.values():
                 updates |= {**tab.arrive(), **tab.panel.resume(token)}
@@ -237,15 +243,12 @@ def build_page(studio: Studio) -> gr.Blocks:
 
         def pick(job_id: str, state: Any) -> Updates:
             snapshot = studio.jobs.snapshot(job_id)
+            if snapshot.kind == EVALUATION:
+                return sidebar.open(job_id, state)
             panel = panels.get(tab_of(snapshot), images.panel)
             return {tabs: gr.Tabs(selected=tab_of(snapshot)), **panel.open(snapshot.id, state)}
 
-        def show(job_id: str, state: Any) -> Updates:
-            if studio.jobs.snapshot(job_id).kind == sidebar.panel.kind:
-                return sidebar.panel.open(job_id, state)
-            return pick(job_id, state)
-
-        queue.wire(show, [tabs, *followed, *sidebar.panel.outputs])
+        queue.wire(pick, [tabs, *followed, *sidebar.opened])
 
         to_the_top = "() => window.cxToTop()"
 
@@ -257,6 +260,8 @@ def build_page(studio: Studio) -> gr.Blocks:
         filled = [dropped, tabs, *(component for _, tab in every.values() for component in tab.filled)]
 
         def reuse(act: str, job: JobSnapshot, state: Any) -> Updates:
+            if job.kind == EVALUATION:
+                return sidebar.use(job) if act == USE else sidebar.again(job, state)
             if act == AGAIN:
                 panel = panels[tab_of(job)]
                 again = panel.submit(params_again(job), job.title, state, kind=job.kind)
@@ -272,7 +277,13 @@ def build_page(studio: Studio) -> gr.Blocks:
                 del updates[tab.seed.number]
             return updates
 
-        results.wire(panels.values(), pick, reuse, list(dict.fromkeys([tabs, *followed, *filled, *axes])))
+        def compare(jobs: Sequence[JobSnapshot], state: Any) -> Updates:
+            if any(job.kind != EVALUATION for job in jobs):
+                raise FormError("Two pictures can be compared, or two evaluations: choose two of a kind, with figures.")
+            return sidebar.compare([job.id for job in jobs], state)
+
+        picked = [tabs, *followed, *filled, *axes, *sidebar.opened, *sidebar.filled]
+        results.wire([*panels.values(), sidebar.panel], pick, reuse, compare, list(dict.fromkeys(picked)))
         for panel in panels.values():
             for act, button in panel.reuse.buttons.items():
                 reusing = guarded(panel.notice)(_of_stage(panel, act, reuse))

@@ -1,8 +1,10 @@
-"""Results to take along: one ZIP of their pictures, recipes and a table, in a folder of the data directory.
+"""Results to take along: one ZIP of their pictures, reports, recipes and a table, in a folder of the data directory.
 
     results.csv             a row for each result
     001 TITLE/recipe.json   the recipe, as every PNG carries it
     001 TITLE/image-1.png   the pictures as they were saved, and the video if there is one
+    002 TITLE/config.json   what an evaluation was told to do
+    002 TITLE/report.html   its report, also as JSON and Markdown
 
 An archive is there for an hour (`app.upkeep`), one for each visitor: the next takes its place. Its address is signed,
 as those of all files are.
@@ -49,10 +51,16 @@ _STEM = 60
 
 @dataclass(frozen=True)
 class Entry:
-    """A result as a row of the table, with what stands in the columns that say what it is."""
+    """A result as a row of the table, with what stands in the columns that say what it is, and its further files."""
 
     job: JobSnapshot
     columns: Mapping[str, str]
+    further: Sequence[Path] = ()
+
+    @property
+    def files(self) -> list[Path]:
+        """All that is taken along of it."""
+        return [*files_of(self.job), *self.further]
 
 
 def files_of(job: JobSnapshot) -> list[Path]:
@@ -73,7 +81,7 @@ def export(entries: Sequence[Entry], folder: Path, owner: str, limits: Limits) -
     """
     if not entries:
         raise StudioError("There is nothing to export: choose results that are finished.")
-    size = sum(path.stat().st_size for entry in entries for path in files_of(entry.job))
+    size = sum(path.stat().st_size for entry in entries for path in entry.files)
     if size > limits.export_bytes:
         raise StudioError(
             f"These results have {size / 1e9:,.1f} GB, and {limits.export_bytes / 1e9:,.1f} GB can be exported at "
@@ -124,14 +132,16 @@ def _write(entries: Sequence[Entry], path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for number, entry in enumerate(entries, start=1):
             place = f"{number:03d} {_stem(entry.job.title or entry.job.kind)}".rstrip()
-            files = files_of(entry.job)
+            files = entry.files
             for file in files:
                 archive.write(file, f"{place}/{file.name}", zipfile.ZIP_STORED)  # packed already
             recipe = (entry.job.result or {}).get("recipe") or entry.job.params.get("recipe")
-            if recipe:
-                archive.writestr(f"{place}/recipe.json", f"{json_text(recipe, indent=2)}\n")
+            config = entry.job.params.get("config")
+            for name, settings in (("recipe", recipe), ("config", config)):
+                if settings:
+                    archive.writestr(f"{place}/{name}.json", f"{json_text(settings, indent=2)}\n")
             names = ", ".join(file.name for file in files)
-            rows.append({**entry.columns, "folder": place, "files": names, "seed": _seed(recipe)})
+            rows.append({**entry.columns, "folder": place, "files": names, "seed": _seed(recipe or config)})
         archive.writestr(TABLE, _table(rows))
 
 

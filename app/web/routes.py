@@ -69,7 +69,7 @@ ALLOWED = (
     _allow("GET DELETE", _JOB, turn=True),
     _allow("GET", rf"{_JOB}/wait", stream=True),
     _allow("POST", rf"{_JOB}/stop", turn=True),
-    _allow("POST", rf"{_JOB}/(continue|move)", Body.JSON, turn=True),
+    _allow("POST", rf"{_JOB}/(continue|edit|move)", Body.JSON, turn=True),
     _allow("GET", rf"{_JOB}/files/{_NAME}", turn=True),
     _allow("GET HEAD", r"/(healthz|readyz)"),
     _allow("GET", r"/metrics", turn=True),

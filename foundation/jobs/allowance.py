@@ -100,15 +100,15 @@ class Shares:
             )
         if used.seconds >= allowed.seconds:
             raise QueueFullError(
-                f"Your jobs have computed for {_minutes(used.seconds)} of the {_minutes(allowed.seconds)} minutes that "
+                f"Your jobs have computed for {minutes(used.seconds)} of the {minutes(allowed.seconds)} minutes that "
                 "you have within 24 hours: try again later."
             )
         if used.seconds + used.ahead + 3600 * cost.hours > allowed.seconds:
-            waits = f" and {_minutes(used.ahead)} that wait" if used.ahead else ""
+            waits = f", and jobs that wait need {minutes(used.ahead)}" if used.ahead else ""
             raise QueueFullError(
-                f"This would take about {_minutes(3600 * cost.hours)} minutes. You have {_minutes(allowed.seconds)} "
-                f"within 24 hours, {_minutes(used.seconds)} of them are used{waits}: choose fewer steps or a smaller "
-                "size, or try again later."
+                f"This would take about {minutes(3600 * cost.hours)} min of computing. Of the "
+                f"{minutes(allowed.seconds)} min that you have in 24 hours {minutes(used.seconds)} are used{waits}: "
+                "choose fewer steps or a smaller size, or try again later."
             )
         if used.bytes >= allowed.bytes:
             raise NoRoomError(
@@ -134,5 +134,6 @@ def seconds_of(waiting: Iterable[Job]) -> float:
     return sum(3600 * job.record.hours for job in waiting)
 
 
-def _minutes(seconds: float) -> str:
-    return f"{seconds / 60:,.0f}" if seconds >= 60 or not seconds else f"{seconds / 60:.1f}"
+def minutes(seconds: float) -> str:
+    """Whole minutes, rounded up: what was begun is used."""
+    return f"{math.ceil(seconds / 60):,}"

@@ -30,8 +30,9 @@ def digests_in(params: Any) -> set[str]:
     return set().union(*map(digests_in, params)) if isinstance(params, list | tuple) else set()
 
 
-UNDO_SECONDS = 600.0
+UNDO_MINUTES = 10
 """How long a deletion can be undone; then the files go."""
+UNDO_SECONDS = 60.0 * UNDO_MINUTES
 
 
 def expired(jobs: Sequence[Job], limits: Limits, now: float) -> list[Job]:

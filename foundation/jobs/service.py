@@ -347,6 +347,18 @@ class JobService:
         with self._changed:
             return self._jobs.outlook(request, cost)
 
+    def why_not(self, request: JobRequest, cost: Cost) -> str:
+        """Why a request of a known cost would now be refused by its owner's share or the queue; "" if it would not."""
+        allowed = self.shares.of(request.owner)
+        try:
+            if allowed is not None:
+                self.shares.check(allowed, self.shares.used(request.owner, exactly=False), cost)
+            with self._changed:
+                check_room(request, cost, self._jobs.waiting(), self._limits)
+        except StudioError as error:
+            return str(error)
+        return ""
+
     def wait(self, job_id: str, timeout: float | None = None) -> JobSnapshot:
         """Block until the job has ended, the service closes or ``timeout`` seconds pass; the job then."""
         with self._changed:

@@ -1,5 +1,6 @@
 """What is to be evaluated: model, data, attacks and how many images, with what that costs before it starts."""
 
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import gradio as gr
 
 from app.evaluation.order import Cost, DataChoice, EvaluationOrder, LabelledUpload
 from app.handlers.costs import at_most
+from app.records.params import EvaluateParams
 from app.ui.evaluation import markup as evaluation_markup
 from app.ui.evaluation.pictures import LabelledPictures
 from app.ui.markup import gallery, markup
@@ -16,6 +18,7 @@ from app.ui.widgets.models import ClassifierPicker
 from app.ui.wiring.guard import QUICK, Updates, guarded
 from app.ui.wiring.outlook import wait_line
 from app.ui.wiring.services import Studio
+from app.ui.wiring.signal import Signal
 from foundation.errors import StudioError
 
 FIRST_MODEL = "crossmax-cifar10"
@@ -46,6 +49,7 @@ class EvaluationForm:
             "own": LabelledPictures(studio, "evaluate-own", owner, bring=True),
             "results": LabelledPictures(studio, "evaluate-results", owner, bring=False),
         }
+        self.changed = Signal()
 
     def build(self) -> None:
         """Create the widgets."""
@@ -92,6 +96,7 @@ class EvaluationForm:
         self.estimate = gr.HTML(
             evaluation_markup.waiting(MEASURING), elem_id="evaluate-estimate", apply_default_css=False
         )
+        self.changed.build()
         with gr.Row(elem_classes="cx-actions"):
             self.reset = gr.Button("Reset the form", size="md", elem_id="evaluate-reset")
 
@@ -200,7 +205,43 @@ class EvaluationForm:
         for pictures in self.pictures.values():
             pictures.wire(self.models.choice)
             pictures.changed.connect(measured["fn"], inputs, shown)
+        self.changed.connect(measured["fn"], inputs, shown)
         opened(**measured)
+
+    @property
+    def filled(self) -> list[Any]:
+        """What ``fill`` changes."""
+        own = [component for pictures in self.pictures.values() for component in pictures.filled]
+        return list(dict.fromkeys([*self.followed, self.suites, self.eps, self.estimate, *own, self.changed.sign]))
+
+    def fill(self, asked: EvaluateParams, owner: str) -> Updates:
+        """Updates that put the settings of an evaluation into the widgets, with the owner's images that came with it.
+
+        StudioError: its model or its data are no longer here, or it was told what the form cannot say.
+        """
+        config = asked.config
+        known = {suite.name for suite in self.studio.evaluations.suites()}
+        if config.attacks or not known.issuperset(config.suites):
+            raise FormError("This evaluation was told attacks that the form does not have: run it again as it is.")
+        eps = round(config.eps * LEVELS, 6)
+        choice = self._choice(config.model, config.data)
+        self.check_settings(config.model, config.data, count=config.count or 1, eps=eps)
+        updates = self.follow(config.model, config.data)
+        if choice is not None and choice.pictures:
+            found = [LabelledUpload(image.digest, image.label, owner) for image in asked.images or ()]
+            updates |= self.pictures[choice.pictures].fill(found, config.model)
+        elif asks_count(choice):
+            count = config.count or (choice.count if choice else None)
+            updates[self.count] = gr.Number(value=count, visible=True)
+        return {
+            **updates,
+            self.models.choice: config.model,
+            self.data: gr.Dropdown(choices=data_choices(self.studio.evaluations.data(config.model)), value=config.data),
+            self.suites: list(config.suites),
+            self.eps: eps,
+            self.estimate: evaluation_markup.waiting(MEASURING),
+            **self.changed.send(secrets.token_hex(8)),
+        }
 
     @property
     def followed(self) -> list[Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.evaluation.order import EVALUATION
 from app.ui.evaluation import markup as evaluation_markup
 from app.ui.markup.gallery import CLICK_JS
 from app.ui.widgets.job_panel import POLL_SECONDS, SETTLED, JobPanel
@@ -14,14 +15,12 @@ from app.ui.wiring.services import Studio
 from foundation.errors import StudioError
 from foundation.jobs.store.model import JobSnapshot
 
-KIND = "evaluate"
-
 
 def evaluation_panel(studio: Studio, owner: gr.BrowserState) -> "EvaluationPanel":
     """The panel of a page."""
     return EvaluationPanel(
         studio,
-        kind=KIND,
+        kind=EVALUATION,
         blank="",
         start_label="Evaluate",
         done_view=lambda _job: "",

@@ -66,6 +66,15 @@ class LabelledPictures:
         """The list for another model; a label that it does not know has to be chosen again."""
         return {self.listed: self._list(images, model)}
 
+    @property
+    def filled(self) -> list[Any]:
+        """What ``fill`` changes."""
+        return [self.images, self.listed, self.changed.sign]
+
+    def fill(self, images: Sequence[LabelledUpload], model: str) -> Updates:
+        """Updates that put images into the list, as far as they are still here."""
+        return self._set([image for image in images if self.studio.uploads.has(image.digest, image.owner)], model)
+
     def wire(self, model: gr.Dropdown) -> None:
         """Connect the events; ``model`` says whose classes the labels are."""
         guard = guarded(self.notice)

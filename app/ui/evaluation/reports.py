@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.evaluation.order import Headline, ReportFiles, ShippedReport
+from app.evaluation.order import Headline, ReportFiles, ShippedReport, headline_of
 from app.ui.evaluation.markup import WORDS, interval_words, range_bar, share
 from app.ui.markup import markup
 from app.ui.markup.media import Media
@@ -85,14 +85,10 @@ def _entry(name: str, title: str, said: str, *, comparable: bool, removable: boo
 
 
 def _headline(found: Headline | EvaluationReport | None) -> str:
-    if found is None:
+    headline = headline_of(found)
+    if headline is None:
         return ""
-    worst: Proportion | None = found.worst_case_finished
-    words = "worst case over the finished attacks"
-    if worst is None:
-        worst, words = found.worst_case, "worst case"
-    if worst is None or not worst.n:
-        return ""
+    words, worst = headline
     return f" · {words} {share(worst.accuracy)} ({interval_words(*worst.ci95)}) of {worst.n:,}"
 
 

@@ -1,23 +1,26 @@
 """The sidebar: evaluate a model, follow it, and read what came out, now and of earlier runs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from app.evaluation.order import ShippedReport
+from app.evaluation.order import EVALUATION, ShippedReport
 from app.records.params import EvaluateParams
 from app.ui.evaluation import markup as evaluation_markup
 from app.ui.evaluation import reports as evaluation_reports
 from app.ui.evaluation.form import EvaluationForm
-from app.ui.evaluation.panel import KIND, evaluation_panel
+from app.ui.evaluation.panel import evaluation_panel
+from app.ui.markup import markup
 from app.ui.widgets.forms import FormError
+from app.ui.widgets.reuse import params_again
 from app.ui.wiring.guard import QUICK, Updates, guarded
 from app.ui.wiring.owner import owner_token
 from app.ui.wiring.services import Studio
 from foundation.errors import StudioError
+from foundation.jobs.retention import UNDO_MINUTES
 from foundation.jobs.store.model import JobSnapshot
 
 HEAD = (
@@ -26,6 +29,7 @@ HEAD = (
 )
 
 MOST_COMPARED = 8
+REMOVED = f"It is removed. For {UNDO_MINUTES} minutes Undo has it back, under Your results."
 
 
 class EvaluationSidebar:
@@ -72,7 +76,7 @@ class EvaluationSidebar:
         )
 
     def _build_go_on(self) -> None:
-        self.go_on = gr.Button("Go on with these attacks", visible=False, elem_id=f"{KIND}-go-on")
+        self.go_on = gr.Button("Go on with these attacks", visible=False, elem_id=f"{EVALUATION}-go-on")
         self.panel.also([self.go_on], self._offer)
 
     def _offer(self, job: JobSnapshot | None) -> Updates:
@@ -88,8 +92,8 @@ class EvaluationSidebar:
         """Updates for somebody who has just opened the page."""
         return {self.runs: self._runs(owner), **self.form.arrive(), **self.panel.resume(owner)}
 
-    def wire(self) -> None:
-        """Connect the events."""
+    def wire(self, say_deleted: Callable[[list[str]], Updates], said: Sequence[Any]) -> None:
+        """Connect the events; ``say_deleted`` says, by changing ``said``, what was deleted and can be had back."""
         self.panel.wire()
         self.form.wire(lambda **event: self.bar.expand(**event))
         guard = guarded(self.panel.notice)
@@ -116,9 +120,37 @@ class EvaluationSidebar:
             return {self.sheet: self._report(*self._past(str(event.pick), owner))}
 
         self.panel.more.select(guard(read), [self.owner], [self.panel.notice, self.sheet], **QUICK)
-        self._wire_runs()
+        self._wire_runs(say_deleted, said)
 
-    def _wire_runs(self) -> None:
+    @property
+    def opened(self) -> list[Any]:
+        """What ``open`` changes."""
+        return [self.sheet, *self.panel.outputs]
+
+    def open(self, job_id: str, owner: Any) -> Updates:
+        """Follow an evaluation of this browser; of one that has ended with figures, show the report."""
+        job = self.panel.find(job_id, owner)
+        sheet = {self.sheet: self._report(*self._past(job.id, owner))} if self._readable(job) else {}
+        return {**self.panel.follow(job), **sheet}
+
+    @property
+    def filled(self) -> list[Any]:
+        """What ``use`` changes."""
+        return [self.panel.notice, *self.form.filled]
+
+    def use(self, job: JobSnapshot) -> Updates:
+        """Updates that put the settings of an evaluation into the form. StudioError where that cannot be done."""
+        return {self.panel.notice: "", **self.form.fill(EvaluateParams.asked(job.params), job.owner)}
+
+    def again(self, job: JobSnapshot, owner: Any) -> Updates:
+        """Start an evaluation once more; what there is of it is kept. StudioError where that cannot be done."""
+        return self.panel.submit(params_again(job), job.title, owner)
+
+    def compare(self, chosen: Any, owner: Any) -> Updates:
+        """The update that shows evaluations side by side. StudioError where they cannot be compared."""
+        return {self.sheet: self._comparison(chosen, owner)}
+
+    def _wire_runs(self, say_deleted: Callable[[list[str]], Updates], said: Sequence[Any]) -> None:
         guard = guarded(self.notice)
 
         def refresh(owner: Any) -> Updates:
@@ -129,19 +161,18 @@ class EvaluationSidebar:
 
         def pick(owner: Any, followed: str, event: gr.EventData) -> Updates:
             if event.runs:
-                return {self.sheet: self._comparison(event.runs, owner)}
+                return self.compare(event.runs, owner)
             if event.remove:
                 job = self.panel.find(str(event.remove), owner)
-                self.studio.jobs.discard(job.id, owner_token(owner))
-                return {**refresh(owner), **(self.panel.follow(None) if job.id == followed else {})}
+                gone = self.studio.jobs.history.delete([job.id], owner_token(owner))
+                shown = self.panel.follow(None) if job.id == followed else {}
+                return {**refresh(owner), **shown, **say_deleted(gone), self.notice: markup.notice(REMOVED)}
             if self._shipped(str(event.pick)) is not None:
                 return {self.sheet: self._report(*self._past(str(event.pick), owner))}
-            job = self.panel.find(str(event.pick), owner)
-            sheet = {self.sheet: self._report(*self._past(job.id, owner))} if self._readable(job) else {}
-            return {**self.panel.follow(job), **sheet}
+            return self.open(str(event.pick), owner)
 
-        outputs += [self.sheet, *self.panel.outputs]
-        self.runs.select(guard(pick), [self.owner, self.panel.job], outputs, **QUICK)
+        changed = list(dict.fromkeys([*outputs, *self.opened, *said]))
+        self.runs.select(guard(pick), [self.owner, self.panel.job], changed, **QUICK)
         self.sheet.select(guard(lambda: {self.sheet: ""}), None, [self.notice, self.sheet], **QUICK)
 
     @property
@@ -151,10 +182,10 @@ class EvaluationSidebar:
 
     def list_runs(self, jobs: Sequence[JobSnapshot]) -> Updates:
         """The update that shows the visitor's evaluations as they now are."""
-        return {self.runs: self._listed([job for job in jobs if job.kind == KIND])}
+        return {self.runs: self._listed([job for job in jobs if job.kind == EVALUATION])}
 
     def _runs(self, owner: str) -> str:
-        return self._listed([job for job in self.studio.jobs.list(owner) if job.kind == KIND])
+        return self._listed([job for job in self.studio.jobs.list(owner) if job.kind == EVALUATION])
 
     def _listed(self, own: Sequence[JobSnapshot]) -> str:
         return evaluation_reports.runs(own, self.studio.evaluations.shipped())

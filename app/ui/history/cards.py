@@ -5,8 +5,10 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from app.evaluation.order import EVALUATION, Headline, headline_of
 from app.handlers.pictures import CARD_NAME
 from app.records.pictures import pictures_of
+from app.ui.evaluation.markup import range_bar, share
 from app.ui.history.words import as_far_as_readable, line, recipe_of
 from app.ui.markup import markup
 from app.ui.markup.media import Media
@@ -44,8 +46,8 @@ element.addEventListener('click', event => {
   if (look) return window.cxViewer.look(JSON.parse(look));
   if (act === 'compare') {
     const looks = picked().map(one => element.querySelector(`[data-look][data-id="${one}"]`)?.dataset.look);
-    if (looks.every(Boolean)) window.cxViewer.compare(...looks.map(one => JSON.parse(one)[0]));
-    return;
+    // Pictures are compared here; of others the server says how they compare, or why they do not.
+    if (looks.every(Boolean)) return window.cxViewer.compare(...looks.map(one => JSON.parse(one)[0]));
   }
   if (all !== undefined) {
     for (const box of boxes()) if (all) chosen.add(box.dataset.choose); else chosen.delete(box.dataset.choose);
@@ -56,7 +58,8 @@ element.addEventListener('click', event => {
   trigger('select', {pick, act: one ? 'delete' : act, id, chosen: one ? [id] : several});
   if (one) chosen.delete(id); else if (act === 'delete') chosen.clear();
   if (act === 'edit') window.cxShow(document.getElementById('results-search'));
-  if (pick || ['use', 'use-but-seed', 'again'].includes(act)) window.cxToTop();
+  if (!pick && !['use', 'use-but-seed', 'again'].includes(act)) return;
+  if (button.closest('.cx-card').dataset.kind === 'evaluate') window.cxEvaluation(true); else window.cxToTop();
 });
 new MutationObserver(mark).observe(element, {childList: true, subtree: true});
 """
@@ -115,7 +118,8 @@ def _card(job: JobSnapshot, media: Media, titles: Mapping[str, str]) -> str:
     star, pressed = ("\u2605", "true") if job.favourite else ("\u2606", "false")
     ended = "" if job.status.finished else " disabled"
     return (
-        f'<article class="cx-card"><button class="cx-result" data-pick="{name}">{_picture(job, media)}'
+        f'<article class="cx-card" data-kind="{markup.text(job.kind)}">'
+        f'<button class="cx-result" data-pick="{name}">{_picture(job, media)}'
         f'<span>{title}</span><span class="cx-what">{markup.text(said)}</span>'
         f"<small>{when(job.created)}{markup.text(state)}</small></button>{note}"
         f'<div class="cx-card-tools"><input type="checkbox" data-choose="{name}" aria-label="Choose {title}"{ended}>'
@@ -171,7 +175,12 @@ NO_PICTURE = '<span class="cx-noimage"></span>'
 
 @as_far_as_readable(NO_PICTURE)
 def _picture(job: JobSnapshot, media: Media) -> str:
-    """One whole picture: of a finished job its first, of one that runs the first of those that its preview shows."""
+    """One whole picture: of a finished job its first, of one that runs the first of those that its preview shows.
+
+    In its place an evaluation has what it came to.
+    """
+    if job.kind == EVALUATION:
+        return _figure(job)
     card = Path(job.folder) / CARD_NAME
     if card.is_file():
         return markup.picture(media.url(card), "")
@@ -184,3 +193,16 @@ def _picture(job: JobSnapshot, media: Media) -> str:
     height, width = (max(1, int(side)) for side in recipe.get("size", (1, 1)))
     ratio = f"aspect-ratio: {width} / {height}; width: {100 * min(1.0, width / height):.2f}%"
     return f'<span class="cx-first">{shown.replace("<img ", f"""<img style="{ratio}" """, 1)}</span>'
+
+
+def _figure(job: JobSnapshot) -> str:
+    """How many images an evaluated model still gets right, with the interval."""
+    headline = headline_of(Headline.of(job.result))
+    if headline is None:
+        return NO_PICTURE
+    found = headline[1]
+    low, high = found.ci95
+    return (
+        f'<span class="cx-noimage cx-figure"><b>{share(found.accuracy)}</b>{range_bar(low, found.accuracy, high)}'
+        f"<small>right of {found.n:,} under attack</small></span>"
+    )

@@ -8,12 +8,22 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from pydantic import JsonValue
+
+from app.evaluation.order import EVALUATION, Headline, headline_of
 from app.records.params import GridOrder
 from app.records.pictures import pictures_of
+from app.ui.evaluation.markup import share
 from foundation.jobs.store.model import JobSnapshot, JobStatus
 from generator.grids.axis import title_of
 
-KIND_WORDS = {"text": "Text to image", "image": "Class to image", "attack": "Attack", "grid": "Grid"}
+KIND_WORDS = {
+    "text": "Text to image",
+    "image": "Class to image",
+    "attack": "Attack",
+    "grid": "Grid",
+    EVALUATION: "Evaluation",
+}
 """The kinds of jobs whose results are shown, as people call them."""
 _SENTENCE = 90
 _MODELS = 2
@@ -53,15 +63,22 @@ def recipe_of(job: JobSnapshot) -> Mapping[str, Any]:
     return {}
 
 
+def config_of(job: JobSnapshot) -> Mapping[str, JsonValue]:
+    """What an evaluation was told to do; {} of other results."""
+    config = job.params.get("config") if job.kind == EVALUATION else None
+    return config if isinstance(config, Mapping) else {}
+
+
 @as_far_as_readable(_NONE)
 def models_of(job: JobSnapshot) -> tuple[str, ...]:
     """The names of the models that a result was made with, or made against."""
-    return tuple(map(str, recipe_of(job).get("models") or ()))
+    evaluated = config_of(job).get("model")
+    return (str(evaluated),) if evaluated else tuple(map(str, recipe_of(job).get("models") or ()))
 
 
 @as_far_as_readable(_NONE)
 def said_of(job: JobSnapshot) -> tuple[str, ...]:
-    """The prompts, classes, captions and units of a result."""
+    """The prompts, classes, captions and units of a result; the data and attacks of an evaluation."""
     recipe = recipe_of(job)
     texts = [recipe.get(name) for name in ("prompt", "prompt_to", "unit")]
     for name in ("negative", "captions"):
@@ -69,6 +86,9 @@ def said_of(job: JobSnapshot) -> tuple[str, ...]:
         texts += found if isinstance(found, list) else [found]
     texts += list(recipe.get("classes") or ())
     texts += axis_words(job)
+    config = config_of(job)
+    suites = config.get("suites")
+    texts += [config.get("data"), *(suites if isinstance(suites, list) else ())]
     return tuple(str(text) for text in texts if text)
 
 
@@ -97,7 +117,13 @@ def model_words(models: Sequence[str], titles: Mapping[str, str]) -> str:
 
 @as_far_as_readable("")
 def budget_words(job: JobSnapshot) -> str:
-    """How far a photo may be changed, and in how many steps; of a picture from nothing its size."""
+    """How far a photo may be changed, and in how many steps, or how many photos; of a picture from nothing its size."""
+    if job.kind == EVALUATION:
+        config = config_of(job)
+        own = job.params.get("images")
+        count, eps = len(own) if isinstance(own, list) and own else config.get("count"), config.get("eps")
+        photos = "1 image" if count == 1 else f"{count:,} images" if isinstance(count, int) and count else "all images"
+        return f"L-inf {255 * eps:.4g}/255, {photos}" if isinstance(eps, int | float) else photos
     recipe = recipe_of(job)
     eps, norm = float(recipe.get("eps") or 0.0), recipe.get("norm")
     bound = {"linf": f"L-inf {255 * eps:.4g}/255", "l2": f"L2 {eps:.4g}"}.get(str(norm), "")
@@ -114,6 +140,9 @@ def outcome_words(job: JobSnapshot) -> str:
     if job.status is JobStatus.FAILED:
         error = job.error or "it did not work"
         return error if len(error) <= _SENTENCE else f"{error[: _SENTENCE - 1].rstrip()}\u2026"
+    if job.kind == EVALUATION:
+        headline = headline_of(Headline.of(job.result))
+        return f"{headline[0]} {share(headline[1].accuracy)}" if headline else ""
     result = job.result or {}
     if {"folder", "grid"} & job.params.keys():
         return "" if not result else "complete" if result.get("complete") else "not complete"

@@ -4,11 +4,13 @@ import datetime
 import math
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from app.evaluation.order import EVALUATION
 from app.ui.history.cards import CARDS_JS, cards
 from app.ui.history.search import PERIODS, Search, model_choices, shown
 from app.ui.history.words import KIND_WORDS, budget_words, model_words, models_of, outcome_words, said_of
@@ -21,14 +23,14 @@ from app.ui.wiring.guard import QUICK, Updates, guarded
 from app.ui.wiring.owner import owner_token
 from app.ui.wiring.services import Studio
 from app.visitors.exports import FOLDER, Entry, export
+from foundation.errors import StudioError
 from foundation.jobs.history import History, Usage
-from foundation.jobs.retention import UNDO_SECONDS
+from foundation.jobs.retention import UNDO_MINUTES
 from foundation.jobs.store.model import JobSnapshot
 
 PAGE = 24
 """Results that are shown at first, and with each "Show more"."""
 MOST_SHOWN = 2_400
-UNDO_MINUTES = round(UNDO_SECONDS / 60)
 GB = 1e9
 LEAST_GB = 0.01
 """The smallest budget: in less than a result takes, each would go as it ends."""
@@ -96,14 +98,14 @@ class YourResults:
     @property
     def arrivals(self) -> list[Any]:
         """What ``arrive`` changes."""
-        return [self.notice, self.undo, self.deleted, *self.outputs]
+        return [*self.said, *self.outputs]
 
     def arrive(self, owner: str) -> Updates:
         """Updates for somebody who has just opened the page: what they deleted a moment ago can still be had back."""
         gone = self.history.deleted(owner)
         updates = self.show(owner)
         if gone:
-            updates |= self._say_deleted(gone) | {self.notice: markup.notice(_can_be_had_back(gone))}
+            updates |= self.say_deleted(gone) | {self.notice: markup.notice(_can_be_had_back(gone))}
         return updates
 
     def show(self, owner: str, *filters: Any) -> Updates:
@@ -133,17 +135,18 @@ class YourResults:
         panels: Iterable[JobPanel],
         pick: Callable[[str, Any], Updates],
         reuse: Callable[[str, JobSnapshot, Any], Updates],
+        compare: Callable[[Sequence[JobSnapshot], Any], Updates],
         picked: Sequence[Any],
     ) -> None:
         """Connect the events.
 
         ``panels`` are the stages on which results stand; ``pick`` is told the id of a result to open and the state that
-        holds the owner's token, ``reuse`` what is asked for, of which result of the owner's, and that state. Both
-        change ``picked``.
+        holds the owner's token, ``reuse`` what is asked for, of which result of the owner's, and that state, and
+        ``compare`` two of the owner's results that are not both pictures, and that state. They change ``picked``.
         """
         self._panels = tuple(panels)
         self._wire_finding()
-        self._wire_cards(pick, reuse, picked)
+        self._wire_cards(pick, reuse, compare, picked)
         self._wire_editor()
         self._wire_budget()
 
@@ -173,7 +176,7 @@ class YourResults:
             before = self.history.deleted(owner)  # what was deleted earlier can be had back next
             words = f"{said} {_can_be_had_back(before)}" if before else said
             return {
-                **self._say_deleted(before),
+                **self.say_deleted(before),
                 self.notice: markup.notice(words, tone="good" if count else "warn"),
                 **self.show(owner, *filters),
             }
@@ -185,6 +188,7 @@ class YourResults:
         self,
         pick: Callable[[str, Any], Updates],
         reuse: Callable[[str, JobSnapshot, Any], Updates],
+        compare: Callable[[Sequence[JobSnapshot], Any], Updates],
         picked: Sequence[Any],
     ) -> None:
         stages = [panel.job for panel in self._panels]
@@ -196,6 +200,8 @@ class YourResults:
                 return reuse(str(event.act), self.own(str(event.id), owner_token(state)), state)
             filters, on_stage = rest[: len(self.inputs)], rest[len(self.inputs) :]
             chosen = [str(one) for one in event.chosen] if isinstance(event.chosen, list) else []
+            if event.act == "compare":
+                return compare([self.own(one, owner_token(state)) for one in chosen], state)
             updates = self._act(owner_token(state), str(event.act), str(event.id), chosen, *filters)
             return updates | (self._redraw(chosen, on_stage) if event.act == "delete" else {})
 
@@ -231,7 +237,7 @@ class YourResults:
         if act == "export":
             return {self.notice: self._export(owner, chosen)}
         if act == "delete":
-            return {**self._say_deleted(self.history.delete(chosen, owner)), **self.show(owner, *filters)}
+            return {**self.say_deleted(self.history.delete(chosen, owner)), **self.show(owner, *filters)}
         raise FormError("This page is older than the server: reload it.")
 
     def own(self, job_id: str, owner: str) -> JobSnapshot:
@@ -241,7 +247,13 @@ class YourResults:
             raise FormError("This result is no longer there. Reload the page to see what is.")
         return found
 
-    def _say_deleted(self, gone: list[str], why: str = "") -> Updates:
+    @property
+    def said(self) -> list[Any]:
+        """What ``say_deleted`` changes."""
+        return [self.notice, self.undo, self.deleted]
+
+    def say_deleted(self, gone: list[str], why: str = "") -> Updates:
+        """Updates that say that these were deleted, which can be undone."""
         words = f"{why}{_results(len(gone))} deleted. For {UNDO_MINUTES} minutes that can be undone."
         return {
             self.notice: markup.notice(words),
@@ -252,12 +264,21 @@ class YourResults:
     def _export(self, owner: str, chosen: Sequence[str]) -> str:
         titles = self.studio.titles()
         jobs = [job for job in self.history.all(owner) if job.id in set(chosen) and job.status.finished]
-        entries = [Entry(job, export_columns(job, titles)) for job in jobs]
+        entries = [Entry(job, export_columns(job, titles), self._further(job)) for job in jobs]
         path = export(entries, self.studio.uploads.root.with_name(FOLDER), owner, self.studio.limits)
         link = markup.download_link(self.studio.media.url(path), "crossmax-results.zip", "Download ZIP")
         size = path.stat().st_size
         words = f"{_results(len(entries))} in one file, {size / 1e6:,.1f} MB. It is there for an hour."
         return f'<div class="cx-notice cx-good" role="status"><p>{markup.text(words)}</p>{link}</div>'
+
+    def _further(self, job: JobSnapshot) -> tuple[Path, ...]:
+        """The report of an evaluation as files; none of one that came to no figures, and of other results."""
+        if job.kind != EVALUATION:
+            return ()
+        try:
+            return astuple(self.studio.evaluations.files(Path(job.folder)))
+        except StudioError:
+            return ()
 
     def _wire_editor(self) -> None:
         guard = guarded(self.notice)
@@ -293,7 +314,7 @@ class YourResults:
             words = "No budget: nothing goes by itself." if budget is None else "Kept."
             said: Updates = {self.notice: markup.notice(words, tone="good")}
             if gone:
-                said = self._say_deleted(gone, "To keep to it, the oldest that are no favourites went: ")
+                said = self.say_deleted(gone, "To keep to it, the oldest that are no favourites went: ")
             return {**said, self.usage: _usage_words(self.history.usage(owner)), **self.show(owner, *filters)}
 
         outputs = [self.notice, self.undo, self.deleted, self.usage, *self.outputs]

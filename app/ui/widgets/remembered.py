@@ -25,8 +25,13 @@ from foundation.errors import StudioError
 from foundation.files.text_files import read_text
 
 SCRIPT_PATHS = tuple(Path(__file__).parent / "scripts" / f"{name}.js" for name in ("resetting", "remembered"))
-READ_JS = "(owner, _forms) => [owner, {...(window.cxForms?.read() ?? {}), link: window.cxLink?.() ?? ''}]"
+READ_JS = (
+    "(owner, _forms) => [owner, {...(window.cxForms?.read() ?? {}), tab: window.cxForms?.tab() ?? '', "
+    "link: window.cxLink?.() ?? ''}]"
+)
 """Hands what the browser remembers, and the recipe of a link, to the event that opens the page, after the owner."""
+KEEP_TAB_JS = "() => window.cxForms?.keepTab('{tab}')"
+"""Lets the browser remember which tab is open."""
 LISTEN_JS = "() => window.cxForms?.listen()"
 FORGET_JS = "() => { window.cxForms?.forget(); location.reload(); }"
 MOST_CHOSEN = 200

@@ -1,11 +1,14 @@
 """The settings of a result: put into its form again, with or without the seed, run once more, or copied."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from pydantic import JsonValue
 
+from app.evaluation.order import EVALUATION
+from app.evaluation.service import FOLDER
 from app.handlers.grids import goes_on
 from app.records.params import GridParams
 from app.ui.markup.copying import COPY_JS, copy_as, copy_grid_as
@@ -27,19 +30,24 @@ def offers(job: JobSnapshot) -> tuple[str, ...]:
     """Which of these a result offers: what has not ended offers none, what was cut short or failed can run again."""
     if not job.status.finished or job.status is JobStatus.DISCARDED:
         return ()
-    settings = (USE, USE_BUT_SEED) if job.params.get("recipe") else ()
-    cut_short = job.status is JobStatus.STOPPED and goes_on(job.params, job.result)
+    settings = (USE, USE_BUT_SEED) if job.params.get("recipe") else (USE,) if job.kind == EVALUATION else ()
+    cut_short = job.status is JobStatus.STOPPED and (job.kind == EVALUATION or goes_on(job.params, job.result))
     return (*settings, AGAIN) if job.status in (JobStatus.INTERRUPTED, JobStatus.FAILED) or cut_short else settings
 
 
 def words_of(act: str, job: JobSnapshot) -> str:
     """What the button of a result says that asks for this."""
-    return GO_ON if act == AGAIN and "grid" in job.params else WORDS[act]
+    return GO_ON if act == AGAIN and _keeps_what_is_there(job) else WORDS[act]
 
 
 def params_again(job: JobSnapshot) -> dict[str, JsonValue]:
-    """What a job is told that does once more what this one was to do; of a grid, what is there of it is kept."""
-    return {**job.params, "continues": job.id} if "grid" in job.params else job.params
+    """What a job is told that does once more what this one was to do; what is there of a grid, or of an evaluation, is
+    kept."""
+    return {**job.params, "continues": job.id} if _keeps_what_is_there(job) else job.params
+
+
+def _keeps_what_is_there(job: JobSnapshot) -> bool:
+    return "grid" in job.params or (job.kind == EVALUATION and (Path(job.folder) / FOLDER).is_dir())
 
 
 def settings_of(job: JobSnapshot) -> Recipe:

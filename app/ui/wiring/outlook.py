@@ -14,7 +14,7 @@ ASKING = "outlook"
 
 
 def wait_line(studio: Studio, owner: Any, cost: Cost) -> str:
-    """A line on what a job of this cost would wait for; empty where nothing is before it.
+    """A line on what a job of this cost would wait for, or why it would be refused; empty where nothing is before it.
 
     `owner` is what the browser's state holds: who asks decides whose turn it is.
     """
@@ -23,6 +23,8 @@ def wait_line(studio: Studio, owner: Any, cost: Cost) -> str:
     except ValueError:
         return ""
     request = JobRequest(ASKING, {}, studio.device, token, "", visitor_address())
+    if why_not := studio.jobs.why_not(request, cost):
+        return markup.notice(why_not, tone="warn")
     words = wait_words(studio.jobs.outlook(request, cost))
     return f'<p class="cx-hint cx-wait" role="status">{markup.text(words)}</p>' if words else ""
 

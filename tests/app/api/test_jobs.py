@@ -126,6 +126,28 @@ def test_the_queue_and_ones_place_in_it(program: Program, other: Program, site: 
     assert program.get("/queue").json()["own"] == []
 
 
+def test_a_job_is_named_noted_and_made_a_favourite(program: Program, other: Program) -> None:
+    job = program.ended(program.post("/class", {"recipe": FROG, "title": "one"}))
+    assert (job["title"], job["note"], job["favourite"]) == ("one", "", False)
+    place = f"/jobs/{job['id']}/edit"
+    assert program.post(place, {"title": " my  frog", "note": "for\nMonday"}).json()["title"] == "my frog"
+    assert program.post(place, {"favourite": True}).json()["note"] == "for\nMonday"
+    (listed,) = program.get("/jobs").json()["jobs"]
+    assert (listed["title"], listed["note"], listed["favourite"]) == ("my frog", "for\nMonday", True)
+    assert program.post(place, {"note": ""}).json()["note"] == ""
+    for wrong in (
+        {"title": ""},
+        {"title": "  "},
+        {"title": "x" * 201},
+        {"note": "x" * 2001},
+        {"favourite": 1},
+        {"x": 1},
+    ):
+        assert program.post(place, wrong).status == 422, wrong
+    assert other.post(place, {"title": "theirs"}).status == 404
+    assert program.get(f"/jobs/{job['id']}").json()["title"] == "my frog"
+
+
 def test_a_deleted_job_is_gone_with_its_files(site: Site, program: Program) -> None:
     job = program.ended(program.post("/class", {"recipe": FROG}))
     assert program.ask("DELETE", f"/jobs/{job['id']}").status == 204

@@ -22,4 +22,4 @@ def test_no_request_that_fits_the_description_or_breaks_it_finds_a_fault(site: S
     command += ["--seed", "1", "--suppress-health-check", "all", "--no-color"]
     found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=280)
     assert found.returncode == 0, found.stdout + found.stderr
-    assert "Tested: 28" in found.stdout.replace("  ", " "), found.stdout
+    assert "Tested: 29" in found.stdout.replace("  ", " "), found.stdout

@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from app.evaluation.order import Cost, DataChoice, KnownReport, LabelledUpload, ReportFiles, ShippedReport, SuiteChoice
+from app.records.params import EvaluateParams
 from app.ui.evaluation import markup as evaluation_markup
 from app.ui.evaluation import reports as evaluation_reports
 from app.ui.evaluation.form import EvaluationForm, how_many
@@ -160,6 +161,40 @@ def test_a_published_model_is_ordered_before_it_is_here_and_says_that_it_costs_a
         assert words in form._measure(typed, *FULL[1:])[form.estimate]
     images = [LabelledUpload(DIGEST, "goldfish")]  # a class of its own
     assert form.read("torchvision:net", "own", *FULL[2:5], images, []).images == tuple(images)
+
+
+def test_settings_of_an_evaluation_are_used_again(form: EvaluationForm, studio: Any) -> None:
+    asked = studio.evaluations.params(form.read(*FULL))
+    filled = form.fill(asked, ANNA)
+    assert set(filled) <= set(form.filled)
+    assert (filled[form.models.choice], filled[form.data].value) == (MODELS[0].name, "photos")
+    assert (filled[form.suites], filled[form.count].value, filled[form.eps]) == (["quick", "adaptive"], 50, 8)
+    assert filled[form.changed.sign] != form.fill(asked, ANNA)[form.changed.sign], "else nothing is measured anew"
+    digest = studio.uploads.keep(Image.new("RGB", (9, 8)), ANNA).digest
+    own = EvaluateParams.of(
+        asked,
+        config=asked.config.model_copy(update={"data": "own"}),
+        images=[{"digest": digest, "label": "frog"}, {"digest": DIGEST, "label": "ship"}],
+    )
+    pictures = form.pictures["own"]
+    assert form.fill(own, ANNA)[pictures.images] == [LabelledUpload(digest, "frog", ANNA)]
+    assert form.fill(own, BEN)[pictures.images] == []  # somebody else's, and the one that is gone
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"model": "torchvision:nothing"}, "torchvision has no classifier"),
+        ({"data": "cifar10"}, "Choose the images"),
+        ({"suites": ["adaptive", "bespoke"]}, "attacks that the form does not have"),
+    ],
+)
+def test_settings_that_the_form_cannot_hold_are_refused(
+    form: EvaluationForm, studio: Any, changes: dict[str, Any], words: str
+) -> None:
+    asked = studio.evaluations.params(form.read(*FULL))
+    with pytest.raises(StudioError, match=words):
+        form.fill(EvaluateParams.of(asked, config=asked.config.model_copy(update=changes)), ANNA)
 
 
 def test_how_many_images_there_are() -> None:

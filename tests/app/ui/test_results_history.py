@@ -6,6 +6,7 @@ import json
 import re
 import stat
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,9 +34,26 @@ DAY = 86_400.0
 ATTACK = {"models": ["lite0"], "classes": ["ship"], "norm": "linf", "eps": 8 / 255, "steps": 40, "size": [120, 200]}
 
 
+CONFIG = {
+    "model": "crossmax-cifar10",
+    "data": "cifar10",
+    "suites": ["adaptive"],
+    "count": 200,
+    "eps": 8 / 255,
+    "seed": 5,
+}
+WORST = {"accuracy": 0.41, "correct": 82, "n": 200, "ci95": [0.344, 0.479]}
+EVALUATED = job(kind="evaluate", params={"config": CONFIG}, result={"worst_case": WORST}, title="CrossMax on CIFAR-10")
+
+
 @pytest.mark.parametrize(
     ("made", "said"),
     [
+        (EVALUATED, "on CrossMax \u00b7 L-inf 8/255, 200 images \u00b7 worst case 41.0%"),
+        (
+            job(kind="evaluate", params={"config": {**CONFIG, "count": 0}, "images": [{}]}, result=None),
+            "on CrossMax \u00b7 L-inf 8/255, 1 image",
+        ),
         (job(), "on CrossMax and EfficientNet-Lite0 \u00b7 64 x 48 \u00b7 recognised by 1 of 2"),
         (
             job(ATTACK, kind="attack", result={"images": [picture(success={"lite0": True})]}),
@@ -61,6 +79,8 @@ def test_a_line_tells_models_budget_and_outcome(made: JobSnapshot, said: str) ->
         {"result": {"images": [{"cosines": {"a": [{"role": "prompt", "before": "x", "after": "y"}]}}]}},
         {"params": {"recipe": {"models": 5, "classes": 5, "eps": "x", "size": 5}}},
         {"params": {"recipe": None}, "result": None},
+        {"kind": "evaluate", "params": {"config": {"suites": 5, "eps": "x"}}, "result": {"worst_case": 5}},
+        {"kind": "evaluate", "params": {}, "result": {"worst_case": {"ci95": []}}},
         {"params": {"recipe": {"images": "x"}}, "result": None},
     ],
 )
@@ -137,10 +157,13 @@ def test_every_word_has_to_be_somewhere(words: str, found: bool) -> None:
         (Search(model="lite"), False),
         (Search(favourites=True), False),
         (Search(words="frog", kind="image", model="lite0"), True),
+        (Search(kind="evaluate"), False),
     ],
 )
 def test_filters(search: Search, found: bool) -> None:
     assert search.finds(job(), TITLES, NOON) is found
+    of_evaluations = Search(words="adaptive cifar", kind="evaluate", model="crossmax-cifar10")
+    assert of_evaluations.finds(EVALUATED, TITLES, NOON)
     assert Search(favourites=True).finds(job(favourite=True), TITLES, NOON)
 
 
@@ -168,7 +191,8 @@ def test_models_are_offered_once_by_their_titles() -> None:
         ("CrossMax", "crossmax-cifar10"),
         ("EfficientNet-Lite0", "lite0"),
     ]
-    assert shown([job(kind="evaluate"), job(status=JobStatus.DISCARDED), job()]) == [job()]
+    assert shown([job(kind="train"), job(status=JobStatus.DISCARDED), job(), EVALUATED]) == [job(), EVALUATED]
+    assert model_choices([EVALUATED], TITLES) == [("CrossMax", "crossmax-cifar10")]
 
 
 def test_cards_escape_what_people_wrote_and_say_how_many(tmp_path: Path) -> None:
@@ -179,6 +203,15 @@ def test_cards_escape_what_people_wrote_and_say_how_many(tmp_path: Path) -> None
     running = cards([job(status=JobStatus.RUNNING)], media, found=1, of=1)
     assert 'data-choose="aaaa' in running and "disabled></" not in running and " disabled><button" in running
     assert fingerprint([job()]) != fingerprint([job(favourite=True)]) != fingerprint([job(note="n")])
+
+
+def test_an_evaluation_has_what_it_came_to_in_place_of_a_picture(tmp_path: Path) -> None:
+    media = Media({"data": tmp_path}, b"s" * 32)
+    html = cards([EVALUATED], media, TITLES, found=1, of=1)
+    assert "<b>41.0%</b>" in html and "right of 200 under attack" in html and 'class="cx-range"' in html
+    assert 'data-kind="evaluate"' in html and "data-look" not in html
+    early = replace(EVALUATED, status=JobStatus.RUNNING, result=None)
+    assert "cx-range" not in cards([early], media, TITLES, found=1, of=1) and outcome_words(early) == ""
 
 
 def result_in(folder: Path, name: str, **changes) -> JobSnapshot:
@@ -211,6 +244,19 @@ def test_an_export_has_pictures_recipes_and_a_table(tmp_path: Path) -> None:
     ]
     assert rows[0]["note"] == "'=cmd()"  # no spreadsheet takes it for a formula
     assert stat.S_IMODE((tmp_path / "exports").stat().st_mode) == 0o700
+
+
+def test_an_export_has_the_reports_of_evaluations(tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
+    report.write_text("<h1>Report</h1>")
+    entry = Entry(EVALUATED, export_columns(EVALUATED, TITLES), (report,))
+    with zipfile.ZipFile(export([entry], tmp_path / "exports", "anna", Limits(free_bytes=0))) as archive:
+        (row,) = csv.DictReader(io.StringIO(archive.read("results.csv").decode()))
+        assert archive.read(f"{row['folder']}/report.html") == b"<h1>Report</h1>"
+        assert json.loads(archive.read(f"{row['folder']}/config.json"))["data"] == "cifar10"
+        assert len(archive.namelist()) == 3
+    assert (row["kind"], row["what"], row["seed"]) == ("Evaluation", "cifar10 | adaptive", "5")
+    assert (row["models"], row["outcome"]) == ("CrossMax", "worst case 41.0%")
 
 
 def test_one_export_is_kept_for_each_visitor(tmp_path: Path) -> None:

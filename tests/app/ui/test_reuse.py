@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
@@ -16,7 +17,7 @@ from app.ui.markup.copying import LINK_START
 from app.ui.markup.media import Media
 from app.ui.text.actions import varied
 from app.ui.text.tab import TextTab
-from app.ui.widgets.reuse import AGAIN, USE, USE_BUT_SEED, copies_of, offers, settings_of
+from app.ui.widgets.reuse import AGAIN, USE, USE_BUT_SEED, copies_of, offers, params_again, settings_of, words_of
 from foundation.errors import StudioError
 from foundation.jobs.store.model import JobSnapshot, JobStatus
 from generator.recipes.presets import from_preset
@@ -51,6 +52,26 @@ def test_what_a_result_offers_is_on_its_card(status: JobStatus, offered: tuple[s
     card = cards([snapshot], Media({}, b"x" * 32), found=1, of=1)
     assert [act for act in (*BOTH, AGAIN) if f'data-act="{act}"' in card] == list(offered)
     assert offers(replace(snapshot, params={})) == tuple(act for act in offered if act == AGAIN)
+
+
+@pytest.mark.parametrize(
+    ("status", "offered"),
+    [
+        (JobStatus.RUNNING, ()),
+        (JobStatus.DONE, (USE,)),
+        (JobStatus.STOPPED, (USE, AGAIN)),
+        (JobStatus.INTERRUPTED, (USE, AGAIN)),
+    ],
+)
+def test_an_evaluation_offers_its_settings_and_goes_on_with_what_there_is_of_it(
+    status: JobStatus, offered: tuple[str, ...], tmp_path: Path
+) -> None:
+    snapshot = replace(job(), kind="evaluate", params={"config": {"model": "m"}}, status=status, folder=str(tmp_path))
+    assert offers(snapshot) == offered
+    assert words_of(AGAIN, snapshot) == "Run again" and params_again(snapshot) == snapshot.params
+    (tmp_path / "evaluation").mkdir()
+    assert words_of(AGAIN, snapshot) == "Go on with the rest"
+    assert params_again(snapshot) == {**snapshot.params, "continues": snapshot.id}
 
 
 def test_the_recipe_is_that_of_the_picture_and_names_its_photos() -> None:

@@ -20,6 +20,7 @@ ONE_OF_EACH = (
     ("GET", f"/api/v1/jobs/{'0' * 32}/wait"),
     ("POST", f"/api/v1/jobs/{'0' * 32}/stop"),
     ("POST", f"/api/v1/jobs/{'0' * 32}/move"),
+    ("POST", f"/api/v1/jobs/{'0' * 32}/edit"),
     ("GET", "/api/v1/queue"),
     ("GET", f"/api/v1/jobs/{'0' * 32}/files/image-1.png"),
     ("GET", "/api/v1/presets"),

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.actions import open_classes
+from tests.browser.actions import open_classes, wait_for_state
 from tests.browser.conftest import Server, first_visit, new_context
+from tests.browser.evaluation.sidebar import choose as choose_in_menu
+from tests.browser.evaluation.sidebar import open_sidebar, start
 from tests.browser.history.shelf import SOON, card, choose, draw, expect_titles, search
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -114,6 +116,80 @@ def test_a_zip_has_pictures_recipes_and_a_table(visit: "sync_api.Page") -> None:
     assert len(names) == 5 and [row["what"] for row in rows] == ["ship", "frog"]
     assert recipe["classes"] == ["frog"] and picture.startswith(b"\x89PNG")
     assert rows[0]["models"] == "Stand-in, defended"
+
+
+def test_evaluations_are_results_like_others(text_visit: "sync_api.Page") -> None:
+    page = text_visit
+    for count in ("20", "30"):
+        open_sidebar(page)
+        choose_in_menu(page, "evaluate-data", "Photos")
+        page.locator("#evaluate-count input").fill(count)
+        start(page)
+        wait_for_state(page, "done", "evaluate")
+        page.get_by_role("button", name="Evaluate a model").click()
+    expect_titles(page, "Stand-in, defended on Photos", "Stand-in, defended on Photos")
+    search(page, "20 images")  # what is said of the budget is not searched, what people wrote is
+    sync_api.expect(page.locator("#results")).to_contain_text("None of your 2 results", timeout=SOON)
+    search(page, "")
+    first = page.locator("#results .cx-card", has_text="20 images")
+    assert "worst case" in first.inner_text() and "right of 20 under attack" in first.inner_text()
+    first.locator("[data-act=edit]").click()
+    page.locator("#results-note textarea").fill("for the talk")
+    page.click("#results-save")
+    first.locator("[data-act=star]").click()
+    page.wait_for_selector("#results [data-act=star][aria-pressed=true]")
+    search(page, "talk")
+    expect_titles(page, "Stand-in, defended on Photos")
+    search(page, "")
+
+    page.locator("#results [data-all='1']").click()
+    page.locator("#results [data-act=export]").click()
+    link = page.locator("#results-notice a[download]")
+    link.wait_for()
+    data = page.request.get(page.url + (link.get_attribute("href") or "")).body()
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        endings = sorted(name.partition("/")[2] for name in archive.namelist())
+    assert endings == ["", *sorted(2 * ["config.json", "report.html", "report.json", "report.md"])]
+
+    page.locator("#results [data-act=compare]").click()
+    page.locator(".cx-report").get_by_text("Is it more than chance?").wait_for()
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".cx-report", state="detached")
+
+    first.locator("[data-act=use]").click()
+    page.wait_for_selector("#evaluate-start:visible")
+    sync_api.expect(page.locator("#evaluate-count input")).to_have_value("20", timeout=SOON)
+    page.locator("#evaluate-estimate").get_by_text("6,000 forward").wait_for()
+    page.get_by_role("button", name="Evaluate a model").click()
+    page.wait_for_selector("#evaluate-start", state="hidden")
+
+    first.locator(".cx-result").click()  # opens the sidebar, and the report over it
+    page.frame_locator(".cx-report iframe").get_by_role("heading", name="Report on").wait_for()
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".cx-report", state="detached")
+    sync_api.expect(page.locator("#evaluate-stage .cx-headline")).to_contain_text("20 images", timeout=SOON)
+
+    page.locator("#evaluate-runs").get_by_text("remove").first.click()
+    page.locator("#evaluation").get_by_text("Undo has it back").wait_for()
+    expect_titles(page, "Stand-in, defended on Photos")
+    page.get_by_role("button", name="Evaluate a model").click()
+    page.click("#results-undo")
+    expect_titles(page, "Stand-in, defended on Photos", "Stand-in, defended on Photos")
+    first.locator("[data-act=delete-one]").click()
+    page.wait_for_selector("#evaluate-stage [data-job]", state="detached")  # gone from there, too
+    expect_titles(page, "Stand-in, defended on Photos")
+
+
+def test_a_picture_and_an_evaluation_are_not_compared(visit: "sync_api.Page") -> None:
+    draw(visit, "frog")
+    open_sidebar(visit)
+    start(visit)
+    wait_for_state(visit, "done", "evaluate")
+    visit.get_by_role("button", name="Evaluate a model").click()
+    expect_titles(visit, "Stand-in, defended on", "frog")
+    visit.locator("#results [data-all='1']").click()
+    visit.locator("#results [data-act=compare]").click()
+    sync_api.expect(visit.locator("#results-notice")).to_contain_text("choose two of a kind", timeout=SOON)
 
 
 def test_a_click_counts_also_while_the_list_is_drawn_anew(visit: "sync_api.Page") -> None:

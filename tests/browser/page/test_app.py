@@ -107,6 +107,27 @@ def test_a_reload_in_the_middle_finds_the_running_job(visit: "sync_api.Page", he
     visit.wait_for_selector(f"#image-stage [data-job='{job}'][data-status=done]")
 
 
+def test_a_reload_comes_back_to_the_tab_that_was_open(text_visit: "sync_api.Page") -> None:
+    page = text_visit
+
+    def is_open(name: str) -> None:
+        sync_api.expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
+
+    page.get_by_role("tab", name="Attack an image").click()
+    is_open("Attack an image")
+    page.reload()
+    page.wait_for_selector("#attack-start:enabled:visible")
+    is_open("Attack an image")
+    other = page.context.new_page()  # one that is opened anew begins where the last one was
+    other.goto(page.url)
+    other.wait_for_selector("#attack-start:enabled:visible")
+    other.get_by_role("tab", name="Class to image").click()
+    other.wait_for_selector("#image-start:visible")
+    page.reload()  # and each comes back as it was
+    page.wait_for_selector("#attack-start:enabled:visible")
+    is_open("Attack an image")
+
+
 def test_several_pictures_each_with_its_own_download(visit: "sync_api.Page") -> None:
     visit.locator("#class-images input[type=number]").fill("3")
     visit.locator("#class-images input[type=number]").press("Tab")

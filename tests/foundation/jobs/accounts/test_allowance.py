@@ -1,6 +1,7 @@
 """What one owner may use: jobs that wait, time within a day, the disk. Others notice nothing of it."""
 
 import math
+import re
 
 import pytest
 
@@ -71,10 +72,12 @@ def test_what_a_job_and_those_that_wait_will_take_counts_before_they_run(start) 
     service.submit(request("waits"))
     assert service.shares.used("anna").ahead == pytest.approx(0.4 * HOUR)
     service.submit(request("waits, too"))
-    with pytest.raises(
-        QueueFullError, match=r"about 24 minutes\. You have 60 within 24 hours, 0 of them are used and 48"
-    ):
+    refused = r"about 24 min of computing\. Of the 60 min .* 0 are used, and jobs that wait need 48"
+    with pytest.raises(QueueFullError, match=refused):
         service.submit(request("too much"))
+    assert re.search(refused, service.why_not(request("too much"), Cost(hours=0.4))), "told before it is submitted"
+    assert service.why_not(request("little"), Cost(hours=0.1)) == ""
+    assert service.why_not(request("another's", owner="ben"), Cost(hours=0.4)) == ""
     service.submit(request("another's", owner="ben"))
     puppet.release()
 
