@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from foundation.command_line.program import Parser, answered, called, run_progra
 from foundation.errors import StudioError
 from foundation.files.shipped import ASSETS
 from foundation.limits import Limits
-from foundation.memory import keep_no_buffers
+from foundation.memory import keep_no_buffers, without_collecting
 
 if TYPE_CHECKING:
     from app.costs.timings import Timings
@@ -59,7 +59,10 @@ def _started(argv: Sequence[str] | None) -> int:
         print(describe(found, found.limits(local=hosts.local)))
         return 0
     _set_up_gradio()
-    return _run(settings, hosts, found.limits(local=hosts.local), clear_queue=arguments.clear_queue)
+    with contextlib.ExitStack() as starting:
+        starting.enter_context(without_collecting())
+        limits = found.limits(local=hosts.local)
+        return _run(settings, hosts, limits, clear_queue=arguments.clear_queue, started=starting.close)
 
 
 def _set_up_gradio() -> None:
@@ -119,7 +122,8 @@ def choose_device(wanted: str, cuda_available: bool) -> tuple[str, str]:
     return "cpu", "no CUDA device was found."
 
 
-def _run(settings: Settings, hosts: Hosts, limits: Limits, *, clear_queue: bool) -> int:
+def _run(settings: Settings, hosts: Hosts, limits: Limits, *, clear_queue: bool, started: Callable[[], None]) -> int:
+    """Put the parts together and serve the page until interrupted; `started` is called once it is there."""
     # Imported here, so that --help answers at once and the environment is set before gradio and MKL read it.
     keep_no_buffers()
     import torch
@@ -227,6 +231,7 @@ def _run(settings: Settings, hosts: Hosts, limits: Limits, *, clear_queue: bool)
             open_browser=settings.browser,
             token=settings.token,
         )
+        started()
         threading.Thread(target=_prepare, args=(studio, catalogue, shop.timings), name="warm up", daemon=True).start()
         print(f"CrossMax Studio: {served.address}  (running on {device}: {note} Press Ctrl-C to end.)", flush=True)
         if not served.local:

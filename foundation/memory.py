@@ -1,9 +1,12 @@
 """Telling that memory ran out, of which PyTorch has several ways and one type, and giving back what is not used."""
 
+import atexit
+import contextlib
 import ctypes
 import errno
+import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 
 OUT_OF_MEMORY = (
@@ -39,6 +42,26 @@ def _trim() -> Callable[[int], int] | None:
     except (OSError, AttributeError, TypeError):  # macOS, musl; Windows has no library of the whole process
         return None
     return found
+
+
+@contextlib.contextmanager
+def without_collecting() -> Iterator[None]:
+    """Load or build much that stays, without looking for garbage in it; it is never looked through later either.
+
+    Python looks through everything each time that it has grown by a quarter, a quarter of a second at the last, while
+    nothing else runs: more than a second of the app's start. Not for a library, since what is garbage at the end of it
+    stays, too.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+        atexit.register(gc.unfreeze)  # at the end all goes in its order, or threads of other languages abort
 
 
 def keep_no_buffers() -> None:

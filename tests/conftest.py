@@ -10,6 +10,8 @@ constructor recursion depth mismatch". So what is replaced is closed.
 """
 
 import asyncio
+import atexit
+import gc
 import logging
 from collections.abc import Iterator
 
@@ -37,6 +39,14 @@ class NoLoopLeftOpen(asyncio.DefaultEventLoopPolicy):
 
 
 asyncio.set_event_loop_policy(NoLoopLeftOpen())
+gc.disable()  # what is collected stays: see `foundation.memory.without_collecting`
+
+
+def pytest_collection_finish() -> None:
+    """All files are imported: none of that is looked through for garbage from now on."""
+    gc.freeze()
+    gc.enable()
+    atexit.register(gc.unfreeze)
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,12 @@
 import errno
+import gc
 import resource
 from pathlib import Path
 
 import pytest
 import torch
 
-from foundation.memory import give_back, is_out_of_memory
+from foundation.memory import give_back, is_out_of_memory, without_collecting
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,16 @@ def test_what_was_freed_below_what_is_used_is_given_back() -> None:
     give_back()
     assert resident() - start < 60e6
     assert len(last) == 40_000
+
+
+def test_what_is_loaded_without_collecting_is_never_looked_through() -> None:
+    before = gc.get_freeze_count()
+    with pytest.raises(ZeroDivisionError), without_collecting():
+        kept = [[] for _ in range(1000)]
+        assert not gc.isenabled()
+        with without_collecting():
+            pass
+        assert not gc.isenabled(), "one inside another"
+        raise ZeroDivisionError
+    assert gc.isenabled() and gc.get_freeze_count() >= before + len(kept)
+    assert not any(one is kept for one in gc.get_objects())
