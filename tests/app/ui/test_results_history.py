@@ -210,6 +210,8 @@ def test_an_evaluation_has_what_it_came_to_in_place_of_a_picture(tmp_path: Path)
     html = cards([EVALUATED], media, TITLES, found=1, of=1)
     assert "<b>41.0%</b>" in html and "right of 200 under attack" in html and 'class="cx-range"' in html
     assert 'data-kind="evaluate"' in html and "data-look" not in html
+    stopped = cards([replace(EVALUATED, status=JobStatus.STOPPED)], media, TITLES, found=1, of=1)
+    assert "stopped, results kept" in stopped
     early = replace(EVALUATED, status=JobStatus.RUNNING, result=None)
     assert "cx-range" not in cards([early], media, TITLES, found=1, of=1) and outcome_words(early) == ""
 
