@@ -60,6 +60,7 @@ class Estimate:
         disk_bytes: what its pictures take, at most about.
         jobs_before: how many jobs have their turns before it.
         starts_in, ends_in: seconds until it would start, and end, if no more jobs came.
+        why_not: why it would be refused as things are now, by the owner's share or the queue; "" if it would not.
 
     What nobody can tell is None.
     """
@@ -73,6 +74,7 @@ class Estimate:
     jobs_before: int
     starts_in: float | None
     ends_in: float | None
+    why_not: str
 
 
 def refusal(answer: httpx.Response) -> str:

@@ -10,8 +10,7 @@ constructor recursion depth mismatch". So what is replaced is closed.
 """
 
 import asyncio
-import atexit
-import gc
+import contextlib
 import logging
 from collections.abc import Iterator
 
@@ -20,6 +19,7 @@ from hypothesis import settings
 
 import app  # noqa: F401
 from foundation import torchvision_cure  # noqa: F401
+from foundation.memory import without_collecting
 from tests.examples import examples
 from tests.forking import Forking
 
@@ -39,14 +39,18 @@ class NoLoopLeftOpen(asyncio.DefaultEventLoopPolicy):
 
 
 asyncio.set_event_loop_policy(NoLoopLeftOpen())
-gc.disable()  # what is collected stays: see `foundation.memory.without_collecting`
+_collecting = contextlib.ExitStack()
+_collecting.enter_context(without_collecting())
 
 
 def pytest_collection_finish() -> None:
     """All files are imported: none of that is looked through for garbage from now on."""
-    gc.freeze()
-    gc.enable()
-    atexit.register(gc.unfreeze)
+    _collecting.close()
+
+
+def pytest_sessionfinish() -> None:
+    """The same where nothing is collected, as in the process that hands tests out."""
+    _collecting.close()
 
 
 @pytest.fixture(scope="session")

@@ -71,6 +71,7 @@ def estimate_of(orders: Orders, request: JobRequest, recipes: list[Recipe]) -> E
         jobs_before=outlook.before,
         starts_in=outlook.start,
         ends_in=outlook.end,
+        why_not=studio.jobs.why_not(request, cost),
     )
 
 

@@ -258,6 +258,7 @@ class Estimate(Value):
     jobs_before: int = Field(description="How many jobs have their turns before it.")
     starts_in: float | None = Field(description="Seconds until it would start; null while nobody can tell.")
     ends_in: float | None = Field(description="Seconds until it would end, likewise.")
+    why_not: str = Field(description="Why a share or the queue would refuse it now; empty if none would.")
 
 
 class Jobs(Value):

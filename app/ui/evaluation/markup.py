@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from app.evaluation.order import Cost, DataChoice, KnownReport, LabelledUpload, SuiteChoice
 from app.ui.markup import markup
 from app.ui.markup.media import Media
-from app.ui.markup.stage import PAUSED, STATE_WORDS, waiting_words
+from app.ui.markup.stage import PAUSED, caption, waiting_words
 from app.visitors.uploads import Uploads
 from foundation.jobs.store.model import JobSnapshot, JobStatus
 from foundation.progress import with_amount
@@ -16,7 +16,6 @@ from robust_model.evaluation.record.values import Proportion
 
 Interval = Callable[[int, int], tuple[float, float]]
 
-WORDS = {**STATE_WORDS, JobStatus.STOPPED: "stopped, results kept"}
 FEW_LABELS = 60
 
 # Hands on the label that was chosen for a picture, or that it is to go.
@@ -150,10 +149,8 @@ def _label_input(image: LabelledUpload, number: int, classes: Sequence[str], kno
 
 def run_view(job: JobSnapshot, known: KnownReport | None, problem: str = "") -> str:
     """One evaluation in whatever state it is: how far it is, and the figures so far, or the ``problem`` with them."""
-    word = "stopping" if job.stopping else WORDS[job.status]
     parts = [
-        f'<div class="cx-caption"><h2>{markup.text(job.title or job.kind)}</h2>'
-        f'<span class="cx-state">{markup.text(word)}</span></div>',
+        caption(job),
         _progress(job),
         _outcome(job),
         figures(known) if known else "",

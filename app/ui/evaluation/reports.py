@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.evaluation.order import Headline, ReportFiles, ShippedReport, headline_of
-from app.ui.evaluation.markup import WORDS, interval_words, range_bar, share
+from app.ui.evaluation.markup import interval_words, range_bar, share
 from app.ui.markup import markup
 from app.ui.markup.media import Media
 from app.ui.markup.results import file_stem
-from app.ui.markup.stage import when
+from app.ui.markup.stage import state_word, when
 from app.ui.wiring.services import Comparison, Difference
 from foundation.jobs.store.model import JobSnapshot, JobStatus
 from robust_model.attacks import attack_words
@@ -63,7 +63,7 @@ def runs(jobs: Sequence[JobSnapshot], shipped: Sequence[ShippedReport] = ()) -> 
 
 
 def _run(job: JobSnapshot) -> str:
-    state = "" if job.status is JobStatus.DONE else f" · {WORDS[job.status]}"
+    state = "" if job.status is JobStatus.DONE else f" · {state_word(job)}"
     said = f"{when(job.created)}{state}{_headline(Headline.of(job.result))}"
     title = job.title or job.kind
     return _entry(job.id, title, said, comparable=bool(job.result), removable=job.status.finished)

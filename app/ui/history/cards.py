@@ -9,10 +9,10 @@ from app.evaluation.order import EVALUATION, Headline, headline_of
 from app.handlers.pictures import CARD_NAME
 from app.records.pictures import pictures_of
 from app.ui.evaluation.markup import range_bar, share
-from app.ui.history.words import as_far_as_readable, line, recipe_of, state_words
+from app.ui.history.words import as_far_as_readable, line, recipe_of
 from app.ui.markup import markup
 from app.ui.markup.media import Media
-from app.ui.markup.stage import when
+from app.ui.markup.stage import state_word, when
 from app.ui.widgets.reuse import offers, words_of
 from foundation.jobs.store.model import JobSnapshot, JobStatus
 from generator.grids.output import SHEET
@@ -112,7 +112,7 @@ def _tools(words: str) -> str:
 
 def _card(job: JobSnapshot, media: Media, titles: Mapping[str, str]) -> str:
     name, title = markup.text(job.id), markup.text(job.title or job.kind)
-    state = "" if job.status is JobStatus.DONE else f" \u00b7 {'stopping' if job.stopping else state_words(job)}"
+    state = "" if job.status is JobStatus.DONE else f" \u00b7 {state_word(job)}"
     said = line(job, titles)
     note = f'<p class="cx-note">{markup.text(job.note)}</p>' if job.note else ""
     star, pressed = ("\u2605", "true") if job.favourite else ("\u2606", "false")

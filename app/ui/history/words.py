@@ -13,9 +13,7 @@ from pydantic import JsonValue
 from app.evaluation.order import EVALUATION, Headline, headline_of
 from app.records.params import GridOrder
 from app.records.pictures import pictures_of
-from app.ui.evaluation.markup import WORDS as EVALUATION_WORDS
 from app.ui.evaluation.markup import share
-from app.ui.markup.stage import STATE_WORDS
 from foundation.jobs.store.model import JobSnapshot, JobStatus
 from generator.grids.axis import title_of
 
@@ -100,11 +98,6 @@ def axis_words(job: JobSnapshot) -> list[str]:
         return []
     order = GridOrder.model_validate(job.params["grid"])
     return [f"{title_of(axis.field)}: {', '.join(axis.values)}" for axis in (order.x, order.y)]
-
-
-def state_words(job: JobSnapshot) -> str:
-    """How far a result is, or how it ended."""
-    return (EVALUATION_WORDS if job.kind == EVALUATION else STATE_WORDS)[job.status]
 
 
 def line(job: JobSnapshot, titles: Mapping[str, str]) -> str:

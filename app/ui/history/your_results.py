@@ -13,8 +13,9 @@ import gradio as gr
 from app.evaluation.order import EVALUATION
 from app.ui.history.cards import CARDS_JS, cards
 from app.ui.history.search import PERIODS, Search, model_choices, shown
-from app.ui.history.words import KIND_WORDS, budget_words, model_words, models_of, outcome_words, said_of, state_words
+from app.ui.history.words import KIND_WORDS, budget_words, model_words, models_of, outcome_words, said_of
 from app.ui.markup import markup
+from app.ui.markup.stage import state_word
 from app.ui.widgets.forms import FormError
 from app.ui.widgets.job_panel import JobPanel
 from app.ui.widgets.reuse import WORDS as REUSES
@@ -325,7 +326,7 @@ def export_columns(job: JobSnapshot, titles: dict[str, str]) -> dict[str, str]:
     return {
         "title": job.title,
         "kind": KIND_WORDS.get(job.kind, job.kind),
-        "state": state_words(job),
+        "state": state_word(job),
         "created": datetime.datetime.fromtimestamp(job.created).isoformat(timespec="seconds"),
         "models": model_words(models_of(job), titles).removeprefix("on "),
         "what": " | ".join(said_of(job)),

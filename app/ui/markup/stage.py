@@ -19,11 +19,19 @@ STATE_WORDS = {
     JobStatus.QUEUED: "waiting",
     JobStatus.RUNNING: "running",
     JobStatus.DONE: "done",
-    JobStatus.STOPPED: "stopped, picture kept",
+    JobStatus.STOPPED: "stopped",
     JobStatus.FAILED: "failed",
     JobStatus.DISCARDED: "discarded",
     JobStatus.INTERRUPTED: "interrupted",
 }
+
+
+def state_word(job: JobSnapshot) -> str:
+    """How a job stands or how it ended, in a few words."""
+    if job.stopping:
+        return "stopping"
+    kept = job.status is JobStatus.STOPPED and job.result  # one that never ran has none
+    return "stopped, results kept" if kept else STATE_WORDS[job.status]
 
 
 def empty_stage(title: str, sentence: str) -> str:
@@ -69,10 +77,9 @@ def readable(view: DoneView, snapshot: JobSnapshot) -> str:
 
 def caption(snapshot: JobSnapshot) -> str:
     """The line above the picture: what it is and how it stands."""
-    word = "stopping" if snapshot.stopping else STATE_WORDS[snapshot.status]
     return (
         f'<div class="cx-caption"><h2>{markup.text(snapshot.title or snapshot.kind)}</h2>'
-        f'<span class="cx-state">{markup.text(word)}</span></div>'
+        f'<span class="cx-state">{state_word(snapshot)}</span></div>'
     )
 
 

@@ -23,7 +23,7 @@ def your_jobs(view: QueueView, recent: Iterable[JobSnapshot], now: float) -> str
         recent: of their jobs those that have ended a moment ago.
         now: Unix seconds.
     """
-    ended = {job.id: [job.title or job.kind, STATE_WORDS[job.status].partition(",")[0]] for job in recent}
+    ended = {job.id: [job.title or job.kind, STATE_WORDS[job.status]] for job in recent}
     told = f'data-share="{share(view)}" data-ended="{markup.text(json.dumps(ended))}"'
     head = f"<summary><b>Your jobs</b> <span>{markup.text(_head(view, now))}</span></summary>"
     lines = "".join(_line(entry, now) for entry in view.own)

@@ -38,7 +38,9 @@ def test_jobs_that_wait_are_counted(within: Callable[[Limits], Program], tmp_pat
     first = program.post("/class", patient).json()
     while program.get(f"/jobs/{first['id']}").json()["status"] == "queued":
         pass
+    assert program.post("/estimate/class", patient).json()["why_not"] == ""
     assert program.post("/class", patient).status == 202
+    assert "1 jobs waiting already" in program.post("/estimate/class", patient).json()["why_not"]
     refused = program.post("/class", patient)
     assert refused.status == 429
     assert "1 jobs waiting already" in refused.json()["error"] and refused.headers["retry-after"] == "10"

@@ -212,6 +212,8 @@ def test_an_evaluation_has_what_it_came_to_in_place_of_a_picture(tmp_path: Path)
     assert 'data-kind="evaluate"' in html and "data-look" not in html
     stopped = cards([replace(EVALUATED, status=JobStatus.STOPPED)], media, TITLES, found=1, of=1)
     assert "stopped, results kept" in stopped
+    never_ran = cards([job(status=JobStatus.STOPPED, result=None)], media, TITLES, found=1, of=1)
+    assert "stopped" in never_ran and "kept" not in never_ran
     early = replace(EVALUATED, status=JobStatus.RUNNING, result=None)
     assert "cx-range" not in cards([early], media, TITLES, found=1, of=1) and outcome_words(early) == ""
 

@@ -89,7 +89,7 @@ def test_cards_hear_of_jobs_that_nobody_follows(text_visit: "sync_api.Page", hel
     held.release()
     page.wait_for_function(
         "[...document.querySelectorAll('#results .cx-result small')].map(e => e.innerText.split(' · ')[1] ?? '').join()"
-        " === ',stopped, picture kept'",
+        " === ',stopped, results kept'",
     )
     assert cards.count() == 2
     other.close()

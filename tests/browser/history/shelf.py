@@ -1,6 +1,8 @@
 """What people do with the list of their results."""
 
+import io
 import re
+import zipfile
 
 import pytest
 
@@ -38,6 +40,16 @@ def draw(page: "sync_api.Page", *names: str) -> None:
 
 def search(page: "sync_api.Page", words: str) -> None:
     page.locator("#results-search textarea, #results-search input").first.fill(words)
+
+
+def exported(page: "sync_api.Page") -> zipfile.ZipFile:
+    """All results that are shown, as the file that their export is."""
+    page.locator("#results [data-all='1']").click()
+    page.locator("#results [data-act=export]").click()
+    link = page.locator("#results-notice a[download]")
+    link.wait_for()
+    data = page.request.get(page.url + (link.get_attribute("href") or "")).body()
+    return zipfile.ZipFile(io.BytesIO(data))
 
 
 def choose(page: "sync_api.Page", *names: str) -> None:

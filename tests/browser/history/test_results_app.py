@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import re
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from tests.browser.actions import open_classes, wait_for_state
 from tests.browser.conftest import Server, first_visit, new_context
 from tests.browser.evaluation.sidebar import choose as choose_in_menu
 from tests.browser.evaluation.sidebar import open_sidebar, start
-from tests.browser.history.shelf import SOON, card, choose, draw, expect_titles, search
+from tests.browser.history.shelf import SOON, card, choose, draw, expect_titles, exported, search
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -102,12 +101,7 @@ def test_a_long_note_leaves_the_list_a_list(visit: "sync_api.Page") -> None:
 def test_a_zip_has_pictures_recipes_and_a_table(visit: "sync_api.Page") -> None:
     draw(visit, "frog", "ship")
     expect_titles(visit, "ship", "frog")
-    visit.locator("#results [data-all='1']").click()
-    visit.locator("#results [data-act=export]").click()
-    link = visit.locator("#results-notice a[download]")
-    link.wait_for()
-    data = visit.request.get(visit.url + (link.get_attribute("href") or "")).body()
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+    with exported(visit) as archive:
         names = archive.namelist()
         assert archive.testzip() is None
         rows = list(csv.DictReader(io.StringIO(archive.read("results.csv").decode())))
@@ -142,12 +136,7 @@ def test_evaluations_are_results_like_others(text_visit: "sync_api.Page") -> Non
     expect_titles(page, "Stand-in, defended on Photos")
     search(page, "")
 
-    page.locator("#results [data-all='1']").click()
-    page.locator("#results [data-act=export]").click()
-    link = page.locator("#results-notice a[download]")
-    link.wait_for()
-    data = page.request.get(page.url + (link.get_attribute("href") or "")).body()
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+    with exported(page) as archive:
         endings = sorted(name.partition("/")[2] for name in archive.namelist())
     assert endings == ["", *sorted(2 * ["config.json", "report.html", "report.json", "report.md"])]
 

@@ -130,7 +130,7 @@ def test_all_is_done_by_the_keyboard(text_visit: "sync_api.Page", held: Hold) ->
     page.locator("#text-stop").focus()
     page.keyboard.press("Escape")
     wait_for_state(page, "stopped", "text")
-    sync_api.expect(page.locator("#cx-said")).to_have_text("a frog, seed 0: stopped, picture kept")
+    sync_api.expect(page.locator("#cx-said")).to_have_text("a frog, seed 0: stopped, results kept")
 
     tabs = page.get_by_role("tab")
     tabs.first.focus()
