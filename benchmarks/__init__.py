@@ -4,8 +4,8 @@
 - Speed, side by side with a reference in one run: `prior_step`, `clip_step`, `stack_speed` (against
   `suite.plain_stack`), `frozen_speed`, `apgd_passes`.
 - How long people wait: `text_to_image`, `page_times`.
-- What comes out: `recognised` (do networks that did not draw name the pictures?), `attack_success`,
-  `transfer_perturbations`, `imagenet_photos`.
+- What comes out: `recognised` (do networks that did not draw name the pictures?), `attack_success`, `transfer` (which
+  attacks fool networks that they were not made on?), `imagenet_photos`.
 - `hostile`: what a hostile visitor does to the running app, and to another visitor.
 
 `harness` has the timing, the machine in words and the tables. Every figure in the README or in docs/ names the command
