@@ -83,7 +83,8 @@ def attack(
         targeted: whether the labels are to be reached.
         eps: the largest distance from the images, in [0, 1] pixel units; of "standard", unless given, 8/255.
         norm: what distance that is: "linf", "l2", or "none", which takes an eps of 0. Unless given, the preset's.
-        preset: the starting point: "subtle", "standard", "strong", "turn-into", or a published attack's.
+        preset: the starting point: "subtle", "standard", "strong", "transferable", "turn-into", or a
+            published attack's.
         seed: of all random numbers. Each image is made by itself with it, so that none depends on the others.
         device: where a model that is named is loaded: "auto", "cpu", "cuda".
         on_progress: hears a `Progress` after every step: `done` of `total` steps, and the `message` "image 2 of 8".

@@ -54,6 +54,7 @@ _ALL_STEPS = {"enough": 0.0}
 _TWO_VIEWS = "2 views a step instead of 8"
 
 METHODS: Mapping[str, Method] = {
+    "transferable": Method("transferable"),
     "standard": Method("standard"),
     "layers": Method("standard", "takes all steps", _ALL_STEPS),
     "pixels": Method("standard", "takes all steps, single pixels", _ALL_STEPS | {"perturbation": "pixel"}),

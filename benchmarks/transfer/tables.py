@@ -13,7 +13,8 @@ CIFAR10 = ("undefended-cifar10", "crossmax-plain-cifar10", "crossmax-cifar10")
 OTHERS = ("crossmax-tiny64", *CIFAR10, "tiny-clip")
 EVERYONE = (*IMAGENET, *OTHERS)
 SURVIVALS = (SAVED, "jpeg-75", "jpeg-50", "half", "crop-90", "blur-1", "screenshot")
-_FEW = ("layers", "pixels", "mi-fgsm", "ti-di-mi")
+_FEW = ("transferable", "layers", "pixels", "mi-fgsm", "ti-di-mi")
+_PAIRS = ("transferable", "pixels", "mi-fgsm")
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Table:
     targeted: bool = False
     levels: int = 8
     survivals: tuple[str, ...] = (SAVED,)
-    against: str = "layers"
+    against: str = "transferable"
 
     def work(self, passes: int) -> Work:
         """What is to be done for it."""
@@ -54,7 +55,7 @@ TABLES: Mapping[str, Table] = {
         victims=LITES,
         survivals=SURVIVALS,
     ),
-    "pairs": Table("All pairs, 8/255", surrogates=EVERYONE, methods=_FEW[:3]),
+    "pairs": Table("All pairs, 8/255", surrogates=EVERYONE, methods=_PAIRS),
     "targeted": Table(
         "To a random class, from Lite0, 8/255",
         targeted=True,

@@ -101,6 +101,13 @@ _OF_ATTACKS = {
         "attack",
         _ATTACK | {"norm": "linf", "eps": 16 / 255},
     ),
+    "transferable": Preset(
+        "Transferable",
+        "To fool models that are not asked: within 8 of 255 levels as Standard, through wider crops and noise at every "
+        "step, and with all of its steps. docs/transfer.md has what was measured.",
+        "attack",
+        _ATTACK | {"norm": "linf", "eps": 8 / 255, "views": "crop:0.7-1 | noise:0.02", "enough": 0.0},
+    ),
     "turn-into": Preset(
         "Turn into",
         "No limit: the photo visibly turns into the class.",

@@ -60,6 +60,7 @@ def test_budgets_of_the_attacks() -> None:
         "subtle": ("linf", 4 / 255),
         "standard": ("linf", 8 / 255),
         "strong": ("linf", 16 / 255),
+        "transferable": ("linf", 8 / 255),
         "turn-into": ("none", 0.0),
     }
 
