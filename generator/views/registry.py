@@ -26,7 +26,7 @@ from foundation.errors import StudioError
 from generator.views.jpeg import jpeg
 from generator.views.shown import Counted, Shown
 from generator.views.text import NoArgument, OneNumber, OneRange, check_between, parse_whole_range
-from generator.views.transfer import DiverseInput, ScaleCopies, TranslationInvariance, gaussian
+from generator.views.transfer import DiverseInput, ScaleCopies, ShuffledBlocks, TranslationInvariance, gaussian
 from generator.views.windows import RandomCrop, RandomWindow, Roll, Shift, integers, uniform_between
 
 
@@ -270,6 +270,7 @@ VIEWS: Mapping[str, type[TextView]] = {
     "di": DiverseInput,
     "ti": TranslationInvariance,
     "si": ScaleCopies,
+    "blocks": ShuffledBlocks,
     "identity": Identity,
 }
 """Every view by its name in the text form."""

@@ -3,6 +3,7 @@
     di    input diversity: resized and padded at random      Xie et al., arXiv 1803.06978
     ti    translation invariance: a blurred gradient          Dong et al., arXiv 1904.02884
     si    scale copies: the mean over darker copies           Lin et al., arXiv 1908.06281
+    blocks  blocks of random sizes in another order           Wang et al., arXiv 2308.10299
 
 Like all views they compose: ``ti:7 | si:5 | di:0.7:1.1`` with the update rule mi-fgsm is SI-DI-TI-MI-FGSM. Random
 crops matched to crops of a target picture (M-Attack, arXiv 2503.10635) are ``crop:0.5-0.9`` here and in a recipe's
@@ -10,7 +11,9 @@ crops matched to crops of a target picture (M-Attack, arXiv 2503.10635) are ``cr
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 import torch
@@ -18,7 +21,7 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from foundation.errors import StudioError
-from generator.views.shown import Shown
+from generator.views.shown import CUT, Shown
 from generator.views.text import check_between, parse_number, parse_whole
 from generator.views.windows import integers
 
@@ -161,3 +164,50 @@ class ScaleCopies:
     def shown(self, seen: Shown, /) -> Shown:
         """Return all copies."""
         return seen.cut(seen.size, copies=self.copies)
+
+
+@dataclass(frozen=True)
+class ShuffledBlocks:
+    """The image cut into `count` strips, and each of them into as many blocks, strips and blocks in a random order.
+
+    Block shuffle, Wang et al. (arXiv 2308.10299), who take 2 and turn each block by some degrees, too, which this does
+    not. Where the cuts lie, and whether strips are columns or rows, is drawn for each image.
+    """
+
+    syntax: ClassVar[str] = "COUNT of strips, and of blocks in each, a whole number from 1 to 8"
+    count: int = 2
+
+    def __post_init__(self) -> None:
+        """Check the number."""
+        check_between("number of blocks", 1, 8, self.count)
+
+    def __call__(self, images: Tensor, rng: Generator) -> Tensor:
+        """Put the parts of images [B, 3, H, W] in another order."""
+        return torch.stack([self._shuffled(image, rng) for image in images.unbind(0)])
+
+    def _shuffled(self, image: Tensor, rng: Generator) -> Tensor:
+        (first,) = integers(1, 2, 1, rng)
+        strips = [self._reordered(strip, 3 - first, rng) for strip in self._cut(image, first, rng)]
+        return torch.cat(_in_any_order(strips, rng), dim=first)
+
+    def _reordered(self, strip: Tensor, dim: int, rng: Generator) -> Tensor:
+        return torch.cat(_in_any_order(self._cut(strip, dim, rng), rng), dim=dim)
+
+    def _cut(self, part: Tensor, dim: int, rng: Generator) -> list[Tensor]:
+        """Pieces of random lengths along an axis; some may have none."""
+        side = part.shape[dim]
+        ends = [0, *sorted(integers(0, side, self.count - 1, rng)), side]
+        return [part.narrow(dim, start, end - start) for start, end in pairwise(ends)]
+
+    @classmethod
+    def from_text(cls, argument: str) -> Self:
+        """Read ``2``; nothing means the default."""
+        return cls(parse_whole(argument)) if argument else cls()
+
+    def shown(self, seen: Shown, /) -> Shown:
+        """Return the same size, cut and put together twice."""
+        return seen.passed(2 * CUT)
+
+
+def _in_any_order(parts: Sequence[Tensor], rng: Generator) -> list[Tensor]:
+    return [parts[place] for place in torch.randperm(len(parts), generator=rng, device=rng.device).tolist()]

@@ -7,7 +7,7 @@ from foundation.errors import StudioError
 from generator.objectives.base import Objective, Term
 from generator.optimisers.loop import score
 from generator.views.registry import OneOf, parse_views
-from generator.views.transfer import DiverseInput, ScaleCopies, TranslationInvariance
+from generator.views.transfer import DiverseInput, ScaleCopies, ShuffledBlocks, TranslationInvariance
 from tests.generator.standins import rng
 
 
@@ -37,6 +37,33 @@ def test_the_mean_over_copies_counts(views):
     share = (1 + 1 / 4 + 1 / 16) / 3  # of a square: the loss at 1/2 is a quarter, and so is its slope
     torch.testing.assert_close(losses["total"], share * one["total"])
     torch.testing.assert_close(gradient, share * slope)
+
+
+def test_blocks_are_all_there_in_another_order():
+    images = pictures(batch=3)
+    images.requires_grad_()
+    moved = ShuffledBlocks(2)(images, rng(4))
+    assert moved.shape == images.shape and not torch.equal(moved, images)
+    for before, after in zip(images.detach(), moved.detach(), strict=True):
+        colours = [set(map(tuple, one.flatten(1).T.tolist())) for one in (before, after)]
+        assert colours[0] == colours[1]  # every pixel once
+        # two strips of two blocks: of neighbours along an axis, few are parted
+        kept = [len(pairs(after, dim) & pairs(before, dim)) / len(pairs(before, dim)) for dim in (1, 2)]
+        assert min(kept) > 0.6
+    moved.sum().backward()
+    assert torch.equal(images.grad, torch.ones_like(images))
+    assert torch.equal(ShuffledBlocks(1)(images, rng()), images)
+    assert len({tuple(ShuffledBlocks(2)(images[:1], rng(seed)).flatten().tolist()) for seed in range(6)}) > 1
+
+
+def pairs(image, dim):
+    """The neighbours along an axis of an image [3, H, W]."""
+    length = image.shape[dim] - 1
+    first, second = (
+        image.narrow(dim, 0, length).flatten(1).T.tolist(),
+        image.narrow(dim, 1, length).flatten(1).T.tolist(),
+    )
+    return {(*a, *b) for a, b in zip(first, second, strict=True)}
 
 
 def test_a_gradient_is_blurred_and_the_image_is_not():
@@ -89,6 +116,7 @@ def test_one_of_several_is_drawn_each_time():
         ("di:0.5:1.1:3", "3 settings after its name"),
         ("di:0.5:9", "rate of a change"),
         ("ti:1.5", "not a whole number"),
+        ("blocks:9", "between 1 and 8"),
         ("si:0", "number of copies must lie between 1 and 16"),
         ("jpeg:50 or soup", "no view 'soup'"),
         ("blur:3-1", "the smaller one first"),

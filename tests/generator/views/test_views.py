@@ -27,7 +27,7 @@ from generator.views.registry import (
     UniformNoise,
     parse_views,
 )
-from generator.views.transfer import DiverseInput, ScaleCopies, TranslationInvariance
+from generator.views.transfer import DiverseInput, ScaleCopies, ShuffledBlocks, TranslationInvariance
 from tests.generator.views.written import written
 
 
@@ -336,6 +336,7 @@ class TestText:
                 st.builds(DiverseInput, st.floats(0, 1), st.floats(0.1, 4)),
                 st.builds(TranslationInvariance, st.integers(0, 64)),
                 st.builds(ScaleCopies, st.integers(1, 16)),
+                st.builds(ShuffledBlocks, st.integers(1, 8)),
                 st.lists(st.sampled_from([Blur(), Roll(), Jpeg(3, 50)]), min_size=2, max_size=3).map(
                     lambda views: OneOf(tuple(views))
                 ),
