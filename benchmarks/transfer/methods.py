@@ -55,6 +55,7 @@ _TWO_VIEWS = "2 views a step instead of 8"
 
 METHODS: Mapping[str, Method] = {
     "transferable": Method("transferable"),
+    "transferable, pixels": Method("transferable", "single pixels", {"perturbation": "pixel"}),
     "standard": Method("standard"),
     "layers": Method("standard", "takes all steps", _ALL_STEPS),
     "pixels": Method("standard", "takes all steps, single pixels", _ALL_STEPS | {"perturbation": "pixel"}),

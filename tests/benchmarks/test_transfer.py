@@ -75,7 +75,7 @@ def test_every_method_has_the_same_passes_and_budget(name: str) -> None:
 def test_steps_of_pixels_add_up_to_what_their_authors_take() -> None:
     rates = {name: METHODS[name].recipe(("lite0",), 0.1, passes=20).learning_rate for name in METHODS}
     assert (rates["pgd"], rates["mi-fgsm"], rates["si-ti-di-mi"]) == (2.5 / 20, 1 / 20, 1 / 4)
-    assert rates["layers"] == rates["pixels"] == rates["standard"]
+    assert rates["layers"] == rates["pixels"] == rates["standard"] == rates["transferable, pixels"]
 
 
 def test_rates_are_those_of_the_saved_files(tmp_path: Path) -> None:
