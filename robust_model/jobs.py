@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from foundation.cluster.cluster import Cluster
 from foundation.progress import Progress
 from foundation.protocols import JobContext
 from robust_model.data.datasets import LabelledSet
@@ -24,15 +25,22 @@ def evaluate_job(
     folder: Path | None = None,
     *,
     data: LabelledSet | None = None,
+    cluster: Cluster | None = None,
 ) -> EvaluationReport:
     """Evaluate a model, and return the report; its `complete` says whether it was stopped early.
 
     What is found is kept in `folder`, from where the same evaluation, or one with more attacks, goes on. `data` are
-    images to take in place of those that the configuration names.
+    images to take in place of those that the configuration names. With a `cluster` its workers do it.
     """
 
     return evaluate_model(
-        config, model, folder, data=data, on_progress=context.progress, should_stop=lambda: context.stop_requested
+        config,
+        model,
+        folder,
+        data=data,
+        on_progress=context.progress,
+        should_stop=lambda: context.stop_requested,
+        cluster=cluster,
     )
 
 

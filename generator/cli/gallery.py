@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, JsonValue
 
+from foundation.cluster.asked import ClusterAsked, opened, own_device
 from foundation.command_line.commands import COMMANDS
 from foundation.command_line.flags import AsFlag, Asked, add_flags, read_flags
-from foundation.devices import choose_device
 from foundation.errors import StudioError
 from foundation.files.places import result_folder
 from foundation.progress import Progress
@@ -50,13 +50,14 @@ def add_parser(commands: "argparse._SubParsersAction[Any]") -> None:
     """Add the command."""
     command = commands.add_parser("gallery", help=COMMANDS["gallery"], allow_abbrev=False)
     add_flags(command, GalleryAsked)
+    add_flags(command.add_argument_group("cluster"), ClusterAsked)
     group = command.add_argument_group("recipe", "Defaults are those of the preset.")
     add_arguments(group, _NOT_FLAGS, preset_fields("class"))
 
 
 def run(arguments: argparse.Namespace, load_model: LoadModel, list_models: ListModels, foreground: Foreground) -> int:
     """Draw the gallery, and return the exit code."""
-    asked = read_flags(arguments, GalleryAsked)
+    asked, where = read_flags(arguments, GalleryAsked), read_flags(arguments, ClusterAsked)
     fields = preset_fields("class", asked.preset) | given_fields(arguments)
     template = Recipe.model_validate(fields | {"models": (asked.model,), "classes": ("0",)})
 
@@ -71,7 +72,7 @@ def run(arguments: argparse.Namespace, load_model: LoadModel, list_models: ListM
             )
         recipe = with_revisions(template, list_models())
         pieces = pieces_of(model, recipe, asked.out, asked.only)
-        series = draw_series(context, pieces, lambda _piece: {asked.model: model})
+        series = draw_series(context, pieces, lambda _piece: {asked.model: model}, cluster=cluster)
         columns = math.ceil(math.sqrt(len(pieces)))
         width = min(MOST_TILE, recipe.size[1])
         if any(piece.path.is_file() for piece in pieces):
@@ -86,7 +87,8 @@ def run(arguments: argparse.Namespace, load_model: LoadModel, list_models: ListM
             "stopped": series.stopped,
         }
 
-    record = foreground.run("gallery", choose_device(asked.device), work, quiet=asked.quiet)
+    with opened(where, asked.device, quiet=asked.quiet) as cluster:
+        record = foreground.run("gallery", own_device(where, asked.device), work, quiet=asked.quiet)
     if record is None:
         print("Interrupted; the pictures that were finished are kept.", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -11,9 +11,9 @@ from pydantic import Field, JsonValue
 
 from foundation.catalogue.entry import Kind
 from foundation.catalogue.names import spelled
+from foundation.cluster.asked import ClusterAsked, opened, own_device
 from foundation.command_line.commands import COMMANDS
-from foundation.command_line.flags import AsFlag, Asked, add_flags
-from foundation.devices import choose_device
+from foundation.command_line.flags import AsFlag, Asked, add_flags, read_flags
 from foundation.errors import StudioError
 from foundation.files.places import result_folder
 from foundation.progress import Progress
@@ -68,6 +68,7 @@ def add_parser(commands: "argparse._SubParsersAction[Any]") -> None:
         add_flags(axes, GridAsked)
         add_recipe_switch(axes)
         add_settings(command, task)
+        add_flags(command.add_argument_group("cluster"), ClusterAsked)
         add_recipe(command, task, sorted(NO_AXES))
 
 
@@ -91,11 +92,22 @@ def run(
                     loaded[name] = load_model(name, context.device, context)
             return loaded, with_revisions(recipe, list_models()).revisions
 
-        series, _ = make_grid(context, grid, arguments.out, load, pictures=pictures, with_recipe=arguments.with_recipe)
+        series, _ = make_grid(
+            context,
+            grid,
+            arguments.out,
+            load,
+            pictures=pictures,
+            with_recipe=arguments.with_recipe,
+            cluster=cluster,
+        )
         found.append(series)
         return {}
 
-    if foreground.run("grid", choose_device(arguments.device), work, quiet=arguments.quiet) is None:
+    where = read_flags(arguments, ClusterAsked)
+    with opened(where, arguments.device, quiet=arguments.quiet) as cluster:
+        done = foreground.run("grid", own_device(where, arguments.device), work, quiet=arguments.quiet)
+    if done is None:
         print("Interrupted; the pictures that were finished are kept.", file=sys.stderr)
         return EXIT_INTERRUPTED
     if not arguments.quiet:

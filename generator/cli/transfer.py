@@ -9,7 +9,9 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from foundation.devices import choose_device
+from foundation.cluster.asked import ClusterAsked, opened, own_device
+from foundation.cluster.cluster import Cluster
+from foundation.command_line.flags import read_flags
 from foundation.errors import StudioError
 from foundation.images.files import to_pil
 from foundation.progress import Progress
@@ -71,13 +73,15 @@ def run(
     done: list[_Done] = []
 
     def work(context: JobContext) -> dict[str, JsonValue]:
-        done.append(_work(asked, _Models(load_model, context), list_models))
+        done.append(_work(asked, _Models(load_model, context), list_models, cluster))
         return done[0].found
 
     quiet = arguments.quiet or arguments.json_only
     for note in () if quiet else passed_over([*arguments.photos, *getattr(arguments, "attacked", [])]):
         print(f"Note: {note}", file=sys.stderr)
-    found = foreground.run(arguments.command, choose_device(arguments.device), work, quiet=quiet)
+    where = read_flags(arguments, ClusterAsked)
+    with opened(where, arguments.device, quiet=quiet) as cluster:
+        found = foreground.run(arguments.command, own_device(where, arguments.device), work, quiet=quiet)
     if found is None:
         print("Interrupted; the pictures that were finished are kept.", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -91,7 +95,7 @@ def run(
     return EXIT_INTERRUPTED if found["stopped"] else 0
 
 
-def _work(asked: Asked, models: _Models, list_models: ListModels) -> _Done:
+def _work(asked: Asked, models: _Models, list_models: ListModels, cluster: Cluster | None) -> _Done:
     used = {name: models.get(name) for names in asked.sets for name in names}
     demand_gradients(used)
     encoder = _similarity(asked, models)
@@ -111,7 +115,7 @@ def _work(asked: Asked, models: _Models, list_models: ListModels) -> _Done:
         return _described(asked, models, encoder, _Done(*measure_cases(models.context, cases, folder, measuring)))
     keep = asked.arguments.with_recipe
     plan = AttackPlan(attacks, photos.photos, folder, asked.target.target, asked.names, with_recipe=keep)
-    return _described(asked, models, encoder, _Done(*run_batch(models.context, plan, used, measuring)))
+    return _described(asked, models, encoder, _Done(*run_batch(models.context, plan, used, measuring, cluster)))
 
 
 def _attacks(asked: Asked, used: dict[str, Model], list_models: ListModels) -> dict[str, Recipe]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from foundation.cluster.asked import ClusterAsked
 from foundation.command_line.commands import COMMANDS
 from foundation.command_line.flags import AsFlag, Asked, add_flags
 from foundation.files.places import path_text, result_folder, user_path
@@ -120,5 +121,6 @@ def add_parsers(commands: "argparse._SubParsersAction[Any]") -> None:
         add_flags(command.add_argument_group("measuring"), MeasuringAsked, in_full=True)
         vlm.add_vlm_flags(command)
         add_flags(command, AttackAsked, in_full=True)
+        add_flags(command.add_argument_group("cluster"), ClusterAsked, in_full=True)
         group = command.add_argument_group("recipe", f"Defaults are those of the preset '{DEFAULT_PRESET[TASK]}'.")
         add_arguments(group, _NOT_FLAGS[name], preset_fields(TASK), task=TASK)

@@ -22,6 +22,10 @@ class EmbeddingCache:
         self._bytes = 0
         self._lock = threading.Lock()
 
+    def __reduce__(self) -> tuple[type["EmbeddingCache"], tuple[int]]:
+        """What is sent to another process is empty there."""
+        return EmbeddingCache, (self.max_bytes,)
+
     def __len__(self) -> int:
         with self._lock:
             return len(self._stored)

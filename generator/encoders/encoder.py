@@ -1,5 +1,6 @@
 """A CLIP model of open_clip as an `Encoder`."""
 
+import copy
 import hashlib
 import math
 from collections.abc import Sequence
@@ -57,7 +58,7 @@ class OpenClipEncoder:
         self._model = model.to(device).eval().requires_grad_(False)
         self._preprocess = Preprocess.from_config(self._model.visual.preprocess_cfg).to(device)
         self._tokenizer = PromptTokenizer(tokenizer)
-        self._key = (name, revision, identity, device, precision)
+        self._identity = identity
         self._cache = EmbeddingCache() if cache is None else cache
         self.input_size = self._preprocess.size
         self.image_size = min(self.input_size)
@@ -67,6 +68,18 @@ class OpenClipEncoder:
         self._known_words = frozenset(word.casefold() for word in self.vocabulary)
         tensors = [*model.parameters(), *model.buffers()]
         self.weight_bytes = sum(tensor.nbytes for tensor in tensors)
+
+    def on(self, device: str) -> "OpenClipEncoder":
+        """This model on another device, to which it is moved."""
+        moved = copy.copy(self)
+        moved.device = device
+        moved._model, moved._preprocess = self._model.to(device), self._preprocess.to(device)
+        return moved
+
+    @property
+    def _key(self) -> tuple[str, str, str, str, str]:
+        """What embeddings in the cache hang on beside the content."""
+        return (self.name, self.revision, self._identity, self.device, self.precision)
 
     def encode_images(self, images: Tensor, /) -> Tensor:
         """Map images [B, 3, H, W] in [0, 1], of any height and width, to unit vectors [B, D], float32.

@@ -52,6 +52,10 @@ class PromptTokenizer:
             # Some models draw at random which tokens of a long text to drop; here always the last ones go.
             tokenizer.reduction_fn = None
 
+    def __reduce__(self) -> tuple[type["PromptTokenizer"], tuple[Any]]:
+        """What is sent to another process has a lock of its own there."""
+        return PromptTokenizer, (self._tokenizer,)
+
     @property
     def context_length(self) -> int:
         """Tokens that the model reads, its marks of start and end included."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from foundation.cluster.cluster import Cluster
 from foundation.errors import StudioError
 from foundation.progress import Progress
 from foundation.protocols import JobContext
@@ -36,12 +37,13 @@ def make_grid(
     pictures: Pictures | None = None,
     with_recipe: bool = True,
     on_cell: Callable[[GridPiece], None] = lambda _cell: None,
+    cluster: Cluster | None = None,
 ) -> tuple[Series, tuple[GridPiece, ...]]:
     """Make the cells that are not there yet; the sheet and the table of what there is follow, also after a stop.
 
     First all models are loaded and all cells prepared: StudioError names the one that cannot be made, before the first
     step. `on_cell` hears of each cell that is there, those of before first. A stop ends within a step; the cell that it
-    cut short is there, and is made again the next time.
+    cut short is there, and is made again the next time. With a `cluster` its workers draw.
     """
     pieces = prepared(context, grid, folder, load, pictures=pictures or Pictures(), with_recipe=with_recipe)
     by_path = {one.piece.path: one for one in pieces}
@@ -54,6 +56,7 @@ def make_grid(
         lambda piece: load(piece.recipe)[0],
         unit="items",
         on_piece=lambda piece: on_cell(by_path[piece.path]),
+        cluster=cluster,
     )
     found = {(one.cell.row, one.cell.column): one.piece for one in pieces}
     save_table(grid, found, folder)

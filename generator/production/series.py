@@ -1,4 +1,6 @@
-"""Many pictures in one folder, drawn one after another: what lies there already is passed over, a stop loses no step.
+"""Many pictures in one folder, drawn one after another or, by a cluster, side by side.
+
+What lies there already is passed over, a stop loses no step.
 
 A picture counts as there if its PNG carries the recipe that is asked for, with all steps; one that was stopped is drawn
 again. A picture of another recipe is not overwritten: it is refused before anything is drawn.
@@ -6,8 +8,12 @@ again. A picture of another recipe is not overwritten: it is refused before anyt
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from foundation.cluster.cluster import Cluster, Part
+from foundation.cluster.counting import Count
+from foundation.cluster.shards import Shard
 from foundation.errors import StudioError
 from foundation.files.places import is_there
 from foundation.files.text_files import FileError, read_json, shown
@@ -17,6 +23,7 @@ from foundation.progress import Progress, Unit
 from foundation.protocols import JobContext
 from foundation.record import RecordError
 from generator.optimisers.loop import DivergedError, Step
+from generator.production.parts import PictureFiles, PicturePart, Spread
 from generator.production.production import Outputs, preview_of, produce
 from generator.recipes.completion import fill_in
 from generator.recipes.pictures import Pictures
@@ -103,15 +110,20 @@ def draw_series(
     *,
     unit: Unit = "steps",
     on_piece: Callable[[Piece], None] = lambda _piece: None,
+    cluster: Cluster | None = None,
 ) -> Series:
     """Draw the pictures that are not there yet, as one job whose progress counts the steps of all of them.
 
     `load` gives the models of a piece, and is asked only for those that are drawn; `on_piece` hears of each that is
     saved. What is counted is told as `unit`: "items" where words say more than a number of steps. One that diverges is
-    kept as it was before, and told; a stop ends within a step, and keeps what there is.
+    kept as it was before, and told; a stop ends within a step, and keeps what there is. With a `cluster` its workers
+    draw, and the pictures are the same.
     """
     left = [piece for piece in pieces if not piece.is_done()]
     series = Series(there=len(pieces) - len(left))
+    if cluster is not None:
+        _draw_apart(context, left, load, series, cluster, unit, on_piece)
+        return series
     total, done = sum(piece.recipe.steps for piece in left), 0
     for number, piece in enumerate(left, start=1):
         words = f"{number} of {len(left)}, {piece.title}"
@@ -136,6 +148,49 @@ def draw_series(
         if series.stopped:
             break
     return series
+
+
+def _draw_apart(
+    context: JobContext,
+    left: Sequence[Piece],
+    load: Callable[[Piece], Mapping[str, Model]],
+    series: Series,
+    cluster: Cluster,
+    unit: Unit,
+    on_piece: Callable[[Piece], None],
+) -> None:
+    """Have a cluster draw what is left, and add to the series what comes back."""
+    models = Spread(cluster)
+    shards = [
+        Shard(
+            piece.title,
+            partial(
+                PicturePart,
+                piece.recipe,
+                models.those_of(load(piece), piece.recipe),
+                piece.path.name,
+                models.shared(piece.pictures),
+                with_recipe=piece.with_recipe,
+            ),
+        )
+        for piece in left
+    ]
+    count = Count(context, [piece.recipe.steps for piece in left], "Drawing", unit)
+
+    def keep(part: Part[PictureFiles]) -> None:
+        piece, files = left[part.number], part.get()
+        files.save(Outputs((piece.path,), piece.record_path))
+        if files.diverged:
+            series.failed[piece.title] = files.diverged
+        else:
+            series.drawn += not files.stopped
+            series.stopped |= files.stopped
+        if is_there(piece.path):
+            on_piece(piece)
+        count.end(part.number)
+
+    done = cluster.run(context, shards, on_part=keep, on_told=count.tell, waiting=count.wait)
+    series.stopped |= not done
 
 
 def _draw(context: JobContext, piece: Piece, models: Mapping[str, Model], on_step: Callable[[Step], None]) -> bool:

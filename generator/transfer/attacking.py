@@ -3,21 +3,26 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor
 
+from foundation.cluster.cluster import Cluster, Part
+from foundation.cluster.counting import Count
+from foundation.cluster.shards import Shard
 from foundation.errors import StudioError
-from foundation.files.text_files import read_json
+from foundation.files.text_files import read_json, shown
 from foundation.images.files import load_image, read_metadata, to_tensor
 from foundation.part_of_job import PartOfJob
 from foundation.progress import Progress
 from foundation.protocols import Encoder, JobContext
 from generator.classes.names import Names
 from generator.inputs.photos import Photo, file_name
+from generator.production.parts import PictureFiles, PicturePart, Spread
 from generator.production.production import Outputs, produce_job
 from generator.recipes.completion import fill_in
-from generator.recipes.pictures import Pictures
+from generator.recipes.pictures import NO_PICTURES, Pictures
 from generator.recipes.recipe import Recipe
 from generator.records.pictures import PictureRecord
 from generator.synthesis.models import Model
@@ -83,13 +88,17 @@ class AttackPlan:
         return Outputs((picture,), record, with_recipe=self.with_recipe)
 
 
-def attack_photos(context: JobContext, plan: AttackPlan, models: Mapping[str, Model]) -> Attacked:
+def attack_photos(
+    context: JobContext, plan: AttackPlan, models: Mapping[str, Model], cluster: Cluster | None = None
+) -> Attacked:
     """Attack each photo by each recipe, and save the pictures and their records.
 
     What is there already, whole and made by the same recipe from the same photo, is left as it is. A photo that
     fails is named in `failed`, and the others go on. Asked to stop, the picture under way is kept, but counts as not
-    done.
+    done. With a `cluster` its workers attack, and the pictures are the same.
     """
+    if cluster is not None:
+        return _attack_apart(context, plan, models, cluster)
     result = Attacked()
     total = len(plan.photos) * sum(recipe.steps for recipe in plan.attacks.values())
     done = 0
@@ -113,24 +122,95 @@ def attack_photos(context: JobContext, plan: AttackPlan, models: Mapping[str, Mo
     return result
 
 
+def _attack_apart(context: JobContext, plan: AttackPlan, models: Mapping[str, Model], cluster: Cluster) -> Attacked:
+    """Have a cluster attack what is not there yet; what comes of it is in the order of the plan."""
+    spread, result = Spread(cluster), Attacked()
+    target = Pictures(target=plan.target)
+    cases: dict[tuple[str, str], Case] = {}
+    left: list[tuple[tuple[str, str], _Turn]] = []
+    shards: list[Shard[PictureFiles]] = []
+    for attack, recipe in plan.attacks.items():
+        used = {name: models[name] for name in recipe.models}
+        _sweep(plan.folder / file_name(attack))
+        for number, photo in enumerate(plan.photos, start=1):
+            context.progress(Progress(0, 0, f"Looking at photo {number} of {len(plan.photos)}", unit="items"))
+            key = (attack, photo.name)
+            try:
+                turn = _turn(plan, attack, photo, used)
+                data = b"" if turn.done else photo.path.read_bytes()
+            except StudioError as error:
+                result.failed[key] = str(error)
+                continue
+            except OSError as error:
+                result.failed[key] = f"'{shown(photo.path)}' cannot be read: {error.strerror or error}."
+                continue
+            if turn.done:
+                cases[key] = turn.case
+                continue
+            led = spread.shared(target if turn.recipe.target else NO_PICTURES)
+            name = turn.outputs.images[0].name
+            part = partial(PicturePart, turn.recipe, spread.those_of(used, recipe), name, led, data, plan.with_recipe)
+            left.append((key, turn))
+            shards.append(Shard(f"{photo.name} ({attack})", part))
+    count = Count(context, [turn.recipe.steps for _, turn in left], "Attacking", "items")
+
+    def keep(part: Part[PictureFiles]) -> None:
+        key, turn = left[part.number]
+        if part.refusal:
+            result.failed[key] = part.refusal
+        else:
+            files = part.get()
+            files.save(turn.outputs)
+            if files.diverged:
+                result.failed[key] = files.diverged
+            elif files.stopped:
+                result.stopped = True
+            else:
+                cases[key] = turn.case
+                result.made += 1
+        count.end(part.number)
+
+    done = cluster.run(context, shards, on_part=keep, on_told=count.tell, waiting=count.wait)
+    order = [(attack, photo.name) for attack in plan.attacks for photo in plan.photos]
+    result.failed = {key: result.failed[key] for key in order if key in result.failed}
+    return replace(result, cases=[cases[key] for key in order if key in cases], stopped=result.stopped or not done)
+
+
 @dataclass(frozen=True)
 class _Ended:
     case: Case | None
     made: bool
 
 
-def _attack(context: JobContext, plan: AttackPlan, attack: str, photo: Photo, models: Mapping[str, Model]) -> _Ended:
-    """Attack one photo, unless that is done; there is no case if it was stopped."""
+@dataclass(frozen=True, eq=False)
+class _Turn:
+    """One photo under one attack: by which recipe, with which pictures, to which files; whether that is `done`."""
+
+    recipe: Recipe
+    pictures: Pictures
+    outputs: Outputs
+    case: Case
+    done: bool
+
+
+def _turn(plan: AttackPlan, attack: str, photo: Photo, models: Mapping[str, Model]) -> _Turn:
+    """What is to be done with a photo. StudioError for one that cannot be attacked."""
     classes = surrogate_classes(models)
     template = plan.attacks[attack]
     own = recipe_for(template, photo, classes, plan.names)
     pictures = Pictures(to_tensor(load_image(photo.path)), target=plan.target if own.target else None)
     out = plan.outputs(attack, photo)
     case = Case(photo.name, attack, photo.path, out.images[0], question_of(own, photo, classes, template))
-    if is_done(out, fill_in(own, pictures)):
-        return _Ended(case, made=False)
-    stopped = produce_job(context, own, models, outputs=out, pictures=pictures).stopped
-    return _Ended(None if stopped else case, made=not stopped)
+    return _Turn(own, pictures, out, case, is_done(out, fill_in(own, pictures)))
+
+
+def _attack(context: JobContext, plan: AttackPlan, attack: str, photo: Photo, models: Mapping[str, Model]) -> _Ended:
+    """Attack one photo, unless that is done; there is no case if it was stopped."""
+    turn = _turn(plan, attack, photo, models)
+    if turn.done:
+        return _Ended(turn.case, made=False)
+    stopped = produce_job(context, turn.recipe, models, outputs=turn.outputs, pictures=turn.pictures).stopped
+    return _Ended(None if stopped else turn.case, made=not stopped)
 
 
 def surrogate_classes(models: Mapping[str, Model]) -> tuple[str, ...]:

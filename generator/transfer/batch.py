@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from foundation.cluster.cluster import Cluster
 from foundation.errors import StudioError
 from foundation.files.text_files import read_object, shown, write_json, write_text
 from foundation.protocols import JobContext
@@ -49,16 +50,20 @@ class Measuring:
 
 
 def run_batch(
-    context: JobContext, plan: AttackPlan, models: Mapping[str, Model], measuring: Measuring
+    context: JobContext,
+    plan: AttackPlan,
+    models: Mapping[str, Model],
+    measuring: Measuring,
+    cluster: Cluster | None = None,
 ) -> tuple[Report, dict[str, JsonValue]]:
     """Attack, measure and report; return the report, and it as JSON with what was done in this run.
 
     Run again with the same plan it goes on where it was ended, and measures with further victims. Asked to stop, it
     reports the pictures that were measured by then. StudioError if the folder holds other attacks, or every photo
-    failed.
+    failed. With a `cluster` its workers attack.
     """
     plan = replace(plan, attacks=check_plan(plan.folder, plan.attacks))
-    attacked = attack_photos(context, plan, models)
+    attacked = attack_photos(context, plan, models, cluster)
     if not attacked.stopped:
         refuse_nothing(attacked)
     return _measure(context, plan.folder, plan.attacks, attacked, measuring)

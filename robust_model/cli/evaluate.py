@@ -12,10 +12,10 @@ from pydantic import Field
 
 from foundation.catalogue.catalogue import Catalogue
 from foundation.catalogue.fetching import fetch_missing
+from foundation.cluster.asked import ClusterAsked, opened, own_device
 from foundation.command_line.arguments import MOST_THREADS
 from foundation.command_line.flags import AsFlag, Asked, add_flags, given, read_flags
 from foundation.command_line.settings import validated
-from foundation.devices import choose_device
 from foundation.errors import StudioError
 from foundation.files.places import result_file, result_folder, user_path, writable_folder
 from foundation.files.text_files import read_json, write_text
@@ -129,6 +129,7 @@ def _add_evaluate(commands: Commands) -> None:
     add_flags(how, EvaluateAsked, ("suites", "attacks"))
     add_flags(how, EvalConfig, _HOW)
     add_flags(evaluate, EvaluateAsked, ("device", "threads"))
+    add_flags(evaluate.add_argument_group("cluster"), ClusterAsked)
     where = evaluate.add_argument_group("where results go")
     add_flags(where, EvaluateAsked, ("out",))
     add_flags(where, EvalConfig, ("samples",))
@@ -149,8 +150,9 @@ def configuration(args: argparse.Namespace) -> EvalConfig:
 def run_evaluate(args: argparse.Namespace, argv: Sequence[str], foreground: Foreground, catalogue: Catalogue) -> int:
     """Evaluate, say what came of it, and write what was asked for; returns the exit code. Raises StudioError."""
     asked = read_flags(args, EvaluateAsked)
+    where = read_flags(args, ClusterAsked)
     set_threads(asked.threads)
-    device = choose_device(asked.device)
+    device = own_device(where, asked.device)
     config = configuration(args)
     fetch_missing(catalogue, [asked.model], device, foreground, KIND)
     subject = load_subject(asked.model, device, catalogue, shape=lambda: shape_of_images(config))
@@ -174,10 +176,12 @@ def run_evaluate(args: argparse.Namespace, argv: Sequence[str], foreground: Fore
         found: list[EvaluationReport] = []
 
         def work(context: JobContext) -> dict[str, bool]:
-            found.append(evaluate_job(context, config, subject.model, folder, data=data))
+            found.append(evaluate_job(context, config, subject.model, folder, data=data, cluster=cluster))
             return {"complete": found[0].complete}
 
-        if foreground.run("evaluate", device, work) is None:
+        with opened(where, asked.device) as cluster:
+            outcome = foreground.run("evaluate", device, work)
+        if outcome is None:
             kept = f"what was finished is kept in '{asked.out}'" if asked.out else "nothing was kept"
             print(f"Interrupted; {kept}.", file=sys.stderr)
             return EXIT_INTERRUPTED

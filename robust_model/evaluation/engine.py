@@ -5,6 +5,7 @@ deterministic model). Images are met in an order drawn from the seed, so that wh
 estimate. Every unit draws from a generator of its own: a killed evaluation goes on to the same report.
 """
 
+import collections
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,15 +13,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from foundation.cluster.cluster import Cluster
 from foundation.errors import StudioError
 from foundation.files.text_files import write_bytes
 from foundation.progress import Progress, silent
 from robust_model.attacks import AnyAttack, AttackOutcome, Defence, as_attacked
 from robust_model.data.class_match import match_classes
 from robust_model.data.datasets import LabelledSet
+from robust_model.evaluation.apart import Apart, Ground
 from robust_model.evaluation.curves import curve_costs, curve_unit
 from robust_model.evaluation.journal import Entry, Identity, Journal, data_digest, tensors_digest
-from robust_model.evaluation.masking.diagnostics import diagnose
 from robust_model.evaluation.plan import generator_of
 from robust_model.evaluation.record.config import EvalConfig, choose, evaluation_data
 from robust_model.evaluation.record.schema import Curves, Diagnostics, EvaluationReport, HowFar
@@ -28,14 +30,17 @@ from robust_model.evaluation.report import Further, Setting, build_report
 from robust_model.evaluation.results import Results
 from robust_model.evaluation.suites import Budget, suite_attacks
 from robust_model.evaluation.units import (
+    DIAGNOSTICS,
+    SHOWN,
     Batch,
     Bench,
-    Task,
     attack_entry,
     attack_unit,
     clean_unit,
-    get_last,
-    noise_from,
+    gradient_unit,
+    last_entry,
+    picture_unit,
+    task_of,
 )
 from robust_model.weights.checkpoint import save_tensors
 from robust_model.zoo.subjects import EvaluatedModel
@@ -80,7 +85,8 @@ class Evaluation:
 
     With a `folder` every finished unit of work is kept there. The same evaluation goes on from it, to the report it
     would have come to undisturbed (but for seconds); one with more attacks goes on from its results. Raises StudioError
-    if the folder holds another evaluation, or the data has other classes.
+    if the folder holds another evaluation, or the data has other classes. With a `cluster` its workers do the units of
+    work, and the report is the same, but for seconds.
     """
 
     def __init__(
@@ -92,6 +98,7 @@ class Evaluation:
         *,
         on_progress: Callable[[Progress], None] = silent,
         should_stop: Callable[[], bool] = lambda: False,
+        cluster: Cluster | None = None,
     ) -> None:
         data = match_classes(data, model.class_names, config.match)
         self.model, self.config = configured(model, config), config
@@ -114,8 +121,13 @@ class Evaluation:
         self.curve_shares = {name: sum(passes) for name, passes in curves.items()}
         by_images = len(self.data) * (draws + sum(self.weights))
         self.total = max(1, by_images + sum(self.curve_shares.values()))
-        self.done, self.scale = 0.0, 1.0
+        self.done, self.scale, self.furthest = 0.0, 1.0, 0.0
+        self.begun = 0.0
         self.written_at = -REPORT_SECONDS
+        self.apart: Apart | None = None
+        if cluster is not None:
+            ground = Ground(self.model, config, self.data, self.indices, draws, self.plan)
+            self.apart = Apart(cluster, ground, self.journal, should_stop, self._say_apart)
 
     def _identity(self) -> Identity:
         return Identity(
@@ -143,7 +155,10 @@ class Evaluation:
     # ------------------------------------------------------------------ units of work
 
     def _clean(self) -> None:
-        for number, rows in enumerate(torch.arange(len(self.data)).split(self.config.batch)):
+        batches = torch.arange(len(self.data)).split(self.config.batch)
+        if self.apart is not None and not self.apart.clean(batches, self.bench.draws):
+            raise _StoppedError
+        for number, rows in enumerate(batches):
             if number and self.should_stop():
                 raise _StoppedError
             self.results.add_clean(rows, clean_unit(self.bench, number, rows))
@@ -171,9 +186,20 @@ class Evaluation:
         # What is left of the total belongs to the images that are attacked, by the attacks' costs.
         work = sum(len(batch.rows) for batch in batches) * sum(self.weights)
         self.scale = (self.total - sum(self.curve_shares.values()) - self.done) / max(1, work)
-        for batch in batches:
-            for index in range(len(self.plan)):
+        left = collections.deque((batch, index) for batch in batches for index in range(len(self.plan)))
+
+        def meet(*, only_known: bool = False) -> None:
+            """Go on in the order of the batches, as far as that is wanted."""
+            while left and not (only_known and self.journal.get(attack_entry(left[0][1], left[0][0].number)) is None):
+                batch, index = left.popleft()
                 self._meet(batch, index, f"batch {batch.number + 1} of {len(batches)}, {self.plan[index].name}")
+
+        if self.apart is not None:
+            self.begun = self.done
+            shares = [(batch, len(batch.rows) * sum(self.weights) * self.scale) for batch in batches]
+            if not self.apart.attack(self.results, shares, self._further(), lambda: meet(only_known=True)):
+                raise _StoppedError
+        meet()
 
     def _meet(self, batch: Batch, index: int, where: str) -> None:
         """Attack number `index` meets a batch, if it has not yet."""
@@ -181,27 +207,17 @@ class Evaluation:
         entry = self.journal.get(attack_entry(index, batch.number))
         if entry is None:
             entry = self._attack_now(batch, index, share, where)
+        elif SHOWN in entry.tensors:
+            pictures = max(0, self.config.samples - len(self.results.attacks[index].samples))
+            entry = picture_unit(self.bench, self.plan[index], index, batch.number, entry, pictures)
         self.results.add_attack(index, batch.covered, entry)
         if self.plan[index].continues:
-            self.journal.drop(f"last-{attack_entry(index - 1, batch.number)}")
+            self.journal.drop(last_entry(index - 1, batch.number))
         self._progress(share, f"{where}: {self._worst_so_far()}")
 
     def _attack_now(self, batch: Batch, index: int, share: float, where: str) -> Entry:
-        planned, known = self.plan[index], self.results.attacks
-        rows = batch.rows
-        if planned.cumulative:
-            rows = rows[~self.results.broken(known[:index])[rows]]
-        task = Task(
-            index,
-            planned,
-            batch.number,
-            rows,
-            new=~self.results.broken(known)[rows],
-            samples=max(0, self.config.samples - len(known[index].samples)),
-            follows=get_last(self.journal, index - 1, batch.number) if planned.continues else None,
-            followed=index + 1 < len(self.plan) and self.plan[index + 1].continues,
-        )
-        units = planned.config.units
+        task = task_of(self.plan, self.results, batch, index, self.config.samples, self.bench)
+        rows, units = task.rows, task.planned.config.units
 
         def on_step(count: int, outcome: AttackOutcome) -> None:
             if self.should_stop():
@@ -214,27 +230,29 @@ class Evaluation:
 
         return attack_unit(self.bench, task, on_step)
 
-    def _look_further(self) -> None:
-        """What tells of masked gradients: the gradient at some images that are right when clean, and the curves."""
+    def _further(self) -> list[tuple[str, Tensor, Tensor, float]]:
+        """What tells of masked gradients: the gradient at some images that are right when clean, and the curves.
+
+        By names in the journal, each with the indices of its images, which of these are right when clean, and its share
+        of the passes.
+        """
         order = self._order()
         right = self.results.clean[order]
-        entry = self.journal.get("diagnostics")
-        if entry is None and bool(right.any()):
-            images, labels = self.bench.images(order[right][:DIAGNOSED])
-            rng = generator_of(self.config.seed, "diagnostics")
-            noise = noise_from(self.model, rng)
-            facts = diagnose(
-                self.model, images, labels, eps=self.config.eps, batch=self.config.batch, noise=noise, rng=rng
-            )
-            entry = self.journal.put("diagnostics", {}, facts)
-        self.diagnostics = None if entry is None else entry.read(Diagnostics)
-        n = min(self.config.sweep, len(order))
-        for name, share in self.curve_shares.items():
+        diagnosed, n = order[right][:DIAGNOSED], min(self.config.sweep, len(order))
+        curves = [(name, order[:n], right[:n], float(share)) for name, share in self.curve_shares.items()]
+        gradient = [(DIAGNOSTICS, diagnosed, torch.ones_like(diagnosed, dtype=torch.bool), 0.0)]
+        return [*(gradient if len(diagnosed) else []), *curves]
 
-            def on_progress(now: Progress, name: str = name, share: int = share) -> None:
+    def _look_further(self) -> None:
+        for name, rows, right, share in self._further():
+            if name == DIAGNOSTICS:
+                self.diagnostics = gradient_unit(self.bench, self.config, rows).read(Diagnostics)
+                continue
+
+            def on_progress(now: Progress, name: str = name, share: float = share) -> None:
                 self._say(self.done + share * now.done / now.total, f"{name}: {now.message}")
 
-            curves = curve_unit(self.bench, self.config, name, order[:n], right[:n], on_progress, self.should_stop)
+            curves = curve_unit(self.bench, self.config, name, rows, right, on_progress, self.should_stop)
             if curves is None:
                 raise _StoppedError
             self.curves[name] = curves
@@ -253,8 +271,15 @@ class Evaluation:
         self.done = min(float(self.total), self.done + share)
         self._say(self.done, message)
 
+    def _say_apart(self, done: float, message: str) -> None:
+        """What a cluster has done by now, of what it was given last."""
+        self._say(self.begun + done, f"{message}; {self._worst_so_far()}")
+
     def _say(self, done: float, message: str) -> None:
-        now = Progress(int(done), self.total, message)  # of at most so many: images that break early end sooner
+        self.furthest = max(self.furthest, min(float(self.total), done))  # what is done apart is met later
+        now = Progress(
+            int(self.furthest), self.total, message
+        )  # of at most so many: images that break early end sooner
         self.on_progress(now)
         if self.journal.folder is not None and time.monotonic() - self.written_at >= REPORT_SECONDS:
             progress = HowFar(done=now.done, total=now.total, message=message)
@@ -294,7 +319,10 @@ def evaluate_model(
     data: LabelledSet | None = None,
     on_progress: Callable[[Progress], None] = silent,
     should_stop: Callable[[], bool] = lambda: False,
+    cluster: Cluster | None = None,
 ) -> EvaluationReport:
-    """Evaluate `model` on `config.data`'s test split (or `data`); returns the report."""
+    """Evaluate `model` on `config.data`'s test split (or `data`), by a `cluster` or here; returns the report."""
     images = data or evaluation_data(config, model.config.image_size)
-    return Evaluation(model, config, images, folder, on_progress=on_progress, should_stop=should_stop).run()
+    return Evaluation(
+        model, config, images, folder, on_progress=on_progress, should_stop=should_stop, cluster=cluster
+    ).run()

@@ -122,11 +122,15 @@ class Journal:
         """Keep a finished unit of work."""
         said = {} if facts is None else facts.model_dump(mode="json")
         entry = Entry({key: tensor.detach().cpu() for key, tensor in tensors.items()}, said)
+        self.keep(name, entry)
+        return entry
+
+    def keep(self, name: str, entry: Entry) -> None:
+        """Keep a unit of work that was finished elsewhere; the same one again changes nothing."""
         if self.folder is None:
             self._entries[name] = entry
         else:
             save_tensors(self._path(self.folder, name), entry.tensors, entry.facts)
-        return entry
 
     def drop(self, name: str) -> None:
         """Forget the entry called `name`."""

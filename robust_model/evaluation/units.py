@@ -1,6 +1,6 @@
 """Units of work: one batch answered when clean, or met by one attack. Each is kept whole, and repeats exactly."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -13,12 +13,19 @@ from robust_model.attacks.base import NO_PASSES
 from robust_model.data.datasets import LabelledImages, to_float
 from robust_model.evaluation.accounting import answers, majority, tied
 from robust_model.evaluation.journal import Entry, Journal
-from robust_model.evaluation.masking.diagnostics import AT_THE_END, Look, look
+from robust_model.evaluation.masking.diagnostics import AT_THE_END, Look, diagnose, look
 from robust_model.evaluation.plan import PlannedAttack, generator_of
+from robust_model.evaluation.record.config import EvalConfig
 from robust_model.evaluation.record.schema import Sample
+from robust_model.evaluation.results import Results
 from robust_model.evaluation.samples import save_samples
 from robust_model.evaluation.unit_facts import AttackFacts, UnitFacts
 from robust_model.networks.noise import FreshNoise, Noise, SilentNoise
+
+DIAGNOSTICS = "diagnostics"
+"""The journal's name for what is found out about the gradient."""
+SHOWN = "shown"
+"""Of an attack whose pictures are still to be made, the adversarial images that some of them will show."""
 
 
 def noise_from(defence: Defence, rng: torch.Generator) -> Noise:
@@ -132,7 +139,8 @@ class Task:
 
     `follows` is the attack before, for one that continues it. Adversarial images are kept of the `rows` that are `new`
     (bool): nothing has broken them before. Up to `samples` of them become pictures. `followed`: the next attack
-    continues this one, so that its last iterates are kept as well.
+    continues this one, so that its last iterates are kept as well. `shown_later`: how many become pictures is not known
+    yet, so that what they would be made of is kept (see `picture_unit`).
     """
 
     index: int
@@ -143,6 +151,35 @@ class Task:
     samples: int
     follows: Attacked | None = None
     followed: bool = False
+    shown_later: bool = False
+
+
+def task_of(
+    plan: Sequence[PlannedAttack], results: Results, batch: Batch, index: int, samples: int, bench: Bench
+) -> Task:
+    """What attack number `index` of the plan is to do with a batch, by the results of those before it.
+
+    `samples`: how many pictures there may be of it in all.
+    """
+    planned, known = plan[index], results.attacks
+    rows = batch.rows
+    if planned.cumulative:
+        rows = rows[~results.broken(known[:index])[rows]]
+    return Task(
+        index,
+        planned,
+        batch.number,
+        rows,
+        new=~results.broken(known)[rows],
+        samples=max(0, samples - len(known[index].samples)),
+        follows=get_last(bench.journal, index - 1, batch.number) if planned.continues else None,
+        followed=index + 1 < len(plan) and plan[index + 1].continues,
+    )
+
+
+def clean_entry(number: int) -> str:
+    """The journal's name for the clean answers of batch `number`."""
+    return f"clean-{number:05d}"
 
 
 def attack_entry(index: int, batch: int) -> str:
@@ -150,15 +187,20 @@ def attack_entry(index: int, batch: int) -> str:
     return f"attack-{index:02d}-{batch:05d}"
 
 
+def last_entry(index: int, batch: int) -> str:
+    """The journal's name for where attack number `index` ended on a batch."""
+    return f"last-{attack_entry(index, batch)}"
+
+
 def keep_last(journal: Journal, index: int, batch: int, attacked: Attacked) -> None:
     """Keep where the restarts of attack number `index` ended, until the one that continues it is done."""
     tensors = {f"{number:03d}": iterate for number, iterate in enumerate(attacked.last)}
-    journal.put(f"last-{attack_entry(index, batch)}", {"rows": attacked.rows, **tensors})
+    journal.put(last_entry(index, batch), {"rows": attacked.rows, **tensors})
 
 
 def get_last(journal: Journal, index: int, batch: int) -> Attacked | None:
     """What `keep_last` has kept, if it has."""
-    entry = journal.get(f"last-{attack_entry(index, batch)}")
+    entry = journal.get(last_entry(index, batch))
     if entry is None:
         return None
     return Attacked(entry.tensors["rows"], [entry.tensors[name] for name in sorted(entry.tensors) if name != "rows"])
@@ -166,7 +208,7 @@ def get_last(journal: Journal, index: int, batch: int) -> Attacked | None:
 
 def clean_unit(bench: Bench, number: int, rows: Tensor) -> Entry:
     """The clean answers of batch `number`: kept, or else found and kept."""
-    name = f"clean-{number:05d}"
+    name = clean_entry(number)
     kept = bench.journal.get(name)
     if kept is not None:
         return kept
@@ -174,6 +216,18 @@ def clean_unit(bench: Bench, number: int, rows: Tensor) -> Entry:
     found = referee.answers(bench.images(rows)[0])
     facts = UnitFacts(passes=referee.passes, seconds=worked() - started)
     return bench.journal.put(name, {"answers": found.to(torch.int16)}, facts)
+
+
+def gradient_unit(bench: Bench, config: EvalConfig, rows: Tensor) -> Entry:
+    """What is found out about the gradient at the images `rows` (indices): kept, or else found and kept."""
+    kept = bench.journal.get(DIAGNOSTICS)
+    if kept is not None:
+        return kept
+    images, labels = bench.images(rows)
+    rng = generator_of(bench.seed, DIAGNOSTICS)
+    noise = noise_from(bench.defence, rng)
+    facts = diagnose(bench.defence, images, labels, eps=config.eps, batch=config.batch, noise=noise, rng=rng)
+    return bench.journal.put(DIAGNOSTICS, {}, facts)
 
 
 def attack_unit(bench: Bench, task: Task, on_step: Callable[[int, AttackOutcome], None]) -> Entry:
@@ -218,7 +272,13 @@ def attack_unit(bench: Bench, task: Task, on_step: Callable[[int, AttackOutcome]
         "images": outcome.images[found.to(images.device)],
     }
     shown = fallen[: task.samples]
-    pictures = _pictures(bench, task, images[shown], outcome.images[shown], task.rows[shown.cpu()].tolist())
+    pictures: list[Sample] = []
+    if task.shown_later:
+        tensors[SHOWN] = outcome.images[shown]
+    else:
+        pictures = _pictures(
+            bench, task.index, task.planned, task.batch, task.rows[shown.cpu()].tolist(), outcome.images[shown]
+        )
     facts = AttackFacts(
         passes=outcome.passes + referee.passes + again.passes + (ends.passes if ends else NO_PASSES),
         seconds=worked() - started,
@@ -290,19 +350,31 @@ def _ends(
     return look(bench.defence, points, labels[some], noise=noise_from(bench.defence, rng), rng=rng)
 
 
-def _pictures(bench: Bench, task: Task, clean: Tensor, adversarial: Tensor, rows: list[int]) -> list[Sample]:
-    """Some adversarial examples as pictures in the evaluation's folder, if it has one."""
+def picture_unit(bench: Bench, planned: PlannedAttack, index: int, batch: int, entry: Entry, samples: int) -> Entry:
+    """Make the pictures of an attack that another machine has carried out, up to `samples`, and keep it with them."""
+    tensors = dict(entry.tensors)
+    shown = tensors.pop(SHOWN)[:samples].to(bench.device)
+    rows = tensors["rows"][tensors["broken"]][: len(shown)].tolist()
+    facts = entry.read(AttackFacts)
+    pictures = _pictures(bench, index, planned, batch, rows, shown)
+    return bench.journal.put(attack_entry(index, batch), tensors, facts.model_copy(update={"samples": tuple(pictures)}))
+
+
+def _pictures(
+    bench: Bench, index: int, planned: PlannedAttack, batch: int, rows: list[int], adversarial: Tensor
+) -> list[Sample]:
+    """Some adversarial examples, of the images `rows`, as pictures in the evaluation's folder, if it has one."""
     if bench.journal.folder is None:
         return []
     names = bench.defence.class_names
     return save_samples(
         bench.journal.folder,
-        task.index,
-        task.planned.name,
+        index,
+        planned.name,
         [bench.places[row] for row in rows],
-        clean,
+        bench.images(torch.tensor(rows, dtype=torch.int64))[0],
         adversarial,
         [names[int(bench.data.labels[row])] for row in rows],
-        task.planned.config.eps,
-        bench.referee(task.batch, task.index, "samples").in_words,
+        planned.config.eps,
+        bench.referee(batch, index, "samples").in_words,
     )

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from foundation.cluster.cluster import Cluster
 from foundation.progress import Progress, silent
 from robust_model.data.datasets import LabelledImages, LabelledSet
 from robust_model.evaluation import engine
@@ -107,7 +108,10 @@ def evaluate_model(
     data: LabelledSet | None = None,
     on_progress: Callable[[Progress], None] = silent,
     should_stop: Callable[[], bool] = lambda: False,
+    cluster: Cluster | None = None,
 ) -> dict[str, Any]:
     """The report as it is written: plain JSON."""
-    report = engine.evaluate_model(config, model, folder, data=data, on_progress=on_progress, should_stop=should_stop)
+    report = engine.evaluate_model(
+        config, model, folder, data=data, on_progress=on_progress, should_stop=should_stop, cluster=cluster
+    )
     return report.to_json()

@@ -62,7 +62,7 @@ def test_every_pass_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model, "readouts", counted)
     none, rng = images().images[:0] / 255, torch.Generator()
     nothing = diagnose(Known(), none, images().labels[:0], eps=EPS, noise=SilentNoise(), rng=rng)
-    monkeypatch.setattr("robust_model.evaluation.engine.diagnose", lambda *_args, **_options: nothing)
+    monkeypatch.setattr("robust_model.evaluation.units.diagnose", lambda *_args, **_options: nothing)
     report = evaluate_model(CONFIG, model, data=images())
     assert report["passes"]["forward"] == seen
     by_attack = [PassCount(**attack["passes"]) for attack in report["attacks"]]

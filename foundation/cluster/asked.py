@@ -1,0 +1,56 @@
+"""The flags of a command that can have its work done by a cluster."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+from pydantic import Field
+
+from foundation.cluster.cluster import Cluster
+from foundation.command_line.arguments import MOST_THREADS
+from foundation.command_line.flags import AsFlag, Asked
+from foundation.devices import choose_device
+
+MOST_WORKERS = 100_000
+
+
+class ClusterAsked(Asked):
+    """Where the work is done."""
+
+    cluster: Annotated[str | None, AsFlag(metavar="ADDRESS", shown="")] = Field(
+        None,
+        description="have workers of a Ray cluster do the work: auto (the one that this machine is part of, or else "
+        "one of this machine alone), HOST:PORT or ray://HOST:PORT; see docs/cluster.md",
+    )
+    cluster_workers: Annotated[int | None, AsFlag(metavar="N", shown="as many as there is room for")] = Field(
+        None, ge=1, le=MOST_WORKERS, description="how many workers"
+    )
+    cluster_threads: Annotated[int, AsFlag(metavar="N")] = Field(
+        1, ge=1, le=MOST_THREADS, description="CPU threads of each worker"
+    )
+
+
+def own_device(asked: ClusterAsked, device: str) -> str:
+    """Where this process computes: what a cluster does not do is little, and done by the CPU. StudioError for none."""
+    return choose_device(device if asked.cluster is None else "cpu")
+
+
+@contextmanager
+def opened(asked: ClusterAsked, device: str, *, quiet: bool = False) -> Iterator[Cluster | None]:
+    """The cluster that was asked for, None for none; its workers end afterwards. StudioError for none that can be had.
+
+    `device` is what was asked for: "auto" is a GPU where the cluster has some. Where the work is done then is printed.
+    """
+    if asked.cluster is None:
+        yield None
+        return
+    from foundation.cluster.rays import RayBackend
+
+    backend = RayBackend(asked.cluster, device=device, threads=asked.cluster_threads, workers=asked.cluster_workers)
+    with Cluster(backend) as cluster:
+        if not quiet:
+            many = f"{backend.workers} workers" if backend.workers > 1 else "1 worker"
+            each = "a GPU each" if backend.device == "cuda" else f"{asked.cluster_threads} CPU threads each"
+            print(f"Note: the work is done on {backend.description}: {many}, {each}.", file=sys.stderr)
+        yield cluster

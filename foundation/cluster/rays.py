@@ -1,0 +1,265 @@
+"""Workers that Ray keeps (https://docs.ray.io): on this machine, or on all machines of a cluster.
+
+Each is an actor that is never restarted by Ray itself: who hands parts out wants to know that one was lost.
+"""
+
+import collections
+import logging
+import os
+import re
+import socket
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from foundation.cluster.shards import Answer, Handle, Introduction, LostError, News, Shared, Work
+from foundation.cluster.worker import Worker
+from foundation.errors import StudioError
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
+    from ray.actor import ActorHandle
+
+T = TypeVar("T")
+
+AUTO = "auto"
+HOW = "pip install 'crossmax-studio[cluster]'"
+CONNECT_SECONDS = 10.0
+KEPT = 4
+"""Shared values that a worker keeps: those of a job, and of the one before."""
+_CALLS = 4
+"""What an actor answers at once: while it works it says how far it is, and hears that it should end."""
+_ADDRESS = re.compile(r"(?:ray://)?(?P<host>\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+"""Nothing is told to anybody, and no warning is for those who write Ray programs."""
+
+
+class RayBackend:
+    """Workers of a Ray cluster, each with one GPU or with `threads` CPU threads.
+
+    Args:
+        address: "auto" for the cluster that this machine is part of or, where there is none, one begun here and ended
+            with the program; or HOST:PORT, or ray://HOST:PORT from outside of it.
+        device: "auto" for GPUs where the cluster has some, "cpu", or "cuda".
+        threads: of each worker.
+        workers: how many; None for as many as there is room for.
+
+    Raises:
+        StudioError: Ray is not installed, nobody answers there, or there is no room for a worker.
+    """
+
+    def __init__(
+        self, address: str = AUTO, *, device: str = AUTO, threads: int = 1, workers: int | None = None
+    ) -> None:
+        _reach(address)
+        for name, value in _QUIET.items():
+            os.environ.setdefault(name, value)
+        try:
+            import ray
+        except ImportError as error:
+            raise StudioError(f"Ray is not installed, which --cluster needs: {HOW}") from error
+        self._ray = ray
+        self._ours = not ray.is_initialized()
+        self._place = _begin(address) if self._ours else "the Ray cluster of this program"
+        self._threads = threads
+        try:
+            self._device, room = _room(ray.cluster_resources(), device, threads)
+        except StudioError:
+            self.close()
+            raise
+        self.workers = room if workers is None else workers
+        self._actor = ray.remote(Worker)
+
+    @property
+    def description(self) -> str:
+        """What it is, in words that follow "on"."""
+        return self._place
+
+    @property
+    def device(self) -> str:
+        """What a worker computes on: "cpu" or "cuda"."""
+        return self._device
+
+    def hire(self) -> Handle:
+        """Begin to start one more worker."""
+        gpus = 1 if self._device == "cuda" else 0
+        options = {"num_cpus": self._threads, "num_gpus": gpus, "max_concurrency": _CALLS, "max_restarts": 0}
+        return _Actor(self._actor.options(**options).remote(self._device, self._threads))
+
+    def share(self, value: T) -> Shared[T]:
+        """Put a value where each machine fetches it once."""
+        return _RayShared(self._ray.put(value))
+
+    def wait(self, handles: list[Handle], seconds: float) -> None:
+        """Return once a part has ended, or a worker is there."""
+        expected = [ref for handle in handles for ref in cast(_Actor, handle).expected]
+        if expected:
+            self._ray.wait(expected, timeout=seconds)
+        else:
+            time.sleep(seconds)
+
+    def close(self) -> None:
+        """Leave the cluster; one that was begun here ends."""
+        if self._ours:
+            self._ray.shutdown()
+
+
+class _Actor:
+    """One worker: an actor, and what is expected of it."""
+
+    def __init__(self, actor: "ActorHandle[Worker]") -> None:
+        self._actor = actor
+        self._introduced: ObjectRef[Introduction] | None = actor.introduce.remote()
+        self._answer: ObjectRef[tuple[Answer, list[News]]] | None = None
+        self._news: ObjectRef[list[News]] | None = None
+        self._ticket = 0
+
+    @property
+    def expected(self) -> "list[ObjectRef[object]]":
+        """What it will have returned when there is something to see."""
+        return [ref for ref in (self._introduced, self._answer) if ref is not None]
+
+    def introduction(self) -> Introduction | None:
+        if self._introduced is None or not _is_ready(self._introduced):
+            return None
+        found: Introduction = _got(self._introduced)
+        self._introduced = None
+        return found
+
+    def begin(self, work: Work) -> None:
+        self._ticket += 1
+        self._news = None
+        self._answer = self._actor.work.remote(self._ticket, work)
+
+    def look(self) -> tuple[list[News], Answer | None]:
+        assert self._answer is not None
+        ended = _is_ready(self._answer)  # asked first: what is said after this comes with it
+        found: list[News] = []
+        if self._news is not None and (ended or _is_ready(self._news)):
+            found += _got(self._news)
+            self._news = None
+        if not ended:
+            if self._news is None:
+                self._news = self._actor.news.remote()
+            return found, None
+        answer, rest = _answered(self._answer)
+        self._answer = None
+        return [*found, *rest], answer
+
+    def stop(self) -> None:
+        self._actor.stop.remote(self._ticket)
+
+    def dismiss(self) -> None:
+        import ray
+
+        try:
+            ray.kill(self._actor)
+        except Exception:  # it is gone, or the cluster is
+            logging.getLogger(__name__).debug("a worker could not be dismissed", exc_info=True)
+
+
+_COPIES: "collections.OrderedDict[str, object]" = collections.OrderedDict()
+"""Of this process, the shared values that were asked for last."""
+
+
+class _RayShared(Generic[T]):
+    """A value in Ray's object store; each process makes one copy."""
+
+    def __init__(self, ref: "ObjectRef[T]") -> None:
+        self._ref = ref
+
+    @property
+    def value(self) -> T:
+        import ray
+
+        name = self._ref.hex()
+        if name not in _COPIES:
+            _COPIES[name] = ray.get(self._ref)
+            while len(_COPIES) > KEPT:
+                _COPIES.popitem(last=False)
+        _COPIES.move_to_end(name)
+        return cast(T, _COPIES[name])
+
+
+def _is_ready(ref: "ObjectRef[T]") -> bool:
+    import ray
+
+    return bool(ray.wait([ref], timeout=0)[0])
+
+
+def _got(ref: "ObjectRef[Any]") -> Any:
+    """What a call returned. Raises LostError where its worker is gone."""
+    import ray
+
+    try:
+        return ray.get(ref)
+    except ray.exceptions.RayTaskError:
+        raise
+    except ray.exceptions.RayError as error:
+        raise LostError(_first_words(error)) from error
+
+
+def _answered(ref: "ObjectRef[tuple[Answer, list[News]]]") -> tuple[Answer, list[News]]:
+    """How a part ended, also where it could not be sent there or back."""
+    import ray
+
+    try:
+        answered: tuple[Answer, list[News]] = _got(ref)
+        return answered
+    except ray.exceptions.RayTaskError as error:
+        return Answer(fault=str(error)), []
+
+
+def _first_words(error: Exception) -> str:
+    """What an error says, without its trace."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    caused = next((line for line in reversed(lines) if re.match(r"[A-Za-z_.]*(Error|Exception)\b", line)), "")
+    return (caused or (lines[0] if lines else type(error).__name__))[:300]
+
+
+def _reach(address: str) -> None:
+    """Refuse an address that is none, or where nobody answers: Ray would wait for minutes."""
+    if address == AUTO:
+        return
+    found = _ADDRESS.fullmatch(address)
+    if found is None or int(found["port"]) > 65535:
+        raise StudioError(f"'{address[:80]}' is no address of a cluster: use auto, HOST:PORT or ray://HOST:PORT.")
+    try:
+        socket.create_connection((found["host"].strip("[]"), int(found["port"])), CONNECT_SECONDS).close()
+    except OSError as error:
+        raise StudioError(
+            f"Nobody answers at '{address}' ({error.strerror or error}): start the cluster, or use --cluster auto."
+        ) from error
+
+
+def _begin(address: str) -> str:
+    """Connect, and say to what."""
+    from ray import init
+
+    quiet = partial(init, log_to_driver=False, configure_logging=False)
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    if address != AUTO:
+        try:
+            quiet(address=address)
+        except Exception as error:
+            raise StudioError(f"The cluster at '{address}' cannot be used: {_first_words(error)}") from error
+        return f"the Ray cluster at {address}"
+    try:
+        quiet(address=AUTO)
+    except ConnectionError:
+        quiet(include_dashboard=False)
+        return "a Ray cluster of this machine alone"
+    return "the Ray cluster that this machine is part of"
+
+
+def _room(resources: "dict[str, float]", device: str, threads: int) -> tuple[str, int]:
+    """The device that `device` stands for on a cluster with these resources, and how many workers there is room for."""
+    gpus, cpus = int(resources.get("GPU", 0)), int(resources.get("CPU", 0))
+    wanted = device.partition(":")[0]
+    if wanted == "cuda" and not gpus:
+        raise StudioError("The cluster has no GPU: use --device cpu, or auto.")
+    if wanted != "cpu" and gpus:
+        return "cuda", max(1, min(gpus, cpus // threads))
+    if cpus < threads:
+        raise StudioError(f"The cluster has {cpus} CPU cores, not {threads} for a worker: use fewer --cluster-threads.")
+    return "cpu", cpus // threads

@@ -1,0 +1,97 @@
+"""Workers of a real Ray cluster on this machine, that are killed."""
+
+import os
+import random
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from foundation.cluster.cluster import Cluster
+from foundation.cluster.rays import RayBackend, _room
+from foundation.errors import StudioError
+from foundation.progress import Progress
+from robust_model.attacks import PgdConfig
+from robust_model.evaluation.record.config import EvalConfig
+from tests.robust_model.evaluated import EPS, Known, evaluate_model, images, timeless
+
+MEAN = PgdConfig(source="mean", eps=EPS, steps=4, restarts=2)
+DIRECT = PgdConfig(source="defence", eps=EPS, steps=6, restarts=1)
+CONFIG = EvalConfig(model="linear", data="hand-made", count=0, eps=EPS, attacks=(MEAN, DIRECT), batch=1, samples=2)
+DEATHS = 10
+
+
+class Slow(Known):
+    """Takes its time, so that it is killed in the middle."""
+
+    def readouts(self, pixels: Any, *rest: Any) -> Any:
+        time.sleep(0.02)
+        return super().readouts(pixels, *rest)
+
+
+@pytest.fixture(scope="module")
+def backend() -> Iterator[RayBackend]:
+    backend = RayBackend("auto", device="cpu", threads=1, workers=2)
+    yield backend
+    backend.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_workers_killed_at_random_ten_times_change_nothing(backend: RayBackend, tmp_path: Path) -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as a worker has
+    try:
+        here = timeless(evaluate_model(CONFIG, Slow(), tmp_path / "here", data=images()))
+        rng, runs = random.Random(), 0
+        killed: set[int] = set()
+        cluster = Cluster(backend)
+
+        def kill(_now: Progress) -> None:
+            busy = [desk.process for desk in cluster.desks if desk.part is not None and desk.process not in killed]
+            if busy and len(killed) < DEATHS and rng.random() < 0.3:
+                chosen = rng.choice(busy)
+                killed.add(chosen)
+                os.kill(chosen, signal.SIGKILL)
+
+        while len(killed) < DEATHS:
+            folder = tmp_path / str(runs)
+            report = evaluate_model(CONFIG, Slow(), folder, data=images(), on_progress=kill, cluster=cluster)
+            assert timeless(report) == here
+            runs += 1
+        assert cluster.lost >= DEATHS - 2  # one that had just ended its part is not missed
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_where_nobody_answers_is_told_at_once() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    for address in (f"127.0.0.1:{port}", f"ray://127.0.0.1:{port}"):
+        with pytest.raises(StudioError, match="Nobody answers at"):
+            RayBackend(address)
+
+
+@pytest.mark.parametrize("address", ["", "here", "http://a:1", "a:99999", "a:1/b", "a b:1"])
+def test_what_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(StudioError, match="no address of a cluster"):
+        RayBackend(address)
+
+
+def test_what_a_cluster_has_room_for() -> None:
+    cpus, gpus = {"CPU": 8.0}, {"CPU": 16.0, "GPU": 4.0}
+    assert _room(cpus, "auto", 1) == ("cpu", 8)
+    assert _room(cpus, "auto", 3) == ("cpu", 2)
+    assert _room(gpus, "auto", 1) == ("cuda", 4)
+    assert _room(gpus, "cuda", 8) == ("cuda", 2)
+    assert _room(gpus, "cpu", 1) == ("cpu", 16)
+    with pytest.raises(StudioError, match="no GPU"):
+        _room(cpus, "cuda", 1)
+    with pytest.raises(StudioError, match="8 CPU cores, not 9"):
+        _room(cpus, "cpu", 9)
