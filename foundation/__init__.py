@@ -9,5 +9,5 @@
 - `files`: reading and writing a user's files and our own. `images`: pictures as tensors, and as files.
 - `downloads`: fetching weights, resumed and checked. `catalogue`: all models by name.
 - `jobs`: work that is queued, stopped, resumed and kept, and its store.
-- `command_line`: what all commands share.
+- `command_line`: what all commands share. `cluster`: parts of a job on many machines.
 """

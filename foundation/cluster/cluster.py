@@ -274,5 +274,5 @@ def _look(handle: Handle, found: list[tuple[list[News], Answer | None]]) -> None
 
 def progress_of(told: Told) -> Progress:
     """What a part told, as it was reported where it runs."""
-    preview = None if not told.preview else (lambda: Image.open(io.BytesIO(told.preview)))
+    preview = None if not told.preview else (lambda: Image.open(io.BytesIO(told.preview), formats=("JPEG",)))
     return Progress(told.done, told.total, told.message, unit=told.unit, losses=dict(told.losses), preview=preview)

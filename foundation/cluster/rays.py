@@ -63,7 +63,7 @@ class RayBackend:
         self._place = _begin(address) if self._ours else "the Ray cluster of this program"
         self._threads = threads
         try:
-            self._device, room = _room(ray.cluster_resources(), device, threads)
+            self._device, room = room_of(ray.cluster_resources(), device, threads)
         except StudioError:
             self.close()
             raise
@@ -252,7 +252,7 @@ def _begin(address: str) -> str:
     return "the Ray cluster that this machine is part of"
 
 
-def _room(resources: "dict[str, float]", device: str, threads: int) -> tuple[str, int]:
+def room_of(resources: "dict[str, float]", device: str, threads: int) -> tuple[str, int]:
     """The device that `device` stands for on a cluster with these resources, and how many workers there is room for."""
     gpus, cpus = int(resources.get("GPU", 0)), int(resources.get("CPU", 0))
     wanted = device.partition(":")[0]

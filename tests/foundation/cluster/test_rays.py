@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from foundation.cluster.cluster import Cluster
-from foundation.cluster.rays import RayBackend, _room
+from foundation.cluster.rays import RayBackend, room_of
 from foundation.errors import StudioError
 from foundation.progress import Progress
 from robust_model.attacks import PgdConfig
@@ -86,12 +86,12 @@ def test_what_is_no_address_is_refused(address: str) -> None:
 
 def test_what_a_cluster_has_room_for() -> None:
     cpus, gpus = {"CPU": 8.0}, {"CPU": 16.0, "GPU": 4.0}
-    assert _room(cpus, "auto", 1) == ("cpu", 8)
-    assert _room(cpus, "auto", 3) == ("cpu", 2)
-    assert _room(gpus, "auto", 1) == ("cuda", 4)
-    assert _room(gpus, "cuda", 8) == ("cuda", 2)
-    assert _room(gpus, "cpu", 1) == ("cpu", 16)
+    assert room_of(cpus, "auto", 1) == ("cpu", 8)
+    assert room_of(cpus, "auto", 3) == ("cpu", 2)
+    assert room_of(gpus, "auto", 1) == ("cuda", 4)
+    assert room_of(gpus, "cuda", 8) == ("cuda", 2)
+    assert room_of(gpus, "cpu", 1) == ("cpu", 16)
     with pytest.raises(StudioError, match="no GPU"):
-        _room(cpus, "cuda", 1)
+        room_of(cpus, "cuda", 1)
     with pytest.raises(StudioError, match="8 CPU cores, not 9"):
-        _room(cpus, "cpu", 9)
+        room_of(cpus, "cpu", 9)

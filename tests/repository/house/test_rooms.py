@@ -10,7 +10,17 @@ from tests.sources import LIBRARY, PACKAGES, ROOT, imports, parse, violations
 
 FLOORS = {
     "foundation": (
-        *("", "files", "downloads", "catalogue", "images", "command_line", "jobs.store.migrations", "jobs.store"),
+        *(
+            "",
+            "files",
+            "downloads",
+            "catalogue",
+            "images",
+            "command_line",
+            "cluster",
+            "jobs.store.migrations",
+            "jobs.store",
+        ),
         *("jobs.queue", "jobs"),
     ),
     "generator": (
