@@ -109,10 +109,10 @@ class Cluster:
         """Have all parts done, in about their order; whether they were: False if the job was asked to stop.
 
         `on_part` hears how each ended, once. `on_told` and `on_given` hear by its number what a part reports and hands
-        in, the latter says whether it was new; where its worker died, it begins anew, and is heard again. `waiting` is called again and again as long as no
-        worker is there. What any of these raises ends the run. After a stop no further part begins, and those that are
-        being done end within a step: what they return then is heard as well. A part whose worker died is done by
-        another one.
+        in; the latter says whether it was new, since a part whose worker died begins anew, with another one, and is
+        heard again. `waiting` is called again and again as long as no worker is there. What any of these raises ends
+        the run. After a stop no further part begins, and those that are being done end within a step: what they return
+        then is heard as well.
 
         Raises:
             StudioError: the workers cannot start, run another version, or die again and again at the same part.
