@@ -17,7 +17,7 @@ from app import __version__
 from app.logs import set_up_logs
 from app.settings import Settings, add_flags, describe, effective
 from app.web.hosts import Hosts, check_port
-from foundation.command_line.program import Parser, answered, called, run_program
+from foundation.command_line.program import Parser, answered, called, leave, run_program
 from foundation.errors import StudioError
 from foundation.files.shipped import ASSETS
 from foundation.limits import Limits
@@ -301,8 +301,8 @@ def _wait_for_the_end() -> None:
 
 def program() -> int:
     """Run the installed command `crossmax-studio`."""
-    return run_program(main)
+    return leave(run_program(main))
 
 
 if __name__ == "__main__":
-    sys.exit(run_program(main))
+    sys.exit(program())

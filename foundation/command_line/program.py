@@ -9,9 +9,11 @@ import argparse
 import contextlib
 import errno
 import io
+import logging
 import os
 import select
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -165,6 +167,20 @@ def run_program(main: Callable[[], int]) -> int:
     if failed is not None and failed.errno != errno.EPIPE:
         print(f"The output could not be written: {reason(failed)}.", file=sys.stderr, flush=True)
         return code or EXIT_ERROR
+    return code
+
+
+def leave(code: int) -> int:
+    """Return the exit code of a program that has closed all that it had open; where threads still compute, end it here.
+
+    Python ends such threads wherever they are once it is asked for something, which PyTorch's answer by aborting the
+    process ("terminate called without an active exception"): it would look as if the program had failed.
+    """
+    if threading.active_count() > 1:
+        logging.shutdown()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
     return code
 
 

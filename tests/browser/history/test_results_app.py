@@ -135,6 +135,7 @@ def test_evaluations_are_results_like_others(text_visit: "sync_api.Page") -> Non
     search(page, "talk")
     expect_titles(page, "Stand-in, defended on Photos")
     search(page, "")
+    expect_titles(page, "Stand-in, defended on Photos", "Stand-in, defended on Photos")  # what is shown is exported
 
     with exported(page) as archive:
         endings = sorted(name.partition("/")[2] for name in archive.namelist())

@@ -5,6 +5,7 @@ import random
 import signal
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from foundation.cluster.cluster import Cluster
+from foundation.cluster.cluster import MOST_DEATHS, Cluster
 from foundation.cluster.rays import RayBackend, room_of
 from foundation.errors import StudioError
 from foundation.progress import Progress
@@ -50,14 +51,20 @@ def test_workers_killed_at_random_ten_times_change_nothing(backend: RayBackend, 
         here = timeless(evaluate_model(CONFIG, Slow(), tmp_path / "here", data=images()))
         rng, runs = random.Random(), 0
         killed: set[int] = set()
+        deaths: Counter[tuple[int, int | None]] = Counter()  # at one part again and again, they would end the job
         cluster = Cluster(backend)
 
         def kill(_now: Progress) -> None:
-            busy = [desk.process for desk in cluster.desks if desk.part is not None and desk.process not in killed]
+            busy = [
+                desk
+                for desk in cluster.desks
+                if desk.part is not None and desk.process not in killed and deaths[runs, desk.part] < MOST_DEATHS - 1
+            ]
             if busy and len(killed) < DEATHS and rng.random() < 0.3:
                 chosen = rng.choice(busy)
-                killed.add(chosen)
-                os.kill(chosen, signal.SIGKILL)
+                killed.add(chosen.process)
+                deaths[runs, chosen.part] += 1
+                os.kill(chosen.process, signal.SIGKILL)
 
         while len(killed) < DEATHS:
             folder = tmp_path / str(runs)
