@@ -69,6 +69,10 @@ class Attack:
         return made.with_changes(seed=seed, **aim)
 
 
+MOST_CAPTIONS = 40
+"""Labels of a CLIP model that an attack on it knows of: a recipe has room for no more."""
+
+
 class Line(Record):
     """What was done with one photo: attacked, or shown to victims. Distances and answers are those of the saved file.
 
@@ -88,6 +92,13 @@ class Line(Record):
 def asked(victim: str, survival: str = SAVED) -> str:
     """What an answer goes by in a line."""
     return victim if survival == SAVED else f"{victim} after {survival}"
+
+
+def captions_of(seen: str, labels: Sequence[str], rng: torch.Generator) -> str:
+    """The captions of an attack on a CLIP model: the label that it sees, and others that a recipe has room for."""
+    order = torch.randperm(len(labels), generator=rng).tolist()
+    others = [labels[place] for place in order if labels[place] != seen]
+    return " | ".join([seen, *others[: MOST_CAPTIONS - 1]])
 
 
 class Journal:
@@ -219,7 +230,7 @@ class Bench:
         else:
             models = {surrogate: self.model(surrogate) for surrogate in attack.surrogates}
             target = self._target(name, attack, avoided)
-            recipe = attack.recipe(target, self._captions(models), self.seed)
+            recipe = attack.recipe(target, self._captions(photo, models), self.seed)
             result = make(recipe, models, pictures=Pictures(image))
             made, passes = result.images, METHODS[attack.method].passes_of(recipe, result.recipe.steps)
         seconds = time.process_time() - began
@@ -234,8 +245,13 @@ class Bench:
         )
         return place
 
-    def _captions(self, models: Mapping[str, Model]) -> str:
-        return " | ".join(tiny_clip().labels) if all(isinstance(one, Encoder) for one in models.values()) else ""
+    def _captions(self, photo: Path, models: Mapping[str, Model]) -> str:
+        """What a CLIP model is led away from; "" where classifiers attack."""
+        if not all(isinstance(one, Encoder) for one in models.values()):
+            return ""
+        (name,) = models
+        seen = self.ask(photo, photo, CLEAN, [name])[asked(name)]
+        return captions_of(seen, self.victim(name).labels, stream(self.seed, f"captions {self.name_of(photo)}"))
 
     def _target(self, name: str, attack: Attack, avoided: Sequence[str]) -> str:
         """The class that a photo is led to: drawn from the seed, alike for all surrogates of the same classes."""

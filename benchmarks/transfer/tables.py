@@ -51,7 +51,7 @@ TABLES: Mapping[str, Table] = {
     "methods": Table("Every method, from Lite0, 8/255"),
     "survival": Table(
         "What survives, from Lite0, 8/255",
-        methods=(*_FEW, "survival", NOISE),
+        methods=("transferable", "transferable, pixels", *_FEW[1:], "survival", NOISE),
         victims=LITES,
         survivals=SURVIVALS,
     ),

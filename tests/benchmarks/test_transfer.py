@@ -13,12 +13,12 @@ from torch import Tensor
 from benchmarks.transfer.__main__ import listed, parse, run
 from benchmarks.transfer.figures import Paired, Row, markdown, shown
 from benchmarks.transfer.methods import METHODS, NOISE
-from benchmarks.transfer.running import CLEAN, Attack, Bench, Journal, Line, Work, do
+from benchmarks.transfer.running import CLEAN, Attack, Bench, Journal, Line, Work, captions_of, do
 from benchmarks.transfer.tables import TABLES
 from foundation.errors import StudioError
 from foundation.images.files import load_image, quantise, save_png, to_tensor
 from foundation.intervals import Rate
-from generator.classes.labels import imagenet
+from generator.classes.labels import imagenet, tiny_clip
 from tests.generator.standins import Colours, rng
 
 MODELS: dict[str, Any] = {"near": Colours(30.0), "far": Colours(8.0)}
@@ -135,6 +135,16 @@ def test_targets_are_drawn_once_for_all_and_are_what_nobody_sees(tmp_path: Path)
         targets = {made.journal[name, attack.key].target for attack in attacks}
         assert len(targets) == 1 and targets <= {"red", "green", "blue", "grey", *Colours.class_names}
         assert not targets & set(made.journal[name, CLEAN].said.values())
+
+
+def test_a_clip_model_is_led_away_from_what_it_sees_among_others_that_a_recipe_has_room_for() -> None:
+    labels = tiny_clip().labels
+    said = captions_of(labels[5], labels, rng(0))
+    named = said.split(" | ")
+    assert named[0] == labels[5] and len(set(named)) == len(named) == 40 and set(named) <= set(labels)
+    recipe = Attack(("tiny-clip",), "transferable").recipe(captions=said)
+    assert (recipe.captions, recipe.classes) == (said, ())
+    assert captions_of("cat", ("cat", "dog"), rng(0)) == "cat | dog"
 
 
 def test_a_journal_puts_lines_together_and_outlives_a_power_cut(tmp_path: Path) -> None:
