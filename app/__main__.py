@@ -305,4 +305,4 @@ def program() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(program())
+    sys.exit(leave(run_program(main)))
