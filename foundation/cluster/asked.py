@@ -1,5 +1,6 @@
 """The flags of a command that can have its work done by a cluster."""
 
+import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,9 +9,11 @@ from typing import Annotated
 from pydantic import Field
 
 from foundation.cluster.cluster import Cluster
+from foundation.cluster.rays import RayBackend, check_reach
 from foundation.command_line.arguments import MOST_THREADS
-from foundation.command_line.flags import AsFlag, Asked
+from foundation.command_line.flags import AsFlag, Asked, read_flags
 from foundation.devices import choose_device
+from foundation.errors import StudioError
 
 MOST_WORKERS = 100_000
 
@@ -26,9 +29,22 @@ class ClusterAsked(Asked):
     cluster_workers: Annotated[int | None, AsFlag(metavar="N", shown="as many as there is room for")] = Field(
         None, ge=1, le=MOST_WORKERS, description="how many workers"
     )
-    cluster_threads: Annotated[int, AsFlag(metavar="N")] = Field(
-        1, ge=1, le=MOST_THREADS, description="CPU threads of each worker"
+    cluster_threads: Annotated[int | None, AsFlag(metavar="N", shown="1")] = Field(
+        None, ge=1, le=MOST_THREADS, description="CPU threads of each worker"
     )
+
+
+def read_cluster(arguments: argparse.Namespace) -> ClusterAsked:
+    """What a command is told about a cluster. StudioError where it makes no sense, or nobody can be asked there.
+
+    It is said before anything is loaded.
+    """
+    asked = read_flags(arguments, ClusterAsked)
+    if asked.cluster is not None:
+        check_reach(asked.cluster)
+    elif asked.cluster_workers is not None or asked.cluster_threads is not None:
+        raise StudioError("There are no workers without a cluster: say which one, with --cluster auto or an address.")
+    return asked
 
 
 def own_device(asked: ClusterAsked, device: str) -> str:
@@ -45,12 +61,11 @@ def opened(asked: ClusterAsked, device: str, *, quiet: bool = False) -> Iterator
     if asked.cluster is None:
         yield None
         return
-    from foundation.cluster.rays import RayBackend
-
-    backend = RayBackend(asked.cluster, device=device, threads=asked.cluster_threads, workers=asked.cluster_workers)
+    threads = asked.cluster_threads or 1
+    backend = RayBackend(asked.cluster, device=device, threads=threads, workers=asked.cluster_workers)
     with Cluster(backend) as cluster:
         if not quiet:
             many = f"{backend.workers} workers" if backend.workers > 1 else "1 worker"
-            each = "a GPU each" if backend.device == "cuda" else f"{asked.cluster_threads} CPU threads each"
+            each = "a GPU each" if backend.device == "cuda" else f"{threads} CPU thread{'s' * (threads > 1)} each"
             print(f"Note: the work is done on {backend.description}: {many}, {each}.", file=sys.stderr)
         yield cluster

@@ -3,7 +3,7 @@
 import collections
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -25,7 +25,7 @@ MOST_DEATHS = 5
 
 
 @dataclass(eq=False)
-class _Desk(Generic[T]):
+class Desk:
     """A worker and the number of the part that it has."""
 
     handle: Handle
@@ -62,7 +62,7 @@ class Cluster:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._desks: list[_Desk[object]] = []
+        self._desks: list[Desk] = []
         self._deaths_before_work = 0
         self.lost = 0
         """How many workers were lost so far."""
@@ -138,14 +138,14 @@ class Cluster:
     # ------------------------------------------------------------------ workers
 
     @property
-    def desks(self) -> "Sequence[_Desk[object]]":
+    def desks(self) -> Sequence[Desk]:
         """The workers."""
         return self._desks
 
     def _staff(self, needed: int) -> None:
         """See to it that there are enough workers, and look who has come."""
         while len(self._desks) < min(self.workers, needed):
-            self._desks.append(_Desk(self._backend.hire()))
+            self._desks.append(Desk(self._backend.hire()))
         for desk in list(self._desks):
             if desk.there:
                 continue
@@ -161,7 +161,7 @@ class Cluster:
                 _check(found)
                 desk.there, desk.process, self._deaths_before_work = True, found.process, 0
 
-    def bury(self, desk: "_Desk[object]") -> None:
+    def bury(self, desk: Desk) -> None:
         """Forget a worker that is lost; another one takes its place."""
         self.lost += 1
         desk.handle.dismiss()
@@ -201,7 +201,7 @@ class _Run(Generic[T]):
         self.left = collections.deque(range(len(self.shards)))
 
     @property
-    def busy(self) -> "list[_Desk[object]]":
+    def busy(self) -> list[Desk]:
         return [desk for desk in self.cluster.desks if desk.part is not None]
 
     @property
@@ -250,7 +250,7 @@ class _Run(Generic[T]):
             return
         self.on_part(Part(number, answer.value, answer.refusal))  # type: ignore[arg-type]
 
-    def _guarded(self, desk: "_Desk[object]", action: Callable[[], None]) -> None:
+    def _guarded(self, desk: Desk, action: Callable[[], None]) -> None:
         """Do something with a worker; where it turns out to be gone, its part goes to another one."""
         try:
             action()
@@ -274,5 +274,6 @@ def _look(handle: Handle, found: list[tuple[list[News], Answer | None]]) -> None
 
 def progress_of(told: Told) -> Progress:
     """What a part told, as it was reported where it runs."""
-    preview = None if not told.preview else (lambda: Image.open(io.BytesIO(told.preview), formats=("JPEG",)))
-    return Progress(told.done, told.total, told.message, unit=told.unit, losses=dict(told.losses), preview=preview)
+    if not told.preview:
+        return told.now
+    return replace(told.now, preview=lambda: Image.open(io.BytesIO(told.preview), formats=("JPEG",)))

@@ -4,6 +4,7 @@ Each is an actor that is never restarted by Ray itself: who hands parts out want
 """
 
 import collections
+import importlib.util
 import logging
 import os
 import re
@@ -51,13 +52,11 @@ class RayBackend:
     def __init__(
         self, address: str = AUTO, *, device: str = AUTO, threads: int = 1, workers: int | None = None
     ) -> None:
-        _reach(address)
+        check_reach(address)
         for name, value in _QUIET.items():
             os.environ.setdefault(name, value)
-        try:
-            import ray
-        except ImportError as error:
-            raise StudioError(f"Ray is not installed, which --cluster needs: {HOW}") from error
+        import ray
+
         self._ray = ray
         self._ours = not ray.is_initialized()
         self._place = _begin(address) if self._ours else "the Ray cluster of this program"
@@ -217,8 +216,10 @@ def _first_words(error: Exception) -> str:
     return (caused or (lines[0] if lines else type(error).__name__))[:300]
 
 
-def _reach(address: str) -> None:
-    """Refuse an address that is none, or where nobody answers: Ray would wait for minutes."""
+def check_reach(address: str) -> None:
+    """Refuse what is no address, or where nobody answers (Ray would wait for minutes), and where Ray is missing."""
+    if importlib.util.find_spec("ray") is None:
+        raise StudioError(f"Ray is not installed, which --cluster needs: {HOW}")
     if address == AUTO:
         return
     found = _ADDRESS.fullmatch(address)

@@ -1,10 +1,11 @@
 """What is handed out: parts of a job, what they say while they are done, and what comes of them."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, NoReturn, Protocol, TypeVar
 
-from foundation.progress import Progress, Unit
+from foundation.errors import StudioError
+from foundation.progress import Progress
 from foundation.protocols import JobContext
 
 T = TypeVar("T")
@@ -41,6 +42,17 @@ class Shard(Generic[T]):
     work: Callable[[], Callable[[PartContext], T | None]]
 
 
+@dataclass(frozen=True)
+class Refused:
+    """The work of a part that turned out to be impossible when it was handed out."""
+
+    why: str
+
+    def __call__(self, _context: PartContext) -> NoReturn:
+        """Say why."""
+        raise StudioError(self.why)
+
+
 class Shared(Protocol[Value_co]):
     """A value that is sent to each machine once, however many shards there need it."""
 
@@ -59,19 +71,10 @@ class Here(Generic[T]):
 
 @dataclass(frozen=True)
 class Told:
-    """What a part said of its progress, as it is sent: the preview as a JPEG, b"" where there is none."""
+    """What a part said of its progress, as it is sent: the preview as a JPEG beside it, b"" where there is none."""
 
-    done: int
-    total: int
-    message: str = ""
-    unit: Unit = "steps"
-    losses: Mapping[str, float] = field(default_factory=dict)
+    now: Progress
     preview: bytes = b""
-
-    @classmethod
-    def of(cls, now: Progress, preview: bytes = b"") -> "Told":
-        """What `now` says."""
-        return cls(now.done, now.total, now.message, now.unit, dict(now.losses), preview)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """A worker's side: it does one part after the other, says how far it is, and hears that it should end."""
 
+import collections
 import functools
 import hashlib
 import io
@@ -8,6 +9,7 @@ import platform
 import threading
 import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -36,7 +38,8 @@ class Worker:
         torch.set_num_threads(threads)
         self._device = device
         self._lock = threading.Lock()
-        self._news: list[News] = []
+        self._told: collections.deque[Told] = collections.deque(maxlen=MOST_NEWS)
+        self._given: list[Given] = []
         self._stopped = -1
 
     def introduce(self) -> Introduction:
@@ -45,8 +48,7 @@ class Worker:
 
     def work(self, ticket: int, work: Work) -> tuple[Answer, list[News]]:
         """Do a part, and return how it ended, with what nobody has asked for yet; `ticket` rises from part to part."""
-        with self._lock:
-            self._news = []
+        self.news()  # those of a part before, which nobody asked for
         try:
             answer = Answer(work(_Context(self, ticket)))
         except StudioError as error:
@@ -57,9 +59,11 @@ class Worker:
         return answer, self.news()
 
     def news(self) -> list[News]:
-        """What was said and handed in since this was last asked."""
+        """What was handed in and said since this was last asked."""
         with self._lock:
-            found, self._news = self._news, []
+            found: list[News] = [*self._given, *self._told]
+            self._given.clear()
+            self._told.clear()
             return found
 
     def stop(self, ticket: int) -> None:
@@ -70,13 +74,15 @@ class Worker:
         """Whether the part is to end."""
         return ticket <= self._stopped
 
-    def tell(self, news: News) -> None:
+    def tell(self, told: Told) -> None:
         """Keep what is said until somebody asks."""
         with self._lock:
-            self._news.append(news)
-            told = [index for index, one in enumerate(self._news) if isinstance(one, Told)]
-            if len(told) > MOST_NEWS:
-                del self._news[told[0]]
+            self._told.append(told)
+
+    def give(self, given: Given) -> None:
+        """Keep what is handed in until somebody asks."""
+        with self._lock:
+            self._given.append(given)
 
     @property
     def device(self) -> str:
@@ -108,10 +114,10 @@ class _Context:
             data = io.BytesIO()
             image.save(data, format="JPEG", quality=90, subsampling=0)
             preview, self._previewed = data.getvalue(), time.monotonic()
-        self._worker.tell(Told.of(now, preview))
+        self._worker.tell(Told(replace(now, losses=dict(now.losses), preview=None), preview))
 
     def hand_in(self, value: object, /) -> None:
-        self._worker.tell(Given(value))
+        self._worker.give(Given(value))
 
 
 @functools.cache

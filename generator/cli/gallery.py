@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, JsonValue
 
-from foundation.cluster.asked import ClusterAsked, opened, own_device
+from foundation.cluster.asked import ClusterAsked, opened, own_device, read_cluster
 from foundation.command_line.commands import COMMANDS
 from foundation.command_line.flags import AsFlag, Asked, add_flags, read_flags
 from foundation.errors import StudioError
@@ -57,7 +57,7 @@ def add_parser(commands: "argparse._SubParsersAction[Any]") -> None:
 
 def run(arguments: argparse.Namespace, load_model: LoadModel, list_models: ListModels, foreground: Foreground) -> int:
     """Draw the gallery, and return the exit code."""
-    asked, where = read_flags(arguments, GalleryAsked), read_flags(arguments, ClusterAsked)
+    asked, where = read_flags(arguments, GalleryAsked), read_cluster(arguments)
     fields = preset_fields("class", asked.preset) | given_fields(arguments)
     template = Recipe.model_validate(fields | {"models": (asked.model,), "classes": ("0",)})
 

@@ -11,9 +11,9 @@ from pydantic import Field, JsonValue
 
 from foundation.catalogue.entry import Kind
 from foundation.catalogue.names import spelled
-from foundation.cluster.asked import ClusterAsked, opened, own_device
+from foundation.cluster.asked import ClusterAsked, opened, own_device, read_cluster
 from foundation.command_line.commands import COMMANDS
-from foundation.command_line.flags import AsFlag, Asked, add_flags, read_flags
+from foundation.command_line.flags import AsFlag, Asked, add_flags
 from foundation.errors import StudioError
 from foundation.files.places import result_folder
 from foundation.progress import Progress
@@ -76,6 +76,7 @@ def run(
     arguments: argparse.Namespace, named: LoadModel, typed: LoadModel, list_models: ListModels, foreground: Foreground
 ) -> int:
     """Make the grid, and return the exit code. `named` loads models that files say, `typed` those that flags say."""
+    where = read_cluster(arguments)
     pictures = read_pictures(arguments, arguments.task)
     grid = read_grid(arguments, list_models, pictures)
     load_model = by_origin(arguments, named, typed, also=_models_of((grid.x, grid.y)))
@@ -104,7 +105,6 @@ def run(
         found.append(series)
         return {}
 
-    where = read_flags(arguments, ClusterAsked)
     with opened(where, arguments.device, quiet=arguments.quiet) as cluster:
         done = foreground.run("grid", own_device(where, arguments.device), work, quiet=arguments.quiet)
     if done is None:

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from foundation.cluster.asked import ClusterAsked, opened, own_device
+from foundation.cluster.asked import opened, own_device, read_cluster
 from foundation.cluster.cluster import Cluster
-from foundation.command_line.flags import read_flags
 from foundation.errors import StudioError
 from foundation.images.files import to_pil
 from foundation.progress import Progress
@@ -69,6 +68,7 @@ def run(
     read_vlm: vlm.ReadSettings = vlm.no_settings,
 ) -> int:
     """Carry out a command, and return the exit code."""
+    where = read_cluster(arguments)
     asked = read_asked(arguments, list_models, read_vlm)
     done: list[_Done] = []
 
@@ -79,7 +79,6 @@ def run(
     quiet = arguments.quiet or arguments.json_only
     for note in () if quiet else passed_over([*arguments.photos, *getattr(arguments, "attacked", [])]):
         print(f"Note: {note}", file=sys.stderr)
-    where = read_flags(arguments, ClusterAsked)
     with opened(where, arguments.device, quiet=quiet) as cluster:
         found = foreground.run(arguments.command, own_device(where, arguments.device), work, quiet=quiet)
     if found is None:

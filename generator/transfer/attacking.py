@@ -1,7 +1,7 @@
 """Attacking photo after photo, such that a run that was ended at any moment goes on where it was."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from foundation.cluster.cluster import Cluster, Part
 from foundation.cluster.counting import Count
-from foundation.cluster.shards import Shard
+from foundation.cluster.shards import PartContext, Refused, Shard
 from foundation.errors import StudioError
 from foundation.files.text_files import read_json, shown
 from foundation.images.files import load_image, read_metadata, to_tensor
@@ -127,7 +127,7 @@ def _attack_apart(context: JobContext, plan: AttackPlan, models: Mapping[str, Mo
     spread, result = Spread(cluster), Attacked()
     target = Pictures(target=plan.target)
     cases: dict[tuple[str, str], Case] = {}
-    left: list[tuple[tuple[str, str], _Turn]] = []
+    left: list[_Left] = []
     shards: list[Shard[PictureFiles]] = []
     for attack, recipe in plan.attacks.items():
         used = {name: models[name] for name in recipe.models}
@@ -137,36 +137,32 @@ def _attack_apart(context: JobContext, plan: AttackPlan, models: Mapping[str, Mo
             key = (attack, photo.name)
             try:
                 turn = _turn(plan, attack, photo, used)
-                data = b"" if turn.done else photo.path.read_bytes()
             except StudioError as error:
                 result.failed[key] = str(error)
-                continue
-            except OSError as error:
-                result.failed[key] = f"'{shown(photo.path)}' cannot be read: {error.strerror or error}."
                 continue
             if turn.done:
                 cases[key] = turn.case
                 continue
             led = spread.shared(target if turn.recipe.target else NO_PICTURES)
             name = turn.outputs.images[0].name
-            part = partial(PicturePart, turn.recipe, spread.those_of(used, recipe), name, led, data, plan.with_recipe)
-            left.append((key, turn))
-            shards.append(Shard(f"{photo.name} ({attack})", part))
-    count = Count(context, [turn.recipe.steps for _, turn in left], "Attacking", "items")
+            part = PicturePart(turn.recipe, spread.those_of(used, recipe), name, led, with_recipe=plan.with_recipe)
+            left.append(_Left(key, turn.case, turn.outputs, turn.recipe.steps))  # and not the photo: there may be many
+            shards.append(Shard(f"{photo.name} ({attack})", partial(_with_photo, part, photo.path)))
+    count = Count(context, [one.steps for one in left], "Attacking", "items")
 
     def keep(part: Part[PictureFiles]) -> None:
-        key, turn = left[part.number]
+        one = left[part.number]
         if part.refusal:
-            result.failed[key] = part.refusal
+            result.failed[one.key] = part.refusal
         else:
             files = part.get()
-            files.save(turn.outputs)
+            files.save(one.outputs)
             if files.diverged:
-                result.failed[key] = files.diverged
+                result.failed[one.key] = files.diverged
             elif files.stopped:
                 result.stopped = True
             else:
-                cases[key] = turn.case
+                cases[one.key] = one.case
                 result.made += 1
         count.end(part.number)
 
@@ -174,6 +170,24 @@ def _attack_apart(context: JobContext, plan: AttackPlan, models: Mapping[str, Mo
     order = [(attack, photo.name) for attack in plan.attacks for photo in plan.photos]
     result.failed = {key: result.failed[key] for key in order if key in result.failed}
     return replace(result, cases=[cases[key] for key in order if key in cases], stopped=result.stopped or not done)
+
+
+@dataclass(frozen=True)
+class _Left:
+    """What a cluster has to do: which case, to which files, in how many steps."""
+
+    key: tuple[str, str]
+    case: Case
+    outputs: Outputs
+    steps: int
+
+
+def _with_photo(part: PicturePart, photo: Path) -> Callable[[PartContext], PictureFiles]:
+    """The part with its photo, which is read when somebody is there to attack it."""
+    try:
+        return replace(part, photo=photo.read_bytes())
+    except OSError as error:
+        return Refused(f"'{shown(photo)}' cannot be read: {error.strerror or error}.")
 
 
 @dataclass(frozen=True)

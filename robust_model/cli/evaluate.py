@@ -12,7 +12,7 @@ from pydantic import Field
 
 from foundation.catalogue.catalogue import Catalogue
 from foundation.catalogue.fetching import fetch_missing
-from foundation.cluster.asked import ClusterAsked, opened, own_device
+from foundation.cluster.asked import ClusterAsked, opened, own_device, read_cluster
 from foundation.command_line.arguments import MOST_THREADS
 from foundation.command_line.flags import AsFlag, Asked, add_flags, given, read_flags
 from foundation.command_line.settings import validated
@@ -150,7 +150,7 @@ def configuration(args: argparse.Namespace) -> EvalConfig:
 def run_evaluate(args: argparse.Namespace, argv: Sequence[str], foreground: Foreground, catalogue: Catalogue) -> int:
     """Evaluate, say what came of it, and write what was asked for; returns the exit code. Raises StudioError."""
     asked = read_flags(args, EvaluateAsked)
-    where = read_flags(args, ClusterAsked)
+    where = read_cluster(args)
     set_threads(asked.threads)
     device = own_device(where, asked.device)
     config = configuration(args)

@@ -277,9 +277,8 @@ class Evaluation:
 
     def _say(self, done: float, message: str) -> None:
         self.furthest = max(self.furthest, min(float(self.total), done))  # what is done apart is met later
-        now = Progress(
-            int(self.furthest), self.total, message
-        )  # of at most so many: images that break early end sooner
+        # Of at most so many: images that break early end sooner.
+        now = Progress(int(self.furthest), self.total, message)
         self.on_progress(now)
         if self.journal.folder is not None and time.monotonic() - self.written_at >= REPORT_SECONDS:
             progress = HowFar(done=now.done, total=now.total, message=message)

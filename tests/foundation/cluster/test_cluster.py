@@ -228,7 +228,8 @@ def test_a_worker_keeps_what_was_handed_in_and_the_newest_reports() -> None:
     answer, news = Worker("cpu", 1).work(1, chat)
     assert answer.value == 1
     assert len(news) == MOST_NEWS + 1
-    assert news[0].done == 50
+    assert news[0].value == "kept"
+    assert news[1].now.done == 50
 
 
 def test_previews_are_sent_as_pictures_and_not_too_often() -> None:

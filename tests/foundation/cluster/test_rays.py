@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -74,21 +73,6 @@ def test_workers_killed_at_random_ten_times_change_nothing(backend: RayBackend, 
         assert cluster.lost >= DEATHS - 2  # one that had just ended its part is not missed
     finally:
         torch.set_num_threads(threads)
-
-
-def test_where_nobody_answers_is_told_at_once() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    for address in (f"127.0.0.1:{port}", f"ray://127.0.0.1:{port}"):
-        with pytest.raises(StudioError, match="Nobody answers at"):
-            RayBackend(address)
-
-
-@pytest.mark.parametrize("address", ["", "here", "http://a:1", "a:99999", "a:1/b", "a b:1"])
-def test_what_is_no_address_is_refused(address: str) -> None:
-    with pytest.raises(StudioError, match="no address of a cluster"):
-        RayBackend(address)
 
 
 def test_what_a_cluster_has_room_for() -> None:

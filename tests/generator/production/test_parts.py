@@ -110,6 +110,19 @@ def test_a_photo_that_cannot_be_attacked_is_named_and_the_others_go_on(
     assert [case.image for case in apart.cases] == [case.image for case in here.cases]
 
 
+def test_a_photo_that_goes_while_others_are_attacked_is_named(tmp_path: Path, photos: tuple[Photo, ...]) -> None:
+    class Removing(Context):
+        def progress(self, now, /) -> None:
+            super().progress(now)
+            if now.total:  # all have been looked at
+                photos[3].path.unlink(missing_ok=True)
+
+    found = attack(tmp_path / "out", photos, ThreadBackend(1), Removing())
+    assert found.made == 6
+    assert {name for _, name in found.failed} == {photos[3].name}
+    assert all("cannot be read" in why for why in found.failed.values())
+
+
 def test_a_stop_keeps_what_there_is_and_it_goes_on(tmp_path: Path, photos: tuple[Photo, ...]) -> None:
     attack(tmp_path / "here", photos, None)
     stops = 0
