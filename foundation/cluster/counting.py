@@ -31,7 +31,8 @@ class Count:
         """A part reports: what it says counts as a share of its own total."""
         self._busy.add(number)
         if now.total:
-            self._done[number] = self._shares[number] * min(1.0, now.done / now.total)
+            share = self._shares[number]
+            self._done[number] = min(share * now.done / now.total, max(0, share - 1))  # all of it once it has ended
         self.say(now)
 
     def end(self, number: int) -> None:

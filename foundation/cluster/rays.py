@@ -10,7 +10,9 @@ import os
 import re
 import socket
 import time
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from foundation.cluster.shards import Answer, Handle, Introduction, LostError, News, Shared, Work
@@ -55,6 +57,8 @@ class RayBackend:
         check_reach(address)
         for name, value in _QUIET.items():
             os.environ.setdefault(name, value)
+        if _has_token():
+            os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray looks for it by itself only where it begins a cluster
         import ray
 
         self._ray = ray
@@ -87,7 +91,7 @@ class RayBackend:
 
     def share(self, value: T) -> Shared[T]:
         """Put a value where each machine fetches it once."""
-        return _RayShared(self._ray.put(value))
+        return _RayShared(self._ray.put(_Parcel(value)))
 
     def wait(self, handles: list[Handle], seconds: float) -> None:
         """Return once a part has ended, or a worker is there."""
@@ -161,10 +165,20 @@ _COPIES: "collections.OrderedDict[str, object]" = collections.OrderedDict()
 """Of this process, the shared values that were asked for last."""
 
 
+@dataclass(frozen=True)
+class _Parcel(Generic[T]):
+    """A value on its way. Whoever unpacks it imports this module first, and so what has to come before torchvision.
+
+    Not only workers do: Ray's client has what it is given unpacked on the other side.
+    """
+
+    content: T
+
+
 class _RayShared(Generic[T]):
     """A value in Ray's object store; each process makes one copy."""
 
-    def __init__(self, ref: "ObjectRef[T]") -> None:
+    def __init__(self, ref: "ObjectRef[_Parcel[T]]") -> None:
         self._ref = ref
 
     @property
@@ -173,7 +187,7 @@ class _RayShared(Generic[T]):
 
         name = self._ref.hex()
         if name not in _COPIES:
-            _COPIES[name] = ray.get(self._ref)
+            _COPIES[name] = ray.get(self._ref).content
             while len(_COPIES) > KEPT:
                 _COPIES.popitem(last=False)
         _COPIES.move_to_end(name)
@@ -213,7 +227,8 @@ def _first_words(error: Exception) -> str:
     """What an error says, without its trace."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     caused = next((line for line in reversed(lines) if re.match(r"[A-Za-z_.]*(Error|Exception)\b", line)), "")
-    return (caused or (lines[0] if lines else type(error).__name__))[:300]
+    said = (caused or (lines[0] if lines else type(error).__name__))[:300]
+    return said if said.endswith(".") else f"{said}."
 
 
 def check_reach(address: str) -> None:
@@ -233,6 +248,12 @@ def check_reach(address: str) -> None:
         ) from error
 
 
+def _has_token() -> bool:
+    """Whether a token for clusters lies where Ray looks for one."""
+    named = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return bool(named) or (Path.home() / ".ray" / "auth_token").is_file()
+
+
 def _begin(address: str) -> str:
     """Connect, and say to what."""
     from ray import init
@@ -243,7 +264,10 @@ def _begin(address: str) -> str:
         try:
             quiet(address=address)
         except Exception as error:
-            raise StudioError(f"The cluster at '{address}' cannot be used: {_first_words(error)}") from error
+            raise StudioError(
+                f"The cluster at '{address}' cannot be used: {_first_words(error)} If it asks for a token, name "
+                "it here, too (RAY_AUTH_TOKEN, or RAY_AUTH_TOKEN_PATH)."
+            ) from error
         return f"the Ray cluster at {address}"
     try:
         quiet(address=AUTO)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from foundation import torchvision_cure  # noqa: F401  (before what a worker is sent imports torchvision)
 from foundation.cluster.shards import Answer, Given, Introduction, News, Told, Work
 from foundation.errors import StudioError
 from foundation.memory import OUT_OF_MEMORY, is_out_of_memory
