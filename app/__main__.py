@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from app.costs.timings import Timings
     from app.ui.wiring.services import Studio
     from foundation.catalogue.catalogue import Catalogue
+    from foundation.cluster.asked import ClusterAsked
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy")
 CLOSING_SECONDS = 3.0
@@ -55,6 +56,7 @@ def _started(argv: Sequence[str] | None) -> int:
     set_up_logs(settings.log_format, settings.log_details, settings.log_level)
     hosts = Hosts(settings.host, settings.allow_host)  # what can be refused is, before anything is loaded
     check_port(settings.port)
+    cluster = cluster_of(settings)
     if asked:
         print(describe(found, found.limits(local=hosts.local)))
         return 0
@@ -62,7 +64,7 @@ def _started(argv: Sequence[str] | None) -> int:
     with contextlib.ExitStack() as starting:
         starting.enter_context(without_collecting())
         limits = found.limits(local=hosts.local)
-        return _run(settings, hosts, limits, clear_queue=arguments.clear_queue, started=starting.close)
+        return _run(settings, hosts, limits, cluster, clear_queue=arguments.clear_queue, started=starting.close)
 
 
 def _set_up_gradio() -> None:
@@ -122,7 +124,28 @@ def choose_device(wanted: str, cuda_available: bool) -> tuple[str, str]:
     return "cpu", "no CUDA device was found."
 
 
-def _run(settings: Settings, hosts: Hosts, limits: Limits, *, clear_queue: bool, started: Callable[[], None]) -> int:
+def cluster_of(settings: Settings) -> "ClusterAsked | None":
+    """The cluster that was asked for, None for none. StudioError for what makes no sense, or where nobody answers."""
+    words = {name: value for name, value in settings.model_dump().items() if name.startswith("cluster") and value}
+    if not words:
+        return None
+    from foundation.cluster.asked import ClusterAsked, check
+    from foundation.command_line.settings import validated
+
+    asked = validated(ClusterAsked, words)
+    check(asked)
+    return asked
+
+
+def _run(
+    settings: Settings,
+    hosts: Hosts,
+    limits: Limits,
+    cluster: "ClusterAsked | None",
+    *,
+    clear_queue: bool,
+    started: Callable[[], None],
+) -> int:
     """Put the parts together and serve the page until interrupted; `started` is called once it is there."""
     # Imported here, so that --help answers at once and the environment is set before gradio and MKL read it.
     keep_no_buffers()
@@ -144,6 +167,8 @@ def _run(settings: Settings, hosts: Hosts, limits: Limits, *, clear_queue: bool,
     from app.handlers.units import UnitLayers
     from app.model_list import ModelList
     from app.visitors.data_dir import DataDir
+    from foundation.cluster.asked import connected
+    from foundation.cluster.pool import Pool
     from foundation.jobs.service import JobService
     from generator.vlm.settings import FILE_NAME, VlmSettings, read_settings
     from robust_model.zoo.catalogue import open_catalogue
@@ -172,7 +197,8 @@ def _run(settings: Settings, hosts: Hosts, limits: Limits, *, clear_queue: bool,
     def read_vlm() -> VlmSettings | None:
         return read_settings(data.root / FILE_NAME)
 
-    shop = Workshop(catalogue, data, Timings(data.timings), read_vlm)
+    pool = Pool(None if cluster is None else functools.partial(connected, cluster, settings.device))
+    shop = Workshop(catalogue, data, Timings(data.timings), read_vlm, pool)
     examples, photos = ASSETS / "examples", ASSETS / "photos"
     listing = functools.partial(models.list, "classifier")
     aside = Aside()
@@ -236,6 +262,8 @@ def _run(settings: Settings, hosts: Hosts, limits: Limits, *, clear_queue: bool,
         print(f"CrossMax Studio: {served.address}  (running on {device}: {note} Press Ctrl-C to end.)", flush=True)
         if not served.local:
             print(_on_a_network(served.addresses), flush=True)
+        if cluster is not None:
+            print(f"Evaluations, grids and folders of photos are done by the cluster '{cluster.cluster}'.", flush=True)
         if accounts is not None and accounts.is_empty:
             print(f"Nobody can log in yet: {called('app')} users add NAME --role owner", flush=True)
         _wait_for_the_end()

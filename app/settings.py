@@ -28,7 +28,15 @@ from foundation.limits import Limits, memory_bytes
 PREFIX = "CROSSMAX_STUDIO_"
 VARIABLES = {"data_dir": VARIABLE}
 """Options whose variable is not the prefix with their name."""
-METAVARS = {"allow_host": "NAME", "data_dir": "FOLDER", "database": "ADDRESS", "token": "SECRET"}
+METAVARS = {
+    "allow_host": "NAME",
+    "cluster": "ADDRESS",
+    "cluster_threads": "N",
+    "cluster_workers": "N",
+    "data_dir": "FOLDER",
+    "database": "ADDRESS",
+    "token": "SECRET",
+}
 FIXED = frozenset({"text", "label_rows"})
 """Limits that nobody sets: what is read of a field is the same everywhere."""
 DEFAULT = "default"
@@ -53,6 +61,14 @@ class Settings(BaseModel):
         "that of a proxy; a token is demanded then; may be repeated",
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the models run")
+    cluster: str = Field(
+        "",
+        description="have workers of a Ray cluster do evaluations, grids and folders of photos: auto (the one that "
+        "this machine is part of, or else one of this machine alone), HOST:PORT or ray://HOST:PORT; see "
+        "docs/cluster.md",
+    )
+    cluster_workers: int = Field(0, description="how many workers, 0 for as many as there is room for")
+    cluster_threads: int = Field(0, description="CPU threads of each worker, 0 for one")
     data_dir: str = Field("", description="folder for results and uploads")
     database: str = Field(
         "",

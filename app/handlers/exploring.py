@@ -129,17 +129,26 @@ def _case(attacked: Attacked, label: str) -> Case:
 
 
 def load_victims(
-    context: JobContext, catalogue: Catalogue, wish: Wish, labels: LabelList, models: Mapping[str, Model]
+    context: JobContext,
+    catalogue: Catalogue,
+    wish: Wish,
+    labels: LabelList,
+    models: Mapping[str, Model],
+    device: str = "",
 ) -> Iterator[tuple[VictimFound, Victim | None]]:
-    """The victims, the `models` that are attacked with first; one that cannot be loaded comes with the reason."""
+    """The victims, the `models` that are attacked with first; one that cannot be loaded comes with the reason.
+
+    The models are on `device`, which is the job's where none is named, and so are the others.
+    """
+    device = device or context.device
     for name in dict.fromkeys([*models, *wish.victims]):
         if context.stop_requested:
             return
         context.progress(Progress(0, 0, f"Measuring: {name}", unit="items"))
         attacked = name in models
         try:
-            model = models[name] if attacked else catalogue.load(name, context.device, context)
-            victim = victim_of(name, model, labels, context.device)
+            model = models[name] if attacked else catalogue.load(name, device, context)
+            victim = victim_of(name, model, labels, device)
         except StudioError as error:  # one that is damaged is no reason to say nothing about the others
             logger.warning("the model %s cannot be tested on", name, exc_info=True)
             why_not = str(error)

@@ -23,12 +23,15 @@ from app.records.findings import VictimFound
 from app.records.folders import AttackedPhoto, FolderFindings, FolderResult, MissingPhoto
 from app.records.params import FolderOrder, FolderParams, Wish
 from app.records.pictures import NothingMade
+from foundation.cluster.cluster import Cluster
+from foundation.cluster.pool import computes_on
 from foundation.errors import StudioError
 from foundation.files.text_files import drafted
 from foundation.images.files import load_image, to_tensor
 from foundation.jobs import JobContext
 from foundation.progress import Progress
 from foundation.protocols import Encoder
+from generator.classes.labels import LabelList
 from generator.inputs.photos import Photo, file_name
 from generator.recipes.recipe import Recipe
 from generator.synthesis.models import Model
@@ -56,34 +59,24 @@ def attack_folder(context: JobContext, shop: Workshop) -> dict[str, JsonValue]:
     make no sense, or every photo failed; one that fails is a sentence in the findings.
     """
     told = FolderParams.asked(context.params)
-    order, wish, asked, recipe = told.folder, told.explore or Wish(), told.describe, told.recipe
-    labels = wish.label_list()
+    order, asked = told.folder, told.describe
+    labels = (told.explore or Wish()).label_list()
     folder = context.dir / FOLDER
     take_over(shop.data, told.continues, folder, FOLDER)
     photos, left_out = _bring(order, shop, context.owner, folder / PHOTOS)
     target = to_tensor(load_image(shop.data.upload(told.target, context.owner))) if told.target else None
     context.progress(Progress(0, 0, "Loading the models", unit="items"))
-    try:
-        models, revisions = load_models(recipe, shop, context)
-    except StudioError as error:
-        if not context.stop_requested:
-            raise
-        return NothingMade(note=str(error), images=()).to_json()  # a download that was stopped, for example
-    made = recipe.with_changes(revisions=revisions, images=1)
-    attacks = _attacks(made, models, alone=order.alone)
-    survivals = find_survivals(wish.survivals)
-    found = _Found(context, attacks, len(photos), {key: survival.description for key, survival in survivals.items()})
-    victims: list[Victim] = []
-    for entry, victim in load_victims(context, shop.catalogue, wish, labels, models):
-        found.add_victim(entry)
-        victims += [] if victim is None else [victim]
-    notes = tuple(note for victim in victims if (note := unknown_note(victim)))
-    measuring = Measuring(victims, tuple(survivals), left_out=left_out, notes=notes)
-    plan = AttackPlan(attacks, photos, folder, target, with_recipe=told.with_recipe)
-    report: Report | None = None
-    for report in attack_by_photo(context, plan, models, measuring):
-        found.keep(report)
-    assert report is not None  # there is at least one photo
+    with shop.pool.lent(context) as cluster:
+        try:
+            models, revisions = load_models(told.recipe, shop, context, cluster)
+        except StudioError as error:
+            if not context.stop_requested:
+                raise
+            return NothingMade(note=str(error), images=()).to_json()  # a download that was stopped, for example
+        made = told.recipe.with_changes(revisions=revisions, images=1)
+        attacks = _attacks(made, models, alone=order.alone)
+        plan = AttackPlan(attacks, photos, folder, target, with_recipe=told.with_recipe)
+        found, report = _attack(context, shop, told.explore or Wish(), labels, plan, models, left_out, cluster)
     save_report(report, report.to_json(folder), folder)
     complete, why = not report.stopped, ""
     if asked is not None and not context.stop_requested:
@@ -101,6 +94,34 @@ def attack_folder(context: JobContext, shop: Workshop) -> dict[str, JsonValue]:
     if complete:
         context.progress(Progress(1, 1, "Measured", unit="items"))
     return result.to_json()
+
+
+def _attack(
+    context: JobContext,
+    shop: Workshop,
+    wish: Wish,
+    labels: LabelList,
+    plan: AttackPlan,
+    models: Mapping[str, Model],
+    left_out: Mapping[str, str],
+    cluster: Cluster | None,
+) -> tuple["_Found", Report]:
+    """Attack all photos, and ask the victims; what is known by then is kept after each."""
+    survivals = find_survivals(wish.survivals)
+    said = {key: survival.description for key, survival in survivals.items()}
+    found = _Found(context, plan.attacks, len(plan.photos), said)
+    victims: list[Victim] = []
+    device = computes_on(context, cluster)
+    for entry, victim in load_victims(context, shop.catalogue, wish, labels, models, device):
+        found.add_victim(entry)
+        victims += [] if victim is None else [victim]
+    notes = tuple(note for victim in victims if (note := unknown_note(victim)))
+    measuring = Measuring(victims, tuple(survivals), left_out=left_out, notes=notes)
+    report: Report | None = None
+    for report in attack_by_photo(context, plan, models, measuring, cluster):
+        found.keep(report)
+    assert report is not None  # there is at least one photo
+    return found, report
 
 
 def _attacks(recipe: Recipe, models: Mapping[str, Model], *, alone: bool) -> dict[str, Recipe]:

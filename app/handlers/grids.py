@@ -45,18 +45,28 @@ def draw_grid(context: JobContext, shop: Workshop) -> dict[str, JsonValue]:
     pictures = bring_pictures(context, told, shop.data, grid.base.task)
     cells: list[GridCell] = []
 
-    def load(recipe: Recipe) -> tuple[dict[str, Model], tuple[str, ...]]:
-        return load_models(recipe, shop, context)
-
     def keep(one: GridPiece) -> None:
         cells.append(_kept(one))
+        cells.sort(key=lambda cell: (cell.row, cell.column))  # a cluster ends them in any order
         write_grid_findings(context.dir, GridFindings(cells=tuple(cells)))
 
     context.progress(Progress(0, 0, "Loading the models", unit="items"))
     try:
-        series, _ = make_grid(
-            context, grid, context.dir, load, pictures=pictures, with_recipe=told.with_recipe, on_cell=keep
-        )
+        with shop.pool.lent(context) as cluster:
+
+            def load(recipe: Recipe) -> tuple[dict[str, Model], tuple[str, ...]]:
+                return load_models(recipe, shop, context, cluster)
+
+            series, _ = make_grid(
+                context,
+                grid,
+                context.dir,
+                load,
+                pictures=pictures,
+                with_recipe=told.with_recipe,
+                on_cell=keep,
+                cluster=cluster,
+            )
     except StudioError as error:
         if not context.stop_requested or cells:
             raise

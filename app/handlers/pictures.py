@@ -12,7 +12,7 @@ import logging
 import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -32,6 +32,8 @@ from app.records.pictures import NothingMade, Picture, PictureResult
 from app.visitors.data_dir import DataDir
 from foundation.catalogue.catalogue import Catalogue
 from foundation.catalogue.entry import Kind, ModelInfo
+from foundation.cluster.cluster import Cluster
+from foundation.cluster.pool import Pool, computes_on
 from foundation.errors import StudioError
 from foundation.files.text_files import read_json, replace_whole
 from foundation.images.animation import save_video
@@ -78,12 +80,14 @@ class Workshop:
         data: the uploads.
         timings: where what jobs took is kept.
         read_vlm: returns the settings of the vision-language model that may be asked.
+        pool: the cluster that evaluations, grids and folders of photos are done by, if there is one.
     """
 
     catalogue: Catalogue
     data: DataDir
     timings: Timings
     read_vlm: ReadSettings = no_settings
+    pool: Pool = field(default_factory=Pool)
 
 
 def make_pictures(context: JobContext, told: MadeParams, shop: Workshop) -> dict[str, JsonValue]:
@@ -216,13 +220,15 @@ def _file_of(name: str) -> str:
     return f"{name}.png"
 
 
-def load_models(recipe: Recipe, shop: Workshop, context: JobContext) -> tuple[dict[str, Model], tuple[str, ...]]:
+def load_models(
+    recipe: Recipe, shop: Workshop, context: JobContext, cluster: Cluster | None = None
+) -> tuple[dict[str, Model], tuple[str, ...]]:
     """The recipe's models by name, and their revisions. All but classes may have encoders; some may be fetched."""
     kind: Kind | None = "classifier" if recipe.task == "class" else None
     models: dict[str, Model] = {}
     revisions: list[str] = []
     for name in recipe.models:
-        models[name] = shop.catalogue.load(name, context.device, context, kind=kind)
+        models[name] = shop.catalogue.load(name, computes_on(context, cluster), context, kind=kind)
         revisions.append(shop.catalogue.find(name, kind).revision)  # it may have been fetched just now
     return models, tuple(revisions)
 

@@ -26,6 +26,7 @@ from app.handlers.folders import attack_folder
 from app.handlers.grids import draw_grid
 from app.handlers.pictures import Workshop, make_pictures, write_result
 from app.records.params import AttackParams, EvaluateParams, ImageParams, TextParams
+from foundation.cluster.pool import computes_on
 from foundation.command_line.program import called
 from foundation.command_line.settings import validated
 from foundation.errors import StudioError
@@ -83,12 +84,14 @@ def evaluate(context: JobContext, shop: Workshop) -> dict[str, JsonValue]:
     config = told.config
     shop.catalogue.find(config.model, KIND)  # refused before anything is said
     context.progress(Progress(0, 0, "Loading the model and the data"))
-    model = evaluated(shop.catalogue.load(config.model, context.device, context, kind=KIND), config.model)
-    side = model.config.image_size
-    data = load_images(shop.data, config.data, told.images, model.class_names, side, context.owner)
     folder = context.dir / FOLDER
-    take_over(shop.data, told.continues, folder)
-    report = evaluate_job(context, config, model, folder, data=data)
+    with shop.pool.lent(context) as cluster:
+        device = computes_on(context, cluster)
+        model = evaluated(shop.catalogue.load(config.model, device, context, kind=KIND), config.model)
+        side = model.config.image_size
+        data = load_images(shop.data, config.data, told.images, model.class_names, side, context.owner)
+        take_over(shop.data, told.continues, folder)
+        report = evaluate_job(context, config, model, folder, data=data, cluster=cluster)
     write_result(context, report.to_json())
     kept: dict[str, JsonValue] = report.model_dump(mode="json", exclude={"per_image": True, "data": {"indices"}})
     return kept

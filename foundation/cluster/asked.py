@@ -40,16 +40,28 @@ def read_cluster(arguments: argparse.Namespace) -> ClusterAsked:
     It is said before anything is loaded.
     """
     asked = read_flags(arguments, ClusterAsked)
+    check(asked)
+    return asked
+
+
+def check(asked: ClusterAsked) -> None:
+    """Refuse what makes no sense, or a cluster where nobody answers. Raises StudioError."""
     if asked.cluster is not None:
         check_reach(asked.cluster)
     elif asked.cluster_workers is not None or asked.cluster_threads is not None:
         raise StudioError("There are no workers without a cluster: say which one, with --cluster auto or an address.")
-    return asked
 
 
 def own_device(asked: ClusterAsked, device: str) -> str:
     """Where this process computes: what a cluster does not do is little, and done by the CPU. StudioError for none."""
     return choose_device(device if asked.cluster is None else "cpu")
+
+
+def connected(asked: ClusterAsked, device: str) -> RayBackend:
+    """The workers of the cluster that was asked for. Raises StudioError for none that can be had."""
+    assert asked.cluster is not None
+    threads = asked.cluster_threads or 1
+    return RayBackend(asked.cluster, device=device, threads=threads, workers=asked.cluster_workers)
 
 
 @contextmanager
@@ -61,10 +73,10 @@ def opened(asked: ClusterAsked, device: str, *, quiet: bool = False) -> Iterator
     if asked.cluster is None:
         yield None
         return
-    threads = asked.cluster_threads or 1
-    backend = RayBackend(asked.cluster, device=device, threads=threads, workers=asked.cluster_workers)
+    backend = connected(asked, device)
     with Cluster(backend) as cluster:
         if not quiet:
+            threads = asked.cluster_threads or 1
             many = f"{backend.workers} workers" if backend.workers > 1 else "1 worker"
             each = "a GPU each" if backend.device == "cuda" else f"{threads} CPU thread{'s' * (threads > 1)} each"
             print(f"Note: the work is done on {backend.description}: {many}, {each}.", file=sys.stderr)

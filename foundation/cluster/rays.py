@@ -10,6 +10,8 @@ import os
 import re
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,12 +30,20 @@ T = TypeVar("T")
 AUTO = "auto"
 HOW = "pip install 'crossmax-studio[cluster]'"
 CONNECT_SECONDS = 10.0
+LOOK_SECONDS = 2.0
+"""How often it is looked whether the cluster is still there."""
+GONE_SECONDS = 15.0
+"""How long nobody may answer: Ray itself would wait, and end this whole program after a minute."""
+GONE = (
+    "The cluster is gone: nobody answers there any more. What is finished is kept; start the cluster, and begin "
+    "again to go on."
+)
 KEPT = 4
 """Shared values that a worker keeps: those of a job, and of the one before."""
 _CALLS = 4
 """What an actor answers at once: while it works it says how far it is, and hears that it should end."""
 _ADDRESS = re.compile(r"(?:ray://)?(?P<host>\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
-_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_AUTO_CONNECT": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 """Nothing is told to anybody, and no warning is for those who write Ray programs."""
 
 
@@ -72,6 +82,8 @@ class RayBackend:
             raise
         self.workers = room if workers is None else workers
         self._actor = ray.remote(Worker)
+        self._watched = address if address.startswith("ray://") else ray.get_runtime_context().gcs_address
+        self._looked = self._heard = time.monotonic()
 
     @property
     def description(self) -> str:
@@ -84,27 +96,50 @@ class RayBackend:
         return self._device
 
     def hire(self) -> Handle:
-        """Begin to start one more worker."""
+        """Begin to start one more worker. StudioError where the cluster is gone."""
+        while not self._answers():  # Ray would wait here for much longer, and hear of no stop
+            time.sleep(1.0)
         gpus = 1 if self._device == "cuda" else 0
         options = {"num_cpus": self._threads, "num_gpus": gpus, "max_concurrency": _CALLS, "max_restarts": 0}
-        return _Actor(self._actor.options(**options).remote(self._device, self._threads))
+        with _connected():
+            return _Actor(self._actor.options(**options).remote(self._device, self._threads))
 
     def share(self, value: T) -> Shared[T]:
         """Put a value where each machine fetches it once."""
-        return _RayShared(self._ray.put(_Parcel(value)))
+        with _connected():
+            return _RayShared(self._ray.put(_Parcel(value)))
 
     def wait(self, handles: list[Handle], seconds: float) -> None:
-        """Return once a part has ended, or a worker is there."""
+        """Return once a part has ended, or a worker is there. StudioError where the cluster is gone."""
+        if time.monotonic() - self._looked > LOOK_SECONDS:
+            self._answers()
         expected = [ref for handle in handles for ref in cast(_Actor, handle).expected]
         if expected:
-            self._ray.wait(expected, timeout=seconds)
+            with _connected():
+                self._ray.wait(expected, timeout=seconds)
         else:
             time.sleep(seconds)
+
+    def _answers(self) -> bool:
+        """Whether anybody answers where the cluster is kept. StudioError where nobody has for too long."""
+        now = time.monotonic()
+        self._looked = now
+        try:
+            _reach(self._watched, LOOK_SECONDS)
+        except OSError as error:
+            if now - self._heard > GONE_SECONDS:
+                raise StudioError(GONE) from error
+            return False
+        self._heard = now
+        return True
 
     def close(self) -> None:
         """Leave the cluster; one that was begun here ends."""
         if self._ours:
-            self._ray.shutdown()
+            try:
+                self._ray.shutdown()
+            except Exception:  # it is gone already
+                logging.getLogger(__name__).debug("the cluster could not be left", exc_info=True)
 
 
 class _Actor:
@@ -132,7 +167,8 @@ class _Actor:
     def begin(self, work: Work) -> None:
         self._ticket += 1
         self._news = None
-        self._answer = self._actor.work.remote(self._ticket, work)
+        with _connected():
+            self._answer = self._actor.work.remote(self._ticket, work)
 
     def look(self) -> tuple[list[News], Answer | None]:
         assert self._answer is not None
@@ -143,14 +179,16 @@ class _Actor:
             self._news = None
         if not ended:
             if self._news is None:
-                self._news = self._actor.news.remote()
+                with _connected():
+                    self._news = self._actor.news.remote()
             return found, None
         answer, rest = _answered(self._answer)
         self._answer = None
         return [*found, *rest], answer
 
     def stop(self) -> None:
-        self._actor.stop.remote(self._ticket)
+        with _connected():
+            self._actor.stop.remote(self._ticket)
 
     def dismiss(self) -> None:
         import ray
@@ -194,10 +232,26 @@ class _RayShared(Generic[T]):
         return cast(T, _COPIES[name])
 
 
+@contextmanager
+def _connected() -> Iterator[None]:
+    """Say in words that the cluster is gone, where Ray's client only says that it has no connection."""
+    import ray
+
+    try:
+        yield
+    except ray.exceptions.RayError:
+        raise
+    except Exception as error:
+        if isinstance(error, ConnectionError) or not ray.is_initialized():
+            raise StudioError(GONE) from error
+        raise
+
+
 def _is_ready(ref: "ObjectRef[T]") -> bool:
     import ray
 
-    return bool(ray.wait([ref], timeout=0)[0])
+    with _connected():
+        return bool(ray.wait([ref], timeout=0)[0])
 
 
 def _got(ref: "ObjectRef[Any]") -> Any:
@@ -205,7 +259,8 @@ def _got(ref: "ObjectRef[Any]") -> Any:
     import ray
 
     try:
-        return ray.get(ref)
+        with _connected():
+            return ray.get(ref)
     except ray.exceptions.RayTaskError:
         raise
     except ray.exceptions.RayError as error:
@@ -241,11 +296,18 @@ def check_reach(address: str) -> None:
     if found is None or int(found["port"]) > 65535:
         raise StudioError(f"'{address[:80]}' is no address of a cluster: use auto, HOST:PORT or ray://HOST:PORT.")
     try:
-        socket.create_connection((found["host"].strip("[]"), int(found["port"])), CONNECT_SECONDS).close()
+        _reach(address, CONNECT_SECONDS)
     except OSError as error:
         raise StudioError(
             f"Nobody answers at '{address}' ({error.strerror or error}): start the cluster, or use --cluster auto."
         ) from error
+
+
+def _reach(address: str, seconds: float) -> None:
+    """See that somebody answers at an address. Raises OSError where nobody does."""
+    found = _ADDRESS.fullmatch(address)
+    assert found is not None
+    socket.create_connection((found["host"].strip("[]"), int(found["port"])), seconds).close()
 
 
 def _has_token() -> bool:

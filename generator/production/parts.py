@@ -89,7 +89,7 @@ class Spread:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._models: dict[tuple[tuple[str, int], ...], Shared[Mapping[str, Model]]] = {}
-        self._pictures: dict[int, tuple[Pictures, Shared[Pictures]]] = {}
+        self._pictures: dict[tuple[int, ...], tuple[Pictures, Shared[Pictures]]] = {}
 
     def those_of(self, models: Mapping[str, Model], recipe: Recipe) -> Shared[Mapping[str, Model]]:
         """The models of a recipe."""
@@ -101,7 +101,9 @@ class Spread:
 
     def shared(self, pictures: Pictures) -> Shared[Pictures]:
         """Pictures, the same for the same ones."""
-        if id(pictures) not in self._pictures:
-            none = all(value is None for value in vars(pictures).values())
-            self._pictures[id(pictures)] = pictures, Here(NO_PICTURES) if none else self._cluster.share(pictures)
-        return self._pictures[id(pictures)][1]
+        values = vars(pictures).values()
+        key = tuple(map(id, values))
+        if key not in self._pictures:
+            none = all(value is None for value in values)
+            self._pictures[key] = pictures, Here(NO_PICTURES) if none else self._cluster.share(pictures)
+        return self._pictures[key][1]

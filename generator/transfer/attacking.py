@@ -89,16 +89,20 @@ class AttackPlan:
 
 
 def attack_photos(
-    context: JobContext, plan: AttackPlan, models: Mapping[str, Model], cluster: Cluster | None = None
+    context: JobContext,
+    plan: AttackPlan,
+    models: Mapping[str, Model],
+    cluster: Cluster | None = None,
+    spread: Spread | None = None,
 ) -> Attacked:
     """Attack each photo by each recipe, and save the pictures and their records.
 
     What is there already, whole and made by the same recipe from the same photo, is left as it is. A photo that
     fails is named in `failed`, and the others go on. Asked to stop, the picture under way is kept, but counts as not
-    done. With a `cluster` its workers attack, and the pictures are the same.
+    done. With a `cluster` its workers attack, and the pictures are the same; `spread` is what it was sent before.
     """
     if cluster is not None:
-        return _attack_apart(context, plan, models, cluster)
+        return _attack_apart(context, plan, models, cluster, spread or Spread(cluster))
     result = Attacked()
     total = len(plan.photos) * sum(recipe.steps for recipe in plan.attacks.values())
     done = 0
@@ -122,9 +126,11 @@ def attack_photos(
     return result
 
 
-def _attack_apart(context: JobContext, plan: AttackPlan, models: Mapping[str, Model], cluster: Cluster) -> Attacked:
+def _attack_apart(
+    context: JobContext, plan: AttackPlan, models: Mapping[str, Model], cluster: Cluster, spread: Spread
+) -> Attacked:
     """Have a cluster attack what is not there yet; what comes of it is in the order of the plan."""
-    spread, result = Spread(cluster), Attacked()
+    result = Attacked()
     target = Pictures(target=plan.target)
     cases: dict[tuple[str, str], Case] = {}
     left: list[_Left] = []

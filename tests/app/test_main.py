@@ -29,6 +29,10 @@ PATIENCE = 150.0
         (["--host", "localhost:7860"], "no name of a host"),
         (["--allow-host", "*"], "no name of a host"),
         (["--allow-host", "studio.example.org/x"], "no name of a host"),
+        (["--cluster", "nowhere"], "no address of a cluster"),
+        (["--cluster", "127.0.0.1:1"], "Nobody answers at '127.0.0.1:1'"),
+        (["--cluster-workers", "2"], "no workers without a cluster"),
+        (["--cluster", "auto", "--cluster-workers", "-2"], "cluster_workers"),
     ],
 )
 def test_numbers_and_names_are_checked_before_the_start(

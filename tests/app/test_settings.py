@@ -68,7 +68,8 @@ def test_every_option_can_be_set_in_each_way(data: Path) -> None:
     """A field that is added is a flag, a variable and a key at once."""
     texts = {"host": "::1", "port": "99", "allow_host": "a.org", "device": "cpu", "database": "sqlite:////x.db"}
     texts |= {"token": SECRET, "log_format": "json", "log_level": "error", "log_details": "shown"}
-    typed = {**texts, "port": 99, "allow_host": ("a.org",)}
+    texts |= {"cluster": "auto", "cluster_workers": "3", "cluster_threads": "2"}
+    typed = {**texts, "port": 99, "allow_host": ("a.org",), "cluster_workers": 3, "cluster_threads": 2}
     assert {*texts, "data_dir", "browser", "accounts"} == set(Settings.model_fields)
     for name, text in texts.items():
         for holds in (

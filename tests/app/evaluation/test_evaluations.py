@@ -1,5 +1,6 @@
 """Evaluations behind the page: orders become jobs, costs are measured once, and stopped work is gone on with."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -13,13 +14,16 @@ from app.evaluation.speeds import Speeds
 from app.handlers.registry import make_handlers
 from app.records.params import EvaluateParams
 from app.visitors.data_dir import DataDir
+from foundation.cluster.pool import Pool
 from foundation.errors import StudioError
-from foundation.jobs import JobRequest, JobService, JobStatus
+from foundation.jobs import JobRequest, JobService, JobStatus, run_foreground
 from robust_model.evaluation.engine import evaluate_model
 from robust_model.evaluation.suites import SUITES
 from tests.app.standins import workshop
 from tests.reports import plain_report
+from tests.robust_model.evaluated import timeless
 from tests.robust_model.published import TIMM, empty_hub, put_timm
+from tests.toy_cluster import ThreadBackend
 
 ORDER = EvaluationOrder("gratings", "synthetic", ("quick",), 6, 8 / 255)
 NOBODY = "0" * 32
@@ -89,6 +93,17 @@ def test_a_model_is_measured_once_and_remembered(data, shop):
         Speeds(data.speeds).of("gratings 2", None, "cpu")
     data.speeds.write_text('{"cpu gratings 1": ["fast", 1]}')
     assert min(Speeds(data.speeds).of("gratings 1", model, "cpu")) > 0
+
+
+@pytest.mark.slow
+def test_a_cluster_changes_nothing_but_who_evaluates(known, shop, tmp_path):
+    backend, params, reports = ThreadBackend(2), known.params(ORDER).to_json(), []
+    for pool in (Pool(), Pool(lambda: backend)):
+        folder = tmp_path / str(len(reports))
+        run_foreground(JobRequest("evaluate", params), make_handlers(dataclasses.replace(shop, pool=pool)), folder)
+        reports.append(timeless(json.loads((folder / "result.json").read_text())))
+    assert reports[1] == reports[0]
+    assert backend.closed and sum(handle.begun for handle in backend.hired) > 0
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from app.handlers.findings import FINDINGS_NAME, read_folder_findings
 from app.handlers.folders import ARCHIVE, FOLDER, goes_on
 from app.handlers.registry import make_handlers
 from app.visitors.data_dir import DataDir
+from foundation.cluster.pool import Pool
 from foundation.errors import StudioError
 from foundation.images.files import load_image, pixel_digest
 from foundation.intervals import wilson
@@ -24,6 +25,7 @@ from generator.transfer.outcome import Outcome
 from tests.app.handlers.explored import NamedWords, said
 from tests.app.standins import workshop
 from tests.generator.vlm.server import look, serving
+from tests.toy_cluster import ThreadBackend
 from tests.toy_models import Toys
 
 NAMES = ("red", "green", "blue")
@@ -96,6 +98,20 @@ def test_the_table_has_denominators_and_is_that_of_the_saved_files(data, photos,
     assert (rate["successes"], rate["total"]) == (sum(counted), len(counted)) == (sum(counted), 2)
     assert rate["ci95"] == list(wilson(sum(counted), 2))
     assert cells["other", "saved"]["left_out"] == {str(Outcome.TARGET_BEFORE): 1}
+
+
+def test_a_cluster_changes_nothing_but_who_attacks(data, photos, tmp_path):
+    more = [*photos, *({**photo, "name": f"again-{photo['name']}"} for photo in photos)]
+    backend, words = ThreadBackend(1), set()
+    pool = Pool(lambda: backend)
+    here, apart = tmp_path / "here", tmp_path / "apart"
+    run(data, order(more), here)
+    assert run(data, order(more), apart, lambda now: words.add(now.message), pool=pool)["complete"]
+    assert backend.closed and sum(handle.begun for handle in backend.hired) == len(more)
+    assert found(apart) == found(here)
+    pictures = [sorted((folder / FOLDER / "colours").glob("*.png")) for folder in (here, apart)]
+    assert [path.read_bytes() for path in pictures[1]] == [path.read_bytes() for path in pictures[0]]
+    assert {"Connecting to the cluster", "Attacking 1 to 4 of 6", "Attacking 5 to 6 of 6"} <= words
 
 
 def test_everything_comes_as_one_file(data, photos, tmp_path):

@@ -1,6 +1,7 @@
 """A grid as a job of the app: real pictures of tiny models, kept as they come, taken over by the job that goes on."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from app.records.grids import GridResult
 from app.records.params import GridParams
 from app.visitors.data_dir import DataDir
 from app.visitors.exports import Entry, files_of
+from foundation.cluster.pool import Pool
 from foundation.errors import StudioError
 from foundation.jobs.store.model import JobRequest, JobStatus
 from foundation.progress import Progress
@@ -23,6 +25,7 @@ from generator.production.production import Outputs, produce
 from generator.recipes.recipe import Recipe
 from tests.app.snapshots import snapshot
 from tests.app.standins import Colours, workshop
+from tests.toy_cluster import ThreadBackend
 
 BASE = Recipe(models=("colours",), classes=("red",), size=(16, 24), resolutions="1..4", steps=3, images=2)
 AXES = {"x": {"field": "classes", "values": ["red", "blue"]}, "y": {"field": "seed", "values": ["1", "2"]}}
@@ -55,9 +58,11 @@ def params(recipe: Recipe = BASE, **more: Any) -> dict[str, Any]:
     return {"recipe": recipe.model_dump(mode="json"), "grid": AXES, **more}
 
 
-def run(data: DataDir, name: str, told: dict[str, Any], stop_at: int = 1000) -> tuple[Context, dict[str, Any]]:
+def run(
+    data: DataDir, name: str, told: dict[str, Any], stop_at: int = 1000, **shop: Any
+) -> tuple[Context, dict[str, Any]]:
     context = Context(data.root / "jobs" / name, told, stop_at)
-    return context, draw_grid(context, workshop(data))  # type: ignore[arg-type]
+    return context, draw_grid(context, replace(workshop(data), **shop))  # type: ignore[arg-type]
 
 
 def cells_in(folder: Path) -> dict[str, bytes]:
@@ -86,6 +91,15 @@ def test_the_cells_are_what_their_recipes_make_and_are_told_as_they_come(data: D
         assert (context.dir / cell.shown).is_file() and cell.said.split()[0] in ("red", "green", "blue")
     assert (context.dir / "card.jpg").is_file()
     assert any(now.preview is not None for now in context.reports)
+
+
+def test_a_cluster_changes_nothing_but_who_draws(data: DataDir) -> None:
+    backend = ThreadBackend(2)
+    context, found = run(data, FIRST, params())
+    apart, same = run(data, SECOND, params(), pool=Pool(lambda: backend))
+    assert same == found
+    assert cells_in(apart.dir) == cells_in(context.dir)
+    assert backend.closed and sum(handle.begun for handle in backend.hired) == 4
 
 
 def test_one_that_was_stopped_is_gone_on_with_by_the_next_job(data: DataDir) -> None:

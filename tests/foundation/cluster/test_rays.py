@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -98,6 +99,36 @@ def test_what_is_sent_can_be_unpacked_by_who_has_imported_nothing_of_ours(tmp_pa
     words = [sys.executable, "-c", UNPACK, str(tmp_path / "sent")]
     said = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     assert (said.returncode, said.stdout) == (0, f"{type(model).__name__} True\n"), said.stderr
+
+
+def test_a_cluster_that_is_gone_is_a_sentence_before_ray_ends_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    backend = object.__new__(RayBackend)
+    backend._watched, backend._looked, backend._heard = address, 0.0, time.monotonic()
+    backend.wait([], 0.0)  # it may come back
+    for name in ("LOOK_SECONDS", "GONE_SECONDS"):
+        monkeypatch.setattr(f"foundation.cluster.rays.{name}", 0.01)
+    time.sleep(0.1)
+    for asking in (lambda: backend.wait([], 0.0), backend.hire):
+        with pytest.raises(StudioError, match="cluster is gone"):
+            asking()
+
+
+def test_ray_without_a_connection_is_the_same_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    backend = object.__new__(RayBackend)
+    backend._ray = ray
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+
+    def put(_value: object) -> None:
+        raise Exception("Ray Client is not connected. Please connect by calling `ray.init`.")
+
+    monkeypatch.setattr(ray, "put", put)
+    with pytest.raises(StudioError, match="cluster is gone"):
+        backend.share(1)
 
 
 def test_what_a_cluster_has_room_for() -> None:

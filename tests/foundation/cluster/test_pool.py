@@ -1,0 +1,59 @@
+"""One job at a time has the cluster; it is connected to for a job, and left after it, however that ends."""
+
+import pytest
+
+from foundation.cluster.pool import Pool, computes_on
+from foundation.errors import StudioError
+from tests.toy_cluster import Context, ThreadBackend
+
+
+def test_a_program_without_a_cluster_computes_itself() -> None:
+    context = Context()
+    with Pool().lent(context) as cluster:
+        assert cluster is None
+    assert context.said == []
+
+
+def test_each_job_connects_anew_and_a_second_one_computes_here_meanwhile() -> None:
+    backends: list[ThreadBackend] = []
+
+    def connect() -> ThreadBackend:
+        backends.append(ThreadBackend())
+        return backends[-1]
+
+    pool, context = Pool(connect), Context()
+    with pool.lent(context) as first:
+        assert first is not None and not backends[0].closed
+        with pool.lent(context) as second:
+            assert second is None
+    assert backends[0].closed
+    with pytest.raises(ZeroDivisionError), pool.lent(context):
+        _ = 1 / 0
+    with pool.lent(context) as third:
+        assert third is not None
+    assert [backend.closed for backend in backends] == [True, True, True]
+    assert {now.message for now in context.said} == {"Connecting to the cluster"}
+
+
+def test_a_cluster_that_is_away_is_there_again_for_the_next_job() -> None:
+    found: list[ThreadBackend] = []
+
+    def connect() -> ThreadBackend:
+        if not found:
+            raise StudioError("Nobody answers.")
+        return found[0]
+
+    pool = Pool(connect)
+    with pytest.raises(StudioError, match="Nobody answers"), pool.lent(Context()):
+        raise AssertionError
+    found.append(ThreadBackend())
+    with pool.lent(Context()) as cluster:
+        assert cluster is not None
+
+
+def test_models_that_are_only_sent_stay_off_the_gpu() -> None:
+    context = Context()
+    context.device = "cuda"
+    assert computes_on(context, None) == "cuda"
+    with Pool(ThreadBackend).lent(context) as cluster:
+        assert computes_on(context, cluster) == "cpu"
