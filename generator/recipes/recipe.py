@@ -15,6 +15,7 @@ from pydantic import PrivateAttr, ValidationError, field_validator, model_valida
 from foundation.errors import StudioError
 from foundation.files.text_files import shown
 from foundation.images.files import METADATA_KEY, read_metadata
+from generator.objectives.classes import leads_away
 from generator.recipes.checks import (
     check_budget,
     check_redraw,
@@ -77,7 +78,9 @@ class Recipe(RecipeSchema):
         task = fields.get("task", cls.model_fields["task"].default)
         if not isinstance(task, str):
             return fields
-        aims_elsewhere = fields.get("unit") or (task == "attack" and any(fields.get(name) for name in AIMS))
+        attack = task == "attack"
+        aims_elsewhere = fields.get("unit") or (attack and any(fields.get(name) for name in AIMS))
+        aims_elsewhere = aims_elsewhere or (attack and leads_away(fields.get("objective")))
         return {**TASK_DEFAULTS.get(task, {}), **({"classes": ()} if aims_elsewhere else {}), **fields}
 
     @field_validator("size", mode="before")

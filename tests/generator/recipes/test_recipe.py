@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from foundation.errors import StudioError
+from generator.recipes.presets import from_preset
 from generator.recipes.recipe import RECIPE_VERSION, Recipe, RecipeError
 from tests.generator.recipes.drawn import EXAMPLE
 
@@ -215,3 +216,10 @@ def test_new_models_drop_old_revisions() -> None:
     assert recipe.with_changes(models=["crossmax-cifar10"]).revisions == ("ab12",)
     assert recipe.with_changes(models=("x", "y")).revisions == ()
     assert recipe.with_changes(models=("x",), revisions=("cd",)).revisions == ("cd",)
+
+
+def test_who_leads_away_without_a_class_means_the_first_answer_of_the_model_and_no_frog() -> None:
+    assert Recipe(task="attack", objective="leave").classes == ()
+    assert from_preset("attack", "standard", objective="leave").classes == ()
+    assert Recipe(task="attack", objective="leave", classes=("cat",)).classes == ("cat",)
+    assert Recipe(task="attack", objective="margin").classes == ("frog",)
