@@ -33,7 +33,7 @@ CONNECT_SECONDS = 10.0
 LOOK_SECONDS = 2.0
 """How often it is looked whether the cluster is still there."""
 GONE_SECONDS = 15.0
-"""How long nobody may answer: Ray itself would wait, and end this whole program after a minute."""
+"""How long nobody may answer: Ray itself would wait, and end this whole program at last."""
 GONE = (
     "The cluster is gone: nobody answers there any more. What is finished is kept; start the cluster, and begin "
     "again to go on."
@@ -43,8 +43,14 @@ KEPT = 4
 _CALLS = 4
 """What an actor answers at once: while it works it says how far it is, and hears that it should end."""
 _ADDRESS = re.compile(r"(?:ray://)?(?P<host>\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
-_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_AUTO_CONNECT": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-"""Nothing is told to anybody, and no warning is for those who write Ray programs."""
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_ENABLE_AUTO_CONNECT": "0",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "600",
+}
+"""Nothing is told to anybody, no warning is for those who write Ray programs, a client that has lost its cluster does not
+begin another, and one that has gone away does not end this program while a job hears of it."""
 
 
 class RayBackend:
