@@ -49,8 +49,8 @@ _QUIET = {
     "RAY_ENABLE_AUTO_CONNECT": "0",
     "RAY_gcs_rpc_server_reconnect_timeout_s": "600",
 }
-"""Nothing is told to anybody, no warning is for those who write Ray programs, a client that has lost its cluster does not
-begin another, and one that has gone away does not end this program while a job hears of it."""
+"""Nothing is told to anybody, and no warning is for those who write Ray programs. A client that has lost its cluster
+does not begin another, and one that has gone away does not end this program while a job hears of it."""
 
 
 class RayBackend:
