@@ -131,8 +131,8 @@ def test_a_job_reports_as_it_goes_and_is_read_and_rendered(known, shop, data):
 
 @pytest.mark.slow
 def test_what_a_stopped_evaluation_found_is_gone_on_with(known, shop, data, monkeypatch):
-    def stopping(context, config, model, folder, *, data):
-        return evaluate_model(config, model, folder, data=data, should_stop=lambda: True)
+    def stopping(context, config, model, folder, *, data, cluster):
+        return evaluate_model(config, model, folder, data=data, should_stop=lambda: True, cluster=cluster)
 
     with monkeypatch.context() as patch, JobService(data.root, make_handlers(shop)) as jobs:
         patch.setattr("app.handlers.registry.evaluate_job", stopping)
