@@ -30,7 +30,11 @@ class Pool:
         Raises:
             StudioError: it cannot be reached, or has no room.
         """
-        if self._connect is None or not self._taken.acquire(blocking=False):
+        if self._connect is None:
+            yield None
+            return
+        if not self._taken.acquire(blocking=False):
+            context.progress(Progress(0, 0, "Another job has the cluster: this one is computed here", unit="items"))
             yield None
             return
         try:

@@ -89,7 +89,8 @@ class RayBackend:
         self.workers = room if workers is None else workers
         self._actor = ray.remote(Worker)
         self._watched = address if address.startswith("ray://") else ray.get_runtime_context().gcs_address
-        self._looked = self._heard = time.monotonic()
+        self._looked = time.monotonic()
+        self._silent_since: float | None = None  # not when it last answered: a job that pauses does not ask
 
     @property
     def description(self) -> str:
@@ -133,10 +134,11 @@ class RayBackend:
         try:
             _reach(self._watched, LOOK_SECONDS)
         except OSError as error:
-            if now - self._heard > GONE_SECONDS:
+            self._silent_since = now if self._silent_since is None else self._silent_since
+            if now - self._silent_since > GONE_SECONDS:
                 raise StudioError(GONE) from error
             return False
-        self._heard = now
+        self._silent_since = None
         return True
 
     def close(self) -> None:

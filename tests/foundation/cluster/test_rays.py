@@ -106,8 +106,8 @@ def test_a_cluster_that_is_gone_is_a_sentence_before_ray_ends_the_program(monkey
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     backend = object.__new__(RayBackend)
-    backend._watched, backend._looked, backend._heard = address, 0.0, time.monotonic()
-    backend.wait([], 0.0)  # it may come back
+    backend._watched, backend._looked, backend._silent_since = address, 0.0, None
+    backend.wait([], 0.0)  # it may come back, however long ago it was asked before
     for name in ("LOOK_SECONDS", "GONE_SECONDS"):
         monkeypatch.setattr(f"foundation.cluster.rays.{name}", 0.01)
     time.sleep(0.1)
