@@ -124,7 +124,7 @@ def main() -> None:
     for tolerance in (0.0, *options.tolerances):
         name = f"image space, tolerance {tolerance:g}" if tolerance else "image space, exact"
         kernel = resolution_operator(
-            resolutions, size, tolerance=tolerance, device=options.device, mirrored=True
+            resolutions, size, tolerance=tolerance, device=options.device, mirrored=True, two_scales=True
         ).kernel
         facts[name] = {
             "form": type(kernel).__name__,

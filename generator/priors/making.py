@@ -52,6 +52,7 @@ def make_prior(
     device: torch.device | str = "cpu",
     wrap: bool = False,
     mirrored: bool = True,
+    two_scales: bool = True,
 ) -> Prior:
     """A prior on a canvas of `size` (H, W).
 
@@ -67,6 +68,7 @@ def make_prior(
         rng: the generator of the random start, needed if there is one.
         wrap: whether the canvas tiles (see `generator.priors.operators`).
         mirrored: whether the image-space kernel is computed by even and odd halves, in half the time.
+        two_scales: whether that of a large canvas is computed for fine and coarse layers apart, in a fraction of it.
 
     Raises StudioError where these do not fit together.
     """
@@ -88,5 +90,6 @@ def make_prior(
         device=device,
         wrap=wrap,
         mirrored=mirrored,
+        two_scales=two_scales,
     )
     return PRIORS[form](operator, bound, batch=batch, start=start)

@@ -24,11 +24,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from foundation.errors import StudioError
-from generator.priors.kernels import GramStack, Kernel, KroneckerKernel, exact_matrices, truncated_matrices
-from generator.priors.mirrored import MirrorKernel
+from generator.priors.kernels.banded import Taps
+from generator.priors.kernels.kronecker import GramStack, Kernel, KroneckerKernel, exact_matrices, truncated_matrices
+from generator.priors.kernels.mirrored import MirrorKernel
+from generator.priors.kernels.two_scales import two_scale_kernel
 
 Size = tuple[int, int]
 
+LARGE = 320**2
+"""Pixels of a canvas from which on two scales are faster than one."""
+_MANY = 600  # multiplications a pixel, of the way through the layers, that two scales undercut
 _GROUP_ROWS = 2048  # rows of half-enlarged layers made at a time: bounds memory at any canvas size
 _NUMBER_OR_RANGE = re.compile(
     r"(?P<first>\d{1,9})(?:\s*\.\.\s*(?P<last>\d{1,9})(?:\s*:\s*(?P<step>\d{1,9}))?)?", re.ASCII
@@ -112,11 +117,12 @@ def upsampling_matrix(size: int, cells: int, *, wrap: bool = False) -> Tensor:
     of ones for one cell, the identity for cells == size. Every row sums to 1. Beyond its ends the axis goes on
     with its last cell or, with `wrap`, round to the other end.
     """
-    copies = 3 if wrap else 1  # the middle one of three has the right neighbours on either side
-    repeated = torch.eye(cells, dtype=torch.float64).repeat(1, copies).view(1, cells, copies * cells, 1)
-    enlarged = F.interpolate(repeated, size=(copies * size, 1), mode="bicubic", align_corners=False)
-    begin = copies // 2 * size
-    return enlarged[0, :, begin : begin + size, 0].mT.contiguous()
+    if not wrap:
+        return Taps.of(size, cells).matrix()
+    repeated = torch.eye(cells, dtype=torch.float64).repeat(1, 3).view(1, cells, 3 * cells, 1)
+    enlarged = F.interpolate(repeated, size=(3 * size, 1), mode="bicubic", align_corners=False)
+    # The middle one of three has the right neighbours on either side.
+    return enlarged[0, :, size : 2 * size, 0].mT.contiguous()
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,8 +171,11 @@ class ResolutionOperator:
         wrap: whether layers go on periodically beyond the edges of the canvas, so that it tiles.
         own_pixels: whether the layer of the canvas's own pixels, if there is one, is added as it is, and not
             multiplied by the identity: the same up to rounding, for a fraction of the work.
-        mirrored: whether Kronecker products are computed by even and odd halves (see `generator.priors.mirrored`):
+        mirrored: whether Kronecker products are computed by even and odd halves (see `generator.priors.kernels`):
             the same up to rounding, for half the work.
+        two_scales: whether fine and coarse layers of a large canvas, which does not wrap, are computed apart where a
+            tolerance allows (see `generator.priors.kernels.two_scales`): within the tolerance, for a fraction of the
+            work.
 
     Raises StudioError if these do not fit together.
     """
@@ -182,6 +191,7 @@ class ResolutionOperator:
         wrap: bool = False,
         own_pixels: bool = False,
         mirrored: bool = False,
+        two_scales: bool = False,
     ) -> None:
         if not resolutions or list(resolutions) != sorted(set(resolutions)):
             raise StudioError("Give the resolutions in ascending order, each once, and at least one.")
@@ -195,6 +205,7 @@ class ResolutionOperator:
             raise StudioError(f"The tolerance is a relative error from 0 (exact) to below 1, not {tolerance}.")
         self.resolutions, self.size, self.weights, self.tolerance = resolutions, size, weights, tolerance
         self.dtype, self.device, self.wrap, self.mirrored = dtype, device, wrap, mirrored
+        self._two_scales = two_scales and not wrap and tolerance > 0
         self.shapes: tuple[Size, ...] = tuple(layer_shape(r, size) for r in resolutions)
         self._own = weights[-1] if own_pixels and self.shapes[-1] == size else None
 
@@ -228,11 +239,17 @@ class ResolutionOperator:
 
         Per channel, the way through the layers takes 2 sum_r rh W (H + rw), a Kronecker product H W (H + W), or half
         of that by halves.
-        Where one costs more than all layers (a large photo, few cells), no H x H or W x W matrix is made.
+        Where one costs more than all layers (a large photo, few cells), no H x H or W x W matrix is made. At two scales
+        the number does not depend on the layers.
         """
         height, width = self.size
         by_layers = 2 * sum(rows * width * (height + columns) for rows, columns in self._multiplied)
         one = height * width * (height + width) // (2 if self.mirrored else 1)
+        if self._two_scales and height * width >= LARGE and by_layers >= _MANY * height * width:
+            like = torch.empty(0, dtype=self.dtype, device=self.device)
+            apart = two_scale_kernel(self.shapes, self.size, self.weights, self.tolerance, like)
+            if apart is not None:
+                return apart
         affordable = by_layers // one  # Kronecker products for the same price
         if self.tolerance and affordable > 3:  # fewer never come near a useful tolerance: spare the analysis
             truncated = truncated_matrices(*self._gram_stacks(), self.tolerance, affordable)
@@ -321,8 +338,11 @@ def _cached_operator(
     wrap: bool,
     own_pixels: bool,
     mirrored: bool,
+    two_scales: bool,
 ) -> ResolutionOperator:
-    return ResolutionOperator(resolutions, size, weights, tolerance, dtype, device, wrap, own_pixels, mirrored)
+    return ResolutionOperator(
+        resolutions, size, weights, tolerance, dtype, device, wrap, own_pixels, mirrored, two_scales
+    )
 
 
 def resolution_operator(
@@ -336,9 +356,12 @@ def resolution_operator(
     wrap: bool = False,
     own_pixels: bool = False,
     mirrored: bool = False,
+    two_scales: bool = False,
 ) -> ResolutionOperator:
     """A `ResolutionOperator`, the last few of which are kept; every weight is 1 unless given."""
     chosen = tuple(resolutions)
     scales = (1.0,) * len(chosen) if weights is None else tuple(map(float, weights))
     place = torch.device(device)
-    return _cached_operator(chosen, tuple(size), scales, float(tolerance), dtype, place, wrap, own_pixels, mirrored)
+    return _cached_operator(
+        chosen, tuple(size), scales, float(tolerance), dtype, place, wrap, own_pixels, mirrored, two_scales
+    )

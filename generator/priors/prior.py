@@ -22,7 +22,9 @@ from torch import Tensor
 
 from foundation.errors import StudioError
 from generator.priors.bounds import Bound
-from generator.priors.operators import ResolutionOperator, Size, layer_shape
+from generator.priors.operators import LARGE, ResolutionOperator, Size, layer_shape
+
+_PRODUCTS_OF_TWO_SCALES = 450  # multiplications a pixel, of what a Kronecker product stands for in an estimate
 
 Form: TypeAlias = str  # a key of `generator.priors.making.PRIORS`
 
@@ -265,8 +267,13 @@ class ImageSpacePrior(LinearPrior):
 
     @classmethod
     def products(cls, layers: float, size: Size, tolerance: float, /) -> float:
-        """Those of some Kronecker products, the more the less the tolerance is; at most half of the layers'."""
+        """Those of some Kronecker products, the more the less the tolerance is; at most half of the layers'.
+
+        On a large canvas a product takes so many a pixel, whatever its side; not on one that tiles, which costs more.
+        """
         one = 1.5 * math.prod(size) * sum(size)  # by halves
+        if math.prod(size) >= LARGE:
+            one = min(one, _PRODUCTS_OF_TWO_SCALES * math.prod(size))
         terms = math.ceil(1 - math.log10(tolerance)) * 2 if tolerance else math.inf
         return min(layers, terms * one)
 

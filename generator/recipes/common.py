@@ -15,7 +15,7 @@ from generator.optimisers.registry import OPTIMISERS, rules_that
 from generator.priors.making import PRIORS
 from generator.units.unit import SYNTAX
 
-RECIPE_VERSION = 6
+RECIPE_VERSION = 7
 """2 knows pictures of a text, 3 attacks by texts and pictures and on pixels; in 4 the pictures of a batch are those of
 their own seeds; in 5 attacks compute with faster forms of models, which round otherwise. What older recipes say
 means what it meant: see `Recipe.version`."""
@@ -92,7 +92,7 @@ class CommonFields(ExactScalars):
             "capitals alone is meant, and 16:9 is 16 with the weight 9; before version 5 attacks compute with models "
             "as they were loaded, and not with their faster forms, which round otherwise, and before version 6 so "
             "do pictures of classes and texts, and the sum of layers is moved by whole matrices, not by even and odd "
-            "halves."
+            "halves; before version 7 the fine and the coarse layers of large pictures are moved together."
         ),
         json_schema_extra=FILLED_IN,
     )

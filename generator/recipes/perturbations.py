@@ -23,6 +23,8 @@ ALL_ACCELERATED = 6
 """The version from which on pictures of classes and texts compute with the faster forms of their classifiers, too."""
 MIRRORED = 6
 """The version from which on what descent does to a picture is computed by halves, which rounds otherwise."""
+TWO_SCALES = 7
+"""The version from which on fine and coarse layers of a large picture are computed apart, within the same tolerance."""
 START_RESOLUTION = 5
 """The finest resolution that takes part in the random start."""
 
@@ -98,6 +100,7 @@ def _layers(recipe: Recipe, resolutions: Sequence[int], bound: Bound, size: Size
         wrap=recipe.tile,
         own_pixels=recipe.task == "attack" and recipe.version >= ACCELERATED,
         mirrored=recipe.version >= MIRRORED,
+        two_scales=recipe.version >= TWO_SCALES,
     )
     # The start is what the picture starts with, however much its layers count in a step.
     scales = dict(zip(resolutions, weights, strict=True))

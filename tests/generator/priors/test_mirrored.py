@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generator.priors.kernels import KroneckerKernel
-from generator.priors.mirrored import MirrorKernel, fold, unfold
+from generator.priors.kernels.kronecker import KroneckerKernel
+from generator.priors.kernels.mirrored import MirrorKernel, fold, unfold
 from generator.priors.operators import parse_resolutions, resolution_operator
 from generator.recipes.perturbations import PERTURBATIONS, bound_of, resolutions_of
 from generator.recipes.recipe import Recipe

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from foundation.errors import StudioError
-from generator.priors.kernels import GramStack, KroneckerKernel, truncated_matrices
+from generator.priors.kernels.kronecker import GramStack, KroneckerKernel, truncated_matrices
 from generator.priors.operators import (
     FactorKernel,
     ResolutionOperator,
@@ -311,7 +311,7 @@ def test_gram_stack_in_blocks_of_rows(monkeypatch):
     rng = torch.Generator().manual_seed(0)
     members = [[(0.5, torch.randn(9, 2, dtype=F64, generator=rng))], [(2.0, torch.eye(9, dtype=F64))] * 2]
     whole = torch.stack([0.5 * members[0][0][1] @ members[0][0][1].mT, 4 * torch.eye(9, dtype=F64)])
-    monkeypatch.setattr("generator.priors.kernels._BLOCK_ENTRIES", 2 * 9 * 4)  # four rows at a time
+    monkeypatch.setattr("generator.priors.kernels.kronecker._BLOCK_ENTRIES", 2 * 9 * 4)  # four rows at a time
     stack = GramStack(members)
     torch.testing.assert_close(stack.inner_products(), torch.einsum("sij,tij->st", whole, whole))
     mix = torch.tensor([[1.0, 2.0, 0.0], [-1.0, 0.5, 1.0]], dtype=F64)

@@ -24,8 +24,8 @@ FLOORS = {
         *("jobs.queue", "jobs"),
     ),
     "generator": (
-        *("views", "objectives", "priors", "optimisers", "encoders", "units", "recipes", "records", "classes"),
-        *("inputs", "synthesis", "production", "grids", "victims", "transfer", "vlm", "cli", ""),
+        *("views", "objectives", "priors.kernels", "priors", "optimisers", "encoders", "units", "recipes"),
+        *("records", "classes", "inputs", "synthesis", "production", "grids", "victims", "transfer", "vlm", "cli", ""),
     ),
     "robust_model": (
         *("data", "weights", "networks", "attacks", "evaluation.record", "evaluation.masking", "zoo", "evaluation"),

@@ -1,4 +1,4 @@
-"""What descent on the layers does to the picture: the linear map K, in the forms that make it cheap.
+"""What descent on the layers does to the picture: the linear map K as a sum of few Kronecker products.
 
 For layers of shape (rh, rw), enlarged by U_r [H, rh] and V_r [W, rw] with weights w_r,
 
@@ -116,34 +116,70 @@ def exact_matrices(left: GramStack, right: GramStack) -> tuple[Tensor, Tensor]:
     return all_left, all_left if right is left else right.mixed(every)
 
 
+class Stack(Protocol):
+    """Matrices M_t, one for each of T terms, of one side of the canvas."""
+
+    def inner_products(self) -> Tensor:
+        """<M_s, M_t>, [T, T], float64."""
+        ...
+
+    def mixed(self, coefficients: Tensor, /) -> Tensor:
+        """sum_t c_tq M_t for coefficients [T, Q]: [Q, ...], float64, in the stack's own layout."""
+        ...
+
+
+class Truncation:
+    """sum_t L_t (x) R_t as a sum of its singular parts, which can be cut after any of them.
+
+    With thin factors vec(L) = Q_L F_L and vec(R) = Q_R F_R (F from the T x T Gram matrices alone), the matrix
+    to approximate is Q_L (F_L F_R^T) Q_R^T; the small core in brackets has its singular values s.
+    """
+
+    def __init__(self, left: Stack, right: Stack) -> None:
+        self._left, self._right = left, right
+        left_factor, self._left_inverse = _thin_factor(left.inner_products())
+        right_factor, self._right_inverse = (
+            (left_factor, self._left_inverse) if right is left else _thin_factor(right.inner_products())
+        )
+        self._outer, self._singular, self._inner = torch.linalg.svd(left_factor @ right_factor.mT, full_matrices=False)
+        energy = self._singular.square()
+        self._remaining = energy.flip(0).cumsum(0).flip(0)  # what is lost by cutting before the q-th
+        self.norm = float(self._remaining[0].sqrt())
+
+    def count(self, tolerance: float) -> int:
+        """The fewest parts that leave a relative error <= tolerance."""
+        return 1 + int((self._errors > tolerance).sum())
+
+    def error(self, count: int) -> float:
+        """The relative error after so many parts: sqrt(sum_{p > q} s_p^2 / sum_p s_p^2)."""
+        return float(self._errors[count - 1])
+
+    @property
+    def _errors(self) -> Tensor:
+        remaining = self._remaining
+        return torch.cat([remaining[1:], remaining.new_zeros(1)]).div(remaining[0]).sqrt()
+
+    def matrices(self, count: int) -> tuple[Tensor, Tensor]:
+        """L_q and R_q [Q, ...] of the first parts; of one and the same stack, its matrices are made once for both."""
+        scale = self._singular[:count].sqrt()
+        to_left = self._left_inverse @ self._outer[:, :count] * scale
+        to_right = self._right_inverse @ self._inner[:count].mT * scale
+        if self._right is self._left:
+            left, right = self._left.mixed(torch.cat([to_left, to_right], 1)).split(count)
+            return left, right
+        return self._left.mixed(to_left), self._right.mixed(to_right)
+
+
 def truncated_matrices(
     left: GramStack, right: GramStack, tolerance: float, most: int
 ) -> tuple[Tensor, Tensor, float] | None:
     """The fewest Kronecker products that approximate sum_t L_t (x) R_t to a relative error <= tolerance.
 
-    With thin factors vec(L) = Q_L F_L and vec(R) = Q_R F_R (F from the T x T Gram matrices alone), the matrix
-    to approximate is Q_L (F_L F_R^T) Q_R^T; the small core in brackets has its singular values s, and cutting
-    it after q of them leaves a relative error of sqrt(sum_{p > q} s_p^2 / sum_p s_p^2), the value returned.
-
     Returns L_q [Q, H, H], R_q [Q, W, W] (float64) and that error; None if more than `most` would be needed.
-    Where both sides are one and the same stack, its matrices are made half as often.
     """
-    left_factor, left_inverse = _thin_factor(left.inner_products())
-    right_factor, right_inverse = (left_factor, left_inverse) if right is left else _thin_factor(right.inner_products())
-    outer, singular, inner = torch.linalg.svd(left_factor @ right_factor.mT, full_matrices=False)
-    energy = singular.square()
-    remaining = energy.flip(0).cumsum(0).flip(0)  # what is lost by cutting before the q-th
-    errors = torch.cat([remaining[1:], remaining.new_zeros(1)]).div(remaining[0]).sqrt()  # by cutting after it
-    count = 1 + int((errors > tolerance).sum())
-    if count > most:
-        return None
-    scale = singular[:count].sqrt()
-    to_left, to_right = left_inverse @ outer[:, :count] * scale, right_inverse @ inner[:count].mT * scale
-    if right is left:
-        left_mixed, right_mixed = left.mixed(torch.cat([to_left, to_right], 1)).split(count)
-    else:
-        left_mixed, right_mixed = left.mixed(to_left), right.mixed(to_right)
-    return left_mixed, right_mixed, float(errors[count - 1])
+    found = Truncation(left, right)
+    count = found.count(tolerance)
+    return None if count > most else (*found.matrices(count), found.error(count))
 
 
 def _thin_factor(gram: Tensor) -> tuple[Tensor, Tensor]:
