@@ -20,6 +20,8 @@ from generator.views.registry import parse_views
 TOLERANCE = 1e-2
 LR = 1e-6
 TARGET = 5
+ALONE_FROM = 2048
+"""The side from which on only our own way and the floor are measured: all layers of that canvas take gigabytes."""
 VIEWS = "shift:40 | uniform:0.2"
 """Those of Direct Ascent Synthesis, of one size each."""
 
@@ -29,7 +31,7 @@ def priors(setting: Setting) -> Iterator[Point]:
 
     Layers are every fourth resolution, as Direct Ascent Synthesis takes them too; then those that double, as imstack's.
     """
-    for side in setting.sizes((32, 48), (224, 336, 512, 1024)):
+    for side in setting.sizes((32, 48), (224, 336, 512, 1024, 2048)):
         yield _prior("side, px, every 4th resolution", side, f"1..{side}:4", side, setting)
     side = setting.sizes((48,), (224,))[0]
     for step in setting.sizes((4, 1), (16, 8, 4, 2, 1)):
@@ -47,11 +49,15 @@ def _sides(text: str, side: int, setting: Setting) -> tuple[Side, ...]:
     def ours(form: str, tolerance: float) -> Callable[[], Run]:
         return lambda: prior_step(form, resolutions, size, gradient, LR, tolerance)  # type: ignore[arg-type]
 
+    own = Side(f"image space, tolerance {TOLERANCE:g}", "ours", ours("image_space", TOLERANCE))
+    floor = Side("a copy of the picture in memory", "floor", copied((1, 3, *size), device))
+    if side >= ALONE_FROM:
+        return own, floor
     return (
-        Side(f"image space, tolerance {TOLERANCE:g}", "ours", ours("image_space", TOLERANCE)),
+        own,
         Side("layers, matrix products", "also", ours("layered", 0.0)),
         Side("loop of interpolate, as published", "reference", lambda: plain_step(resolutions, size, gradient, LR)),
-        Side("a copy of the picture in memory", "floor", copied((1, 3, *size), device)),
+        floor,
     )
 
 
