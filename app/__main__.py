@@ -170,10 +170,12 @@ def _run(
     from foundation.cluster.asked import connected
     from foundation.cluster.pool import Pool
     from foundation.jobs.service import JobService
+    from generator.encoders.precision import choose_precision
     from generator.vlm.settings import FILE_NAME, VlmSettings, read_settings
     from robust_model.zoo.catalogue import open_catalogue
 
     device, note = choose_device(settings.device, torch.cuda.is_available())
+    choose_precision(settings.precision, device)  # refuses what this device cannot do
     accounts: Accounts | None = None  # they are in the database, which the job service opens
     data = DataDir(
         Path(settings.data_dir), limits, lambda owner: None if accounts is None else accounts.upload_bytes(owner)
@@ -191,7 +193,7 @@ def _run(
     from app.ui.wiring.services import Studio
     from app.visitors.visitor import for_no_guests
 
-    catalogue = open_catalogue((data.models,), data.downloads, strangers=True)
+    catalogue = open_catalogue((data.models,), data.downloads, strangers=True, precision=settings.precision)
     models = ModelList(catalogue)
 
     def read_vlm() -> VlmSettings | None:

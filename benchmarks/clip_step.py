@@ -9,6 +9,7 @@ the paper's code takes it, which enlarges every layer by `interpolate` and sends
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +20,7 @@ from foundation import torchvision_cure  # noqa: F401 -- before open_clip, which
 from foundation.command_line.program import Parser
 from foundation.files.places import result_file
 from generator.encoders.encoder import OpenClipEncoder
+from generator.encoders.precision import Precision
 from generator.objectives.base import Ensemble
 from generator.objectives.similarity import EmbeddingObjective, aim_at
 from generator.optimisers.loop import Step, optimise
@@ -29,16 +31,19 @@ from generator.priors.operators import layer_shape, parse_resolutions
 from generator.views.registry import View, parse_views
 
 ENCODER, OURS, PLAIN = "encoder's forward + backward", "our step", "plain loop of interpolate"
+LOW = "our step, the encoder in bf16"
 PROMPT = "a jellyfish in blue water"
 LR = 0.1
 
 
-def load(name: str, device: str) -> OpenClipEncoder:
+def load(name: str, device: str, precision: Precision = "fp32") -> OpenClipEncoder:
     """The encoder that the program makes of a model of open_clip, with random weights."""
     import open_clip
 
     model = open_clip.create_model(name, pretrained=None)
-    return OpenClipEncoder(model, open_clip.get_tokenizer(name), name=name, revision="random", device=device)
+    return OpenClipEncoder(
+        model, open_clip.get_tokenizer(name), name=name, revision="random", device=device, precision=precision
+    )
 
 
 def encoder_step(encoders: Sequence[OpenClipEncoder], views: int) -> Callable[[], None]:
@@ -154,20 +159,23 @@ def main() -> None:
 
     encoders, view = [load(options.model, options.device)], parse_views(options.view)
     resolutions = parse_resolutions(options.resolutions, (options.side, options.side))
+    low = [load(options.model, options.device, "bf16")]
     results: dict[str, dict[str, dict[str, float]]] = {}
     rows: list[tuple[str, ...]] = [("one step", "views", "median ms", "fastest ms", "of the encoder's (median)")]
     for views in options.views:
+        ours = partial(
+            our_step,
+            views=views,
+            view=view,
+            resolutions=resolutions,
+            side=options.side,
+            tolerance=options.tolerance,
+            normalise=options.normalise,
+        )
         cases: dict[str, Callable[[], object]] = {
             ENCODER: encoder_step(encoders, views),
-            OURS: our_step(
-                encoders,
-                views,
-                view,
-                resolutions,
-                options.side,
-                tolerance=options.tolerance,
-                normalise=options.normalise,
-            ),
+            OURS: ours(encoders),
+            LOW: ours(low),
             PLAIN: plain_step(encoders, views, view, resolutions, options.side),
         }
         results[str(views)] = report(alternate(cases, options.repeats))

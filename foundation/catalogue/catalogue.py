@@ -32,9 +32,12 @@ class Catalogue:
     are said to be `typed`: then sources that run what is named, or follow it anywhere, are asked as well.
     """
 
-    def __init__(self, sources: Sequence[Source], memory: Memory | None = None) -> None:
-        """Nothing is read, fetched or loaded before something is asked for. `memory` keeps what is loaded."""
-        self.sources, self.memory = tuple(sources), memory or Memory()
+    def __init__(self, sources: Sequence[Source], memory: Memory | None = None, precision: str = "auto") -> None:
+        """Nothing is read, fetched or loaded before something is asked for. `memory` keeps what is loaded.
+
+        `precision` is that of encoders whose loader names none (see `Wanted`).
+        """
+        self.sources, self.memory, self.precision = tuple(sources), memory or Memory(), precision
         self._used: dict[str, tuple[Kind, bool]] = {}
 
     # What there is
@@ -81,12 +84,13 @@ class Catalogue:
         *,
         kind: Kind | None = None,
         typed: bool = False,
-        precision: str = "auto",
+        precision: str = "",
         shape: Callable[[], tuple[int, int]] = usual_shape,
     ) -> Model:
         """The model called `name` on the device, fetched and loaded on first use. Never change it: others use it.
 
-        `context` hears how a download goes, and can end it. See `Wanted` for `precision` and `shape`.
+        `context` hears how a download goes, and can end it. See `Wanted` for `shape`, and for
+        `precision`, which by default is the catalogue's.
 
         Raises:
             NoModelError: there is none of that name.
@@ -94,7 +98,7 @@ class Catalogue:
                 can mean two models. What the context raises passes.
         """
         found = self._found(name, kind, typed)
-        loadable = self._get(found, Wanted(device, precision, shape), context)
+        loadable = self._get(found, Wanted(device, precision or self.precision, shape), context)
         model = self.memory.get(name, device, loadable, context)
         self._used[name] = (found.kind, typed)
         return model

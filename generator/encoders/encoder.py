@@ -12,9 +12,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from generator.encoders.cache import EmbeddingCache
-from generator.encoders.precision import Precision, computing_in, enlarge_gradient, restore_gradient
+from generator.encoders.precision import DTYPES, Precision, computing_in, enlarge_gradient, restore_gradient
 from generator.encoders.preprocess import Preprocess
 from generator.encoders.tokens import PromptTokenizer, TokenCount
+from generator.encoders.towers import hold_in
 from generator.encoders.vocabulary import unknown_words
 
 
@@ -56,6 +57,8 @@ class OpenClipEncoder:
         """
         self.name, self.revision, self.device, self.precision = name, revision, device, precision
         self._model = model.to(device).eval().requires_grad_(False)
+        if precision != "fp32":
+            hold_in(self._model.visual, DTYPES[precision])
         self._preprocess = Preprocess.from_config(self._model.visual.preprocess_cfg).to(device)
         self._tokenizer = PromptTokenizer(tokenizer)
         self._identity = identity

@@ -12,10 +12,12 @@ Precision = Literal["fp32", "bf16", "fp16"]
 PRECISIONS: dict[str, str] = {
     "auto": "fp32 on a CPU; on a GPU bf16 where it can, else fp16",
     "fp32": "full precision",
-    "bf16": "half the bits, the range of fp32: twice as fast on a GPU, on some CPUs, too",
+    "bf16": "half the bits, the range of fp32: twice as fast and more on a GPU, and on CPUs with AMX",
     "fp16": "half the bits, a smaller range: for GPUs without bf16",
 }
-_DTYPES: dict[Precision, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
+PRECISION_VARIABLE = "CROSSMAX_STUDIO_PRECISION"
+"""The variable of the environment that says it where nobody else does."""
+DTYPES: dict[Precision, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _FP16_GRADIENT_SCALE = 1024.0
 
 
@@ -38,7 +40,14 @@ def choose_precision(wanted: str, device: str) -> Precision:
             if not on_gpu:
                 raise StudioError("fp16 needs a GPU: choose the precision fp32 or bf16.")
             return "fp16"
-    raise StudioError(f"There is no precision '{wanted}': choose {', '.join(PRECISIONS)}.")
+    check_precision(wanted)
+    raise AssertionError(wanted)
+
+
+def check_precision(wanted: str) -> None:
+    """Raise StudioError for what is no key of PRECISIONS."""
+    if wanted not in PRECISIONS:
+        raise StudioError(f"There is no precision '{wanted[:40]}': choose {', '.join(PRECISIONS)}.")
 
 
 def computing_in(precision: Precision, device: str) -> AbstractContextManager[Any]:
@@ -47,7 +56,7 @@ def computing_in(precision: Precision, device: str) -> AbstractContextManager[An
     if precision == "fp32":
         return torch.autocast(kind, enabled=False)
     # The cast weights are not kept: several threads may compute at once, each with its own casts.
-    return torch.autocast(kind, dtype=_DTYPES[precision], cache_enabled=False)
+    return torch.autocast(kind, dtype=DTYPES[precision], cache_enabled=False)
 
 
 class _ScaledGradient(torch.autograd.Function):

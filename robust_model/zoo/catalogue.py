@@ -17,6 +17,7 @@ Names "out of files" are those of recipes in pictures, and of what a browser sen
 alone. `hf-hub:ORG/NAME`, an old spelling, means a CLIP model or a classifier of ours, whichever can be meant.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -26,6 +27,7 @@ from foundation.catalogue.entry import Source
 from foundation.catalogue.memory import Memory
 from foundation.files.shipped import ASSETS
 from generator.encoders.hub import Store
+from generator.encoders.precision import PRECISION_VARIABLE, check_precision
 from generator.encoders.sources import EncoderFiles, EncoderFolders, ListedEncoders, NamedEncoders, TaggedEncoders
 from robust_model.zoo.published import LIBRARIES
 from robust_model.zoo.sources import (
@@ -49,6 +51,7 @@ def open_catalogue(
     shipped: Path = ASSETS,
     store: Store | None = None,
     memory: Memory | None = None,
+    precision: str = "",
 ) -> Catalogue:
     """The catalogue of all models; nothing is read, fetched or loaded yet.
 
@@ -60,16 +63,22 @@ def open_catalogue(
         shipped: the folder of what came with the program.
         store: where encoders are fetched from; None is the Hugging Face hub.
         memory: keeps what is loaded; None makes one of the usual budget.
+        precision: in which encoders see images, a key of `generator.encoders.precision.PRECISIONS`; "" for what the
+            variable CROSSMAX_STUDIO_PRECISION says, or else "auto".
+
+    Raises StudioError for a precision that there is not.
     """
+    wanted = precision or os.environ.get(PRECISION_VARIABLE, "").strip() or "auto"
+    check_precision(wanted)
     own = [FolderModels(folder) for folder in folders]
     listed: list[Source] = [FolderModels(shipped, "shipped"), PackagedModels(), *own]
     published = [LibraryModels(library) for library in LIBRARIES]
     places: list[Source] = [ExportedPlaces(), HubModels()]
     typed = [*places, Ensembles([*listed, *places]), OwnNetworks()]
     if downloads is None:
-        return Catalogue([*listed, *published, *([] if strangers else typed)], memory)
+        return Catalogue([*listed, *published, *([] if strangers else typed)], memory, wanted)
     files = EncoderFiles(downloads, store)
     encoders = [EncoderFolders(files, shipped, "shipped"), *(EncoderFolders(files, one, "local") for one in folders)]
     known = [*listed, *encoders, ListedEncoders(files), *published]
     more = [] if strangers else [TaggedEncoders(files), *typed[:-1], NamedEncoders(files), typed[-1]]
-    return Catalogue([*known, *more], memory)
+    return Catalogue([*known, *more], memory, wanted)

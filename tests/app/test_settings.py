@@ -67,6 +67,7 @@ def test_a_flag_comes_before_a_variable_before_the_file_before_the_default(data:
 def test_every_option_can_be_set_in_each_way(data: Path) -> None:
     """A field that is added is a flag, a variable and a key at once."""
     texts = {"host": "::1", "port": "99", "allow_host": "a.org", "device": "cpu", "database": "sqlite:////x.db"}
+    texts |= {"precision": "bf16"}
     texts |= {"token": SECRET, "log_format": "json", "log_level": "error", "log_details": "shown"}
     texts |= {"cluster": "auto", "cluster_workers": "3", "cluster_threads": "2"}
     typed = {**texts, "port": 99, "allow_host": ("a.org",), "cluster_workers": 3, "cluster_threads": 2}

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from foundation.errors import StudioError
 from foundation.files.text_files import write_bytes
+from generator.encoders.encoder import OpenClipEncoder
 from robust_model.attacks import PgdConfig
 from robust_model.data.datasets import LabelledImages
 from robust_model.evaluation.record.config import EvalConfig
@@ -189,3 +190,22 @@ def test_our_models_and_ensembles_of_them(tmp_path: Path) -> None:
         "member 2",
     )
     assert ensemble.model.config.image_size == 32
+
+
+def test_encoders_see_in_the_precision_that_somebody_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The loader, the catalogue, the variable, and else what is usual on the device: in this order."""
+
+    def seen(precision: str = "", of_catalogue: str = "") -> str:
+        encoder = open_catalogue((), tmp_path, precision=of_catalogue).load("tiny-clip", precision=precision)
+        assert isinstance(encoder, OpenClipEncoder)
+        return encoder.precision
+
+    assert seen() == "fp32"
+    assert seen(of_catalogue="bf16") == "bf16"
+    monkeypatch.setenv("CROSSMAX_STUDIO_PRECISION", "bf16")
+    assert seen() == "bf16"
+    assert seen(of_catalogue="fp32") == "fp32"
+    assert seen("fp32", of_catalogue="bf16") == "fp32"
+    monkeypatch.setenv("CROSSMAX_STUDIO_PRECISION", "int8")
+    with pytest.raises(StudioError, match="no precision 'int8': choose auto, fp32, bf16, fp16"):
+        open_catalogue((), tmp_path)
