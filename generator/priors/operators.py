@@ -33,6 +33,7 @@ Size = tuple[int, int]
 
 LARGE = 320**2
 """Pixels of a canvas from which on two scales are faster than one."""
+_LONGEST = 4096  # pixels of a side up to which the coarse grid's matrices are small
 _MANY = 600  # multiplications a pixel, of the way through the layers, that two scales undercut
 _GROUP_ROWS = 2048  # rows of half-enlarged layers made at a time: bounds memory at any canvas size
 _NUMBER_OR_RANGE = re.compile(
@@ -245,7 +246,8 @@ class ResolutionOperator:
         height, width = self.size
         by_layers = 2 * sum(rows * width * (height + columns) for rows, columns in self._multiplied)
         one = height * width * (height + width) // (2 if self.mirrored else 1)
-        if self._two_scales and height * width >= LARGE and by_layers >= _MANY * height * width:
+        large = height * width >= LARGE and max(self.size) <= _LONGEST
+        if self._two_scales and large and by_layers >= _MANY * height * width:
             like = torch.empty(0, dtype=self.dtype, device=self.device)
             apart = two_scale_kernel(self.shapes, self.size, self.weights, self.tolerance, like)
             if apart is not None:

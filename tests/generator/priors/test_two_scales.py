@@ -163,6 +163,8 @@ def test_which_canvases_are_taken_apart() -> None:
     assert form((400, 400), wrap=True) is not TwoScaleKernel
     assert form((400, 400), "1,2,3") is not TwoScaleKernel  # the layers themselves are cheaper
     assert form((96, 96), "all") is MirrorKernel
+    assert form((25, 4100), "1..512:8") is not TwoScaleKernel  # its grid would be as large as a canvas
+    assert form((2000, 60)) is form((60, 2000)) is TwoScaleKernel
     assert form((400, 400), tolerance=1e-6) is not TwoScaleKernel  # cannot be cut where it pays
 
 
