@@ -5,11 +5,16 @@
 The evaluation is of a shipped robust classifier, the folder holds copies of a photo that comes with the program, which
 the preset Standard attacks with all its steps. Workers are there, and have met the networks, before anything is timed.
 The ratio is the median over the turns, which one and two workers take in alternation; whatever else runs on the machine
-spoils it, since Ray's workers give way to it.
+spoils it, since Ray's workers give way to it. Beside it stands what two processes do that share only the machine.
 """
 
+import multiprocessing
+import statistics
 import tempfile
+import time
 from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -31,6 +36,9 @@ from robust_model.evaluation.record.config import EvalConfig
 from robust_model.zoo.subjects import EvaluatedModel, load_subject
 
 WORKERS = (1, 2)
+WARMING = 3  # passes before any is timed
+CEILING_SECONDS = 8.0
+processes = partial(ProcessPoolExecutor, mp_context=multiprocessing.get_context("spawn"))
 PHOTO = ASSETS / "photos" / "cat.png"
 
 
@@ -90,6 +98,31 @@ def measured(job: Callable[[int], Callable[[Cluster], object]], parts: int, repe
     return {"one": summary(one), "two": summary(two), "ratio": paired_ratio(one, two)}
 
 
+def passes(name: str, seconds: float) -> float:
+    """Passes of one image a second, forward and backward, of a network on one thread."""
+    torch.set_num_threads(1)
+    model: EvaluatedModel = load_subject(name, "cpu").model
+    images = torch.rand(32, 3, model.config.image_size, model.config.image_size, requires_grad=True)
+    taken, ends = 0, 0.0
+    while taken < WARMING or time.perf_counter() < ends:
+        model.combine(model.readouts(images)).sum().backward()
+        taken += 1
+        if taken == WARMING:
+            begin = time.perf_counter()
+            ends = begin + seconds
+    return (taken - WARMING) * len(images) / (time.perf_counter() - begin)
+
+
+def ceiling(name: str, seconds: float, pool: Executor, repeats: int) -> float:
+    """What two processes that know nothing of each other do, of what one does alone: cores share memory and heat."""
+    ratios = []
+    for _ in range(repeats):
+        alone = pool.submit(passes, name, seconds).result()
+        both = [pool.submit(passes, name, seconds) for _ in range(2)]
+        ratios.append(sum(one.result() for one in both) / alone)
+    return statistics.median(ratios)
+
+
 def main() -> int:
     parser = Parser(prog="python -m benchmarks.cluster_speed", description=__doc__.split("\n")[0])
     parser.add_argument("--model", default="crossmax-cifar10", help="what is evaluated (default: %(default)s)")
@@ -114,14 +147,17 @@ def main() -> int:
         results[name] = found
         one, two = (found[side]["median_s"] for side in ("one", "two"))  # type: ignore[index]
         rows.append((name, f"{one:.1f}", f"{two:.1f}", f"{found['ratio']:.2f} x"))
+    with processes(2) as pool:
+        free = ceiling(options.model, CEILING_SECONDS, pool, options.repeats)
     described = machine()
     print(", ".join(f"{key} {value}" for key, value in described.items()), end="\n\n")
     print(table(rows))
+    print(f"\nTwo processes without any cluster: {free:.2f} times the passes of one.")
     if options.json:
         settings = {
             name: getattr(options, name) for name in ("model", "surrogate", "parts", "batch", "steps", "repeats")
         }
-        write_json(options.json, {"settings": settings, "machine": described, "results": results})
+        write_json(options.json, {"settings": settings, "machine": described, "results": results, "ceiling": free})
     return 0
 
 

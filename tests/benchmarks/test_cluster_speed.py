@@ -1,6 +1,7 @@
 """One worker and two of a cluster: what is measured, on workers that are threads of this process."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ def test_both_jobs_are_done_by_one_worker_and_by_two(
         return ThreadBackend(workers)
 
     monkeypatch.setattr(cluster_speed, "RayBackend", backend)
+    monkeypatch.setattr(cluster_speed, "processes", ThreadPoolExecutor)
+    monkeypatch.setattr(cluster_speed, "CEILING_SECONDS", 0.05)
     told = tmp_path / "speed.json"
     small = ["--surrogate", "undefended-cifar10", "--model", "undefended-cifar10", "--parts", "2", "--batch", "2"]
     arguments = ["cluster_speed", *small, "--steps", "1", "--repeats", "1", "--json", str(told)]
@@ -30,5 +33,6 @@ def test_both_jobs_are_done_by_one_worker_and_by_two(
     for name in "evaluation", "folder":
         result = found["results"][name]
         assert result["ratio"] > 0 and result["one"]["min_s"] <= result["one"]["median_s"] <= result["one"]["max_s"]
+    assert found["ceiling"] > 0
     said = capsys.readouterr().out
     assert "one worker" in said and "folder" in said
