@@ -23,6 +23,7 @@ _FP16_GRADIENT_SCALE = 1024.0
 
 def choose_precision(wanted: str, device: str) -> Precision:
     """What `wanted`, a key of PRECISIONS, means on the device. StudioError for what it cannot do."""
+    check_precision(wanted)
     on_gpu = device.startswith("cuda")
     has_bf16 = not on_gpu or torch.cuda.is_bf16_supported(including_emulation=False)
     match wanted:
@@ -36,12 +37,10 @@ def choose_precision(wanted: str, device: str) -> Precision:
             if not has_bf16:
                 raise StudioError("This GPU has no bf16 arithmetic: choose the precision fp16 or fp32.")
             return "bf16"
-        case "fp16":
+        case _:  # fp16
             if not on_gpu:
                 raise StudioError("fp16 needs a GPU: choose the precision fp32 or bf16.")
             return "fp16"
-    check_precision(wanted)
-    raise AssertionError(wanted)
 
 
 def check_precision(wanted: str) -> None:

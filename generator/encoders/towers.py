@@ -2,7 +2,7 @@
 
 Autocast alone casts every weight at every pass, and PyTorch takes the products of `nn.MultiheadAttention`, whose input
 is turned round, once for each token: with 8 views a ViT-B/32 in bf16 took three times as long as in fp32, on a CPU that
-multiplies bf16 matrices four times as fast (PyTorch 2.13); now a third of that time.
+multiplies bf16 matrices four times as fast (PyTorch 2.13).
 """
 
 from typing import Any

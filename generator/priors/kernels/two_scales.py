@@ -217,8 +217,10 @@ def two_scale_kernel(
     more than pays.
     """
     for pixels, spacing in _CUTS:
-        fine = [index for index, shape in enumerate(shapes) if _pixels_of_cell(shape, size) < pixels]
-        coarse = [index for index in range(len(shapes)) if index not in set(fine)]
+        fine: list[int] = []
+        coarse: list[int] = []
+        for index, shape in enumerate(shapes):
+            (fine if _pixels_of_cell(shape, size) < pixels else coarse).append(index)
         found = _parted(shapes, size, weights, tolerance, like, fine, coarse, spacing)
         if found is not None:
             return found
