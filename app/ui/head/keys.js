@@ -67,6 +67,8 @@
       for (const one of others) if (one.name !== first.name) one.name = first.name;
     }
   };
+  // Names that Gradio gave just now, in answer to the key before, are made one before the next key does anything.
+  document.addEventListener('keydown', group, {capture: true});
   let waiting = false;
   const soon = () => {
     if (waiting) return;
