@@ -84,7 +84,10 @@ def test_arrow_keys_go_through_the_choices_of_a_group(used_visit: "sync_api.Page
     chosen = "[...document.querySelectorAll('#text-preset input[type=radio]')].findIndex(one => one.checked)"
     before = page.evaluate(chosen)
     choices.nth(before).focus()
-    named_anew = "document.querySelectorAll('#text-preset input[type=radio]').forEach((one, i) => one.name = `own-${i}`)"
+    named_anew = """() => {
+      const all = document.querySelectorAll('#text-preset input[type=radio]');
+      all.forEach((one, i) => { one.name = `own-${i}`; });
+    }"""
     for key, place in (("ArrowRight", before + 1), ("ArrowLeft", before)):
         page.evaluate(named_anew)  # as the answer of the server does it
         page.keyboard.press(key)
