@@ -50,6 +50,7 @@ def test_every_pass_is_counted() -> None:
     assert broken.others >= 10, "each break was confirmed by a pass"
 
 
+@pytest.mark.slow
 def test_both_leave_the_same_and_ours_needs_fewer_passes() -> None:
     images, labels = picture(20, 5)
     settings = {"eps": 0.07, "steps": 20, "restarts": 1, "targets": 4, "batch": 10, "seed": 0}

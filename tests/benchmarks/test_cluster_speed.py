@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks import cluster_speed
+from foundation.files.shipped import ASSETS
 from tests.toy_cluster import ThreadBackend
 
 
+@pytest.mark.slow
 def test_both_jobs_are_done_by_one_worker_and_by_two(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -23,6 +25,7 @@ def test_both_jobs_are_done_by_one_worker_and_by_two(
     monkeypatch.setattr(cluster_speed, "RayBackend", backend)
     monkeypatch.setattr(cluster_speed, "processes", ThreadPoolExecutor)
     monkeypatch.setattr(cluster_speed, "CEILING_SECONDS", 0.05)
+    monkeypatch.setattr(cluster_speed, "PHOTO", ASSETS / "examples" / "ship.png")
     told = tmp_path / "speed.json"
     small = ["--surrogate", "undefended-cifar10", "--model", "undefended-cifar10", "--parts", "2", "--batch", "2"]
     arguments = ["cluster_speed", *small, "--steps", "1", "--repeats", "1", "--json", str(told)]

@@ -46,6 +46,7 @@ def test_the_adversary_starts_when_it_should() -> None:
     assert [settings.size_at(s) for s in (49, 50)] == [32, 64]
 
 
+@pytest.mark.slow
 def test_another_configuration_is_refused_and_nothing_is_lost(tmp_path: Path) -> None:
     run = ClipRun(config(), tmp_path, data=data())
     run.run(should_stop=lambda: run.step >= 1)

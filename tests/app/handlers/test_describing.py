@@ -63,6 +63,7 @@ def attack(data, endpoint, digest, folder, **wish):
     return run_foreground(request, handlers(data, endpoint.settings), folder, None)
 
 
+@pytest.mark.slow
 def test_the_saved_files_are_described_before_and_after(data, endpoint, digest, tmp_path):
     endpoint.default = look
     result = attack(data, endpoint, digest, tmp_path / "out", judge=True)

@@ -17,6 +17,7 @@ from tests.app.web.door import ORDER, arrived, log_in, media, order, post, progr
 from tests.browser.standins import fade
 
 
+@pytest.mark.slow
 def test_nobody_reaches_what_is_anothers(many: Site) -> None:
     """Neither by the list, nor by the job, its files, their addresses on the page, nor by ending it."""
     anna, ben = program(many, "anna"), program(many, "ben")

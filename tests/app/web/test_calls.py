@@ -89,6 +89,7 @@ def test_values_of_any_form_end_in_a_sentence(site: Site, value: Any) -> None:
         assert "root:" not in answer.text
 
 
+@pytest.mark.slow
 def test_files_that_lie_elsewhere_are_never_read(site: Site) -> None:
     """S2, S14: a file is what was brought, by its address; no path and no URL is one."""
     private = site.data / "cache" / "x.png"

@@ -64,6 +64,7 @@ def test_the_largest_picture_is_stopped_and_kept_within_a_second(
     size = real_visit.locator("#class-size textarea, #class-size input")
     size.fill("2048 x 2048")
     size.press("Tab")
+    sync_api.expect(size).to_have_value("2048 x 2048")
     real_visit.click("#class-create")
     words, seen = "document.querySelector('#image-stage .cx-words')?.innerText", []
     for step in (2, 3):

@@ -28,6 +28,7 @@ def test_what_can_be_no_path_is_refused(text: str) -> None:
     assert not is_file(text) and not is_folder(text) and not is_there(text)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=300))
 @example("caf\udce9.png")
 def test_what_is_accepted_can_be_asked_of_the_file_system(text: str) -> None:

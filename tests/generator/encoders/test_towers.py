@@ -94,6 +94,7 @@ def test_attention_that_is_more_than_self_attention_is_left_to_pytorch() -> None
         assert (weights is None) == (known is None)
 
 
+@pytest.mark.slow
 def test_a_picture_drawn_in_bf16_is_as_near_to_its_prompt(tmp_path: Path) -> None:
     """Within 1 % of the score, asked of the encoder in fp32."""
     models = [open_catalogue((), tmp_path, precision=precision).load("tiny-clip") for precision in ("fp32", "bf16")]

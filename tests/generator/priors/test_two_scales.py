@@ -110,6 +110,7 @@ def test_splines_add_up_to_one_and_know_no_left_from_right(size: int, spacing: i
     torch.testing.assert_close(spread[-blocks.origin :][:size], values @ grid[1:][: splines.count])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "size", "tolerance", "balance"),
     [
@@ -136,6 +137,7 @@ def test_the_error_over_all_images_is_within_the_tolerance(
     torch.testing.assert_close(matrix, matrix.mT, rtol=1e-9, atol=1e-9 * float(matrix.abs().max()))
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(5), deadline=None)
 @given(
     height=st.integers(130, 350),
@@ -153,6 +155,7 @@ def test_large_canvases_of_any_shape(height: int, width: int, step: int, balance
     assert float((found - exact).norm() / exact.norm()) < 2e-2  # of one draw of noise, where 1e-2 is meant of all
 
 
+@pytest.mark.slow
 def test_which_canvases_are_taken_apart() -> None:
     def form(size: tuple[int, int], text: str = "pow2", tolerance: float = 1e-2, wrap: bool = False) -> type:
         resolutions = parse_resolutions(text, size)

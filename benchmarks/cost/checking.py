@@ -1,6 +1,6 @@
 """The model of cost beside runs that really happen here: two evaluations and a training.
 
-    python -m benchmarks.cost_check --data folder:PATH --json cost_check.json
+    python -m benchmarks.cost --data folder:PATH --json cost.json
 
 PATH is CIFAR-10 as a class folder. The evaluations are of models that ship; the training is a part of an epoch of the
 network of one of them, in float32. What `robust_model cost` reckons comes before each run, from passes that are timed
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.harness import machine, run_benchmark, table, timed, write_json
+from benchmarks.harness import machine, table, timed, write_json
 from foundation.command_line.arguments import whole
 from foundation.command_line.program import Parser
 from foundation.files.places import result_file
@@ -92,7 +92,7 @@ def report(found: Sequence[Checked]) -> str:
 
 
 def main() -> int:
-    parser = Parser(prog="python -m benchmarks.cost_check", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m benchmarks.cost", description=__doc__.split("\n")[0])
     parser.add_argument("--data", required=True, help="CIFAR-10: cifar10, or folder:PATH")
     parser.add_argument("--count", type=whole(1, 10_000), default=100, help="images that are evaluated (%(default)s)")
     parser.add_argument("--steps", type=whole(1, 10_000), default=STEPS, help="of the training (%(default)s)")
@@ -106,7 +106,3 @@ def main() -> int:
         rows = [{"run": one.run, "reckoned_s": one.reckoned, "took_s": one.took, "off": one.off} for one in found]
         write_json(options.json, {"machine": machine(), "allowed": ALLOWED, "results": rows})
     return int(any(abs(one.off) > ALLOWED for one in found))
-
-
-if __name__ == "__main__":
-    run_benchmark(main)
