@@ -56,15 +56,19 @@ fi
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 # Files of tests run side by side, one in each process, and each process computes on one core: small tensors gain
-# nothing from more. A process holds models, so there are at most four, whatever the machine. Files with slow tests come
+# nothing from more. A process holds models, so there are at most four, whatever the machine; on few cores there is one
+# more than cores, since each waits now and then for what it has started. Files with slow tests come
 # first (tests/conftest.py), so that none begins when all others are done. The tests in a browser run beside them, and
 # before them in turn, since they take longest: one file after the other, or two at a time where there are more than two
 # cores.
 export OMP_NUM_THREADS=1
 unset PYTHONDONTWRITEBYTECODE # else each of many processes compiles all of the program, and all tests, for itself
-side_by_side=(-n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder)
+cores=$(getconf _NPROCESSORS_ONLN)
+processes=$((cores < 4 ? cores : 4))
+[ -n "$fast" ] || [ "$cores" -gt 3 ] || processes=$((cores + 1)) # fast tests are over before one more has begun
+side_by_side=(-n "$processes" --dist loadfile --no-loadscope-reorder)
 in_browser=(tests/browser)
-[ "$(getconf _NPROCESSORS_ONLN)" -le 2 ] || in_browser+=(-n 2 --dist loadfile)
+[ "$cores" -le 2 ] || in_browser+=(-n 2 --dist loadfile)
 failed=0
 check_types() { .venv/bin/mypy >"$types_said" 2>&1; }
 if [ -n "$fast" ]; then

@@ -1,6 +1,7 @@
 """What people do on the page, and what they wait for."""
 
 import base64
+import re
 
 import pytest
 from PIL import Image
@@ -21,6 +22,27 @@ def wait_for_state(page: "sync_api.Page", state: str, kind: str = "image") -> No
 def open_attacks(page: "sync_api.Page") -> None:
     page.get_by_role("tab", name="Attack an image").click()
     page.wait_for_selector("#attack-upload", state="visible")
+    _let_be_drawn(page)  # as what is in a fold
+
+
+def open_fold(fold: "sync_api.Locator") -> None:
+    """Open a fold, as far as anyone can type into it.
+
+    Gradio makes what is in it only now, and gives all of that its first values once more in the frame after the one in
+    which it is seen: nobody types within a frame, but a browser that is told to does, and loses it.
+    """
+    fold.click()
+    sync_api.expect(fold).to_have_class(re.compile(r"\bopen\b"))
+    _let_be_drawn(fold.page)
+
+
+def _let_be_drawn(page: "sync_api.Page") -> None:
+    """Wait for a few frames."""
+    page.evaluate(
+        """async () => {
+          for (let frame = 0; frame < 4; frame += 1) await new Promise(drawn => requestAnimationFrame(drawn));
+        }"""
+    )
 
 
 def upload(page: "sync_api.Page", button: str, name: str, data: bytes) -> None:
@@ -80,3 +102,4 @@ def open_classes(page: "sync_api.Page") -> None:
     """Go to the tab of pictures of a class."""
     page.get_by_role("tab", name="Class to image").click()
     page.wait_for_selector("#class-create", state="visible")
+    _let_be_drawn(page)  # as what is in a fold

@@ -3,7 +3,7 @@
 import pytest
 
 from foundation.images.files import read_metadata
-from tests.browser.actions import a_jpeg, open_attacks, stage, upload, wait_for_state
+from tests.browser.actions import a_jpeg, open_attacks, open_fold, stage, upload, wait_for_state
 from tests.browser.holding import Hold
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -51,7 +51,7 @@ def test_the_true_class_is_left_and_the_picture_can_go_without_its_recipe(visit:
     visit.click("#attack-create")
     visit.get_by_text("know no class 'unicorn'").wait_for()
     visit.locator("#attack-truth input").fill("frog")
-    visit.get_by_role("button", name="Advanced").locator("visible=true").click()
+    open_fold(visit.get_by_role("button", name="Advanced").locator("visible=true"))
     visit.get_by_label("The picture carries its recipe").uncheck()
     visit.click("#attack-create")
     wait_for_state(visit, "done", "attack")

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests import corpus
-from tests.browser.actions import a_jpeg, open_attacks, open_classes, stage, upload, wait_for_state
+from tests.browser.actions import a_jpeg, open_attacks, open_classes, open_fold, stage, upload, wait_for_state
 from tests.browser.holding import Hold
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -159,7 +159,7 @@ def test_a_png_fills_in_its_recipe(visit: "sync_api.Page") -> None:
     visit.reload()
     open_classes(visit)
     visit.wait_for_selector("#image-stage [data-status=done]")
-    visit.get_by_role("button", name="Repeat a picture").click()
+    open_fold(visit.get_by_role("button", name="Repeat a picture"))
     upload(visit, "#class-repeat", "mine.png", data)
     visit.wait_for_function("document.querySelector('#class-seed input').value === '77'")
     assert visit.locator("#class-chips label", has_text="ship").locator("input").is_checked()
@@ -233,7 +233,7 @@ def test_a_phone_never_scrolls_sideways(visit: "sync_api.Page") -> None:
     visit.click("#image-start")
     wait_for_state(visit, "done")
     assert_it_fits()
-    visit.get_by_role("button", name="Advanced").first.click()
+    open_fold(visit.get_by_role("button", name="Advanced").first)
     assert_it_fits()
     open_attacks(visit)
     assert_it_fits()

@@ -7,6 +7,7 @@ import time
 import pytest
 from PIL import Image
 
+from tests.browser.actions import open_attacks, open_fold
 from tests.browser.conftest import Server
 from tests.sources import ROOT
 
@@ -60,7 +61,7 @@ def test_the_largest_picture_is_stopped_and_kept_within_a_second(
     real_visit: "sync_api.Page", real_server: Server
 ) -> None:
     """Or within one of its own steps, on a machine where those take longer; the click lies in the middle of one."""
-    real_visit.locator("button.label-wrap", has_text="Advanced").locator("visible=true").first.click()
+    open_fold(real_visit.locator("button.label-wrap", has_text="Advanced").locator("visible=true").first)
     size = real_visit.locator("#class-size textarea, #class-size input")
     size.fill("2048 x 2048")
     size.press("Tab")
@@ -90,8 +91,7 @@ def test_an_uploaded_jpeg_is_attacked_and_the_undefended_network_changes_its_min
     with Image.open(EXAMPLES / "frog.png") as drawing:
         data = io.BytesIO()
         drawing.convert("RGB").resize((240, 180)).save(data, "JPEG", quality=92)
-    real_visit.get_by_role("tab", name="Attack an image").click()
-    real_visit.wait_for_selector("#attack-upload", state="visible")
+    open_attacks(real_visit)
     models = real_visit.locator("#attack-model input")
     models.press("Backspace")  # takes the one out that is chosen at first
     models.click()

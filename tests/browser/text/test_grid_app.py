@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from generator.recipes.recipe import Recipe
-from tests.browser.actions import stage, wait_for_state
+from tests.browser.actions import open_fold, stage, wait_for_state
 from tests.browser.conftest import Server
 from tests.browser.holding import Hold
 
@@ -57,7 +57,7 @@ def test_a_grid_streams_in_its_cells_are_used_and_it_is_taken_along(
     page.get_by_role("button", name="Use the settings of seed 3, steps 90").click()
     page.locator("#text-grid", has_text="The settings of seed 3, steps 90 are in the form.").wait_for()
     assert page.locator("#text-seed input").input_value() == "3"
-    page.locator(".cx-text-tab").get_by_role("button", name="Advanced").click()
+    open_fold(page.locator(".cx-text-tab").get_by_role("button", name="Advanced"))
     assert page.locator("#text-steps input").input_value() == "90"
     assert page.locator("#text-prompt textarea").input_value() == "a frog"
     link = stage(page, "text").get_by_role("link", name="Download this picture (PNG)")

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from generator.recipes.presets import from_preset
-from tests.browser.actions import a_jpeg, open_classes, paint, stage, upload, wait_for_state
+from tests.browser.actions import a_jpeg, open_classes, open_fold, paint, stage, upload, wait_for_state
 from tests.browser.holding import Hold
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -51,8 +51,8 @@ def recipe(page: "sync_api.Page") -> dict[str, object]:
     return said
 
 
-def open_fold(page: "sync_api.Page", name: str) -> None:
-    page.locator(".cx-text-tab").get_by_role("button", name=name).click()
+def open_text_fold(page: "sync_api.Page", name: str) -> None:
+    open_fold(page.locator(".cx-text-tab").get_by_role("button", name=name))
 
 
 def notice(page: "sync_api.Page") -> "sync_api.Locator":
@@ -293,12 +293,12 @@ def test_a_png_fills_in_its_recipe_and_the_shelf_opens_it(text_visit: "sync_api.
     data = text_visit.request.get(text_visit.url + address).body()
     text_visit.reload()
     text_visit.wait_for_selector("#text-stage [data-status=done]")
-    open_fold(text_visit, "Repeat a picture")
+    open_text_fold(text_visit, "Repeat a picture")
     upload(text_visit, "#text-repeat", "mine.png", data)
     text_visit.wait_for_function("document.querySelector('#text-prompt textarea').value === 'a red frog'")
     assert text_visit.locator("#text-seed input").input_value() == "77"
     assert text_visit.locator("#text-negative textarea").input_value() == "text:0.2"
-    open_fold(text_visit, "Advanced")
+    open_text_fold(text_visit, "Advanced")
     assert text_visit.locator("#text-steps input").input_value() == str(from_preset("text", "fast", prompt="a").steps)
     open_classes(text_visit)
     text_visit.locator("#results .cx-result").first.click()
@@ -313,7 +313,7 @@ def test_texts_fit_a_phone(text_visit: "sync_api.Page") -> None:
     text_visit.click("#text-use")
     text_visit.locator("#text-mask canvas").first.wait_for()
     for fold in ("Target and style", "From one prompt to another", "Advanced", "Repeat a picture"):
-        open_fold(text_visit, fold)
+        open_text_fold(text_visit, fold)
         for scheme in SCHEMES:
             text_visit.emulate_media(color_scheme=scheme)
             assert text_visit.evaluate(width) <= 390, (fold, scheme)
