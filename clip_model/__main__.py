@@ -7,11 +7,13 @@ from clip_model.cli import main
 from foundation.catalogue.catalogue import Catalogue
 from foundation.command_line.program import run_program
 from foundation.jobs import Terminal
+from foundation.memory import reuse_freed
 from robust_model.zoo.catalogue import open_catalogue
 
 
 def run() -> int:
     """Run the command line in the foreground, with the models of this machine."""
+    reuse_freed()
     return main(sys.argv[1:], foreground=Terminal(), open_models=open_models)
 
 

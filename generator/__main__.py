@@ -19,10 +19,12 @@ def _run() -> int:
     # Imported here, so that --help answers at once.
     from app.visitors.data_dir import choose_data_dir
     from foundation.jobs import Terminal
+    from foundation.memory import reuse_freed
     from generator.cli.main import main
     from generator.vlm.settings import FILE_NAME, read_settings
     from robust_model.zoo.catalogue import open_catalogue
 
+    reuse_freed()
     data = choose_data_dir()
     catalogue = open_catalogue((data.models,), data.downloads)
     return main(

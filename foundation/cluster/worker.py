@@ -17,7 +17,7 @@ import torch
 from foundation import torchvision_cure  # noqa: F401  (before what a worker is sent imports torchvision)
 from foundation.cluster.shards import Answer, Given, Introduction, News, Told, Work
 from foundation.errors import StudioError
-from foundation.memory import OUT_OF_MEMORY, is_out_of_memory
+from foundation.memory import OUT_OF_MEMORY, is_out_of_memory, reuse_freed
 from foundation.progress import Progress
 
 _PACKAGES = ("app", "clip_model", "crossmax_studio", "foundation", "generator", "robust_model")
@@ -37,6 +37,7 @@ class Worker:
 
     def __init__(self, device: str, threads: int) -> None:
         torch.set_num_threads(threads)
+        reuse_freed()
         self._device = device
         self._lock = threading.Lock()
         self._told: collections.deque[Told] = collections.deque(maxlen=MOST_NEWS)

@@ -1,6 +1,8 @@
 """What an evaluation would cost at most, before it begins."""
 
+import statistics
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -18,6 +20,7 @@ from robust_model.zoo.subjects import EvaluatedModel
 
 MEASURED = 32
 """How many images the passes are timed on."""
+TRIES = 5
 
 
 class CostEstimate(NamedTuple):
@@ -84,32 +87,35 @@ def measure_on_grey(model: EvaluatedModel, batch: int) -> tuple[float, float]:
 
 
 def measure(model: EvaluatedModel, data: LabelledImages, batch: int) -> tuple[float, float]:
-    """Seconds that one image takes forward, and backward; each the better of two tries after a first one."""
+    """Seconds that one image takes forward, and what a pass back adds to that, each the median of some tries.
+
+    A pass forward that keeps what gradients need takes longer than one that does not: that is part of what is added.
+    """
     model = model.frozen()  # as attacks see it
     device = next(iter(model.state_dict().values()), torch.empty(0)).device
     images = to_float(data.images[:batch]).to(device)
     noise = noise_from(model, generator_of("cost"))
 
-    def synchronised() -> float:
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        return time.perf_counter()
-
-    def forward() -> float:
-        started = synchronised()
+    def forward() -> None:
         with torch.no_grad():
             model.readouts(images, noise)
-        return synchronised() - started
 
-    def backward() -> float:
+    def both() -> None:
         leaf = images.clone().requires_grad_()
         with torch.enable_grad():
             logits = model.readouts(leaf, noise)
-        started = synchronised()
         if logits.requires_grad:
             torch.autograd.grad(logits.sum(), leaf)
-        return synchronised() - started
 
-    backward()  # what is met for the first time takes longer
+    def seconds(taken: Callable[[], None]) -> float:
+        started = time.perf_counter()
+        taken()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return time.perf_counter() - started
+
+    both()  # what is met for the first time takes longer
+    tries = [(seconds(forward), seconds(both)) for _ in range(TRIES)]  # in turn: a machine's speed drifts
+    alone, there_and_back = (statistics.median(one) for one in zip(*tries, strict=True))
     count = max(1, len(images))
-    return min(forward() for _ in range(2)) / count, min(backward() for _ in range(2)) / count
+    return alone / count, max(0.0, there_and_back - alone) / count

@@ -1,6 +1,10 @@
 import errno
 import gc
+import os
+import platform
 import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,3 +62,56 @@ def test_what_is_loaded_without_collecting_is_never_looked_through() -> None:
         raise ZeroDivisionError
     assert gc.isenabled() and gc.get_freeze_count() >= before + len(kept)
     assert not any(one is kept for one in gc.get_objects())
+
+
+TURNS = """
+import resource, threading
+from foundation.memory import reuse_freed
+kept = {kept} and reuse_freed()
+import torch
+
+def turns():
+    for _ in range(5):
+        torch.ones(8, 2**20)  # 32 MiB, freed at once
+
+def emptied():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    thread = threading.Thread(target=turns)
+    thread.start()
+    thread.join()
+    turns()
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) * resource.getpagesize()
+
+for _ in range(5):  # until the heap has room for a block beside what lies around it
+    emptied()
+print(kept, emptied())
+"""
+
+
+def in_a_program(kept: bool, **environment: str) -> tuple[str, int]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", TURNS.format(kept=kept)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+        env={**own, **environment},
+    )
+    said, emptied = done.stdout.split()
+    return said, int(emptied)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="asks glibc")
+def test_freed_memory_is_kept_for_what_comes_next_in_every_thread() -> None:
+    said, emptied = in_a_program(kept=True)
+    assert said == "True" and emptied < 8 * 2**20
+    said, emptied = in_a_program(kept=False)
+    assert said == "False" and emptied > 300 * 2**20, "else there is nothing to gain"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="asks glibc")
+@pytest.mark.parametrize("variable", ["MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"])
+def test_who_has_told_the_allocator_otherwise_has_it_so(variable: str) -> None:
+    value = "glibc.malloc.trim_threshold=131072" if variable == "GLIBC_TUNABLES" else "131072"
+    assert in_a_program(True, **{variable: value})[0] == "False"
