@@ -19,6 +19,7 @@ from benchmarks.harness import machine, table, timed, write_json
 from foundation.command_line.arguments import whole
 from foundation.command_line.program import Parser
 from foundation.files.places import result_file
+from foundation.memory import reuse_freed
 from robust_model.cost_model import Speed, evaluation_work, shipped_reports, training_passes
 from robust_model.data.datasets import LabelledImages, load_data
 from robust_model.evaluation.cost import MEASURED, measure_on_grey
@@ -98,6 +99,7 @@ def main() -> int:
     parser.add_argument("--steps", type=whole(1, 10_000), default=STEPS, help="of the training (%(default)s)")
     parser.add_argument("--json", type=result_file, help="write the figures here as well")
     options = parser.parse_args()
+    reuse_freed()  # as `robust_model` does
     data = load_data(options.data, "test")
     found = [evaluation(name, suite, data, options.count) for name, suite in EVALUATIONS]
     found.append(training(TRAINED, options.steps))

@@ -23,6 +23,7 @@ from foundation.command_line.program import Parser
 from foundation.errors import StudioError
 from foundation.files.places import result_file
 from foundation.memory import reuse_freed
+from robust_model.networks.plain import DEFAULT_SIDE
 from robust_model.zoo.subjects import EvaluatedModel, load_subject
 
 SIDES = ("returned", "kept")
@@ -47,7 +48,7 @@ def side(kept: bool, name: str, batch: int) -> dict[str, float]:
     if kept and not reuse_freed():
         raise StudioError("Freed memory is kept with glibc only, and where none of its variables says otherwise.")
     model = load_subject(name).model
-    size = model.config.image_size
+    size = model.config.image_size or DEFAULT_SIDE
     images = torch.rand(batch, 3, size, size, generator=torch.Generator().manual_seed(0))
     return measured(model, images)
 
