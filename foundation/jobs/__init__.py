@@ -1,13 +1,13 @@
 """Work on the server: submitted once, followed by polling, kept on disk whatever happens to the page.
 
-    JobRequest -> admission -> queue (lanes, turns) -> worker threads of a device -> handler(JobContext) -> outcome
+    JobRequest -> admission -> queue (lanes, turns) -> worker threads of a line -> handler(JobContext) -> outcome
                                                                  |
                           JobSnapshot  <-  table, progress  <----'      rows, files  ->  store
 
 - `store` has the values (`store.model`) and writes them such that a program killed at any moment leaves no half state:
   rows of a database, and a folder for the files of each job.
-- `service` takes jobs, `workers` are the threads of a device, `runner` runs a job in one of them; `admission` refuses
-  before anything is written. `table` is what the store has, in memory.
+- `service` takes jobs, `workers` are the threads of a line (of a device, or elsewhere), `runner` runs a job in one of
+  them; `admission` refuses before anything is written. `table` is what the store has, in memory.
 - `queue` has the rules of whose turn it is: short jobs go before long ones, which give way between two steps, and
   owners take turns.
 - `context` is what a running handler reports through, and is told to end by; `progress` keeps rates and curves;

@@ -35,6 +35,7 @@ class Job:
 
     Attributes:
         record: what is known for certain; replaced, never changed.
+        line: where it waits, or is done: its device, or a line of other machines.
         stop_requested: end soon and keep what there is (by the owner, or because the program ends).
         stopped_by_owner: the owner asked for it.
         discard_requested: end soon and keep nothing.
@@ -48,6 +49,7 @@ class Job:
 
     def __init__(self, record: JobRecord, folder: Path, cost: Cost | None = None) -> None:
         self.record = record
+        self.line = record.device
         self.folder = folder
         self.cost = cost or Cost()
         self.began = 0.0

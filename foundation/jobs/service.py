@@ -27,6 +27,7 @@ from foundation.jobs.files import JobFiles
 from foundation.jobs.history import History
 from foundation.jobs.meter import Meter
 from foundation.jobs.outcome import INTERRUPTED, is_disk_full, sentence, traced
+from foundation.jobs.queue.lines import Elsewhere
 from foundation.jobs.queue.view import Outlook, QueueView
 from foundation.jobs.retention import Pictures, expired, needed, released
 from foundation.jobs.runner import CHECKPOINT_S, JobRunner
@@ -73,6 +74,7 @@ class JobService:
         database: its address, as SQLAlchemy writes it; "" for a file in ``data_dir``.
         uploads: the pictures that jobs name: those that only a removed job needed go with it.
         cost: tells what a request costs, before it is taken. StudioError for one that cannot be carried out.
+        elsewhere: the lines of other machines, and the jobs that they can do.
         allowance: the share of an owner, beside the limits of all; None for one that has no end.
         clock: seconds that only grow, for rates and throttling; ``now``: Unix seconds, for people.
 
@@ -89,6 +91,7 @@ class JobService:
         limits: Limits | None = None,
         uploads: Pictures | None = None,
         cost: Callable[[JobRequest], Cost] = lambda _request: Cost(),
+        elsewhere: Elsewhere | None = None,
         allowance: Callable[[str], Allowance | None] | None = None,
         clock: Clock = time.monotonic,
         now: Clock = time.time,
@@ -100,7 +103,7 @@ class JobService:
         self._clock, self._now = clock, now
         self._changed = threading.Condition()
         self._submitting = threading.Lock()  # makes the order on disk the order in the queues
-        self._jobs = JobTable(self._limits, clock=clock, now=now)
+        self._jobs = JobTable(self._limits, elsewhere, clock=clock, now=now)
         self._sequence = 0
         self._closing = False
         self._store = JobStore(data_dir, database)
@@ -213,7 +216,7 @@ class JobService:
                 self._changed.notify_all()  # it may be pausing
             if job.record.status is not JobStatus.QUEUED:
                 return
-            self._jobs.queue(job.record.device).remove(job)
+            self._jobs.queue(job.line).remove(job)
             job.update(status=JobStatus.STOPPED, finished=self._now())
             self._changed.notify_all()
         self._files.save(job)
@@ -229,7 +232,7 @@ class JobService:
                 self._changed.notify_all()  # it may be pausing
                 return
             if job.record.status is JobStatus.QUEUED:
-                self._jobs.queue(job.record.device).remove(job)
+                self._jobs.queue(job.line).remove(job)
             self._forget(job)
         self._files.delete(job)
 
@@ -246,7 +249,7 @@ class JobService:
                 job = self._jobs.owned(job_id, owner)
                 if job.record.status is not JobStatus.QUEUED:
                     raise JobError("This job no longer waits: only waiting jobs can be moved.")
-                queue = self._jobs.queue(job.record.device)
+                queue = self._jobs.queue(job.line)
                 other = queue.neighbours(job)[0 if up else 1]
                 if other is None:
                     raise JobError(f"This is the {'first' if up else 'last'} of your jobs there already.")
@@ -293,7 +296,7 @@ class JobService:
         with self._changed:
             waiting = [job for job in self._jobs.all() if job.record.status is JobStatus.QUEUED]
             for job in waiting:
-                self._jobs.queue(job.record.device).remove(job)
+                self._jobs.queue(job.line).remove(job)
                 job.update(status=JobStatus.STOPPED, finished=self._now(), error=CLEARED)
             self._changed.notify_all()
         for job in waiting:
@@ -403,10 +406,10 @@ class JobService:
     # ------------------------------------------------------------------ with the lock held
 
     def _add(self, job: Job) -> None:
-        """Take a job in; if it waits, see to it that somebody works on its device."""
+        """Take a job in; if it waits, see to it that somebody works on its line."""
         self._jobs.add(job)
         if job.record.status is JobStatus.QUEUED:
-            self._workers.serve(job.record.device)
+            self._workers.serve(job.line)
         self._changed.notify_all()
 
     def _throw_away(self, job: Job) -> None:

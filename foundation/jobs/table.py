@@ -1,4 +1,7 @@
-"""The service's jobs in memory. Nothing here locks or touches the disk: its caller holds the lock."""
+"""The service's jobs in memory, by the lines that they wait in.
+
+Nothing here locks or touches the disk: its caller holds the lock.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 from foundation.jobs.context import Clock, Job
 from foundation.jobs.queue.forecast import Ahead, Expected, forecast
 from foundation.jobs.queue.lanes import LANES, Lane, Lanes
+from foundation.jobs.queue.lines import Elsewhere
 from foundation.jobs.queue.view import Outlook, OwnJob, QueueView
 from foundation.jobs.store.model import (
     RECORD_VERSION,
@@ -19,6 +23,7 @@ from foundation.jobs.store.model import (
     JobStatus,
     NotYourJobError,
     UnknownJobError,
+    as_json,
 )
 from foundation.jobs.store.store import Curves
 from foundation.limits import Limits
@@ -28,15 +33,17 @@ CURVES_CACHED = 16  # finished jobs whose curves stay in memory; the others' are
 
 
 class JobTable:
-    """Jobs by id in the order of submission, and by device those that wait or have been started.
+    """Jobs by id in the order of submission, and by line (of a device, or elsewhere) those that wait or were started.
 
     Args:
         limits: of the lanes.
+        elsewhere: the lines of other machines.
         clock: seconds that only grow; ``now``: Unix seconds.
     """
 
-    def __init__(self, limits: Limits, *, clock: Clock, now: Clock) -> None:
+    def __init__(self, limits: Limits, elsewhere: Elsewhere | None = None, *, clock: Clock, now: Clock) -> None:
         self._limits, self._clock, self._now = limits, clock, now
+        self._elsewhere = elsewhere or Elsewhere()
         self._jobs: dict[str, Job] = {}
         self._queues: dict[str, Lanes[Job]] = {}
         self._discarded: deque[str] = deque()
@@ -46,15 +53,39 @@ class JobTable:
         return list(self._jobs.values())
 
     def add(self, job: Job) -> None:
-        """Take a job in; a waiting one joins its device's queue."""
+        """Take a job in; a waiting one joins the shortest line of those that it may wait in."""
         self._jobs[job.record.id] = job
         if job.record.status is JobStatus.QUEUED:
-            self.queue(job.record.device).append(job, self._clock())
+            job.line = self._line(job.record)
+            self.queue(job.line).append(job, self._clock())
 
-    def queue(self, device: str) -> Lanes[Job]:
-        if device not in self._queues:
-            self._queues[device] = Lanes(self._limits)
-        return self._queues[device]
+    def queue(self, line: str) -> Lanes[Job]:
+        """The jobs of a line."""
+        if line not in self._queues:
+            self._queues[line] = Lanes(self._limits, one=line in self._elsewhere.lines)
+        return self._queues[line]
+
+    def _line(self, record: JobRecord) -> str:
+        def load(line: str) -> tuple[int, float]:
+            queue, now = self.queue(line), self._clock()
+            jobs = [*queue.started.values(), *queue]
+            return len(jobs), sum(job.left(now) or 0.0 for job in jobs)
+
+        return min(self._elsewhere.of(record), key=load)
+
+    def fill(self, line: str) -> None:
+        """Give a line that has nothing left to do a job that waits in another one, and could be done here as well."""
+        own = self.queue(line)
+        if own.started or len(own):
+            return
+        others = [queue for name, queue in self._queues.items() if name != line and queue.started]
+        for queue in sorted(others, key=len, reverse=True):
+            job = next((job for job in queue if line in self._elsewhere.of(job.record)), None)
+            if job is not None:
+                queue.remove(job)
+                job.line = line
+                own.append(job, self._clock())
+                return
 
     def waiting(self) -> Sequence[JobRecord]:
         """Every waiting job."""
@@ -77,7 +108,7 @@ class JobTable:
         """The job with the curves that are in memory."""
         if job.record.status.finished:
             return job.snapshot(now=self._clock())
-        queue = self.queue(job.record.device)
+        queue = self.queue(job.line)
         return self._shown(job, self._places(queue), self._expected(queue))
 
     def newest(self, owner: str | None, limit: int) -> list[JobSnapshot]:
@@ -99,7 +130,7 @@ class JobTable:
         return snapshots
 
     def view(self, owner: str) -> QueueView:
-        """The queues of all devices as an owner sees them."""
+        """All lines as an owner sees them."""
         own: list[OwnJob] = []
         started = waiting = 0
         for queue in self._queues.values():
@@ -126,11 +157,11 @@ class JobTable:
         )
 
     def _places(self, queue: Lanes[Job]) -> dict[str, int]:
-        """The places of the waiting jobs of a device, from 1."""
+        """The places of the waiting jobs of a line, from 1."""
         return {job.record.id: place for place, job in enumerate(queue, start=1)}
 
     def _expected(self, queue: Lanes[Job]) -> dict[str, Expected]:
-        """What is expected of the jobs of a device that have not ended."""
+        """What is expected of the jobs of a line that have not ended."""
         now = self._clock()
         lanes: dict[Lane, list[Ahead]] = {lane: [] for lane in LANES}
         for job in (*queue.started.values(), *queue):
@@ -147,7 +178,8 @@ class JobTable:
 
     def outlook(self, request: JobRequest, cost: Cost) -> Outlook:
         """What would be expected of a job that joined its queue now; nobody's turn is changed."""
-        queue, record = self.queue(request.device), _unwritten(request, self._now())
+        record = _unwritten(request, self._now())
+        queue = self.queue(self._line(record))
         job = Job(record, Path(), cost)
         queue.append(job, self._clock())
         try:
@@ -196,7 +228,7 @@ def _unwritten(request: JobRequest, now: float) -> JobRecord:
         title=request.title,
         owner=request.owner,
         device=request.device,
-        params={},
+        params=as_json(request.params),
         created=now,
         address=request.address,
     )

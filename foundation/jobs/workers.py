@@ -1,4 +1,4 @@
-"""The threads that work: two for each device, one a lane, of which one computes at a time.
+"""The threads that work: two for each line (of a device, or elsewhere), one a lane, of which one computes at a time.
 
 A job that has been started gives way between two of its steps where the lanes say so: its thread waits, with all that
 the job holds, until it is its turn again. One that is to end meanwhile goes on at once, beside the other, and saves
@@ -37,13 +37,13 @@ class Workers:
     def __len__(self) -> int:
         return len(self._threads)
 
-    def serve(self, device: str) -> None:
-        """See to it that a device has its threads. With the lock held."""
+    def serve(self, line: str) -> None:
+        """See to it that a line has its threads. With the lock held."""
         for lane in LANES:
-            if (device, lane) not in self._threads:
-                words = f"jobs on {device}" if lane == "long" else f"short jobs on {device}"
-                worker = threading.Thread(target=self._work, args=(device, lane), name=words, daemon=True)
-                self._threads[device, lane] = worker
+            if (line, lane) not in self._threads:
+                words = f"jobs on {line}" if lane == "long" else f"short jobs on {line}"
+                worker = threading.Thread(target=self._work, args=(line, lane), name=words, daemon=True)
+                self._threads[line, lane] = worker
                 worker.start()
 
     def close(self) -> list[threading.Thread]:
@@ -62,7 +62,7 @@ class Workers:
 
         Called by the job's own thread, between two of its steps.
         """
-        lanes = self._jobs.queue(job.record.device)
+        lanes = self._jobs.queue(job.line)
         with self._changed:
             lane = lanes.lane(job)
             if job.ending or self._closing or not lanes.gives_way(lane, self._clock()):
@@ -81,8 +81,8 @@ class Workers:
             self._changed.notify_all()
             return True
 
-    def _work(self, device: str, lane: Lane) -> None:
-        lanes = self._jobs.queue(device)
+    def _work(self, line: str, lane: Lane) -> None:
+        lanes = self._jobs.queue(line)
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._closing or lanes.may_start(lane))
@@ -97,6 +97,7 @@ class Workers:
             finally:
                 with self._changed:
                     lanes.end(lane, self._clock())
+                    self._jobs.fill(line)
                     self._changed.notify_all()
 
 

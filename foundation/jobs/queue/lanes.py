@@ -34,14 +34,18 @@ def lane_of(cost: Cost, limits: Limits) -> Lane:
 class Lanes(Generic[J]):
     """The jobs of one device that wait or have been started. Nothing here locks: its caller holds the lock.
 
+    Args:
+        limits: of the seconds of short jobs, of pauses and of memory.
+        one: whether all jobs have one lane: they are done in turn, and none gives way.
+
     Attributes:
         started: by lane, the job that was started and has not ended.
         computing: the lane whose job computes; None while none does.
         debt: seconds for which short jobs have kept the long lane waiting, and ``owed`` whether that is being made up.
     """
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, limits: Limits, *, one: bool = False) -> None:
+        self._limits, self._one = limits, one
         self._waiting: dict[Lane, Turns[J]] = {lane: Turns() for lane in LANES}
         self.started: dict[Lane, J] = {}
         self.computing: Lane | None = None
@@ -65,7 +69,7 @@ class Lanes(Generic[J]):
         for lane, started in self.started.items():
             if started is job:
                 return lane
-        return lane_of(job.cost, self._limits)
+        return "long" if self._one else lane_of(job.cost, self._limits)
 
     def append(self, job: J, now: float) -> None:
         """Let a job wait in its lane."""
