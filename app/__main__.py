@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from foundation.cluster.asked import ClusterAsked
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy")
+MOST_PICTURES = 256
+"""That a cluster makes at once for one app: each has threads here."""
 CLOSING_SECONDS = 3.0
 """How long running jobs have to keep what they made: whoever ends a program waits for about ten seconds at most."""
 
@@ -127,6 +129,13 @@ def choose_device(wanted: str, cuda_available: bool) -> tuple[str, str]:
 def cluster_of(settings: Settings) -> "ClusterAsked | None":
     """The cluster that was asked for, None for none. StudioError for what makes no sense, or where nobody answers."""
     words = {name: value for name, value in settings.model_dump().items() if name.startswith("cluster") and value}
+    pictures = words.pop("cluster_pictures", 0)
+    if not 0 <= pictures <= MOST_PICTURES:
+        raise StudioError(
+            f"{pictures:,} pictures at once are not possible: --cluster-pictures is 0 to {MOST_PICTURES}."
+        )
+    if pictures and "cluster" not in words:
+        raise StudioError("There are no workers without a cluster: say which one, with --cluster auto or an address.")
     if not words:
         return None
     from foundation.cluster.asked import ClusterAsked, check
@@ -157,18 +166,18 @@ def _run(
     from app.evaluation.data import EvaluationData
     from app.evaluation.service import Evaluations
     from app.evaluation.speeds import Speeds
-    from app.handlers.aside import Aside
     from app.handlers.costs import cost_of
     from app.handlers.describing import read_offer
     from app.handlers.layers import SavedLayers
-    from app.handlers.measurements import Measurements
+    from app.handlers.measurements import Aside, Measurements
     from app.handlers.pictures import Workshop
-    from app.handlers.registry import make_handlers
+    from app.handlers.registry import is_of_pictures, make_handlers
     from app.handlers.units import UnitLayers
     from app.model_list import ModelList
     from app.visitors.data_dir import DataDir
     from foundation.cluster.asked import connected
     from foundation.cluster.pool import Pool
+    from foundation.jobs.queue.lines import Elsewhere
     from foundation.jobs.service import JobService
     from generator.encoders.precision import choose_precision
     from generator.vlm.settings import FILE_NAME, VlmSettings, read_settings
@@ -199,7 +208,9 @@ def _run(
     def read_vlm() -> VlmSettings | None:
         return read_settings(data.root / FILE_NAME)
 
-    pool = Pool(None if cluster is None else functools.partial(connected, cluster, settings.device))
+    seats = settings.cluster_pictures
+    connect = None if cluster is None else functools.partial(connected, cluster, settings.device, spared=seats)
+    pool = Pool(connect, seats)
     shop = Workshop(catalogue, data, Timings(data.timings), read_vlm, pool)
     examples, photos = ASSETS / "examples", ASSETS / "photos"
     listing = functools.partial(models.list, "classifier")
@@ -211,6 +222,7 @@ def _run(
         limits=limits,
         uploads=data.uploads,
         cost=lambda request: cost_of(request, data.uploads, shop.timings),
+        elsewhere=Elsewhere(tuple(f"the cluster ({number})" for number in range(1, seats + 1)), is_of_pictures),
         allowance=lambda owner: None if accounts is None else accounts.allowance(owner),
     )
     with service as jobs:
@@ -265,12 +277,17 @@ def _run(
         if not served.local:
             print(_on_a_network(served.addresses), flush=True)
         if cluster is not None:
-            print(f"Evaluations, grids and folders of photos are done by the cluster '{cluster.cluster}'.", flush=True)
+            also = f", and pictures, {seats} at once," if seats else ""
+            print(
+                f"Evaluations, grids and folders of photos{also} are done by the cluster '{cluster.cluster}'.",
+                flush=True,
+            )
         if accounts is not None and accounts.is_empty:
             print(f"Nobody can log in yet: {called('app')} users add NAME --role owner", flush=True)
         _wait_for_the_end()
         served.close()
         jobs.close(CLOSING_SECONDS)
+        pool.rest()
     return 0
 
 

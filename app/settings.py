@@ -31,6 +31,7 @@ VARIABLES = {"data_dir": VARIABLE}
 METAVARS = {
     "allow_host": "NAME",
     "cluster": "ADDRESS",
+    "cluster_pictures": "N",
     "cluster_threads": "N",
     "cluster_workers": "N",
     "data_dir": "FOLDER",
@@ -74,6 +75,11 @@ class Settings(BaseModel):
     )
     cluster_workers: int = Field(0, description="how many workers, 0 for as many as there is room for")
     cluster_threads: int = Field(0, description="CPU threads of each worker, 0 for one")
+    cluster_pictures: int = Field(
+        0,
+        description="how many pictures and attacks at once are made by the cluster, each by a worker of its own; 0: "
+        "they are made here, one at a time",
+    )
     data_dir: str = Field("", description="folder for results and uploads")
     database: str = Field(
         "",

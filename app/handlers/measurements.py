@@ -1,14 +1,20 @@
-"""What the page asks about pictures: what they cost here, what classifiers say of them, and how their detail lies."""
+"""What the page asks about pictures: what they cost here, what classifiers say of them, and how their detail lies.
 
+Models are asked in a few threads of their own: PyTorch's libraries keep working memory of every thread that ever ran
+one of their kernels, until the thread ends, and the server answers clicks in forty threads that never do.
+"""
+
+import contextvars
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from PIL import Image
 
 from app.costs.estimates import Cost
 from app.costs.timings import Timings
-from app.handlers.aside import Aside
 from app.handlers.onlookers import ask
 from app.handlers.pictures import extras_of
 from app.records.params import Wish
@@ -20,6 +26,23 @@ from generator.priors.operators import Size
 from generator.priors.spectrum import FourierSpectrum, fourier_spectrum
 from generator.recipes.recipe import Recipe
 from generator.records.answers import Answers
+
+THREADS = 2
+"""Enough that one slow question does not hold up all others."""
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Aside:
+    """Runs functions in those threads, in the order in which they come; whoever asks waits for the answer."""
+
+    def __init__(self, threads: int = THREADS) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="asked by the page")
+
+    def __call__(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """What the function returns or raises, with the caller's context variables."""
+        context = contextvars.copy_context()
+        return self._threads.submit(lambda: context.run(function, *args, **kwargs)).result()
 
 
 @dataclass(frozen=True)

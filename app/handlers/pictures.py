@@ -9,9 +9,8 @@ what `app.handlers.exploring` finds.
 import io
 import json
 import logging
-import math
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,12 +19,10 @@ from torch import Tensor
 
 from app.costs.estimates import Extras
 from app.costs.timings import Stopwatch, Timings
-from app.handlers.changes import save_changes
 from app.handlers.describing import Describer
+from app.handlers.drawing import OVERVIEW_NAME, RESULT_NAME, Drawing, Drawn
 from app.handlers.exploring import PHOTO, Attacked, explore
-from app.handlers.exploring_pictures import Frames
 from app.handlers.findings import read_findings
-from app.handlers.layers import save_layers
 from app.handlers.onlookers import load_onlookers, names_of_onlookers, with_opinions
 from app.records.params import AttackParams, DescribeWish, GridParams, MadeParams, Wish
 from app.records.pictures import NothingMade, Picture, PictureResult
@@ -33,22 +30,18 @@ from app.visitors.data_dir import DataDir
 from foundation.catalogue.catalogue import Catalogue
 from foundation.catalogue.entry import Kind, ModelInfo
 from foundation.cluster.cluster import Cluster
-from foundation.cluster.pool import Pool, computes_on
+from foundation.cluster.pool import Pool, Seat, computes_on
 from foundation.errors import StudioError
-from foundation.files.text_files import read_json, replace_whole
+from foundation.files.text_files import replace_whole
 from foundation.images.animation import save_video
 from foundation.images.files import load_image, to_tensor
 from foundation.jobs import JobContext
 from foundation.jobs.store.model import as_json
 from foundation.progress import Progress
-from generator.optimisers.loop import DivergedError, Step
 from generator.priors.operators import Size
-from generator.production.production import Outputs, produce_job
 from generator.recipes.pictures import Pictures
 from generator.recipes.recipe import Recipe
-from generator.records.pictures import PictureRecord
 from generator.synthesis.models import Model
-from generator.synthesis.synthesis import Synthesis
 from generator.transfer.outcome import Question
 from generator.transfer.report import Report
 from generator.transfer.table import Case
@@ -56,8 +49,6 @@ from generator.vlm.asking import ReadSettings, no_settings
 
 logger = logging.getLogger(__name__)
 
-RESULT_NAME = "result.json"
-OVERVIEW_NAME = "overview.png"
 CARD_NAME = "card.jpg"
 """The first of a job's pictures, small, for lists of jobs."""
 CARD_SIDE = 320
@@ -80,7 +71,8 @@ class Workshop:
         data: the uploads.
         timings: where what jobs took is kept.
         read_vlm: returns the settings of the vision-language model that may be asked.
-        pool: the cluster that evaluations, grids and folders of photos are done by, if there is one.
+        pool: the cluster that evaluations, grids and folders of photos are done by, if there is one, and pictures if
+            it has seats for that.
     """
 
     catalogue: Catalogue
@@ -103,55 +95,44 @@ def make_pictures(context: JobContext, told: MadeParams, shop: Workshop) -> dict
     asked = told.describe if isinstance(told, AttackParams) and wish is not None else None
     context.progress(Progress(0, recipe.steps, "Loading the models"))
     infos = {info.name: info for info in shop.catalogue.list("classifier")}
-    try:
-        models, revisions = load_models(recipe, shop, context)
-    except StudioError as error:
-        if not context.stop_requested:
-            raise
-        return NothingMade(note=str(error), images=()).to_json()  # a download that was stopped, for example
-    made = recipe.with_changes(revisions=revisions)
-    outputs = Outputs(
-        tuple(context.dir / f"image-{number}.png" for number in range(1, recipe.images + 1)),
-        context.dir / RESULT_NAME,
-        context.dir / OVERVIEW_NAME if task == "text" and recipe.images > 1 else None,
-        with_recipe=with_recipe,
-    )
-    finished: list[Synthesis] = []
     photo = None if pictures.source is None else (pictures.source.shape[2], pictures.source.shape[3])
     extras = extras_of(recipe, wish, infos)
-
-    def keep(synthesis: Synthesis) -> None:
-        if _in_a_hurry(context, recipe, photo):
-            return
-        finished.append(synthesis)
-        save_layers(synthesis, context.dir)
-
-    frames = Frames()
     watch = Stopwatch()
-
-    def follow(step: Step) -> None:
-        if wish is not None:
-            frames.add(step)
-        watch.step()
-
-    record = _produce(context, made, models, outputs, pictures, follow, keep)
+    with shop.pool.seat(context) as seat:
+        try:
+            models, revisions = load_models(recipe, shop, context, seat)
+        except StudioError as error:
+            if not context.stop_requested:
+                raise
+            return NothingMade(note=str(error), images=()).to_json()  # a download that was stopped, for example
+        drawing = Drawing(recipe.with_changes(revisions=revisions), photo, with_recipe, watched=wish is not None)
+        drawn: Drawn | None
+        if seat is None:
+            drawn = drawing.draw(context, context.dir, models, pictures, watch.step)
+        else:
+            drawn = drawing.have_drawn(context, seat, models, _files_of(pictures, context.dir))
+    if drawn is None:
+        return NothingMade(note="It was stopped before a worker of the cluster began.", images=()).to_json()
+    record, outputs = drawn.record, drawing.outputs(context.dir)
     began = None if pictures.source is None else _file_of("source")
     images = tuple(Picture.of(image, source=began) for image in record.images)
     beside: dict[str, str] = {}
     save_small(outputs.images[0], context.dir / CARD_NAME)
     if wish is not None and not context.stop_requested:  # first what everybody waits for: who falls
         source, picture = context.dir / _file_of("source"), outputs.images[0]
-        attacked = Attacked(record.recipe, models, source, picture, frames)
+        if context.device != computes_on(context, seat):
+            models, _ = load_models(recipe, shop, context)
+        attacked = Attacked(record.recipe, models, source, picture, drawn.frames)
         report, beside = _explore(context, shop, wish, attacked)
         if asked is not None and not context.stop_requested:
             beside |= _describe(context, shop, asked, attacked, pictures, report)
     if task == "text":
         beside |= _text_extras(images, recipe, context)
-    elif not _in_a_hurry(context, recipe, photo):
+    elif not drawing.is_hurried(context):
         onlookers = load_onlookers(infos, models, shop.catalogue, context.device)
         images = with_opinions(images, onlookers, context, pictures.source)
-    if task == "attack" and pictures.source is not None and not _in_a_hurry(context, recipe, photo):
-        shown = save_changes(context.dir, outputs.images, pictures.source, finished[0] if finished else None)
+    if task == "attack" and pictures.source is not None and not drawing.is_hurried(context):
+        shown = drawn.saved_changes(drawing, context.dir, pictures.source)
         images = tuple(Picture.of(image, perturbation=change) for image, change in zip(images, shown, strict=True))
     result = PictureResult.of(record, images=images, size=record.recipe.size, with_recipe=with_recipe, **beside)
     write_result(context, result.to_json())
@@ -167,15 +148,6 @@ def save_small(picture: Path, small_picture: Path, side: int = CARD_SIDE) -> Non
     data = io.BytesIO()
     small.save(data, format="JPEG", quality=90, subsampling=0)
     replace_whole(small_picture, data.getvalue(), durable=False)
-
-
-HURRY_PIXELS = 1 << 20
-"""Of larger pictures, all together, nothing is found out but what their models see, once a job was stopped."""
-
-
-def _in_a_hurry(context: JobContext, recipe: Recipe, photo: Size | None) -> bool:
-    """Whether somebody waits for the end of a job whose pictures are saved, and so large that all else takes long."""
-    return context.stop_requested and recipe.images * math.prod(photo or recipe.size) > HURRY_PIXELS
 
 
 def extras_of(recipe: Recipe, wish: Wish | None, infos: Mapping[str, ModelInfo]) -> Extras:
@@ -220,8 +192,15 @@ def _file_of(name: str) -> str:
     return f"{name}.png"
 
 
+def _files_of(pictures: Pictures, folder: Path) -> dict[str, bytes]:
+    """The job's copies of the pictures that there are, as they are sent."""
+    return {
+        name: (folder / _file_of(name)).read_bytes() for name, picture in vars(pictures).items() if picture is not None
+    }
+
+
 def load_models(
-    recipe: Recipe, shop: Workshop, context: JobContext, cluster: Cluster | None = None
+    recipe: Recipe, shop: Workshop, context: JobContext, cluster: Cluster | Seat | None = None
 ) -> tuple[dict[str, Model], tuple[str, ...]]:
     """The recipe's models by name, and their revisions. All but classes may have encoders; some may be fetched."""
     kind: Kind | None = "classifier" if recipe.task == "class" else None
@@ -231,27 +210,6 @@ def load_models(
         models[name] = shop.catalogue.load(name, computes_on(context, cluster), context, kind=kind)
         revisions.append(shop.catalogue.find(name, kind).revision)  # it may have been fetched just now
     return models, tuple(revisions)
-
-
-def _produce(
-    context: JobContext,
-    recipe: Recipe,
-    models: Mapping[str, Model],
-    outputs: Outputs,
-    pictures: Pictures,
-    on_step: Callable[[Step], None],
-    on_done: Callable[[Synthesis], None],
-) -> PictureRecord:
-    """The record of the production; of one that diverged after some good steps, its "error" says so."""
-    try:
-        made = produce_job(
-            context, recipe, models, outputs=outputs, pictures=pictures, on_step=on_step, on_done=on_done
-        )
-        return made.record
-    except DivergedError:
-        if not outputs.record.is_file():
-            raise
-        return PictureRecord.read(read_json(outputs.record))
 
 
 # ---------------------------------------------------------------------- texts

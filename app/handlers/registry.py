@@ -30,7 +30,7 @@ from foundation.cluster.pool import computes_on
 from foundation.command_line.program import called
 from foundation.command_line.settings import validated
 from foundation.errors import StudioError
-from foundation.jobs import Handler, JobContext
+from foundation.jobs import Handler, JobContext, JobRecord
 from foundation.memory import OUT_OF_MEMORY, is_out_of_memory
 from foundation.progress import Progress
 from robust_model.jobs import evaluate_job, train_job
@@ -49,6 +49,11 @@ def make_handlers(shop: Workshop) -> dict[str, Handler]:
         "evaluate": guarded(lambda context: evaluate(context, shop)),
         "train": guarded(train),
     }
+
+
+def is_of_pictures(job: JobRecord) -> bool:
+    """Whether a job makes pictures as one piece of work: of a text, of a class, or one attacked photo."""
+    return job.kind in ("text", "image") or (job.kind == "attack" and job.params.get("folder") is None)
 
 
 def attack(context: JobContext, shop: Workshop) -> dict[str, JsonValue]:

@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from app.handlers.aside import Aside
+from app.handlers.measurements import Aside
 from app.handlers.onlookers import load_classifier
 from foundation.catalogue.catalogue import Catalogue
 from foundation.errors import StudioError

@@ -57,11 +57,11 @@ def own_device(asked: ClusterAsked, device: str) -> str:
     return choose_device(device if asked.cluster is None else "cpu")
 
 
-def connected(asked: ClusterAsked, device: str) -> RayBackend:
-    """The workers of the cluster that was asked for. Raises StudioError for none that can be had."""
+def connected(asked: ClusterAsked, device: str, spared: int = 0) -> RayBackend:
+    """The workers of the cluster that was asked for, but for some. Raises StudioError for none that can be had."""
     assert asked.cluster is not None
     threads = asked.cluster_threads or 1
-    return RayBackend(asked.cluster, device=device, threads=threads, workers=asked.cluster_workers)
+    return RayBackend(asked.cluster, device=device, threads=threads, workers=asked.cluster_workers, spared=spared)
 
 
 @contextmanager

@@ -4,10 +4,12 @@ Each is an actor that is never restarted by Ray itself: who hands parts out want
 """
 
 import collections
+import ctypes
 import importlib.util
 import logging
 import os
 import re
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -62,13 +64,14 @@ class RayBackend:
         device: "auto" for GPUs where the cluster has some, "cpu", or "cuda".
         threads: of each worker.
         workers: how many; None for as many as there is room for.
+        spared: how many of those, where it is as many as there is room for, are left to others; one stays at least.
 
     Raises:
         StudioError: Ray is not installed, nobody answers there, or there is no room for a worker.
     """
 
     def __init__(
-        self, address: str = AUTO, *, device: str = AUTO, threads: int = 1, workers: int | None = None
+        self, address: str = AUTO, *, device: str = AUTO, threads: int = 1, workers: int | None = None, spared: int = 0
     ) -> None:
         check_reach(address)
         for name, value in _QUIET.items():
@@ -79,14 +82,15 @@ class RayBackend:
 
         self._ray = ray
         self._ours = not ray.is_initialized()
-        self._place = _begin(address) if self._ours else "the Ray cluster of this program"
+        with _signals_kept():
+            self._place = _begin(address) if self._ours else "the Ray cluster of this program"
         self._threads = threads
         try:
             self._device, room = room_of(ray.cluster_resources(), device, threads)
         except StudioError:
             self.close()
             raise
-        self.workers = room if workers is None else workers
+        self.workers = max(1, room - spared) if workers is None else workers
         self._actor = ray.remote(Worker)
         self._watched = address if address.startswith("ray://") else ray.get_runtime_context().gcs_address
         self._looked = time.monotonic()
@@ -238,6 +242,23 @@ class _RayShared(Generic[T]):
                 _COPIES.popitem(last=False)
         _COPIES.move_to_end(name)
         return cast(T, _COPIES[name])
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Let a request to end reach this program as before, where its C library can be asked for that.
+
+    Ray has it told as a failure, and aborts whatever has not ended three seconds later.
+    """
+    try:
+        libc = ctypes.CDLL(None)
+        before = ctypes.create_string_buffer(1024)  # more than a struct sigaction has anywhere
+        known = libc.sigaction(signal.SIGTERM, None, before) == 0
+    except (OSError, AttributeError, TypeError):
+        known = False
+    yield
+    if known:
+        libc.sigaction(signal.SIGTERM, before, None)
 
 
 @contextmanager

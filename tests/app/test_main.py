@@ -33,6 +33,9 @@ PATIENCE = 150.0
         (["--cluster", "127.0.0.1:1"], "Nobody answers at '127.0.0.1:1'"),
         (["--cluster-workers", "2"], "no workers without a cluster"),
         (["--cluster", "auto", "--cluster-workers", "-2"], "cluster_workers"),
+        (["--cluster-pictures", "2"], "no workers without a cluster"),
+        (["--cluster", "auto", "--cluster-pictures", "-1"], "--cluster-pictures is 0 to"),
+        (["--cluster", "auto", "--cluster-pictures", "257"], "--cluster-pictures is 0 to"),
     ],
 )
 def test_numbers_and_names_are_checked_before_the_start(

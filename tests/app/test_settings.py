@@ -69,8 +69,10 @@ def test_every_option_can_be_set_in_each_way(data: Path) -> None:
     texts = {"host": "::1", "port": "99", "allow_host": "a.org", "device": "cpu", "database": "sqlite:////x.db"}
     texts |= {"precision": "bf16"}
     texts |= {"token": SECRET, "log_format": "json", "log_level": "error", "log_details": "shown"}
-    texts |= {"cluster": "auto", "cluster_workers": "3", "cluster_threads": "2"}
-    typed = {**texts, "port": 99, "allow_host": ("a.org",), "cluster_workers": 3, "cluster_threads": 2}
+    texts |= {"cluster": "auto"}
+    numbers = {"cluster_workers": 3, "cluster_threads": 2, "cluster_pictures": 4}
+    texts |= {name: str(number) for name, number in numbers.items()}
+    typed = {**texts, **numbers, "port": 99, "allow_host": ("a.org",)}
     assert {*texts, "data_dir", "browser", "accounts"} == set(Settings.model_fields)
     for name, text in texts.items():
         for holds in (

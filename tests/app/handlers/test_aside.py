@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.handlers import measurements
-from app.handlers.aside import THREADS, Aside
+from app.handlers.measurements import THREADS, Aside
 
 
 def test_forty_clicks_meet_models_in_a_few_threads(monkeypatch: pytest.MonkeyPatch) -> None:

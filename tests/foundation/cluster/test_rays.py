@@ -1,5 +1,6 @@
 """Workers of a real Ray cluster on this machine, that are killed."""
 
+import ctypes
 import os
 import random
 import signal
@@ -37,9 +38,18 @@ class Slow(Known):
         return super().readouts(pixels, *rest)
 
 
+def asked_to_end() -> bytes:
+    """What of this process hears SIGTERM, as the C library has it."""
+    found = ctypes.create_string_buffer(1024)
+    assert ctypes.CDLL(None).sigaction(signal.SIGTERM, None, found) == 0
+    return found.raw[: ctypes.sizeof(ctypes.c_void_p)]
+
+
 @pytest.fixture(scope="module")
 def backend() -> Iterator[RayBackend]:
+    before = asked_to_end()
     backend = RayBackend("auto", device="cpu", threads=1, workers=2)
+    assert asked_to_end() == before, "Ray would abort the program three seconds later"
     yield backend
     backend.close()
 
