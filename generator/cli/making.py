@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from foundation.images.animation import save_video
 from foundation.images.files import load_image, to_tensor
 from foundation.progress import Progress
 from foundation.protocols import Foreground, JobContext
-from generator.classes.class_names import several_names
+from generator.classes.class_names import UnknownClassError, class_place, several_names
 from generator.objectives.classes import leads_away
 from generator.optimisers.loop import Step
 from generator.priors.operators import parse_resolutions
@@ -90,6 +90,7 @@ def make(arguments: argparse.Namespace, load_model: LoadModel, list_models: List
     def work(context: JobContext) -> dict[str, JsonValue]:
         context.progress(Progress(0, recipe.steps, "Loading the models"))
         models = {name: load_model(name, context.device, context) for name in recipe.models}
+        demand_class(arguments, recipe, models)
         made = with_revisions(recipe, list_models())  # those of models that were not here before
         result = produce_job(
             context, made, models, outputs=outputs, pictures=pictures, on_step=watch, on_done=finished.append
@@ -176,6 +177,24 @@ def read_recipe(arguments: argparse.Namespace, task: str, models: Sequence[Model
     ):
         _say(arguments, "Note: a model has changed since that picture was made; it will not come out the same.")
     return revised
+
+
+def demand_class(arguments: argparse.Namespace, recipe: Recipe, models: Mapping[str, Model]) -> None:
+    """Raise StudioError where nobody named a class, and a model does not know the one that is taken then."""
+    if hasattr(arguments, "classes") or getattr(arguments, "origin", None) is not None:
+        return
+    for name in recipe.classes:
+        for model in recipe.models:
+            known = getattr(models[model], "class_names", ())
+            try:
+                if known:
+                    class_place(known, name, recipe.version)
+            except UnknownClassError as error:
+                away = "" if recipe.task == "class" else ", or lead away from whatever it sees, with --objective leave"
+                raise StudioError(
+                    f"Name a class, with --class{away}: where none is named, '{name}' is taken, of which '{model}' "
+                    "knows nothing."
+                ) from error
 
 
 def with_revisions(recipe: Recipe, models: Sequence[ModelInfo]) -> Recipe:

@@ -17,7 +17,7 @@ from foundation.progress import Progress
 from foundation.protocols import Encoder, Foreground, JobContext
 from generator.classes.labels import LabelList, find_label_list
 from generator.cli import vlm
-from generator.cli.making import EXIT_INTERRUPTED, ListModels, LoadModel, with_revisions
+from generator.cli.making import EXIT_INTERRUPTED, ListModels, LoadModel, demand_class, with_revisions
 from generator.cli.transfer_asked import Asked, VictimName, read_asked
 from generator.cli.transfer_flags import add_parsers
 from generator.inputs.photos import PhotoList, find_photos, fitting_photos, list_photos, passed_over
@@ -101,6 +101,9 @@ def _work(asked: Asked, models: _Models, list_models: ListModels, cluster: Clust
     victims = [_victim(asked, name, models) for name in asked.victims]
     measured_alone = asked.arguments.command == "transfer" and bool(asked.arguments.attacked)
     attacks = {} if measured_alone else _attacks(asked, used, list_models)
+    if asked.labels is None or not asked.labels.has_targets:
+        for recipe in attacks.values():
+            demand_class(asked.arguments, recipe, used)
     classes_of = {name: surrogate_classes({m: used[m] for m in recipe.models}) for name, recipe in attacks.items()}
     photos = _photos(asked, used, attacks, classes_of)
     notes = [note for victim in victims if (note := unknown_note(victim))]

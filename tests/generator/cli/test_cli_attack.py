@@ -50,6 +50,19 @@ def test_a_text_is_a_target(run: Run, capsys: pytest.CaptureFixture[str]) -> Non
     assert Recipe.from_png(Path("c.png")).planned_steps == 2
 
 
+def test_where_nobody_named_a_class_that_is_said_before_anything_is_drawn(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in (["attack", "photo.png"], ["batch", "photo.png", "other.png"]):
+        assert run(*words, "--model", "colours", "--out", "made") == 2
+        said = capsys.readouterr().err
+        assert "Name a class, with --class, or lead away" in said and "'frog' is taken" in said
+        assert not list(Path().glob("made*/*.png"))
+    assert run("class", "--model", "colours", "--out", "a.png") == 2
+    assert "--class: where none is named" in capsys.readouterr().err
+    assert run("batch", "photo.png", "--model", "colours", "--objective", "leave", "--steps", "1", "--out", "b") == 0
+
+
 def test_the_recipe_can_be_left_out_of_the_picture(run: Run) -> None:
     flags = ["--model", "colours", "--class", "green", "--steps", "2", "--quiet"]
     assert run("attack", "photo.png", *flags, "--out", "a.png") == 0
