@@ -15,6 +15,7 @@ from robust_model.analyses.classes import CLASSES
 from robust_model.analyses.crossmax import CROSSMAX
 from robust_model.analyses.gallery import GALLERY
 from robust_model.analyses.layers import LAYERS
+from robust_model.analyses.resolutions import RESOLUTIONS
 from robust_model.analyses.sweep import SWEEP
 from robust_model.analyses.transfer import TRANSFER
 
@@ -22,6 +23,7 @@ __all__ = ["ANALYSES", "Analysis", "Material", "Measured", "Monitor", "Stopped",
 
 ANALYSES: dict[str, Analysis[Any, Any]] = {
     "layers": LAYERS,
+    "resolutions": RESOLUTIONS,
     "transfer": TRANSFER,
     "crossmax": CROSSMAX,
     "sweep": SWEEP,

@@ -43,7 +43,9 @@ class AnalyseAsked(Asked):
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `analyse` and its kinds to a command line's commands."""
-    analyse = commands.add_parser("analyse", help="the paper's analyses: by layer, transfer, CrossMax, sweep, pictures")
+    analyse = commands.add_parser(
+        "analyse", help="the paper's analyses: by layer, by resolution, transfer, CrossMax, sweep, pictures"
+    )
     kinds = analyse.add_subparsers(dest="kind", required=True, metavar="KIND")
     for kind, analysis in ANALYSES.items():
         command = kinds.add_parser(kind, help=analysis.description, description=f"{analysis.title}.")

@@ -18,7 +18,7 @@ from robust_model.networks.frozen import frozen_chain
 from robust_model.networks.model_config import EnsembleConfig, ModelConfig
 from robust_model.networks.networks import READOUTS, Chain, LinearHead, activation_shapes
 from robust_model.networks.noise import FreshNoise, FrozenNoise, Noise, SilentNoise
-from robust_model.networks.stack import MultiResolutionStack, StackDraws
+from robust_model.networks.stack import MultiResolutionStack, StackConfig, StackDraws
 
 __all__ = [
     "Ensemble",
@@ -197,6 +197,15 @@ class SelfEnsemble(nn.Module):
             aggregator=config.aggregator, voters=config.voters, temperature=config.temperature, mirror=config.mirror
         )
 
+    def seeing(self, resolution: int) -> "SelfEnsemble":
+        """This network, sharing its weights, where all resolutions of the stack show the image at this one."""
+        stack = self.config.stack
+        alone = StackConfig(**{**stack.model_dump(), "resolutions": (resolution,) * len(stack.resolutions)})
+        other = self._with(stack=alone.model_dump())
+        device = next(self.stack.buffers(), torch.empty(0)).device
+        other._modules = {**self._modules, "stack": MultiResolutionStack(alone).to(device)}
+        return other
+
     def with_seed(self, seed: int) -> "SelfEnsemble":
         """This network, sharing its weights, with a generator of its own for fresh noise."""
         other = self._with()
@@ -209,7 +218,7 @@ class SelfEnsemble(nn.Module):
         other._modules = {**self._modules, "chain": frozen_chain(self.chain)}
         return other
 
-    def _with(self, **changes: str | float) -> "SelfEnsemble":
+    def _with(self, **changes: str | float | dict[str, object]) -> "SelfEnsemble":
         other = copy.copy(self)
         other.config = ModelConfig(**{**self.config.model_dump(), **changes})
         return other

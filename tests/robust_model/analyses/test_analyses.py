@@ -277,12 +277,35 @@ def pictures(count: int) -> LabelledImages:
 
 QUICK: dict[str, dict[str, Any]] = {
     "layers": {"steps": 2, "eot": 2, "draws": 3, "batch": 4},
+    "resolutions": {"steps": 2, "eot": 1, "draws": 3, "batch": 4},
     "transfer": {"steps": 2, "eot": 1, "draws": 3, "batch": 4},
     "crossmax": {"steps": 2, "eot": 1, "draws": 3, "batch": 4},
     "sweep": {"steps": 2, "eot": 1, "draws": 3, "batch": 4, "budgets": (0.01, 0.1)},
     "classes": {"preset": "quick", "steps": 2, "images": 2},
     "gallery": {"eps": 0.5, "steps": 2, "eot": 1, "draws": 3, "batch": 4, "examples": 2},
 }
+
+
+def test_one_resolution_is_shown_in_all_channels_of_the_stack() -> None:
+    model, data = tiny().with_noise("off"), pictures(6)
+    images = data.images.float() / 255
+    stack = model.views(images).unflatten(1, (-1, 3))
+    result = found("resolutions", material(model, data), steps=2, batch=4, crossmax="crossmax-top2").report["result"]
+    assert result["resolutions"] == [32, 16, 8, 4]
+    shown = [model, *(model.seeing(r) for r in result["resolutions"])]
+    with torch.no_grad():
+        right = [int((one(images).argmax(1) == data.labels).sum()) for one in shown]
+    assert [one["correct"] for one in result["accuracy"]["clean"]] == right
+    assert set(result["accuracy"]) == {"clean", "attack on mean", "attack on CrossMax top-2"}
+    for index, alone in enumerate(shown[1:]):
+        views = alone.views(images).unflatten(1, (-1, 3))
+        assert all(torch.equal(views[:, channel], stack[:, index]) for channel in range(4))
+
+
+def test_a_network_of_one_resolution_has_none_to_compare() -> None:
+    for model in (Linear(), tiny().seeing(8)):
+        with pytest.raises(StudioError, match="at several resolutions"):
+            found("resolutions", material(model, images_of([standing(0.7)])))
 
 
 @pytest.mark.slow
