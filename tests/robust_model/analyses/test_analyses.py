@@ -286,28 +286,6 @@ QUICK: dict[str, dict[str, Any]] = {
 }
 
 
-def test_one_resolution_is_shown_in_all_channels_of_the_stack() -> None:
-    model, data = tiny().with_noise("off"), pictures(6)
-    images = data.images.float() / 255
-    stack = model.views(images).unflatten(1, (-1, 3))
-    result = found("resolutions", material(model, data), steps=2, batch=4, crossmax="crossmax-top2").report["result"]
-    assert result["resolutions"] == [32, 16, 8, 4]
-    shown = [model, *(model.seeing(r) for r in result["resolutions"])]
-    with torch.no_grad():
-        right = [int((one(images).argmax(1) == data.labels).sum()) for one in shown]
-    assert [one["correct"] for one in result["accuracy"]["clean"]] == right
-    assert set(result["accuracy"]) == {"clean", "attack on mean", "attack on CrossMax top-2"}
-    for index, alone in enumerate(shown[1:]):
-        views = alone.views(images).unflatten(1, (-1, 3))
-        assert all(torch.equal(views[:, channel], stack[:, index]) for channel in range(4))
-
-
-def test_a_network_of_one_resolution_has_none_to_compare() -> None:
-    for model in (Linear(), tiny().seeing(8)):
-        with pytest.raises(StudioError, match="at several resolutions"):
-            found("resolutions", material(model, images_of([standing(0.7)])))
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ANALYSES)
 def test_every_analysis_meets_its_contract(kind: str) -> None:
