@@ -72,14 +72,7 @@ def draw(report: Report, _pictures: Mapping[str, Image.Image]) -> "Figure":
     places = [i if i < depth else i + 0.5 for i in range(len(names))]
     figure = plotting.figure(max(4.8, 0.75 * len(names) + 1.6), 3.9)
     axes = figure.add_subplot()
-    curves = result.accuracy.items()
-    for number, ((label, figures), look) in enumerate(zip(curves, plotting.LOOKS, strict=False)):
-        shifted = [p + 0.09 * (number - (len(curves) - 1) / 2) for p in places]  # so that intervals don't overlap
-        heights, errors = plotting.intervals(figures)
-        plotting.points(axes, shifted, heights, errors, look, label)
-        axes.plot(shifted[:depth], heights[:depth], color=look.colour, linewidth=1.2, zorder=2)
-    plotting.percent_axis(axes, "accuracy")
-    plotting.chance(axes, result.classes)
+    plotting.accuracies(axes, places, result.accuracy, joined=slice(depth), classes=result.classes)
     if len(names) > depth:
         axes.axvline(depth - 0.25, color=plotting.LIGHT, linewidth=1)
     axes.set_xticks(places, names)

@@ -5,7 +5,7 @@ colour alone.
 """
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -153,6 +153,24 @@ def chance(axes: "Axes", classes: int) -> None:
         "chance", (1, level), xycoords=("axes fraction", "data"), xytext=(-2, 2), textcoords="offset points",
         ha="right", color=GREY, fontsize=8,
     )  # fmt: skip
+
+
+def accuracies(
+    axes: "Axes",
+    places: Sequence[float],
+    curves: Mapping[str, Sequence[Proportion]],
+    *,
+    joined: slice,
+    classes: int,
+) -> None:
+    """Accuracies with their intervals at `places`, in percent: a look for each curve, a line through those `joined`."""
+    for number, ((label, figures), look) in enumerate(zip(curves.items(), LOOKS, strict=False)):
+        shifted = [p + 0.09 * (number - (len(curves) - 1) / 2) for p in places]  # so that intervals don't overlap
+        heights, errors = intervals(figures)
+        points(axes, shifted, heights, errors, look, label)
+        axes.plot(shifted[joined], heights[joined], color=look.colour, linewidth=1.2, zorder=2)
+    percent_axis(axes, "accuracy")
+    chance(axes, classes)
 
 
 def slant_if_crowded(axes: "Axes", names: Sequence[str]) -> None:

@@ -110,14 +110,7 @@ def draw(report: Report, _pictures: Mapping[str, Image.Image]) -> "Figure":
     places = [0.0, *(i + 1.5 for i in range(len(result.resolutions)))]
     figure = plotting.figure(max(4.8, 0.9 * len(titles) + 1.6), 3.9)
     axes = figure.add_subplot()
-    curves = result.accuracy.items()
-    for number, ((label, figures), look) in enumerate(zip(curves, plotting.LOOKS, strict=False)):
-        shifted = [p + 0.09 * (number - (len(curves) - 1) / 2) for p in places]  # so that intervals don't overlap
-        heights, errors = plotting.intervals(figures)
-        plotting.points(axes, shifted, heights, errors, look, label)
-        axes.plot(shifted[1:], heights[1:], color=look.colour, linewidth=1.2, zorder=2)
-    plotting.percent_axis(axes, "accuracy")
-    plotting.chance(axes, result.classes)
+    plotting.accuracies(axes, places, result.accuracy, joined=slice(1, None), classes=result.classes)
     axes.axvline(0.75, color=plotting.LIGHT, linewidth=1)
     axes.set_xticks(places, titles)
     axes.set_xlim(-0.5, places[-1] + 0.5)
