@@ -21,6 +21,8 @@ from robust_model.zoo.subjects import EvaluatedModel
 MEASURED = 32
 """How many images the passes are timed on."""
 TRIES = 5
+_LEAST = 1e-9
+"""Seconds that anything takes: where a pass back adds nothing that could be told from noise, speeds stay numbers."""
 
 
 class CostEstimate(NamedTuple):
@@ -118,4 +120,4 @@ def measure(model: EvaluatedModel, data: LabelledImages, batch: int) -> tuple[fl
     tries = [(seconds(forward), seconds(both)) for _ in range(TRIES)]  # in turn: a machine's speed drifts
     alone, there_and_back = (statistics.median(one) for one in zip(*tries, strict=True))
     count = max(1, len(images))
-    return alone / count, max(0.0, there_and_back - alone) / count
+    return max(alone, _LEAST) / count, max(there_and_back - alone, _LEAST) / count
