@@ -6,6 +6,8 @@ once. What only this process does is what cannot be done twice: it alone writes 
 
 `worker.Worker` is what stands at the other end; `shards.Backend` what keeps such workers, of which `rays.RayBackend`
 is the one for Ray (https://docs.ray.io), an optional extra; `asked.ClusterAsked` are the flags of a command.
+`pool.Pool` lends a cluster to the jobs of a program that has many: to one for its parts, and workers to some that are
+done whole.
 
 Whoever may speak to a cluster runs any code on it: it belongs into a network of one's own.
 """
