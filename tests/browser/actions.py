@@ -19,6 +19,24 @@ def wait_for_state(page: "sync_api.Page", state: str, kind: str = "image") -> No
     page.wait_for_selector(f"#{kind}-stage [data-status={state}]")
 
 
+def click_until_answered(page: "sync_api.Page", button: str) -> None:
+    """Click a button that asks for a picture, and wait for the answer, be it a refusal.
+
+    A click while an answer is on its way is none (of a double click, Gradio sends the first), and what the answer says
+    may stand there before, told by another event.
+    """
+    page.evaluate(
+        """() => {
+          const show = window.cxShowStage;
+          window.answered = new Promise(done => {
+            window.cxShowStage = kind => { window.cxShowStage = show; show(kind); done(); };
+          });
+        }"""
+    )
+    page.click(button)
+    page.evaluate("window.answered")
+
+
 def open_attacks(page: "sync_api.Page") -> None:
     page.get_by_role("tab", name="Attack an image").click()
     page.wait_for_selector("#attack-upload", state="visible")

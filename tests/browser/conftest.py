@@ -244,16 +244,16 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 class UsedPage:
-    """A page that several tests use in turn, in a browser of their own; opened anew after one that failed."""
+    """A page that several tests use in turn, in a browser of their own; both are new after a test that failed."""
 
-    def __init__(self, context: "sync_api.BrowserContext", address: str) -> None:
-        self._context, self._address = context, address
+    def __init__(self, browser: "sync_api.Browser", address: str) -> None:
+        self._browser, self._address = browser, address
         self._page: sync_api.Page | None = None
         self.watch = Watch()
 
     def page(self) -> "sync_api.Page":
         if self._page is None:
-            self._page, self.watch = self._context.new_page(), Watch()
+            self._page, self.watch = new_context(self._browser).new_page(), Watch()
             self.watch.follow(self._page, self._address)
             self._page.goto(self._address)
             self._page.wait_for_selector("#text-start:enabled")
@@ -261,14 +261,15 @@ class UsedPage:
 
     def close(self) -> None:
         if self._page is not None:
-            self._page.close()
+            self._page.context.close()
         self._page = None
 
 
 @pytest.fixture(scope="module")
 def used(browser: "sync_api.Browser", server: Server) -> Iterator[UsedPage]:
-    with new_context(browser) as own:
-        yield UsedPage(own, server.address)
+    page = UsedPage(browser, server.address)
+    yield page
+    page.close()
 
 
 @pytest.fixture

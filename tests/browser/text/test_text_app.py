@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from generator.recipes.presets import from_preset
-from tests.browser.actions import a_jpeg, open_classes, open_fold, paint, stage, upload, wait_for_state
+from tests.browser.actions import a_jpeg, click_until_answered, open_classes, open_fold, paint, stage, upload, wait_for_state
 from tests.browser.holding import Hold
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -142,7 +142,7 @@ def test_prompts_that_cannot_be_drawn_are_refused_in_words_and_the_page_goes_on(
         ("a frog:99", "out of range"),
     ]:
         say(used_visit, prompt)
-        used_visit.click("#text-create")
+        click_until_answered(used_visit, "#text-create")
         notice(used_visit).get_by_text(words).wait_for()
         said = notice(used_visit).inner_text()
         assert "Traceback" not in said and "our side" not in said, said
