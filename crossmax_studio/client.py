@@ -93,24 +93,43 @@ class Studio:
     # ------------------------------------------------------------------ what it does
 
     def class_image(
-        self, name: str, *, model: str = "crossmax-cifar10", preset: str = "balanced", title: str = "", **fields: Any
+        self,
+        name: str,
+        *,
+        model: str | Sequence[str] | None = None,
+        preset: str = "balanced",
+        title: str = "",
+        **fields: Any,
     ) -> Job:
-        """Submit a picture of a class, as `crossmax-generator class` draws it; ``fields`` are others of the recipe."""
-        recipe = {"models": [model], "classes": [name], **fields}
+        """Submit a picture of a class, as `crossmax-generator class` draws it.
+
+        Args:
+            name: of the class, a synonym, or its number as a text.
+            model: a classifier, or several; None for those that draw best of what the studio has.
+            fields: others of the recipe.
+        """
+        recipe = {**_named(model), "classes": [name], **fields}
         return self._submit("/class", {"recipe": recipe, "preset": preset, "title": title})
 
     def text(
         self,
         prompt: str,
         *,
-        model: str = "tiny-clip",
+        model: str | Sequence[str] | None = None,
         preset: str = "balanced",
         source: str | Path | bytes | None = None,
         title: str = "",
         **fields: Any,
     ) -> Job:
-        """Submit a picture of a prompt, perhaps from a picture (a file, or its bytes), which is uploaded."""
-        order = {"recipe": {"models": [model], "prompt": prompt, **fields}, "preset": preset, "title": title}
+        """Submit a picture of a prompt, as `crossmax-generator text` draws it.
+
+        Args:
+            model: a CLIP model, or several, of classifiers too, which lead along to what the prompt names; None for
+                those that draw best of what the studio has.
+            source: a picture to start from (a file, or its bytes), which is uploaded.
+            fields: others of the recipe.
+        """
+        order = {"recipe": {**_named(model), "prompt": prompt, **fields}, "preset": preset, "title": title}
         return self._submit("/text", order | ({} if source is None else {"source": self.upload(source)}))
 
     def attack(
@@ -381,6 +400,11 @@ def grid_order(
     recipe = {"task": task, **fields}
     axes = {name: {"field": field, "values": values} for name, (field, values) in (("x", x), ("y", y))}
     return {"recipe": recipe, "preset": preset, "title": title, **axes}
+
+
+def _named(model: str | Sequence[str] | None) -> dict[str, object]:
+    """The field of a recipe that says who draws, where anybody is named."""
+    return {} if model is None else {"models": [model] if isinstance(model, str) else list(model)}
 
 
 def _given(**fields: Mapping[str, object] | None) -> dict[str, object]:

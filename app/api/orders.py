@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import JsonValue
 
@@ -45,6 +46,10 @@ from foundation.errors import StudioError
 from foundation.jobs.store.model import JobRequest, JobSnapshot
 from generator.grids.grid import cell_error
 from generator.recipes.recipe import Recipe
+from generator.synthesis.drawers import usual_models
+from generator.synthesis.leading import led
+
+Drawn = TypeVar("Drawn", ClassOrder, TextOrder)
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ class Orders:
 
     def draw_class(self, order: ClassOrder) -> JobRequest:
         """A picture of a class, or of a unit."""
+        order = self._drawn_by_somebody(order)
         recipe = order.recipe
         self._judge(recipe)
         params = ImageParams.model_validate(_told(order))
@@ -66,15 +72,27 @@ class Orders:
 
     def draw_grid(self, order: GridOrder) -> JobRequest:
         """A grid of pictures of a class or of a text: each of its cells is judged."""
-        told = {**_told(order), **self._pictures(order, order.recipe, PICTURES), "grid": order.axes()}
-        params = GridParams.asked(told)
-        grid = params.whole()
+        axes = order.axes()
+        grid = axes.grid(order.recipe)
+        if "models" not in order.said:
+            grid = grid.drawn_by_usual_models(order.preset, self._listed(), named="classes" in order.said)
         for cell in grid.cells:
             try:
                 self._judge(cell.recipe)
             except StudioError as error:
                 raise cell_error(cell.title, error) from error
+        told = {**_told(order), **self._pictures(order, grid.base, PICTURES), "recipe": grid.base, "grid": axes}
+        params = GridParams.asked(told)
         return self._request(GRID, params.to_json(), order.title or grid.title)
+
+    def _drawn_by_somebody(self, order: Drawn) -> Drawn:
+        """The order; where it names no models, with those that draw best of what is here."""
+        if "models" in order.said or order.recipe.unit:
+            return order
+        recipe = order.recipe
+        classes = recipe.classes if "classes" in order.said else ()
+        usual = usual_models(recipe.task, order.preset, classes, self._listed())
+        return order.model_copy(update={"recipe": recipe.with_changes(**usual)})
 
     def _judge(self, recipe: Recipe) -> None:
         """Refuse a recipe of a class or of a text of which no picture can be made here. StudioError says why."""
@@ -83,13 +101,15 @@ class Orders:
             readers = [info for info in infos if info.kind == "encoder"]
             if not readers:
                 raise StudioError("None of these models reads texts: choose a CLIP model.")
-            refuse_unknown_prompts(recipe, readers)
+            leading = led(recipe, {info.name: info.class_names for info in infos if info.kind == "classifier"})
+            refuse_unknown_prompts(leading.recipe, readers, leading.prompts)
         else:
             _refuse_kind(infos, "encoder", "A model that reads texts knows no classes: choose a classifier.")
         refuse_unknown(self.studio, recipe.models, recipe.classes)
 
     def draw_text(self, order: TextOrder) -> JobRequest:
         """A picture of a text."""
+        order = self._drawn_by_somebody(order)
         recipe = order.recipe
         self._judge(recipe)
         params = TextParams.model_validate({**_told(order), **self._pictures(order, recipe, PICTURES)})
@@ -177,6 +197,9 @@ class Orders:
                 "attacks on folders that were cut short."
             )
         return self._request(job.kind, params, order.title or job.title)
+
+    def _listed(self) -> list[ModelInfo]:
+        return [*self.studio.classifiers(), *self.studio.encoders()]
 
     def _models(self, names: Sequence[str]) -> list[ModelInfo]:
         """What is known of models. StudioError for one that is in no list, or cannot be used."""

@@ -8,6 +8,7 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    ModelWrapValidatorHandler,
     model_validator,
 )
 
@@ -57,7 +58,8 @@ class RecipeOrder(Order):
     task: ClassVar[str]
     recipe: Recipe = Field(
         description="Its fields, as every PNG carries them; those that are left out are as in the preset, or without "
-        "one the recipe's own defaults. The task is that of the address."
+        "one the recipe's own defaults. Models that are left out are those that draw best of what is here: they may be "
+        "several. The task is that of the address."
     )
     preset: str = Field(
         "",
@@ -66,16 +68,29 @@ class RecipeOrder(Order):
         "command line; empty for the recipe's own defaults.",
     )
     with_recipe: bool = Field(True, description="Whether the PNG carries its recipe.")
+    _said: frozenset[str] = frozenset()
 
-    @model_validator(mode="before")
+    @property
+    def said(self) -> frozenset[str]:
+        """The fields of the recipe that the order says, beside its task; all others are filled in."""
+        return self._said
+
+    @model_validator(mode="wrap")
     @classmethod
-    def _whole_recipe(cls, order: Any) -> Any:
+    def _whole_recipe(cls, order: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
         """Fill in the task, and what the preset says. StudioError for another task, or a preset that is not there."""
         fields = order.get("recipe") if isinstance(order, dict) else None
         if not isinstance(fields, dict):
-            return order
+            return validate(order)
         task = cls._task(fields)
         fields = {**cls._first_values(order, task), **fields}
+        whole = validate({**order, "recipe": cls._filled_in(fields, task, order)})
+        whole._said = frozenset(fields) - {"task"}
+        return whole
+
+    @classmethod
+    def _filled_in(cls, fields: Mapping[str, object], task: str, order: Mapping[str, object]) -> Mapping[str, object]:
+        """The fields of a recipe, with those that its order or its preset says where it leaves them out."""
         preset = order.get("preset", "")
         usual: Mapping[str, object] = {"task": task}
         if preset and isinstance(preset, str):
@@ -84,7 +99,7 @@ class RecipeOrder(Order):
             if fields.get("unit"):
                 usual = {**usual, "classes": ()}
         named = {name: order[name] for name in PICTURES if order.get(name) and not fields.get(name)}
-        return {**order, "recipe": {**usual, **fields, **named}}
+        return {**usual, **fields, **named}
 
     @classmethod
     def _task(cls, fields: Mapping[str, object]) -> str:

@@ -77,12 +77,12 @@ class Desk:
             found = {**found, "evaluations": self.studio.evaluations(name)}
         return Answer(found)
 
-    def text_image(self, prompt: str, model: str, preset: str, fields: Fields, wait: float) -> Answer:
+    def text_image(self, prompt: str, model: str | None, preset: str, fields: Fields, wait: float) -> Answer:
         """A picture of a text."""
         until = _until(wait)
         return self._followed(self.studio.text(prompt, model=model, preset=preset, **_given(fields)), until)
 
-    def class_image(self, name: str, model: str, preset: str, fields: Fields, wait: float) -> Answer:
+    def class_image(self, name: str, model: str | None, preset: str, fields: Fields, wait: float) -> Answer:
         """A picture of a class."""
         until = _until(wait)
         return self._followed(self.studio.class_image(name, model=model, preset=preset, **_given(fields)), until)

@@ -49,7 +49,9 @@ class Tools:
     def text_image(
         self,
         prompt: Annotated[str, Field(description="What the picture should show; several with weights: a:2 | b.")],
-        model: Annotated[str, Field(description="A model of the kind encoder.")] = "tiny-clip",
+        model: Annotated[
+            str | None, Field(description="A model of the kind encoder; those that draw best where it is left out.")
+        ] = None,
         preset: Preset = "balanced",
         negative: Annotated[str | None, Field(description="What it should not show.")] = None,
         seed: Seed = None,
@@ -64,7 +66,9 @@ class Tools:
     def class_image(
         self,
         name: Annotated[str, Field(description="A class of the model; `models` with its name lists them.")],
-        model: Annotated[str, Field(description="A model of the kind classifier.")] = "crossmax-cifar10",
+        model: Annotated[
+            str | None, Field(description="A model of the kind classifier; those that draw best where it is left out.")
+        ] = None,
         preset: Preset = "balanced",
         seed: Seed = None,
         steps: Steps = None,
@@ -83,7 +87,7 @@ class Tools:
         y_values: Annotated[str, Field(description="Its values, likewise.")],
         prompt: Annotated[str | None, Field(description="For pictures of a text.")] = None,
         name: Annotated[str | None, Field(description="For pictures of a class; leave out `prompt` then.")] = None,
-        model: Annotated[str | None, Field(description="tiny-clip or crossmax-cifar10 where it is left out.")] = None,
+        model: Annotated[str | None, Field(description="One model; those that draw best where it is left out.")] = None,
         preset: Preset = "balanced",
         seed: Seed = None,
         steps: Steps = None,
@@ -94,7 +98,7 @@ class Tools:
         of_text = prompt is not None or "prompt" in (x_field, y_field)
         fields: dict[str, object] = {"prompt": prompt, "seed": seed, "steps": steps, "size": size}
         fields |= {"classes": None if name is None else [name]}
-        fields |= {"models": [model or ("tiny-clip" if of_text else "crossmax-cifar10")]}
+        fields |= {"models": None if model is None else [model]}
         axes = {"x": (x_field, x_values), "y": (y_field, y_values)}
         return _content(lambda: self._desk.grid("text" if of_text else "class", axes, preset, fields, wait))
 

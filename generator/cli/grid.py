@@ -121,7 +121,9 @@ def read_grid(arguments: argparse.Namespace, list_models: ListModels, pictures: 
     x, y = (_spelled(parse_axis(text, task), TASKS[task]) for text in (arguments.x, arguments.y))
     if hasattr(arguments, "models"):
         arguments.models = tuple(spelled(name, TASKS[task]) for name in arguments.models)
-    return Grid(_base(arguments, (x, y), list_models, pictures), x, y)
+    chosen, named = hasattr(arguments, "models") or arguments.origin is not None, hasattr(arguments, "classes")
+    grid = Grid(_base(arguments, (x, y), list_models, pictures), x, y)
+    return grid if chosen else grid.drawn_by_usual_models(arguments.preset, list_models(), named=named)
 
 
 def _spelled(axis: Axis, kind: Kind) -> Axis:

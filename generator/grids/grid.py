@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from foundation.catalogue.entry import ModelInfo
 from foundation.errors import StudioError
 from generator.grids.axis import Axis, Value
 from generator.priors.operators import Size
@@ -12,6 +13,7 @@ from generator.production.series import file_name
 from generator.recipes.common import RECIPE_VERSION
 from generator.recipes.fields import oldest_version
 from generator.recipes.recipe import Recipe
+from generator.synthesis.drawers import usual_models
 
 MOST_CELLS = 256
 _PREFIX = "cell"
@@ -79,6 +81,20 @@ class Grid:
     def steps(self) -> int:
         """The steps of all cells together."""
         return sum(cell.recipe.steps for cell in self.cells)
+
+    def drawn_by_usual_models(self, preset: str | None, listed: Sequence[ModelInfo], *, named: bool) -> "Grid":
+        """The grid for which nobody chose models, with those that draw best of what is `listed`: see `usual_models`.
+
+        One choice for all cells, of models that know every class of theirs; `named` says whether the recipe's classes
+        are somebody's choice, as those of an axis are.
+        """
+        axes = {self.x.field, self.y.field}
+        if self.base.unit or axes & {"models", "unit"}:
+            return self
+        chosen = self.cells if named or "classes" in axes else ()
+        classes = dict.fromkeys(name for cell in chosen for name in cell.recipe.classes)
+        usual = usual_models(self.base.task, preset, tuple(classes), listed)
+        return Grid(self.base.with_changes(**usual, revisions=()), self.x, self.y) if usual else self
 
     def _cells(self, base: Recipe) -> list[Cell]:
         across, down = (_parts(axis) for axis in (self.x, self.y))

@@ -6,6 +6,7 @@ from typing import TypedDict
 from foundation.catalogue.entry import ModelInfo
 from foundation.errors import StudioError
 from generator.classes.class_names import meaning
+from generator.recipes.schema import RecipeSchema
 
 SHARES: Mapping[str, float] = {"crossmax-imagenet64": 4.0, "lite0": 1.0}
 """What the logits of a model count beside others': the robust one holds the shape, the sharp one adds detail."""
@@ -39,16 +40,24 @@ def usual_models(task: str, preset: str | None, classes: Sequence[str], listed: 
     """The fields of a recipe that say who draws it where nobody chose models; {} where the recipe's default does.
 
     A text is drawn by those that are ready, and by a CLIP model alone where classes are named, or by the preset's
-    intent. A class is drawn by `DRAWERS` if all of them are ready and know it.
+    intent. A class is drawn by `DRAWERS` if all of them are ready and know it; where the recipe's default does not know
+    it either, by those of them that do.
     """
     ready = {info.name: info for info in listed if info.ready}
     drawers = tuple(name for name in DRAWERS.get(task, ()) if name in ready)
     if task == "text" and not classes and preset not in _ALONE and "tiny-clip" in drawers:
         return {"models": drawers}
-    if task == "class" and classes and drawers == DRAWERS["class"]:
-        known = all(_knows(ready[name].class_names, wanted) for name in drawers for wanted in classes)
-        return {"models": drawers, "model_weights": shares_of(drawers)} if known else {}
-    return {}
+    if task != "class" or not classes:
+        return {}
+    knowing = tuple(name for name in drawers if _know([ready[name]], classes))
+    others = [ready[name] for name in RecipeSchema.model_fields["models"].default if name in ready]
+    if not knowing or (knowing != DRAWERS["class"] and others and _know(others, classes)):
+        return {}
+    return {"models": knowing, "model_weights": shares_of(knowing)}
+
+
+def _know(models: Sequence[ModelInfo], classes: Sequence[str]) -> bool:
+    return all(_knows(info.class_names, wanted) for info in models for wanted in classes)
 
 
 def _knows(names: Sequence[str], wanted: str) -> bool:

@@ -40,7 +40,10 @@ def test_a_request_says_whose_it_is_and_brings_the_token() -> None:
     assert str(seen[0].url) == "http://studio.example/api/v1/class"
     assert (seen[0].headers["authorization"], seen[0].headers["x-owner"]) == ("Bearer secret", "o" * 32)
     asked = json.loads(seen[0].content)
-    assert asked["recipe"] == {"models": ["crossmax-cifar10"], "classes": ["frog"], "steps": 3}
+    assert asked["recipe"] == {"classes": ["frog"], "steps": 3}  # who draws is the studio's to say
+    for model, named in (("a", ["a"]), (("a", "b"), ["a", "b"])):
+        studio.text("a frog", model=model)
+        assert json.loads(seen[-1].content)["recipe"] == {"models": named, "prompt": "a frog"}
     assert asked["preset"] == "quick"
 
 

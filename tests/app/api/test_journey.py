@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import generator.__main__
 from crossmax_studio.client import Studio
 from foundation.errors import StudioError
 from generator.recipes.recipe import Recipe
+from generator.synthesis.drawers import DRAWERS
 from tests.app.api.real import really_serving
 
 DOCUMENT = (Path(__file__).resolve().parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
@@ -33,23 +35,46 @@ def pixels(path: Path) -> np.ndarray:
 
 
 @pytest.mark.slow
-def test_a_class_is_the_picture_of_the_command_line(
-    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("task", "shows", "models"),
+    [
+        ("class", "frog", ("crossmax-cifar10",)),
+        ("class", "goldfish", DRAWERS["class"]),
+        ("text", "a goldfish", DRAWERS["text"]),
+    ],
+)
+def test_a_picture_is_that_of_the_command_line(
+    task: str, shows: str, models: tuple[str, ...], address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Class, wait, PNG: its recipe and its pixels are those that `python -m generator class` saves."""
+    """Where nobody says who draws, the same draw: an order, wait, PNG; its recipe and its pixels."""
     with Studio(address) as studio:
-        job = studio.class_image("frog", preset="quick", steps=2, size=[32, 48], seed=7)
-        assert job.kind == "class" and not job.ended
+        draw = studio.class_image if task == "class" else studio.text
+        job = draw(shows, preset="balanced", steps=2, size=[32, 48], seed=7)
+        assert job.kind == task and not job.ended
         done = studio.wait(job)
         saved = {path.name: path for path in studio.save(done, tmp_path / "api")}
     assert {"image-1.png", "result.json"} <= saved.keys() and done.result is not None
+    assert Recipe.from_png(saved["image-1.png"]).models == models
     monkeypatch.setenv("CROSSMAX_STUDIO_DATA", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
-    flags = "--class frog --model crossmax-cifar10 --preset quick --steps 2 --size 32 48 --seed 7 --device cpu"
-    monkeypatch.setattr(sys, "argv", ["generator", "class", *flags.split(), "--out", "cli.png"])
+    said = ["--class", shows] if task == "class" else [shows]
+    flags = "--preset balanced --steps 2 --size 32 48 --seed 7 --device cpu --out cli.png"
+    monkeypatch.setattr(sys, "argv", ["generator", task, *said, *flags.split()])
     assert generator.__main__.run() == 0
     assert Recipe.from_png(saved["image-1.png"]).to_json() == Recipe.from_png(tmp_path / "cli.png").to_json()
     assert (pixels(saved["image-1.png"]) == pixels(tmp_path / "cli.png")).all()
+
+
+@pytest.mark.slow
+def test_a_grid_is_drawn_by_those_that_know_all_of_its_classes(address: str) -> None:
+    classes: tuple[str, str] = ("class", "goldfish; lighthouse")
+    small: dict[str, Any] = {"steps": 2, "size": [16, 16]}
+    with Studio(address) as studio:
+        known = studio.wait(studio.grid(classes, ("seed", "1..1"), **small))
+        assert known.status == "done", known.error
+        assert tuple(known.told["params"]["recipe"]["models"]) == DRAWERS["class"]
+        with pytest.raises(StudioError, match="knows no class called 'goldfish'"):  # the one of ten classes
+            studio.grid(classes, ("seed", "1..1"), models=["crossmax-cifar10"], **small)
 
 
 @pytest.mark.slow

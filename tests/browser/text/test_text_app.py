@@ -8,7 +8,16 @@ import pytest
 from PIL import Image, ImageChops
 
 from generator.recipes.presets import from_preset
-from tests.browser.actions import a_jpeg, click_until_answered, open_classes, open_fold, paint, stage, upload, wait_for_state
+from tests.browser.actions import (
+    a_jpeg,
+    click_until_answered,
+    open_classes,
+    open_fold,
+    paint,
+    stage,
+    upload,
+    wait_for_state,
+)
 from tests.browser.holding import Hold
 
 sync_api = pytest.importorskip("playwright.sync_api")

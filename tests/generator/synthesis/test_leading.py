@@ -2,12 +2,19 @@
 
 import pytest
 
+from foundation.catalogue.entry import ModelInfo
+from generator.grids.axis import parse_axis
+from generator.grids.grid import Grid
 from generator.recipes.recipe import Recipe, RecipeError
 from generator.synthesis.drawers import DRAWERS, LEAD, shares_of, usual_models
 from generator.synthesis.leading import NOTHING, ON_THE_WAY, led
 
 SMALL, LARGE = ("brown bear", "beacon", "goldfish"), ("ice bear", "brown bear", "beacon", "castle", "goldfish")
 NAMES = {"small": SMALL, "large": LARGE}
+
+
+def listing(name: str, classes: tuple[str, ...]) -> ModelInfo:
+    return ModelInfo(name, "classifier", name, "", "shipped", True, class_names=classes)
 
 
 def text(prompt: str, **fields: object) -> Recipe:
@@ -76,3 +83,38 @@ def test_shares_are_told_where_they_differ() -> None:
 def test_nobody_is_usual_who_is_not_there() -> None:
     assert usual_models("text", None, (), []) == usual_models("class", None, ("goldfish",), []) == {}
     assert usual_models("attack", None, (), []) == {}
+
+
+def test_a_class_is_drawn_by_those_that_know_it() -> None:
+    """By all drawers, else by the recipe's default if it knows it, else by those drawers that do."""
+    robust, sharp = DRAWERS["class"]
+    (usual,) = Recipe(task="class", classes=("goldfish",)).models
+    listed = [
+        listing(robust, ("goldfish", "lighthouse")),
+        listing(sharp, ("goldfish", "lighthouse", "castle", "horse")),
+        listing(usual, ("horse", "frog")),
+    ]
+    both = {"models": (robust, sharp), "model_weights": (4.0, 1.0)}
+    assert usual_models("class", None, ("goldfish",), listed) == both
+    assert usual_models("class", None, ("goldfish", "lighthouse"), listed) == both
+    assert usual_models("class", None, ("castle",), listed) == {"models": (sharp,), "model_weights": ()}
+    assert usual_models("class", None, ("goldfish", "castle"), listed) == {"models": (sharp,), "model_weights": ()}
+    for nobody in (("horse",), ("frog",), ("unicorn",), ("goldfish", "unicorn"), ()):
+        assert usual_models("class", None, nobody, listed) == {}
+
+
+def test_a_grid_is_drawn_by_those_that_know_every_class_of_its_cells() -> None:
+    robust, sharp = DRAWERS["class"]
+    listed = [listing(robust, ("goldfish", "lighthouse")), listing(sharp, ("goldfish", "lighthouse", "castle"))]
+    seeds, base = parse_axis("seed=1,2", "class"), Recipe(task="class", classes=("goldfish",))
+
+    def drawn(classes: str) -> tuple[str, ...]:
+        grid = Grid(base, parse_axis(f"class={classes}", "class"), seeds)
+        return grid.drawn_by_usual_models(None, listed, named=False).base.models
+
+    assert drawn("goldfish; lighthouse") == (robust, sharp) and drawn("lighthouse; castle") == (sharp,)
+    steps = Grid(base, parse_axis("steps=1,2", "class"), seeds)
+    assert steps.drawn_by_usual_models(None, listed, named=True).base.models == (robust, sharp)
+    assert steps.drawn_by_usual_models(None, listed, named=False) == steps
+    models = Grid(base, parse_axis(f"model={robust}; {sharp}", "class"), seeds)
+    assert models.drawn_by_usual_models(None, listed, named=True) == models
