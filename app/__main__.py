@@ -21,7 +21,7 @@ from foundation.command_line.program import Parser, answered, called, leave, run
 from foundation.errors import StudioError
 from foundation.files.shipped import ASSETS
 from foundation.limits import Limits
-from foundation.memory import keep_no_buffers, without_collecting
+from foundation.memory import keep_no_buffers, reuse_freed, without_collecting
 
 if TYPE_CHECKING:
     from app.costs.timings import Timings
@@ -158,6 +158,7 @@ def _run(
     """Put the parts together and serve the page until interrupted; `started` is called once it is there."""
     # Imported here, so that --help answers at once and the environment is set before gradio and MKL read it.
     keep_no_buffers()
+    reuse_freed()  # of a job's passes, for its next ones; the upkeep hands back what is left every few seconds
     import torch
 
     from app import upkeep

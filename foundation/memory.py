@@ -39,13 +39,13 @@ def give_back() -> None:
 
 
 def reuse_freed() -> bool:
-    """Keep memory that was freed for what comes next, in a program that does one large job and ends; whether it will.
+    """Keep memory that was freed for what comes next; whether it will be kept.
 
     glibc returns large blocks to the operating system as soon as they are freed, and each pass through a network asks
     for the same ones again: every page of them is then emptied anew, by one thread at a time, which takes a quarter to
     a half of an evaluation's time (`python -m benchmarks.reused_memory`). Blocks of up to 1 GiB now come from one heap
-    that does not shrink. A server would hold on to all that its largest job took; where glibc is not, nothing changes.
-    Who has set glibc's variables has it so.
+    that does not shrink by itself: a server calls `give_back` now and then, or it would hold on to all that its largest
+    job took. Where glibc is not, nothing changes. Who has set glibc's variables has it so.
     """
     options = _library_function("mallopt")
     if options is None or _own_choice(os.environ):

@@ -19,7 +19,7 @@ from hypothesis import settings
 
 import app  # noqa: F401
 from foundation import torchvision_cure  # noqa: F401
-from foundation.memory import without_collecting
+from foundation.memory import reuse_freed, without_collecting
 from tests.examples import examples
 from tests.forking import Forking
 
@@ -39,6 +39,7 @@ class NoLoopLeftOpen(asyncio.DefaultEventLoopPolicy):
 
 
 asyncio.set_event_loop_policy(NoLoopLeftOpen())
+reuse_freed()  # where pages are dear, as on virtual machines, emptying them anew for each test takes a good part of it
 _collecting = contextlib.ExitStack()
 _collecting.enter_context(without_collecting())
 

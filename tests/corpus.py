@@ -31,9 +31,11 @@ class ValidFile:
 
 def gradient(height: int = HEIGHT, width: int = WIDTH) -> Pixels:
     """Smooth RGB pixels [H, W, 3] without any symmetry, so that every flip and channel swap shows."""
-    rows, columns = np.mgrid[:height, :width]
-    channels = (40 + 10 * columns, 30 + 9 * rows, 200 - 4 * columns - 5 * rows)
-    return np.stack(channels, axis=2).clip(0, 255).astype(np.uint8)
+    rows, columns = np.ogrid[:height, :width]
+    pixels = np.empty((height, width, 3), np.uint8)
+    for channel, values in enumerate((40 + 10 * columns, 30 + 9 * rows, 200 - 4 * columns - 5 * rows)):
+        pixels[:, :, channel] = values.clip(0, 255)
+    return pixels
 
 
 def encode(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:

@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,12 +12,14 @@ SETTLED_S, SETTLED_MB, LONGEST_START_S = 15.0, 5.0, 300.0
 
 
 @contextmanager
-def app_running(data: Path) -> Iterator[tuple["subprocess.Popen[str]", int]]:
-    """The real app, for as long as the context lasts; gives its process and its port."""
+def app_running(
+    data: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+    """The real app, for as long as the context lasts, in an `environment` or this one; gives its process and port."""
     options = ["--port", "0", "--data-dir", str(data), "--device", "cpu", "--no-browser"]
     with (data.parent / "server.log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "app", *options], stdout=subprocess.PIPE, stderr=log, text=True
+            [sys.executable, "-m", "app", *options], stdout=subprocess.PIPE, stderr=log, text=True, env=environment
         )
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -36,10 +38,10 @@ def app_running(data: Path) -> Iterator[tuple["subprocess.Popen[str]", int]]:
                 process.wait()
 
 
-def memory_mb(pid: int) -> float:
-    """Memory of a process that is in use, in MB."""
+def memory_mb(pid: int, field: str = "VmRSS") -> float:
+    """Memory of a process that is in use ("VmRSS"), or was at most ("VmHWM"), in MB."""
     status = Path(f"/proc/{pid}/status").read_text()
-    found = re.search(r"VmRSS:\s+(\d+) kB", status)
+    found = re.search(rf"{field}:\s+(\d+) kB", status)
     return int(found[1]) / 1024 if found else 0.0
 
 

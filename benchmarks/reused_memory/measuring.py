@@ -12,6 +12,7 @@ import resource
 import statistics
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -62,6 +63,26 @@ def _in_a_process(kept: bool, name: str, batch: int) -> dict[str, float]:
     return found
 
 
+def compared(
+    found: Mapping[str, Sequence[Mapping[str, float]]], measures: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """What runs of both `SIDES` measured, in turn: by measure, the median of each side, and of their ratios."""
+    results: dict[str, dict[str, float]] = {}
+    for measure in measures:
+        runs = [[one[measure] for one in found[name]] for name in SIDES]
+        results[measure] = dict(zip(SIDES, map(statistics.median, runs), strict=True))
+        if all(runs[1]):  # no page at all may have been emptied
+            results[measure]["ratio"] = paired_ratio(*runs)
+    return results
+
+
+def rows_of(results: Mapping[str, Mapping[str, float]]) -> list[tuple[str, ...]]:
+    """The same as rows of a table, below its head."""
+    figures = ((name, (*(f"{one[side]:.3g}" for side in SIDES), one.get("ratio"))) for name, one in results.items())
+    rows = [(name, *sides, "" if ratio is None else f"{ratio:.2f}") for name, (*sides, ratio) in figures]
+    return [("what is measured", *SIDES, "ratio"), *rows]
+
+
 def main() -> int:
     parser = Parser(prog="python -m benchmarks.reused_memory", description=__doc__.split("\n")[0])
     parser.add_argument("--model", default="crossmax-cifar10", help="a classifier, or a model's folder (%(default)s)")
@@ -77,20 +98,10 @@ def main() -> int:
     for _ in range(options.turns):
         for kept, name in enumerate(SIDES):
             found[name].append(_in_a_process(bool(kept), options.model, options.batch))
-    rows = [("passes of one batch", *SIDES, "ratio")]
-    results: dict[str, dict[str, float]] = {}
-    for measure in MEASURES:
-        runs = [[one[measure] for one in found[name]] for name in SIDES]
-        first, second = map(statistics.median, runs)
-        results[measure] = {"returned": first, "kept": second}
-        ratio = ""
-        if all(runs[1]):  # no page at all may have been emptied
-            results[measure]["ratio"] = paired_ratio(*runs)
-            ratio = f"{results[measure]['ratio']:.2f}"
-        rows.append((measure, f"{first:.3g}", f"{second:.3g}", ratio))
+    results = compared(found, MEASURES)
     print(f"{options.model}, batch {options.batch}; medians of {options.turns} processes of each side, in turn")
     print(", ".join(f"{key} {value}" for key, value in machine().items()), end="\n\n")
-    print(table(rows))
+    print(table(rows_of(results)))
     if options.json:
         settings = {"model": options.model, "batch": options.batch, "turns": options.turns}
         write_json(options.json, {"settings": settings, "machine": machine(), "results": results})

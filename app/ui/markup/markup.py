@@ -70,12 +70,12 @@ def duration(seconds: float) -> str:
 
 def progress_bar(done: int, total: int, words: str) -> str:
     """A bar that also says how far along it is; without a total it moves without saying how far."""
-    share = 100.0 * min(done, total) / total if total else 0.0
     idle = "" if total else " cx-unknown"
+    share = f' style="transform:scaleX({min(done, total) / total:.3f})"' if total else ""
     return (
         f'<div class="cx-progress{idle}" role="progressbar" aria-label="Progress" aria-valuemin="0" '
         f'aria-valuemax="{max(total, 1)}" aria-valuenow="{min(done, max(total, 1))}" '
-        f'aria-valuetext="{text(words)}"><i style="width:{share:.1f}%"></i></div>'
+        f'aria-valuetext="{text(words)}"><i{share}></i></div>'
         f'<p class="cx-words">{text(words)}</p>'
     )
 
