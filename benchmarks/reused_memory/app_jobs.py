@@ -23,7 +23,7 @@ from crossmax_studio.told import Job
 from foundation.command_line.arguments import whole
 from foundation.command_line.program import Parser
 from foundation.errors import StudioError
-from foundation.files.places import result_file
+from foundation.files.places import result_file, user_path
 from foundation.files.shipped import ASSETS
 
 MEASURES = ("attack_s", "evaluation_s", "peak_mb", "afterwards_mb")
@@ -75,7 +75,7 @@ def _second(studio: Studio, submit: Callable[[], Job]) -> float:
 
 def main() -> int:
     parser = Parser(prog="python -m benchmarks.reused_memory.app_jobs", description=__doc__.split("\n")[0])
-    parser.add_argument("--photos", type=Path, required=True, help="a folder of photos, whatever they show")
+    parser.add_argument("--photos", type=user_path, required=True, help="a folder of photos, whatever they show")
     parser.add_argument("--count", type=whole(1, 1000), default=48, help="photos of the evaluation (%(default)s)")
     parser.add_argument("--turns", type=whole(1, 100), default=3, help="apps of each side (%(default)s)")
     parser.add_argument("--json", type=result_file, help="write the figures here as well")
