@@ -140,8 +140,8 @@ def add_settings(command: argparse.ArgumentParser, task: str) -> None:
 
 
 _WHO_DRAWS: Mapping[str, str] = {
-    "class": f"Where none are named, {' and '.join(DRAWERS['class'])} draw a class of that name that both know, and one "
-    "of them what it alone knows, unless the default does, too.",
+    "class": f"Where none are named, {' and '.join(DRAWERS['class'])} draw a class of that name that both know, and "
+    "one of them what it alone knows, unless the default does, too.",
     "text": "Classifiers lead along to what the prompt names, and take no part where they know no class for it.",
 }
 _DRAWN_BY: Mapping[str, Mapping[str, object]] = {"text": {"models": DRAWERS["text"]}}
