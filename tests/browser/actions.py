@@ -17,6 +17,14 @@ def stage(page: "sync_api.Page", kind: str = "image") -> "sync_api.Locator":
 
 def wait_for_state(page: "sync_api.Page", state: str, kind: str = "image") -> None:
     page.wait_for_selector(f"#{kind}-stage [data-status={state}]")
+    let_pictures_come(page, kind)
+
+
+def let_pictures_come(page: "sync_api.Page", kind: str) -> None:
+    """Wait for the pictures of a stage: what is below them moves once they are there."""
+    page.wait_for_function(
+        "kind => [...document.querySelectorAll(`#${kind}-stage img`)].every(one => one.complete)", arg=kind
+    )
 
 
 def click_until_answered(page: "sync_api.Page", button: str) -> None:
@@ -100,20 +108,18 @@ def job(page: "sync_api.Page", kind: str = "image") -> str:
 
 def wait_for_another_job(page: "sync_api.Page", before: str, state: str, kind: str) -> None:
     page.wait_for_selector(f"#{kind}-stage [data-status={state}]:not([data-job='{before}'])")
+    let_pictures_come(page, kind)
 
 
 def paint(page: "sync_api.Page", place: float) -> None:
     """A stroke across the middle of the photo to start from, at a share of its height."""
     canvas = page.locator("#text-mask canvas[data-ready]")
     canvas.wait_for()
-    canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     assert box is not None
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] * place
-    page.mouse.move(x - 40, y)
-    page.mouse.down()
-    page.mouse.move(x + 40, y, steps=8)
-    page.mouse.up()
+    x, y = box["width"] / 2, box["height"] * place
+    # Both ends are places on the canvas, wherever it is by then: what else comes in may still move it.
+    canvas.drag_to(canvas, source_position={"x": x - 40, "y": y}, target_position={"x": x + 40, "y": y}, steps=8)
 
 
 def open_classes(page: "sync_api.Page") -> None:

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from generator.recipes.presets import from_preset
+from tests.browser import actions
 from tests.browser.actions import (
     a_jpeg,
     click_until_answered,
@@ -42,11 +43,11 @@ def create(page: "sync_api.Page", prompt: str = "a frog") -> None:
 
 
 def job(page: "sync_api.Page") -> str:
-    return stage(page, "text").locator("[data-job]").get_attribute("data-job") or ""
+    return actions.job(page, "text")
 
 
 def wait_for_another_job(page: "sync_api.Page", before: str, state: str) -> None:
-    page.wait_for_selector(f"#text-stage [data-status={state}]:not([data-job='{before}'])")
+    actions.wait_for_another_job(page, before, state, "text")
 
 
 def picture(page: "sync_api.Page") -> Image.Image:
