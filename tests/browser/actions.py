@@ -6,6 +6,7 @@ import re
 import pytest
 from PIL import Image
 
+from generator.recipes.presets import presets_of
 from tests import corpus
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -109,6 +110,27 @@ def job(page: "sync_api.Page", kind: str = "image") -> str:
 def wait_for_another_job(page: "sync_api.Page", before: str, state: str, kind: str) -> None:
     page.wait_for_selector(f"#{kind}-stage [data-status={state}]:not([data-job='{before}'])")
     let_pictures_come(page, kind)
+
+
+def choose_quickest_text(page: "sync_api.Page") -> None:
+    """Choose the first preset of texts, until the page has filled in what it means."""
+    page.locator("#text-preset label").first.click()
+    page.locator("#text-preset").get_by_text(next(iter(presets_of("text").values())).description).wait_for()
+
+
+def start_from_picture(page: "sync_api.Page") -> None:
+    """Take the picture on the stage of texts for the photo to start from, until the page has brought that into view."""
+    page.evaluate(
+        """() => {
+          const proto = Element.prototype, bring = proto.scrollIntoView;
+          window.brought = new Promise(done => {
+            proto.scrollIntoView = function (...how) { proto.scrollIntoView = bring; bring.apply(this, how); done(); };
+          });
+        }"""
+    )
+    page.click("#text-use")
+    page.evaluate("window.brought")
+    page.wait_for_function("[...document.querySelectorAll('#text-source-chosen img')].every(one => one.complete)")
 
 
 def paint(page: "sync_api.Page", place: float) -> None:

@@ -4,12 +4,14 @@ import pytest
 
 from tests.browser.actions import (
     a_jpeg,
+    choose_quickest_text,
     download,
     drop,
     job,
     open_attacks,
     paint,
     stage,
+    start_from_picture,
     upload,
     wait_for_another_job,
     wait_for_state,
@@ -33,11 +35,11 @@ PAINTED = """() => {
 def test_a_mask_comes_back_on_the_canvas_and_a_stroke_adds_to_it(text_visit: "sync_api.Page") -> None:
     """U4, U5: a PNG that was dropped shows its paint, makes the identical file, and can be painted on."""
     page = text_visit
-    page.click("#text-preset label:nth-child(1)")
+    choose_quickest_text(page)
     page.locator("#text-prompt textarea").fill("a frog")
     page.click("#text-create")
     wait_for_state(page, "done", "text")
-    page.click("#text-use")
+    start_from_picture(page)
     paint(page, 0.5)
     before = job(page, "text")
     page.click("#text-create")

@@ -7,7 +7,7 @@ import time
 import pytest
 from PIL import Image
 
-from tests.browser.actions import open_attacks, open_fold
+from tests.browser.actions import choose_quickest_text, open_attacks, open_fold
 from tests.browser.conftest import Server
 from tests.sources import ROOT
 
@@ -116,7 +116,7 @@ def test_an_uploaded_jpeg_is_attacked_and_the_undefended_network_changes_its_min
 
 @pytest.mark.skipif(not TINY_CLIP.is_dir(), reason="the small CLIP model is not there")
 def test_a_prompt_is_drawn_by_the_model_that_came_with_the_program(real_text_visit: "sync_api.Page") -> None:
-    real_text_visit.locator("#text-preset label").first.click()
+    choose_quickest_text(real_text_visit)
     real_text_visit.locator("#text-prompt textarea").fill("a goldfish | an antidisestablishmentarian")
     real_text_visit.locator("#text-hint").get_by_text("antidisestablishmentarian").wait_for()
     real_text_visit.click("#text-create")

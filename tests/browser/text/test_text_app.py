@@ -26,7 +26,6 @@ sync_api = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.browser
 
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-FAST = "#text-preset label:nth-child(1)"
 
 
 def say(page: "sync_api.Page", prompt: str) -> None:
@@ -36,7 +35,7 @@ def say(page: "sync_api.Page", prompt: str) -> None:
 def create(page: "sync_api.Page", prompt: str = "a frog") -> None:
     """Ask for a quick picture and wait for it."""
     before = job(page) if stage(page, "text").locator("[data-job]").count() else ""
-    page.click(FAST)
+    actions.choose_quickest_text(page)
     say(page, prompt)
     page.click("#text-create")
     wait_for_another_job(page, before, "done")
@@ -92,7 +91,7 @@ def test_a_prompt_forms_before_ones_eyes(text_visit: "sync_api.Page", held: Hold
 
 
 def test_the_first_click_needs_no_prompt(text_visit: "sync_api.Page") -> None:
-    text_visit.click(FAST)
+    actions.choose_quickest_text(text_visit)
     text_visit.click("#text-start")
     wait_for_state(text_visit, "done", "text")
     assert text_visit.locator("#text-prompt textarea").input_value() == "a goldfish"
@@ -210,7 +209,7 @@ def test_the_vocabulary_is_searched_and_clicked(used_visit: "sync_api.Page") -> 
 
 def test_only_what_is_painted_changes(text_visit: "sync_api.Page") -> None:
     create(text_visit)
-    text_visit.click("#text-use")
+    actions.start_from_picture(text_visit)
     text_visit.locator("#text-source-chosen").get_by_text("128 x 128 pixels").wait_for()
     before, photo = job(text_visit), picture(text_visit).convert("RGB")
     paint(text_visit, 0.5)
@@ -320,7 +319,7 @@ def test_texts_fit_a_phone(text_visit: "sync_api.Page") -> None:
     width = "document.documentElement.scrollWidth"
     assert text_visit.evaluate(width) <= 390
     create(text_visit)
-    text_visit.click("#text-use")
+    actions.start_from_picture(text_visit)
     text_visit.locator("#text-mask canvas").first.wait_for()
     for fold in ("Target and style", "From one prompt to another", "Advanced", "Repeat a picture"):
         open_text_fold(text_visit, fold)
