@@ -20,11 +20,12 @@ def test_both_sides_are_measured(
     for variable in ("MALLOC_ARENA_MAX", "GLIBC_TUNABLES"):
         monkeypatch.delenv(variable, raising=False)
     written = tmp_path / "figures.json"
-    monkeypatch.setattr(sys, "argv", ["reused_memory", "--batch", "16", "--turns", "1", "--json", str(written)])
+    # Blocks of 32 MiB and less glibc comes to keep by itself: those of 192 images are larger.
+    monkeypatch.setattr(sys, "argv", ["reused_memory", "--batch", "192", "--turns", "1", "--json", str(written)])
     assert measuring.main() == 0
     results = json.loads(written.read_text())["results"]
     assert set(results) == set(measuring.MEASURES)
-    assert results["faults"]["kept"] < results["faults"]["returned"]
+    assert results["faults"]["kept"] < results["faults"]["returned"] / 4
     assert "forward_s" in capsys.readouterr().out
 
 
