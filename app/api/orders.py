@@ -74,7 +74,7 @@ class Orders:
         """A grid of pictures of a class or of a text: each of its cells is judged."""
         axes = order.axes()
         grid = axes.grid(order.recipe)
-        if "models" not in order.said:
+        if not order.names_models:
             grid = grid.drawn_by_usual_models(order.preset, self._listed(), named="classes" in order.said)
         for cell in grid.cells:
             try:
@@ -87,7 +87,7 @@ class Orders:
 
     def _drawn_by_somebody(self, order: Drawn) -> Drawn:
         """The order; where it names no models, with those that draw best of what is here."""
-        if "models" in order.said or order.recipe.unit:
+        if order.names_models or order.recipe.unit:
             return order
         recipe = order.recipe
         classes = recipe.classes if "classes" in order.said else ()

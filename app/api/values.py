@@ -75,6 +75,11 @@ class RecipeOrder(Order):
         """The fields of the recipe that the order says, beside its task; all others are filled in."""
         return self._said
 
+    @property
+    def names_models(self) -> bool:
+        """Whether the order says who draws, or something that is said model by model."""
+        return not self._said.isdisjoint(("models", "model_weights", "revisions"))
+
     @model_validator(mode="wrap")
     @classmethod
     def _whole_recipe(cls, order: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:

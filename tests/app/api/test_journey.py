@@ -73,8 +73,11 @@ def test_a_grid_is_drawn_by_those_that_know_all_of_its_classes(address: str) -> 
         known = studio.wait(studio.grid(classes, ("seed", "1..1"), **small))
         assert known.status == "done", known.error
         assert tuple(known.told["params"]["recipe"]["models"]) == DRAWERS["class"]
-        with pytest.raises(StudioError, match="knows no class called 'goldfish'"):  # the one of ten classes
-            studio.grid(classes, ("seed", "1..1"), models=["crossmax-cifar10"], **small)
+        for chosen in ({"models": ["crossmax-cifar10"]}, {"model_weights": [2.0]}):  # of the one of ten classes
+            with pytest.raises(StudioError, match="knows no class called 'goldfish'"):
+                studio.grid(classes, ("seed", "1..1"), **chosen, **small)
+            with pytest.raises(StudioError, match="knows no class called 'goldfish'"):
+                studio.submit("class", {"recipe": {"classes": ["goldfish"], **chosen, **small}})
 
 
 @pytest.mark.slow
